@@ -1,0 +1,16 @@
+//! The core: what is asked, what is answered, and the total function between them.
+//!
+//! Pure: no I/O, no clock, no async runtime, no wire format, no policy language. What evaluates policies is behind the
+//! port [`Evaluator`].
+
+mod decider;
+mod query;
+mod value;
+mod verdict;
+
+pub use decider::{Decider, Evaluator, Pinned};
+pub use query::{Action, EntryPoint, InvalidEntryPoint, Query, Resource, Subject};
+pub use value::{MAX_DEPTH, Number, Object, Value};
+pub use verdict::{
+    Diagnostic, Digest, Effect, Obligation, Reason, Revision, RuleOutcome, SourcePosition, StepUp, Verdict, code,
+};

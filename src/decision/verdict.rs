@@ -1,0 +1,196 @@
+//! The answer, with its reasons.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::value::Object;
+
+/// Reason codes that Verdict itself gives; a policy gives its own. Documented in `docs/policies.md`.
+pub mod code {
+    /// The policy answered false, and said no reason.
+    pub const POLICY_DENIED: &str = "policy_denied";
+    /// There is no such entry point, or its rule has no value for this question.
+    pub const NO_DECISION: &str = "no_decision";
+    /// The rule's value is not a decision.
+    pub const INVALID_DECISION: &str = "invalid_decision";
+    /// Evaluation ended in an error.
+    pub const EVALUATION_ERROR: &str = "evaluation_error";
+    /// Evaluation took more than it may.
+    pub const BUDGET_EXCEEDED: &str = "budget_exceeded";
+    /// A bug in Verdict; please report it.
+    pub const INTERNAL_ERROR: &str = "internal_error";
+    /// An item of a batch is not a valid question.
+    pub const INVALID_QUERY: &str = "invalid_query";
+}
+
+/// Allow or deny. Deny is the default of everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// The action may be taken.
+    Allow,
+    /// The action may not be taken.
+    #[default]
+    Deny,
+}
+
+/// Names the policies and data that an answer was decided on.
+///
+/// `Copy`, so that naming it in an answer writes nothing shared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Revision {
+    /// Rises by one with each publication in this process, from 1.
+    pub sequence: u64,
+    /// Equal content, equal digest.
+    pub digest: Digest,
+}
+
+/// A SHA-256 of policies and data; shown as `sha256:` and 64 hexadecimal digits.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+/// A place in a policy's text.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SourcePosition {
+    /// Path below the policy folder, with `/`.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+/// One cause of an answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reason {
+    /// Stable code for programs; not empty.
+    pub code: String,
+    /// For operators.
+    pub message: String,
+    /// For the person who was refused.
+    pub user_message: String,
+    /// The rule that gave it, where known.
+    pub rule: Option<Arc<str>>,
+    /// Where that rule stands, where known.
+    pub position: Option<SourcePosition>,
+    /// Further members that the policy gave.
+    pub properties: Object,
+}
+
+/// What the enforcement point must do along with the answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Obligation {
+    /// The obligation.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its parameters.
+    pub properties: Object,
+}
+
+/// Stronger authentication that would be needed (RFC 9470 §3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StepUp {
+    /// Acceptable authentication context class references.
+    pub acr_values: Vec<String>,
+    /// Greatest age of the authentication.
+    pub max_age: Option<Duration>,
+}
+
+/// What went wrong while deciding.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diagnostic {
+    /// The reason code of the deny that it caused.
+    pub code: &'static str,
+    /// What happened, for operators.
+    pub message: String,
+    /// Where in the policy, where known.
+    pub position: Option<SourcePosition>,
+}
+
+/// What one rule answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleOutcome {
+    /// The rule.
+    pub rule: Arc<str>,
+    /// Where its first definition stands.
+    pub position: Option<SourcePosition>,
+    /// Its value as JSON, `None` where it is undefined; or the error that stopped it.
+    pub value: Result<Option<String>, String>,
+}
+
+/// An answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// Allow or deny.
+    pub effect: Effect,
+    /// Why; a deny has at least one.
+    pub reasons: Vec<Reason>,
+    /// What must be done along with it.
+    pub obligations: Vec<Obligation>,
+    /// OAuth scopes that would be needed.
+    pub required_scopes: Vec<String>,
+    /// Stronger authentication that would be needed.
+    pub step_up: Option<StepUp>,
+    /// Free content for the enforcement point.
+    pub context: Object,
+    /// How long the answer may be reused.
+    pub ttl: Option<Duration>,
+    /// What went wrong.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What it was decided on.
+    pub revision: Revision,
+    /// The entry point that answered; `None` where the asked one does not exist.
+    pub entry_point: Option<Arc<str>>,
+    /// What each rule answered, if the question asked for it.
+    pub explanation: Option<Vec<RuleOutcome>>,
+}
+
+impl Reason {
+    /// A reason with a code and an operator's message.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), ..Self::default() }
+    }
+}
+
+impl Verdict {
+    /// A deny for something that went wrong, with the same words as reason and as diagnostic.
+    #[must_use]
+    pub fn deny_for(code: &'static str, message: impl Into<String>, position: Option<SourcePosition>) -> Self {
+        let message = message.into();
+        let reason = Reason { position: position.clone(), ..Reason::new(code, message.clone()) };
+        Self { reasons: vec![reason], diagnostics: vec![Diagnostic { code, message, position }], ..Self::default() }
+    }
+
+    /// Whether the action may be taken.
+    #[must_use]
+    pub fn is_allow(&self) -> bool {
+        self.effect == Effect::Allow
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+        })
+    }
+}
+
+impl fmt::Display for SourcePosition {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("sha256:")?;
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}

@@ -1,0 +1,26 @@
+//! Logs and metrics: set up here, given to who needs them.
+
+/// Settings of the log.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What is logged, as a `tracing` filter: `info`, or `warn,verdict::reload=debug`.
+    pub level: String,
+    /// How a line looks.
+    pub format: Format,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: Format::default() }
+    }
+}
