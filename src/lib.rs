@@ -8,6 +8,7 @@
 //! - A policy set that does not compile never replaces one that does.
 
 pub mod api;
+pub mod bundle;
 pub mod config;
 pub mod decision;
 pub mod policy;

@@ -1,6 +1,23 @@
-//! Rego text and data to an immutable snapshot, and its evaluation. The only user of regorus.
+//! Rego text and data to an immutable [`Snapshot`], and its evaluation. The only user of regorus.
+
+mod compile;
+mod contract;
+mod engine;
+mod explain;
+mod fault;
+mod gate;
+mod index;
+mod pool;
+mod snapshot;
+mod statements;
+mod syntax;
+mod value;
 
 use std::time::Duration;
+
+pub use compile::Options;
+pub use fault::{Fault, Faults};
+pub use snapshot::{Size, Snapshot};
 
 use crate::decision::EntryPoint;
 
@@ -24,3 +41,6 @@ impl Default for Config {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

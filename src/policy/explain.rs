@@ -1,0 +1,45 @@
+//! What each rule answered to a question.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use regorus::Value as Rego;
+
+use super::{
+    engine::{Engine, Failure},
+    index::Index,
+};
+use crate::decision::{EntryPoint, RuleOutcome};
+
+/// The most bytes of a value that are told.
+const MAX_VALUE: usize = 4_096;
+
+/// Asks every rule of the entry point's package, and of those that it refers to, within `budget` in all.
+pub(super) fn explain(engine: &mut Engine, index: &Index, entry: &EntryPoint, budget: Duration) -> Vec<RuleOutcome> {
+    let started = Instant::now();
+    index
+        .involved(entry)
+        .into_iter()
+        .map(|rule| {
+            let left = budget.saturating_sub(started.elapsed());
+            let value = match engine.rule(&rule.name, left) {
+                Ok(Rego::Undefined) => Ok(None),
+                Ok(value) => value.to_json_str().map(|json| Some(shortened(json))).map_err(|error| error.to_string()),
+                Err(Failure::Budget) => Err("no time left to ask it".to_owned()),
+                Err(Failure::Error(error)) => Err(error.to_string().trim().to_owned()),
+            };
+            RuleOutcome { rule: Arc::clone(&rule.name), position: Some(rule.position.clone()), value }
+        })
+        .collect()
+}
+
+fn shortened(mut json: String) -> String {
+    if json.len() > MAX_VALUE {
+        let end = (0..=MAX_VALUE).rev().find(|at| json.is_char_boundary(*at)).unwrap_or(0);
+        json.truncate(end);
+        json.push('…');
+    }
+    json
+}

@@ -1,0 +1,129 @@
+//! What is wrong with a policy set: where, the line, a caret, and what to try.
+
+use std::{fmt, sync::Arc};
+
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, SourceSpan};
+
+use crate::decision::SourcePosition;
+
+/// One fault of a policy set.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Stable code, e.g. `rego_parse_error`.
+    pub code: &'static str,
+    /// What is wrong.
+    pub cause: String,
+    /// What to try.
+    pub help: Option<String>,
+    /// Where; `None` where it concerns no single place.
+    pub position: Option<SourcePosition>,
+    source: Option<NamedSource<Arc<str>>>,
+    span: SourceSpan,
+}
+
+/// Every fault that was found, in the order of files and lines. Shown with source lines, without colour.
+#[derive(Clone, Debug)]
+pub struct Faults(pub Vec<Fault>);
+
+impl Fault {
+    /// A fault of the policy set as a whole.
+    pub fn new(code: &'static str, cause: impl Into<String>) -> Self {
+        let span = SourceSpan::from(0);
+        Self { code, cause: cause.into(), help: None, position: None, source: None, span }
+    }
+
+    /// Says what to try.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Places it at `line` and `column` (from 1, in characters) of a file with that text; marks `length` characters.
+    #[must_use]
+    pub fn at(mut self, file: &str, text: &str, line: u32, column: u32, length: usize) -> Self {
+        self.position = Some(SourcePosition { file: file.into(), line, column });
+        let before = usize::try_from(line.saturating_sub(1)).unwrap_or(0);
+        let start: usize = text.split_inclusive('\n').take(before).map(str::len).sum();
+        let row = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+        let skip = usize::try_from(column.saturating_sub(1)).unwrap_or(0);
+        let bytes = |characters: usize| row.char_indices().nth(characters).map_or(row.len(), |(at, _)| at);
+        let (from, to) = (bytes(skip), bytes(skip.saturating_add(length)));
+        self.span = SourceSpan::from((start + from, to - from));
+        self.source = Some(NamedSource::new(file, Arc::from(text)));
+        self
+    }
+
+    /// The fault for people: cause, place, source line with a caret, what to try.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
+        let mut out = String::new();
+        let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_context_lines(1);
+        if handler.render_report(&mut out, self).is_err() {
+            out = self.to_string();
+        }
+        out.trim_matches('\n').to_owned()
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.position {
+            Some(position) => write!(out, "{position}: {}", self.cause),
+            None => out.write_str(&self.cause),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl Diagnostic for Fault {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display + 'a>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|source| source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        self.source.as_ref()?;
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(Some("here".to_owned()), self.span))))
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rendered: Vec<String> = self.0.iter().map(|fault| fault.render(false)).collect();
+        out.write_str(&rendered.join("\n\n"))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_the_place_the_line_a_caret_and_what_to_try() {
+        let text = "package a\n\nallow if { e == x }\n";
+        let fault = Fault::new("rego_unsafe_var", "`x` is unsafe").at("a/b.rego", text, 3, 17, 1).help("bind `x`");
+        let shown = fault.render(false);
+        for part in ["`x` is unsafe", "a/b.rego:3:17", "allow if { e == x }", "^", "bind `x`"] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+        assert_eq!(fault.to_string(), "a/b.rego:3:17: `x` is unsafe");
+    }
+
+    #[test]
+    fn a_place_past_the_end_is_no_panic() {
+        let fault = Fault::new("c", "x").at("f", "a", 9, 9, 4);
+        assert!(!fault.render(false).is_empty());
+    }
+}

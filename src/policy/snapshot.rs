@@ -1,0 +1,224 @@
+//! One immutable set of policies and data, and its answers.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use regorus::Value as Rego;
+
+use super::{
+    compile::{self, Options},
+    contract::{self, InvalidDecision},
+    engine::{Engine, Failure},
+    explain,
+    fault::Faults,
+    index::{Entry, Index, Package, RuleInfo},
+    pool::Pool,
+    value,
+};
+use crate::{
+    bundle::Bundle,
+    decision::{Effect, EntryPoint, Evaluator, Query, Reason, Revision, SourcePosition, Verdict, code},
+};
+
+/// Policies and data, compiled, with an evaluator for each thread that asks.
+pub struct Snapshot {
+    revision: Revision,
+    evaluators: Pool<(Engine, Index)>,
+    entry_points: Vec<String>,
+    rules: usize,
+    modules: usize,
+    bytes: usize,
+}
+
+/// How large a snapshot is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    /// Policy files.
+    pub modules: usize,
+    /// Rules that can be asked.
+    pub rules: usize,
+    /// Bytes of policies and data, as text.
+    pub bytes: usize,
+}
+
+impl Snapshot {
+    /// Compiles `bundle` into the snapshot with that sequence number, or says everything that is wrong with it.
+    pub fn compile(bundle: &Bundle, sequence: u64, options: Options) -> Result<Self, Faults> {
+        let engines = compile::compile(bundle, options)?.engines;
+        let index = engines.first().map(|(_, index)| index);
+        Ok(Self {
+            revision: Revision { sequence, digest: bundle.digest },
+            entry_points: index.map(Index::entry_points).unwrap_or_default(),
+            rules: index.map_or(0, |index| index.rules().count()),
+            modules: bundle.modules.len(),
+            bytes: bundle.size(),
+            evaluators: Pool::new(engines),
+        })
+    }
+
+    /// The packages that can be asked, in order.
+    #[must_use]
+    pub fn entry_points(&self) -> &[String] {
+        &self.entry_points
+    }
+
+    /// How large it is.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        Size { modules: self.modules, rules: self.rules, bytes: self.bytes }
+    }
+}
+
+impl Evaluator for Snapshot {
+    fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    fn evaluate(&self, query: &Query, entry: &EntryPoint, budget: Duration) -> Verdict {
+        let Some(mut loan) = self.evaluators.take(budget) else {
+            return Verdict::deny_for(code::BUDGET_EXCEEDED, "no evaluator was free within the time granted", None);
+        };
+        let Some((engine, index)) = loan.get() else {
+            return Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None);
+        };
+        let answer = catch_unwind(AssertUnwindSafe(|| {
+            let verdict = answer(engine, index, query, entry, budget);
+            for line in engine.take_prints() {
+                tracing::debug!(target: "verdict::print", "{line}");
+            }
+            verdict
+        }));
+        answer.unwrap_or_else(|_| {
+            engine.reset();
+            let message = format!("evaluation of `{entry}` panicked; the log names the place");
+            Verdict::deny_for(code::INTERNAL_ERROR, message, None)
+        })
+    }
+}
+
+fn answer(engine: &mut Engine, index: &Index, query: &Query, entry: &EntryPoint, budget: Duration) -> Verdict {
+    let started = Instant::now();
+    let Some(found) = index.entry(entry) else {
+        let message = format!("`{entry}` is no rule, and no package with a rule `decision` or `allow`");
+        return contract::no_decision(message);
+    };
+    engine.set_input(value::input(query));
+    let mut asked = Asked { engine, index, started, budget };
+    let mut verdict = match found {
+        Entry::Rule(rule) => asked.rule(rule),
+        Entry::Package(package) => asked.package(package),
+    };
+    verdict.entry_point = Some(match found {
+        Entry::Rule(rule) => Arc::clone(&rule.name),
+        Entry::Package(package) => Arc::clone(&package.name),
+    });
+    if query.explain {
+        let left = asked.time_left();
+        verdict.explanation = Some(explain::explain(engine, index, entry, left));
+    }
+    verdict
+}
+
+/// A question being put to the rules of an entry point.
+struct Asked<'a> {
+    engine: &'a mut Engine,
+    index: &'a Index,
+    started: Instant,
+    budget: Duration,
+}
+
+impl Asked<'_> {
+    fn time_left(&self) -> Duration {
+        self.budget.saturating_sub(self.started.elapsed())
+    }
+
+    fn rule(&mut self, rule: &Arc<RuleInfo>) -> Verdict {
+        let decided = self.value(rule).and_then(|value| contract::verdict(&value).map_err(|error| invalid(rule, &error)));
+        let mut verdict = decided.unwrap_or_else(|verdict| *verdict);
+        if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
+            let message = format!("`{}` is false and gives no reason", rule.name);
+            verdict.reasons.push(Reason::new(code::POLICY_DENIED, message));
+        }
+        self.place(&mut verdict.reasons, rule);
+        verdict
+    }
+
+    /// A package without `decision`: `allow`, `deny`, `reasons` and the other members as rules. Deny overrides.
+    fn package(&mut self, package: &Package) -> Verdict {
+        self.members(package).unwrap_or_else(|verdict| *verdict)
+    }
+
+    fn members(&mut self, package: &Package) -> Result<Verdict, Box<Verdict>> {
+        let rule = |name: &str| package.rules.get(name);
+        let Some(allow_rule) = rule("allow") else {
+            return Err(Box::new(contract::no_decision(format!("`{}` has no rule `allow`", package.name))));
+        };
+        let value = self.value(allow_rule)?;
+        let allow = contract::allow(&value).map_err(|error| invalid(allow_rule, &error))?;
+        let mut verdict = match allow {
+            Some(true) => Verdict { effect: Effect::Allow, ..Verdict::default() },
+            Some(false) => Verdict::default(),
+            None => contract::no_decision(format!("`{}` has no value for this question", allow_rule.name)),
+        };
+        if let Some(deny_rule) = rule("deny") {
+            let value = self.value(deny_rule)?;
+            if let Some(mut reasons) = contract::deny(&value).map_err(|error| invalid(deny_rule, &error))? {
+                if reasons.is_empty() {
+                    reasons.push(Reason::new(code::POLICY_DENIED, format!("`{}` is true", deny_rule.name)));
+                }
+                self.place(&mut reasons, deny_rule);
+                // The policy's own words say more than "no value".
+                verdict = Verdict { reasons, ..Verdict::default() };
+            }
+        }
+        for name in contract::MEMBERS {
+            if let Some(member_rule) = rule(name) {
+                let value = self.value(member_rule)?;
+                let known = verdict.reasons.len();
+                contract::member(&mut verdict, name, &value).map_err(|error| invalid(member_rule, &error))?;
+                self.place(verdict.reasons.get_mut(known..).unwrap_or_default(), member_rule);
+            }
+        }
+        if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
+            verdict.reasons.push(Reason::new(code::POLICY_DENIED, format!("`{}` is false", allow_rule.name)));
+        }
+        self.place(&mut verdict.reasons, allow_rule);
+        Ok(verdict)
+    }
+
+    fn value(&mut self, rule: &RuleInfo) -> Result<Rego, Box<Verdict>> {
+        let left = self.time_left();
+        self.engine.rule(&rule.name, left).map_err(|failure| {
+            Box::new(match failure {
+                Failure::Budget => {
+                    let message = format!("`{}` took longer than the {:?} that it may", rule.name, self.budget);
+                    Verdict::deny_for(code::BUDGET_EXCEEDED, message, Some(rule.position.clone()))
+                }
+                Failure::Error(error) => {
+                    let fault = compile::fault_of(&error, code::EVALUATION_ERROR, &std::collections::BTreeMap::new());
+                    let message = format!("`{}`: {}", rule.name, fault.cause);
+                    Verdict::deny_for(code::EVALUATION_ERROR, message, fault.position.or(Some(rule.position.clone())))
+                }
+            })
+        })
+    }
+
+    /// Says of each reason that does not say it yet which rule gave it.
+    fn place(&self, reasons: &mut [Reason], asked: &Arc<RuleInfo>) {
+        for reason in reasons.iter_mut().filter(|reason| reason.rule.is_none()) {
+            let (rule, position) = self.index.origin(&reason.code, asked);
+            reason.rule = Some(rule);
+            if reason.position.is_none() {
+                reason.position = position;
+            }
+        }
+    }
+}
+
+fn invalid(rule: &RuleInfo, error: &InvalidDecision) -> Box<Verdict> {
+    let position: SourcePosition = rule.position.clone();
+    Box::new(Verdict::deny_for(code::INVALID_DECISION, format!("`{}`: {}", rule.name, error.0), Some(position)))
+}

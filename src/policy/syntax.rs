@@ -1,0 +1,218 @@
+//! Reading regorus' syntax tree: paths of references, and a bounded walk over expressions.
+
+use regorus::{
+    Value as Rego,
+    unstable::{Expr, Literal, Module, Query, Rule, RuleAssign, RuleHead, WithModifier},
+};
+
+use crate::decision::SourcePosition;
+
+/// How deep expressions may nest. Each level costs evaluation some stack, and a stack that ends ends the process.
+pub(super) const MAX_NESTING: usize = 400;
+
+/// A reference by its parts, up to the first that is no constant.
+pub(super) struct Path {
+    pub(super) parts: Vec<String>,
+}
+
+/// The static parts of a reference, from its first name; `None` where the expression is no reference.
+pub(super) fn path(expr: &Expr) -> Option<Path> {
+    // Upwards from the last part, so that a reference of any length takes no stack.
+    let mut reversed = Vec::new();
+    let mut at = expr;
+    let mut static_from = 0;
+    loop {
+        match at {
+            Expr::Var { value: Rego::String(name), .. } => {
+                reversed.push(name.to_string());
+                break;
+            }
+            Expr::RefDot { refr, field: (_, Rego::String(name)), .. } => {
+                reversed.push(name.to_string());
+                at = refr;
+            }
+            Expr::RefBrack { refr, index, .. } => {
+                match index.as_ref() {
+                    Expr::String { value: Rego::String(name), .. } | Expr::RawString { value: Rego::String(name), .. } => {
+                        reversed.push(name.to_string());
+                    }
+                    _ => {
+                        reversed.push(String::new());
+                        static_from = reversed.len();
+                    }
+                }
+                at = refr;
+            }
+            _ => return None,
+        }
+    }
+    let parts = reversed.into_iter().skip(static_from).rev().collect();
+    Some(Path { parts })
+}
+
+/// The names of a module's package below `data`.
+pub(super) fn package(module: &Module) -> Vec<String> {
+    path(&module.package.refr).map(|path| path.parts).unwrap_or_default()
+}
+
+/// The reference that a rule defines.
+pub(super) fn head_reference(rule: &Rule) -> &Expr {
+    match rule {
+        Rule::Default { refr, .. } => refr,
+        Rule::Spec { head, .. } => match head {
+            RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. } => refr,
+        },
+    }
+}
+
+/// Whether a rule is a function.
+pub(super) fn is_function(rule: &Rule) -> bool {
+    match rule {
+        Rule::Default { args, .. } => !args.is_empty(),
+        Rule::Spec { head, .. } => matches!(head, RuleHead::Func { .. }),
+    }
+}
+
+/// Where an expression begins.
+pub(super) fn position(expr: &Expr) -> SourcePosition {
+    let span = expr.span();
+    SourcePosition { file: span.source.file().as_str().into(), line: span.line, column: span.col }
+}
+
+/// Calls `visit` for each expression and each `with` of a rule, outermost first.
+///
+/// Fails with the place where expressions nest deeper than [`MAX_NESTING`].
+pub(super) fn walk<'a, 'v>(rule: &'a Rule, visit: &'v mut Visit<'a, 'v>) -> Result<(), SourcePosition> {
+    let mut walk = Walk { visit, depth: 0 };
+    match rule {
+        Rule::Default { args, value, .. } => {
+            args.iter().try_for_each(|arg| walk.expr(arg))?;
+            walk.expr(value)
+        }
+        Rule::Spec { head, bodies, .. } => {
+            match head {
+                RuleHead::Compr { refr, assign, .. } => {
+                    walk.indices(refr)?;
+                    walk.assign(assign.as_ref())?;
+                }
+                RuleHead::Set { refr, key, .. } => {
+                    walk.indices(refr)?;
+                    key.iter().try_for_each(|key| walk.expr(key))?;
+                }
+                RuleHead::Func { args, assign, .. } => {
+                    args.iter().try_for_each(|arg| walk.expr(arg))?;
+                    walk.assign(assign.as_ref())?;
+                }
+            }
+            bodies.iter().try_for_each(|body| {
+                walk.assign(body.assign.as_ref())?;
+                walk.query(&body.query)
+            })
+        }
+    }
+}
+
+/// What [`walk`] calls.
+pub(super) type Visit<'a, 'v> = dyn FnMut(Node<'a>) + 'v;
+
+/// What [`walk`] finds.
+pub(super) enum Node<'a> {
+    Expr(&'a Expr),
+    With(&'a WithModifier),
+}
+
+struct Walk<'a, 'v> {
+    visit: &'v mut Visit<'a, 'v>,
+    depth: usize,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn assign(&mut self, assign: Option<&'a RuleAssign>) -> Result<(), SourcePosition> {
+        assign.map_or(Ok(()), |assign| self.expr(&assign.value))
+    }
+
+    fn query(&mut self, query: &'a Query) -> Result<(), SourcePosition> {
+        for statement in &query.stmts {
+            match &statement.literal {
+                Literal::SomeVars { .. } => {}
+                Literal::SomeIn { key, value, collection, .. } => {
+                    key.iter().chain([value, collection]).try_for_each(|expr| self.expr(expr))?;
+                }
+                Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expr(expr)?,
+                Literal::Every { domain, query, .. } => {
+                    self.expr(domain)?;
+                    self.query(query)?;
+                }
+            }
+            for with in &statement.with_mods {
+                (self.visit)(Node::With(with));
+                self.expr(&with.r#as)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The expressions inside a head's brackets; its names are definitions, not uses.
+    fn indices(&mut self, mut refr: &'a Expr) -> Result<(), SourcePosition> {
+        loop {
+            match refr {
+                Expr::RefBrack { refr: inner, index, .. } => {
+                    self.expr(index)?;
+                    refr = inner;
+                }
+                Expr::RefDot { refr: inner, .. } => refr = inner,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn expr(&mut self, expr: &'a Expr) -> Result<(), SourcePosition> {
+        if self.depth >= MAX_NESTING {
+            return Err(position(expr));
+        }
+        self.depth += 1;
+        (self.visit)(Node::Expr(expr));
+        match expr {
+            Expr::String { .. }
+            | Expr::RawString { .. }
+            | Expr::Number { .. }
+            | Expr::Bool { .. }
+            | Expr::Null { .. }
+            | Expr::Var { .. } => {}
+            Expr::Array { items, .. } | Expr::Set { items, .. } => {
+                items.iter().try_for_each(|item| self.expr(item))?;
+            }
+            Expr::Object { fields, .. } => {
+                fields.iter().flat_map(|(_, key, value)| [key, value]).try_for_each(|item| self.expr(item))?;
+            }
+            Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
+                self.expr(term)?;
+                self.query(query)?;
+            }
+            Expr::ObjectCompr { key, value, query, .. } => {
+                self.expr(key)?;
+                self.expr(value)?;
+                self.query(query)?;
+            }
+            Expr::Call { params, .. } => params.iter().try_for_each(|param| self.expr(param))?,
+            Expr::UnaryExpr { expr, .. } => self.expr(expr)?,
+            Expr::RefDot { refr, .. } => self.expr(refr)?,
+            Expr::RefBrack { refr, index, .. } => {
+                self.expr(refr)?;
+                self.expr(index)?;
+            }
+            Expr::BinExpr { lhs, rhs, .. }
+            | Expr::BoolExpr { lhs, rhs, .. }
+            | Expr::ArithExpr { lhs, rhs, .. }
+            | Expr::AssignExpr { lhs, rhs, .. } => {
+                self.expr(lhs)?;
+                self.expr(rhs)?;
+            }
+            Expr::Membership { key, value, collection, .. } => {
+                key.iter().chain([value, collection]).try_for_each(|item| self.expr(item))?;
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! The decision contract, row by row, on real policies.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    bundle::Bundle,
+    decision::{Action, Effect, Evaluator, Query, Resource, Subject, Value, Verdict},
+};
+
+fn snapshot(files: &[(&str, &str)]) -> Snapshot {
+    let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
+    let bundle = Bundle::from_files(files).unwrap();
+    let options = Options { rego_v0: false, evaluators: 2, tests: false };
+    Snapshot::compile(&bundle, 1, options).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+fn query(id: &str) -> Query {
+    Query {
+        subject: Subject { kind: "user".into(), id: id.into(), ..Subject::default() },
+        action: Action { name: "read".into(), ..Action::default() },
+        resource: Resource { kind: "doc".into(), id: "1".into(), ..Resource::default() },
+        ..Query::default()
+    }
+}
+
+fn ask(rego: &str, entry: &str) -> Verdict {
+    let snapshot = snapshot(&[("p.rego", rego)]);
+    snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), Duration::from_millis(500))
+}
+
+fn code(rego: &str, entry: &str) -> String {
+    let verdict = ask(rego, entry);
+    assert_eq!(verdict.effect, Effect::Deny, "{rego}: {verdict:?}");
+    assert!(!verdict.reasons.is_empty(), "{rego}");
+    verdict.reasons[0].code.clone()
+}
+
+#[test]
+fn booleans_and_objects_decide() {
+    for rego in [
+        "decision := true",
+        "decision := {\"allow\": true}",
+        "decision := {\"allowed\": true}",
+        "decision := {\"decision\": true}",
+        "allow if input.subject.id == \"alice\"",
+        "default allow := false\nallow if input.action.name == \"read\"\ndeny contains \"no\" if input.subject.id == \"bob\"",
+    ] {
+        let verdict = ask(&format!("package p\n{rego}"), "data.p");
+        assert_eq!(verdict.effect, Effect::Allow, "{rego}: {verdict:?}");
+        assert_eq!(verdict.entry_point.as_deref(), Some(if rego.starts_with("decision") { "data.p.decision" } else { "data.p" }));
+    }
+    assert_eq!(code("package p\ndecision := false", "data.p"), "policy_denied");
+    assert_eq!(code("package p\ndecision := {\"allow\": false}", "data.p.decision"), "policy_denied");
+    assert_eq!(code("package p\nallow := false", "data.p.allow"), "policy_denied");
+}
+
+#[test]
+fn denies_when_the_rule_is_undefined_or_missing() {
+    assert_eq!(code("package p\ndecision if input.nothing", "data.p"), "no_decision");
+    assert_eq!(code("package p\nallow if input.nothing", "data.p"), "no_decision");
+    assert_eq!(code("package p\nallow := true", "data.q"), "no_decision");
+    assert_eq!(code("package p\nallow := true", "data.p.other"), "no_decision");
+    assert_eq!(code("package p\nx := true", "data.p"), "no_decision");
+    assert_eq!(code("package p\nallow(x) := x", "data.p.allow"), "no_decision");
+    assert_eq!(code("package p\ndecision if input.nothing\nallow := true", "data.p"), "no_decision");
+}
+
+#[test]
+fn base_data_never_decides() {
+    let snapshot = snapshot(&[("p.rego", "package p\nx := 1"), ("q/data.json", "{\"allow\": true, \"decision\": true}")]);
+    for entry in ["data.q", "data.q.allow", "data.q.decision"] {
+        let verdict = snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), Duration::from_millis(500));
+        assert_eq!((verdict.effect, verdict.reasons[0].code.as_str()), (Effect::Deny, "no_decision"), "{entry}");
+    }
+}
+
+#[test]
+fn denies_what_is_no_decision() {
+    for value in [
+        "1", "\"true\"", "null", "[true]", "{true}", "{}", "{\"allow\": \"true\"}", "{\"allow\": 1}", "{\"allow\": null}",
+        "{\"allow\": true, \"allowed\": false}", "{\"allow\": true, \"reasons\": \"x\"}", "{\"allow\": true, \"reasons\": [1]}",
+        "{\"allow\": true, \"reasons\": [{\"code\": 1}]}", "{\"allow\": true, \"reasons\": {\"code\": \"x\"}}",
+        "{\"allow\": true, \"obligations\": [\"log\"]}", "{\"allow\": true, \"obligations\": [{}]}",
+        "{\"allow\": true, \"obligations\": [{\"id\": \"a\", \"level\": 1}]}",
+        "{\"allow\": true, \"obligations\": [{\"id\": \"a\", \"properties\": 1}]}",
+        "{\"allow\": true, \"required_scopes\": \"read\"}", "{\"allow\": true, \"required_scopes\": [1]}",
+        "{\"allow\": true, \"step_up\": true}", "{\"allow\": true, \"step_up\": {\"acr_values\": \"a\"}}",
+        "{\"allow\": true, \"step_up\": {\"max_age\": -1}}", "{\"allow\": true, \"context\": []}",
+        "{\"allow\": true, \"ttl\": \"5\"}", "{\"allow\": true, \"ttl\": -1}", "{\"allow\": true, \"ttl\": 1e30}",
+    ] {
+        assert_eq!(code(&format!("package p\ndecision := {value}"), "data.p"), "invalid_decision", "{value}");
+    }
+    assert_eq!(code("package p\nallow := \"true\"", "data.p"), "invalid_decision");
+    assert_eq!(code("package p\nallow := true\ndeny := {\"a\": 1}", "data.p"), "invalid_decision");
+    assert_eq!(code("package p\nallow := true\nttl := \"x\"", "data.p"), "invalid_decision");
+    let verdict = ask("package p\n\ndecision := 7", "data.p");
+    assert_eq!(verdict.diagnostics[0].position.as_ref().map(ToString::to_string).as_deref(), Some("p.rego:3:1"));
+}
+
+#[test]
+fn denies_when_evaluation_errs_or_takes_too_long() {
+    let conflict = "package p\nallow := x if some x in [true, false]";
+    assert_eq!(code(conflict, "data.p"), "evaluation_error");
+    let slow = "package p\nallow if count([1 | some a in numbers.range(1, 3000); some b in numbers.range(1, 3000); a == b]) > 0";
+    assert_eq!(code(slow, "data.p"), "budget_exceeded");
+}
+
+#[test]
+fn an_error_leaves_nothing_behind_for_the_next_question() {
+    let rego = "package p\nallow if input.subject.id == \"root\"\nx := y if { some y in [1, 2] }\n\
+        deny contains \"never\" if { input.subject.id == \"eve\"; x with input as {\"subject\": {\"id\": \"root\"}} }";
+    let snapshot = snapshot(&[("p.rego", rego)]);
+    let ask = |id: &str| snapshot.evaluate(&query(id), &"data.p".parse().unwrap(), Duration::from_millis(500));
+    for _ in 0..3 {
+        assert_eq!(ask("eve").reasons[0].code, "evaluation_error");
+        assert_eq!(ask("alice").reasons[0].code, "no_decision");
+        assert_eq!(ask("root").effect, Effect::Allow);
+    }
+}
+
+#[test]
+fn deny_overrides_and_says_where() {
+    let rego = "package p\nallow := true\n\ndeny contains \"first\" if input.subject.id == \"nobody\"\n\n\
+        deny contains {\"code\": \"second\", \"message\": \"m\", \"user_message\": \"u\", \"n\": 9007199254740993} if {\n\
+        \tinput.subject.id == \"alice\"\n}\n";
+    let verdict = ask(rego, "data.p");
+    assert_eq!(verdict.effect, Effect::Deny);
+    let reason = &verdict.reasons[0];
+    assert_eq!((reason.code.as_str(), reason.message.as_str(), reason.user_message.as_str()), ("second", "m", "u"));
+    assert_eq!(reason.rule.as_deref(), Some("data.p.deny"));
+    assert_eq!(reason.position.as_ref().map(ToString::to_string).as_deref(), Some("p.rego:6:1"));
+    assert_eq!(reason.properties.get("n"), Some(&Value::from(9_007_199_254_740_993)));
+}
+
+#[test]
+fn reads_every_member_of_a_decision() {
+    let verdict = ask(
+        "package p\ndecision := {\"allow\": false, \"reasons\": {\"b\", \"a\", \"A whole sentence.\"}, \
+         \"obligations\": [{\"id\": \"o\", \"type\": \"t\", \"properties\": {\"k\": [1]}}], \"required_scopes\": {\"s\"}, \
+         \"step_up\": {\"acr_values\": [\"x\"], \"max_age\": 300}, \"context\": {\"k\": {\"z\"}}, \"ttl\": 1.5}",
+        "data.p",
+    );
+    let codes: Vec<&str> = verdict.reasons.iter().map(|reason| reason.code.as_str()).collect();
+    assert_eq!(codes, ["policy_denied", "a", "b"]);
+    assert_eq!(verdict.reasons[0].message, "A whole sentence.");
+    assert_eq!(verdict.obligations[0].kind, "t");
+    assert_eq!(verdict.required_scopes, ["s"]);
+    assert_eq!(verdict.step_up.unwrap().max_age, Some(Duration::from_secs(300)));
+    assert_eq!(verdict.context.get("k"), Some(&Value::Array(vec![Value::from("z")])));
+    assert_eq!(verdict.ttl, Some(Duration::from_millis(1_500)));
+}
+
+#[test]
+fn a_panic_inside_evaluation_is_a_deny_and_the_next_question_is_answered() {
+    // regorus 0.14.1 panics on an empty search string.
+    let rego = "package p\nallow if strings.count(input.subject.id, \"\") >= 0\nok := true";
+    let snapshot = snapshot(&[("p.rego", rego)]);
+    let ask = |entry: &str| snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), Duration::from_millis(500));
+    for _ in 0..4 {
+        assert_eq!(ask("data.p").effect, Effect::Deny);
+        assert_eq!(ask("data.p.ok").effect, Effect::Allow);
+    }
+    assert_eq!(ask("data.p").reasons[0].code, "internal_error");
+}
+
+#[test]
+fn rego_v0_is_read_where_asked_and_v1_where_imported() {
+    let v0 = "package p\nallow { input.subject.id == \"alice\" }\ndeny[msg] { input.subject.id == \"bob\"; msg := \"no\" }";
+    let v1 = "package q\nimport rego.v1\nallow if input.subject.id == \"alice\"";
+    let files = [("p.rego", v0), ("q.rego", v1)].map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+    let bundle = Bundle::from_files(files).unwrap();
+    assert!(Snapshot::compile(&bundle, 1, Options { rego_v0: false, evaluators: 1, tests: false }).is_err());
+    let snapshot = Snapshot::compile(&bundle, 1, Options { rego_v0: true, evaluators: 1, tests: false }).unwrap();
+    for entry in ["data.p", "data.q"] {
+        assert!(snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), Duration::from_millis(500)).is_allow());
+    }
+    let verdict = snapshot.evaluate(&query("bob"), &"data.p".parse().unwrap(), Duration::from_millis(500));
+    assert_eq!(verdict.reasons[0].code, "no");
+}
+
+#[test]
+fn explains_what_each_rule_answered() {
+    let snapshot = snapshot(&[
+        ("p.rego", "package p\nimport data.lib\nallow if lib.known\nhelper := input.subject.id"),
+        ("lib.rego", "package lib\nknown if input.subject.id == \"bob\""),
+        ("other.rego", "package other\nx := 1"),
+    ]);
+    let query = Query { explain: true, ..query("alice") };
+    let verdict = snapshot.evaluate(&query, &"data.p".parse().unwrap(), Duration::from_millis(500));
+    let told: Vec<_> = verdict.explanation.unwrap().into_iter().map(|rule| (rule.rule.to_string(), rule.value)).collect();
+    let expected = [("data.lib.known", None), ("data.p.allow", None), ("data.p.helper", Some("\"alice\""))];
+    assert_eq!(told, expected.map(|(rule, value)| (rule.to_owned(), Ok(value.map(str::to_owned)))));
+}

@@ -1,0 +1,161 @@
+//! Domain values to Rego values and back, without a detour through text.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regorus::Value as Rego;
+
+use crate::decision::{MAX_DEPTH, Number, Object, Query, Value};
+
+/// The question as the policy's `input` (design, *What a policy sees*).
+pub(super) fn input(query: &Query) -> Rego {
+    let Query { subject, action, resource, context, policy: _, explain: _ } = query;
+    let entity = |kind: &str, id: &str, properties: &Object| {
+        object([("id", text(id)), ("properties", from_object(properties)), ("type", text(kind))])
+    };
+    object([
+        ("action", object([("name", text(&action.name)), ("properties", from_object(&action.properties))])),
+        ("context", from_object(context)),
+        ("resource", entity(&resource.kind, &resource.id, &resource.properties)),
+        ("subject", entity(&subject.kind, &subject.id, &subject.properties)),
+    ])
+}
+
+/// A domain value as a Rego value.
+pub(super) fn from_value(value: &Value) -> Rego {
+    match value {
+        Value::Null => Rego::Null,
+        Value::Bool(truth) => Rego::Bool(*truth),
+        Value::Number(number) => from_number(number),
+        Value::String(string) => text(string),
+        Value::Array(items) => Rego::from(items.iter().map(from_value).collect::<Vec<_>>()),
+        Value::Object(members) => from_object(members),
+    }
+}
+
+/// A Rego value as a domain value: sets become arrays, keys that are not strings their JSON text (as OPA does).
+/// `None` for undefined, and for what nests deeper than [`MAX_DEPTH`].
+pub(super) fn to_value(value: &Rego) -> Option<Value> {
+    to_value_at(value, 0)
+}
+
+/// A Rego object as a domain object.
+pub(super) fn to_object(value: &Rego) -> Option<Object> {
+    match to_value(value)? {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}
+
+/// A copy that shares no memory, and so no reference count, with the original.
+pub(super) fn unshared(value: &Rego) -> Rego {
+    match value {
+        Rego::String(string) => text(string),
+        Rego::Array(items) => Rego::from(items.iter().map(unshared).collect::<Vec<_>>()),
+        Rego::Set(items) => Rego::from(items.iter().map(unshared).collect::<BTreeSet<_>>()),
+        Rego::Object(members) => {
+            Rego::from(members.iter().map(|(key, item)| (unshared(key), unshared(item))).collect::<BTreeMap<_, _>>())
+        }
+        // A number of more than 64 bits stays shared: it is rare, and its type is not reachable from here.
+        Rego::Null | Rego::Bool(_) | Rego::Number(_) | Rego::Undefined => value.clone(),
+    }
+}
+
+fn to_value_at(value: &Rego, depth: usize) -> Option<Value> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    Some(match value {
+        Rego::Null => Value::Null,
+        Rego::Bool(truth) => Value::Bool(*truth),
+        Rego::Number(_) => Value::Number(to_number(value)),
+        Rego::String(string) => Value::String(string.to_string()),
+        Rego::Array(items) => Value::Array(items.iter().map(|item| to_value_at(item, depth + 1)).collect::<Option<_>>()?),
+        Rego::Set(items) => {
+            Value::Array(items.iter_sorted().map(|item| to_value_at(item, depth + 1)).collect::<Option<_>>()?)
+        }
+        Rego::Object(members) => {
+            let mut object = Object::new();
+            for (key, item) in members.iter_sorted() {
+                let name = match key {
+                    Rego::String(name) => name.to_string(),
+                    other => other.to_json_str().ok()?,
+                };
+                object.insert(name, to_value_at(item, depth + 1)?);
+            }
+            Value::Object(object)
+        }
+        Rego::Undefined => return None,
+    })
+}
+
+fn from_object(members: &Object) -> Rego {
+    if members.is_empty() {
+        return Rego::new_object();
+    }
+    Rego::from(members.iter().map(|(name, value)| (text(name), from_value(value))).collect::<BTreeMap<_, _>>())
+}
+
+fn from_number(number: &Number) -> Rego {
+    match number {
+        Number::Int(number) => Rego::from(*number),
+        Number::UInt(number) => Rego::from(*number),
+        Number::Float(number) => Rego::from(*number),
+        // The doors let no text through that this cannot hold; if one did, a null matches no number.
+        Number::Decimal(digits) => Rego::from_numeric_string(digits).unwrap_or(Rego::Null),
+    }
+}
+
+fn to_number(value: &Rego) -> Number {
+    if let Ok(number) = value.as_i64() {
+        return Number::Int(number);
+    }
+    if let Ok(number) = value.as_u64() {
+        return Number::UInt(number);
+    }
+    let digits = value.to_string();
+    // What has a point or an exponent is a double; other texts are integers of more than 64 bits.
+    match value.as_f64() {
+        Ok(number) if digits.contains(['.', 'e', 'E']) => Number::from_f64(number),
+        _ => None,
+    }
+    .unwrap_or_else(|| Number::Decimal(digits.into()))
+}
+
+fn text(string: &str) -> Rego {
+    Rego::String(string.into())
+}
+
+fn object<const N: usize>(members: [(&str, Rego); N]) -> Rego {
+    Rego::from(members.into_iter().map(|(name, value)| (text(name), value)).collect::<BTreeMap<_, _>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_every_digit_both_ways() {
+        for digits in ["0", "-7", "9223372036854775807", "18446744073709551615", "18446744073709551616", "0.5", "-1e-7",
+            "123456789012345678901234567890"]
+        {
+            let there = from_number(&Number::Decimal(digits.into()));
+            let back = to_number(&there);
+            assert_eq!(from_number(&back), there, "{digits} came back as {back}");
+        }
+        assert_eq!(to_number(&from_number(&Number::Decimal("18446744073709551616".into()))).to_string(), "18446744073709551616");
+    }
+
+    #[test]
+    fn a_double_equals_the_integer_that_it_is() {
+        assert_eq!(from_number(&Number::Float(3.0)), Rego::from(3_i64));
+    }
+
+    #[test]
+    fn sets_and_odd_keys_become_json() {
+        let set = Rego::from_json_str("[2, 1]").unwrap();
+        let set = Rego::from(set.as_array().unwrap().iter().cloned().collect::<BTreeSet<_>>());
+        let object = Rego::from(BTreeMap::from([(Rego::from(1_i64), set)]));
+        let value = to_object(&object).unwrap();
+        assert_eq!(value.get("1"), Some(&Value::Array(vec![Value::from(1), Value::from(2)])));
+    }
+}
