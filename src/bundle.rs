@@ -133,7 +133,10 @@ mod tests {
     #[test]
     fn hashes_what_is_served_and_nothing_else() {
         let one = bundle(&[("a.rego", "package a"), ("b.rego", "package b")]).digest;
-        assert_eq!(one, bundle(&[("b.rego", "package b"), ("a.rego", "package a"), ("a_test.rego", "package t")]).digest);
+        assert_eq!(
+            one,
+            bundle(&[("b.rego", "package b"), ("a.rego", "package a"), ("a_test.rego", "package t")]).digest
+        );
         assert_ne!(one, bundle(&[("a.rego", "package a"), ("b.rego", "package c")]).digest);
         assert_ne!(one, bundle(&[("a.regob.rego", "package apackage b")]).digest);
     }

@@ -9,6 +9,7 @@ use anyhow::Error;
 use regorus::Value as Rego;
 
 use super::{
+    brackets,
     engine::Engine,
     fault::{Fault, Faults},
     gate,
@@ -122,9 +123,11 @@ fn data(documents: &[Document], faults: &mut Vec<Fault>) -> Result<Rego, ()> {
                 faults.push(fault.help("put its content under a name, or the file into a folder of that name"));
             }
             Ok(value) => {
-                let mounted = document.mount.iter().rev().fold(value, |inner, name| {
-                    Rego::from(BTreeMap::from([(Rego::from(name.as_str()), inner)]))
-                });
+                let mounted = document
+                    .mount
+                    .iter()
+                    .rev()
+                    .fold(value, |inner, name| Rego::from(BTreeMap::from([(Rego::from(name.as_str()), inner)])));
                 if let Err(error) = engine.add_data(mounted) {
                     let cause = format!("{}: conflicts with other data: {error}", document.path);
                     faults.push(Fault::new("data_conflict", cause).help("give each value one home"));
@@ -190,6 +193,14 @@ fn syntax_faults<'a>(modules: &[&'a Module], rego_v0: bool, faults: &mut Vec<Fau
     let mut readable = Vec::new();
     let mut broken = BTreeSet::new();
     for module in modules {
+        if let Some((line, column)) = brackets::too_deep(&module.text) {
+            let cause = format!("brackets nest more than {} deep here", brackets::MAX_NESTING);
+            let fault =
+                Fault::new("rego_nesting_error", cause).help("name parts of it as rules, or move it to `data.json`");
+            faults.push(fault.at(&module.path, &module.text, line, column, 1));
+            broken.insert(statements::package(&module.text));
+            continue;
+        }
         let mut engine = Engine::blank(rego_v0);
         match engine.add_policy(module.path.clone(), module.text.clone()) {
             Ok(_) => readable.push((*module, engine)),
@@ -202,7 +213,8 @@ fn syntax_faults<'a>(modules: &[&'a Module], rego_v0: bool, faults: &mut Vec<Fau
     let touched = |engine: &mut regorus::Engine| {
         engine.get_modules().iter().any(|module| {
             broken.contains(&syntax::package(module).join("."))
-                || index::imports(module).any(|path| broken.iter().any(|name| path.join(".").starts_with(name.as_str())))
+                || index::imports(module)
+                    .any(|path| broken.iter().any(|name| path.join(".").starts_with(name.as_str())))
         })
     };
     let clean = |(module, mut engine): (&'a Module, regorus::Engine)| (!touched(&mut engine)).then_some(module);
@@ -213,8 +225,13 @@ fn syntax_faults<'a>(modules: &[&'a Module], rego_v0: bool, faults: &mut Vec<Fau
 fn faults_of_file(module: &Module, rego_v0: bool, whole: &Error) -> Vec<Fault> {
     let texts = Texts::from([(module.path.as_str(), module.text.as_str())]);
     let mut faults: Vec<Fault> = statements::each(&module.text)
-        .filter_map(|text| Engine::blank(rego_v0).add_policy(module.path.clone(), text).err())
-        .map(|error| fault_of(&error, "rego_parse_error", &texts))
+        .filter_map(|statement| {
+            let error = Engine::blank(rego_v0).add_policy(module.path.clone(), statement.alone).err()?;
+            let fault = fault_of(&error, "rego_parse_error", &texts);
+            // What is not closed errs at the end of the file, but the place to look at is its own.
+            let beyond = fault.position.as_ref().is_some_and(|position| position.line > statement.last_line);
+            Some(if beyond { fault.at(&module.path, &module.text, statement.last_line, u32::MAX, 1) } else { fault })
+        })
         .take(MAX_FAULTS)
         .collect();
     faults.dedup_by(|one, other| one.position == other.position);
@@ -298,25 +315,36 @@ mod tests {
 
     fn faults(text: &str) -> Vec<Fault> {
         let bundle = Bundle::from_files([("p.rego".to_owned(), text.as_bytes().to_vec())]).unwrap();
-        compile(&bundle, Options { rego_v0: false, evaluators: 1, tests: false }).err().map(|faults| faults.0).unwrap_or_default()
+        compile(&bundle, Options { rego_v0: false, evaluators: 1, tests: false })
+            .err()
+            .map(|faults| faults.0)
+            .unwrap_or_default()
     }
 
     #[test]
     fn reports_every_fault_of_a_file_with_its_place() {
-        let found = faults("package p\n\na if {\n\t1 +\n}\n\nb if x == 1\n\nc := 1 if {{{\n\nd := f(1)\n\ne if y > 1\n");
-        let lines: Vec<u32> = found.iter().filter_map(|fault| fault.position.as_ref()).map(|place| place.line).collect();
-        assert_eq!(lines, [5, 10], "{found:?}");
+        let found =
+            faults("package p\n\na if {\n\t1 +\n}\n\nb if x == 1\n\nc := 1 if {{{\n\nd := f(1)\n\ne if y > 1\n");
+        let lines: Vec<u32> =
+            found.iter().filter_map(|fault| fault.position.as_ref()).map(|place| place.line).collect();
+        assert_eq!(lines, [5, 9], "{found:?}");
         let found = faults("package p\n\na := 1 if x == 1\n\nb := f(1)\n\nc if y > 1\n\nd if true\n");
-        let lines: Vec<u32> = found.iter().filter_map(|fault| fault.position.as_ref()).map(|place| place.line).collect();
+        let lines: Vec<u32> =
+            found.iter().filter_map(|fault| fault.position.as_ref()).map(|place| place.line).collect();
         assert_eq!(lines, [3, 5, 7], "{found:?}");
     }
 
     #[test]
     fn reports_faults_of_one_file_beside_syntax_faults_of_another() {
-        let files = [("a.rego", "package a\nx := {"), ("b.rego", "package b\ny if z > 1"), ("c.rego", "package c\nimport data.a\nw := a.f(1)")];
+        let files = [
+            ("a.rego", "package a\nx := {"),
+            ("b.rego", "package b\ny if z > 1"),
+            ("c.rego", "package c\nimport data.a\nw := a.f(1)"),
+        ];
         let bundle = Bundle::from_files(files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))).unwrap();
         let found = compile(&bundle, Options { rego_v0: false, evaluators: 1, tests: false }).err().unwrap().0;
-        let files: Vec<String> = found.iter().filter_map(|fault| fault.position.as_ref()).map(|place| place.file.to_string()).collect();
+        let files: Vec<String> =
+            found.iter().filter_map(|fault| fault.position.as_ref()).map(|place| place.file.to_string()).collect();
         assert_eq!(files, ["a.rego", "b.rego"], "{found:?}");
     }
 

@@ -140,7 +140,9 @@ fn obligation(item: &Rego) -> Valid<Obligation> {
     }
     // Part of an obligation that nobody reads is an obligation that nobody honours.
     if let Some((unknown, _)) = members.iter().next() {
-        return Err(InvalidDecision(format!("`{unknown}` is no member of an obligation; parameters go under `properties`")));
+        return Err(InvalidDecision(format!(
+            "`{unknown}` is no member of an obligation; parameters go under `properties`"
+        )));
     }
     Ok(Obligation { id, kind, properties })
 }

@@ -42,10 +42,12 @@ impl Fault {
     /// Places it at `line` and `column` (from 1, in characters) of a file with that text; marks `length` characters.
     #[must_use]
     pub fn at(mut self, file: &str, text: &str, line: u32, column: u32, length: usize) -> Self {
-        self.position = Some(SourcePosition { file: file.into(), line, column });
         let before = usize::try_from(line.saturating_sub(1)).unwrap_or(0);
         let start: usize = text.split_inclusive('\n').take(before).map(str::len).sum();
         let row = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
+        // A column past the end means the end.
+        let column = column.min(u32::try_from(row.chars().count()).unwrap_or(u32::MAX).saturating_add(1));
+        self.position = Some(SourcePosition { file: file.into(), line, column });
         let skip = usize::try_from(column.saturating_sub(1)).unwrap_or(0);
         let bytes = |characters: usize| row.char_indices().nth(characters).map_or(row.len(), |(at, _)| at);
         let (from, to) = (bytes(skip), bytes(skip.saturating_add(length)));
@@ -115,7 +117,7 @@ mod tests {
         let text = "package a\n\nallow if { e == x }\n";
         let fault = Fault::new("rego_unsafe_var", "`x` is unsafe").at("a/b.rego", text, 3, 17, 1).help("bind `x`");
         let shown = fault.render(false);
-        for part in ["`x` is unsafe", "a/b.rego:3:17", "allow if { e == x }", "^", "bind `x`"] {
+        for part in ["`x` is unsafe", "a/b.rego:3:17", "allow if { e == x }", "|                 |", "bind `x`"] {
             assert!(shown.contains(part), "{part} in {shown}");
         }
         assert_eq!(fault.to_string(), "a/b.rego:3:17: `x` is unsafe");

@@ -164,7 +164,8 @@ fn call_faults(functions: &BTreeMap<String, Function>) -> Vec<CallFault> {
             if let Some(function) = next.take()
                 && !depth.contains_key(function)
             {
-                let calls = functions.get(function).map(|f| f.calls.keys().map(String::as_str).collect()).unwrap_or_default();
+                let calls =
+                    functions.get(function).map(|f| f.calls.keys().map(String::as_str).collect()).unwrap_or_default();
                 on_chain.insert(function);
                 chain.push((function, calls));
             }
@@ -193,7 +194,8 @@ fn call_faults(functions: &BTreeMap<String, Function>) -> Vec<CallFault> {
                     if deepest == MAX_CALL_DEPTH
                         && let Some(at) = functions.get(function).and_then(|f| f.calls.values().next())
                     {
-                        let cause = format!("more than {MAX_CALL_DEPTH} functions call each other in a row from `{function}`");
+                        let cause =
+                            format!("more than {MAX_CALL_DEPTH} functions call each other in a row from `{function}`");
                         faults.push((cause, "shorten the chain of calls".to_owned(), at.clone(), 1));
                     }
                     on_chain.remove(function);

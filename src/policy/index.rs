@@ -117,7 +117,8 @@ impl Index {
                 open.extend(package.refers_to.iter().flat_map(|path| self.packages_of(path)));
             }
         }
-        let mut rules: Vec<_> = seen.iter().filter_map(|names| self.packages.get(names)).flat_map(|p| p.rules.values()).collect();
+        let mut rules: Vec<_> =
+            seen.iter().filter_map(|names| self.packages.get(names)).flat_map(|p| p.rules.values()).collect();
         rules.sort_by(|one, other| one.name.cmp(&other.name));
         rules
     }
@@ -164,9 +165,10 @@ fn constant_code(rule: &Rule) -> Option<String> {
         _ => None,
     };
     match key.as_ref() {
-        Expr::Object { fields, .. } => {
-            fields.iter().find(|(_, name, _)| string(name).as_deref() == Some("code")).and_then(|(_, _, code)| string(code))
-        }
+        Expr::Object { fields, .. } => fields
+            .iter()
+            .find(|(_, name, _)| string(name).as_deref() == Some("code"))
+            .and_then(|(_, _, code)| string(code)),
         other => string(other),
     }
 }

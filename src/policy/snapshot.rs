@@ -136,7 +136,8 @@ impl Asked<'_> {
     }
 
     fn rule(&mut self, rule: &Arc<RuleInfo>) -> Verdict {
-        let decided = self.value(rule).and_then(|value| contract::verdict(&value).map_err(|error| invalid(rule, &error)));
+        let decided =
+            self.value(rule).and_then(|value| contract::verdict(&value).map_err(|error| invalid(rule, &error)));
         let mut verdict = decided.unwrap_or_else(|verdict| *verdict);
         if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
             let message = format!("`{}` is false and gives no reason", rule.name);

@@ -33,7 +33,8 @@ pub(super) fn path(expr: &Expr) -> Option<Path> {
             }
             Expr::RefBrack { refr, index, .. } => {
                 match index.as_ref() {
-                    Expr::String { value: Rego::String(name), .. } | Expr::RawString { value: Rego::String(name), .. } => {
+                    Expr::String { value: Rego::String(name), .. }
+                    | Expr::RawString { value: Rego::String(name), .. } => {
                         reversed.push(name.to_string());
                     }
                     _ => {

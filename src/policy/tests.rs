@@ -48,7 +48,10 @@ fn booleans_and_objects_decide() {
     ] {
         let verdict = ask(&format!("package p\n{rego}"), "data.p");
         assert_eq!(verdict.effect, Effect::Allow, "{rego}: {verdict:?}");
-        assert_eq!(verdict.entry_point.as_deref(), Some(if rego.starts_with("decision") { "data.p.decision" } else { "data.p" }));
+        assert_eq!(
+            verdict.entry_point.as_deref(),
+            Some(if rego.starts_with("decision") { "data.p.decision" } else { "data.p" })
+        );
     }
     assert_eq!(code("package p\ndecision := false", "data.p"), "policy_denied");
     assert_eq!(code("package p\ndecision := {\"allow\": false}", "data.p.decision"), "policy_denied");
@@ -68,7 +71,8 @@ fn denies_when_the_rule_is_undefined_or_missing() {
 
 #[test]
 fn base_data_never_decides() {
-    let snapshot = snapshot(&[("p.rego", "package p\nx := 1"), ("q/data.json", "{\"allow\": true, \"decision\": true}")]);
+    let snapshot =
+        snapshot(&[("p.rego", "package p\nx := 1"), ("q/data.json", "{\"allow\": true, \"decision\": true}")]);
     for entry in ["data.q", "data.q.allow", "data.q.decision"] {
         let verdict = snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), Duration::from_millis(500));
         assert_eq!((verdict.effect, verdict.reasons[0].code.as_str()), (Effect::Deny, "no_decision"), "{entry}");
@@ -78,16 +82,33 @@ fn base_data_never_decides() {
 #[test]
 fn denies_what_is_no_decision() {
     for value in [
-        "1", "\"true\"", "null", "[true]", "{true}", "{}", "{\"allow\": \"true\"}", "{\"allow\": 1}", "{\"allow\": null}",
-        "{\"allow\": true, \"allowed\": false}", "{\"allow\": true, \"reasons\": \"x\"}", "{\"allow\": true, \"reasons\": [1]}",
-        "{\"allow\": true, \"reasons\": [{\"code\": 1}]}", "{\"allow\": true, \"reasons\": {\"code\": \"x\"}}",
-        "{\"allow\": true, \"obligations\": [\"log\"]}", "{\"allow\": true, \"obligations\": [{}]}",
+        "1",
+        "\"true\"",
+        "null",
+        "[true]",
+        "{true}",
+        "{}",
+        "{\"allow\": \"true\"}",
+        "{\"allow\": 1}",
+        "{\"allow\": null}",
+        "{\"allow\": true, \"allowed\": false}",
+        "{\"allow\": true, \"reasons\": \"x\"}",
+        "{\"allow\": true, \"reasons\": [1]}",
+        "{\"allow\": true, \"reasons\": [{\"code\": 1}]}",
+        "{\"allow\": true, \"reasons\": {\"code\": \"x\"}}",
+        "{\"allow\": true, \"obligations\": [\"log\"]}",
+        "{\"allow\": true, \"obligations\": [{}]}",
         "{\"allow\": true, \"obligations\": [{\"id\": \"a\", \"level\": 1}]}",
         "{\"allow\": true, \"obligations\": [{\"id\": \"a\", \"properties\": 1}]}",
-        "{\"allow\": true, \"required_scopes\": \"read\"}", "{\"allow\": true, \"required_scopes\": [1]}",
-        "{\"allow\": true, \"step_up\": true}", "{\"allow\": true, \"step_up\": {\"acr_values\": \"a\"}}",
-        "{\"allow\": true, \"step_up\": {\"max_age\": -1}}", "{\"allow\": true, \"context\": []}",
-        "{\"allow\": true, \"ttl\": \"5\"}", "{\"allow\": true, \"ttl\": -1}", "{\"allow\": true, \"ttl\": 1e30}",
+        "{\"allow\": true, \"required_scopes\": \"read\"}",
+        "{\"allow\": true, \"required_scopes\": [1]}",
+        "{\"allow\": true, \"step_up\": true}",
+        "{\"allow\": true, \"step_up\": {\"acr_values\": \"a\"}}",
+        "{\"allow\": true, \"step_up\": {\"max_age\": -1}}",
+        "{\"allow\": true, \"context\": []}",
+        "{\"allow\": true, \"ttl\": \"5\"}",
+        "{\"allow\": true, \"ttl\": -1}",
+        "{\"allow\": true, \"ttl\": 1e30}",
     ] {
         assert_eq!(code(&format!("package p\ndecision := {value}"), "data.p"), "invalid_decision", "{value}");
     }
@@ -166,7 +187,8 @@ fn a_panic_inside_evaluation_is_a_deny_and_the_next_question_is_answered() {
 
 #[test]
 fn rego_v0_is_read_where_asked_and_v1_where_imported() {
-    let v0 = "package p\nallow { input.subject.id == \"alice\" }\ndeny[msg] { input.subject.id == \"bob\"; msg := \"no\" }";
+    let v0 =
+        "package p\nallow { input.subject.id == \"alice\" }\ndeny[msg] { input.subject.id == \"bob\"; msg := \"no\" }";
     let v1 = "package q\nimport rego.v1\nallow if input.subject.id == \"alice\"";
     let files = [("p.rego", v0), ("q.rego", v1)].map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
     let bundle = Bundle::from_files(files).unwrap();
@@ -188,7 +210,8 @@ fn explains_what_each_rule_answered() {
     ]);
     let query = Query { explain: true, ..query("alice") };
     let verdict = snapshot.evaluate(&query, &"data.p".parse().unwrap(), Duration::from_millis(500));
-    let told: Vec<_> = verdict.explanation.unwrap().into_iter().map(|rule| (rule.rule.to_string(), rule.value)).collect();
+    let told: Vec<_> =
+        verdict.explanation.unwrap().into_iter().map(|rule| (rule.rule.to_string(), rule.value)).collect();
     let expected = [("data.lib.known", None), ("data.p.allow", None), ("data.p.helper", Some("\"alice\""))];
     assert_eq!(told, expected.map(|(rule, value)| (rule.to_owned(), Ok(value.map(str::to_owned)))));
 }

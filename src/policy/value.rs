@@ -69,7 +69,9 @@ fn to_value_at(value: &Rego, depth: usize) -> Option<Value> {
         Rego::Bool(truth) => Value::Bool(*truth),
         Rego::Number(_) => Value::Number(to_number(value)),
         Rego::String(string) => Value::String(string.to_string()),
-        Rego::Array(items) => Value::Array(items.iter().map(|item| to_value_at(item, depth + 1)).collect::<Option<_>>()?),
+        Rego::Array(items) => {
+            Value::Array(items.iter().map(|item| to_value_at(item, depth + 1)).collect::<Option<_>>()?)
+        }
         Rego::Set(items) => {
             Value::Array(items.iter_sorted().map(|item| to_value_at(item, depth + 1)).collect::<Option<_>>()?)
         }
@@ -135,14 +137,24 @@ mod tests {
 
     #[test]
     fn numbers_keep_every_digit_both_ways() {
-        for digits in ["0", "-7", "9223372036854775807", "18446744073709551615", "18446744073709551616", "0.5", "-1e-7",
-            "123456789012345678901234567890"]
-        {
+        for digits in [
+            "0",
+            "-7",
+            "9223372036854775807",
+            "18446744073709551615",
+            "18446744073709551616",
+            "0.5",
+            "-1e-7",
+            "123456789012345678901234567890",
+        ] {
             let there = from_number(&Number::Decimal(digits.into()));
             let back = to_number(&there);
             assert_eq!(from_number(&back), there, "{digits} came back as {back}");
         }
-        assert_eq!(to_number(&from_number(&Number::Decimal("18446744073709551616".into()))).to_string(), "18446744073709551616");
+        assert_eq!(
+            to_number(&from_number(&Number::Decimal("18446744073709551616".into()))).to_string(),
+            "18446744073709551616"
+        );
     }
 
     #[test]
