@@ -1,1 +1,182 @@
-//! One validated configuration.
+//! One validated configuration: a file, `VERDICT_…` variables over it, command-line flags over both.
+//!
+//! Owns how settings are given, read, bounded and reported; [`load`] reports every fault at once. What a setting does,
+//! and its default, belongs to the component whose own `Config` holds it. Reads one file and the environment that it is
+//! handed; looks at no policy and opens no socket. `docs/configuration.md` is held to this by a test.
+
+mod env;
+mod fault;
+mod file;
+mod key;
+mod near;
+mod quantity;
+mod shape;
+mod show;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, ffi::OsString, net::IpAddr, path::PathBuf, time::Duration};
+
+pub use self::fault::{Fault, Faults};
+use self::{fault::Origin, key::Key, shape::Raw};
+use crate::{
+    api::{self, Address},
+    policy, reload, source, telemetry,
+};
+
+/// The whole configuration, one part a component.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The gRPC door: `grpc.*`.
+    pub grpc: api::grpc::Config,
+    /// The operators' HTTP door: `http.*`.
+    pub http: api::ops::Config,
+    /// Evaluation: `policies.default`, `policies.rego_v0`, `policies.evaluation_budget`.
+    pub policy: policy::Config,
+    /// The policy folder: `policies.path`, `policies.settle`, `policies.poll_interval`.
+    pub source: source::Config,
+    /// Reloading: `policies.strict`.
+    pub reload: reload::Config,
+    /// The log: `log.*`.
+    pub log: telemetry::Config,
+    /// The process: `server.*`.
+    pub server: Server,
+}
+
+/// Settings of the process.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// How long calls in progress may take to end once the process is told to stop.
+    pub drain_timeout: Duration,
+    /// How many threads run the doors and the decisions; 0 for one a core.
+    pub worker_threads: usize,
+}
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// The file that `--config` names; it goes before `VERDICT_CONFIG`.
+    pub file: Option<PathBuf>,
+    /// Settings: the key (`grpc.address`), the flag for messages (`--grpc-address`), and the value as it was typed.
+    /// Of two with one key, the last counts.
+    pub values: Vec<(&'static str, &'static str, String)>,
+}
+
+/// A setting that was given, not read yet.
+struct Setting {
+    key: &'static Key,
+    origin: Origin,
+    raw: Raw,
+}
+
+/// Applies settings in order, and keeps every fault.
+#[derive(Default)]
+struct Reader {
+    config: Config,
+    faults: Vec<Fault>,
+    origins: BTreeMap<&'static str, Applied>,
+}
+
+/// Where a key's last value came from, and whether any of its values was refused.
+struct Applied {
+    origin: Origin,
+    refused: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self { drain_timeout: Duration::from_secs(10), worker_threads: 0 }
+    }
+}
+
+impl Config {
+    /// The effective settings as YAML text; read as a file, it gives the same configuration.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        show::yaml(self)
+    }
+}
+
+/// Reads the configuration: defaults, then the file, then `env`, then `flags`, the later over the earlier.
+///
+/// A value that a later one replaces is checked all the same. Variables that do not start with `VERDICT_` are not looked
+/// at, nor those that other parts of Verdict read (`docs/configuration.md` lists them).
+///
+/// # Errors
+/// Every fault that the file, the variables and the flags have, in that order.
+pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> Result<Config, Faults> {
+    let environment = env::read(env);
+    let mut reader = Reader::default();
+    if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
+        let (settings, faults) = file::read(path);
+        reader.apply(settings, faults);
+    }
+    reader.apply(environment.settings, environment.faults);
+    for (name, flag, value) in &flags.values {
+        let origin = Origin::Flag(flag);
+        match key::find(name) {
+            Some(key) => reader.set(Setting { key, origin, raw: Raw::Untyped(value.clone()) }),
+            None => reader.faults.push(Fault::new(
+                origin.place(name),
+                format!("sets `{name}`, which is no setting"),
+                "the name of a setting",
+            )),
+        }
+    }
+    reader.finish()
+}
+
+impl Reader {
+    fn apply(&mut self, settings: Vec<Setting>, faults: Vec<Fault>) {
+        self.faults.extend(faults);
+        for setting in settings {
+            self.set(setting);
+        }
+    }
+
+    fn set(&mut self, Setting { key, origin, raw }: Setting) {
+        let mut refused = self.origins.get(key.name).is_some_and(|applied| applied.refused);
+        if let Err(problem) = key.shape.apply(&raw, &mut self.config) {
+            self.faults.push(Fault::new(origin.place(key.name), problem, key.shape.expected()));
+            refused = true;
+        }
+        self.origins.insert(key.name, Applied { origin, refused });
+    }
+
+    fn finish(mut self) -> Result<Config, Faults> {
+        if overlap(&self.config.grpc.address, &self.config.http.address)
+            && !self.refused("grpc.address")
+            && !self.refused("http.address")
+        {
+            let place = format!("{} and {}", self.place("grpc.address"), self.place("http.address"));
+            let problem = format!("both doors listen on `{}`", self.config.grpc.address);
+            self.faults.push(Fault::new(place, problem, "two addresses that do not overlap"));
+        }
+        if self.faults.is_empty() { Ok(self.config) } else { Err(Faults::new(self.faults)) }
+    }
+
+    fn refused(&self, name: &str) -> bool {
+        self.origins.get(name).is_some_and(|applied| applied.refused)
+    }
+
+    fn place(&self, name: &str) -> String {
+        self.origins
+            .get(name)
+            .map_or_else(|| format!("{name} (not set, so its default)"), |applied| applied.origin.place(name))
+    }
+}
+
+/// Whether two doors cannot both listen: the same socket, or the same port where one takes all addresses.
+fn overlap(one: &Address, other: &Address) -> bool {
+    match (one, other) {
+        (Address::Tcp(one), Address::Tcp(other)) => {
+            let (left, right) = (one.ip().to_canonical(), other.ip().to_canonical());
+            let covers = |all: IpAddr, ip: IpAddr| all.is_unspecified() && all.is_ipv4() == ip.is_ipv4();
+            one.port() != 0
+                && one.port() == other.port()
+                && (left == right || covers(left, right) || covers(right, left))
+        }
+        (Address::Unix(one), Address::Unix(other)) => one == other,
+        _ => false,
+    }
+}

@@ -1,0 +1,140 @@
+//! The file's part: YAML or TOML, by its extension, to a list of settings and faults.
+
+use std::{collections::BTreeSet, fs::File, io::Read as _, path::Path};
+
+use super::{
+    Setting,
+    fault::{Fault, Origin, in_file},
+    key::{self, KEYS},
+    near::nearest,
+    shape::Raw,
+};
+
+mod toml;
+mod yaml;
+
+/// The largest file that is read, in bytes: a configuration has a few hundred.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What a file holds, keys in their order, the same key more than once if the file has it so.
+#[derive(Clone, Debug, PartialEq)]
+enum Node {
+    Table(Vec<(String, Node)>),
+    Value(Raw),
+}
+
+/// A syntax error.
+struct Invalid {
+    /// Line and column, from 1.
+    at: Option<(usize, usize)>,
+    problem: String,
+}
+
+/// Walks a file's tables.
+struct Walk<'a> {
+    path: &'a Path,
+    settings: Vec<Setting>,
+    faults: Vec<Fault>,
+}
+
+/// Reads the file: its settings, and what is wrong with it as a file. The values are checked by who applies them.
+pub(super) fn read(path: &Path) -> (Vec<Setting>, Vec<Fault>) {
+    let parse = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("yaml" | "yml") => yaml::parse,
+        Some("toml") => toml::parse,
+        _ => {
+            let expected = "a name that ends in `.yaml`, `.yml` or `.toml`";
+            return (Vec::new(), vec![Fault::new(place(path), "the format is not known", expected)]);
+        }
+    };
+    let text = match contents(path) {
+        Ok(text) => text,
+        Err(fault) => return (Vec::new(), vec![fault]),
+    };
+    let mut walk = Walk { path, settings: Vec::new(), faults: Vec::new() };
+    match parse(&text) {
+        Ok(Node::Table(entries)) => walk.table("", entries),
+        Ok(Node::Value(Raw::Empty)) => {}
+        Ok(Node::Value(raw)) => walk.fault(place(path), format!("holds {raw}"), "tables of settings"),
+        Err(errors) => {
+            for Invalid { at, problem } in errors {
+                let place =
+                    at.map_or_else(|| place(path), |(line, column)| format!("{}:{line}:{column}", path.display()));
+                walk.fault(place, problem, "a file that can be read whole");
+            }
+        }
+    }
+    (walk.settings, walk.faults)
+}
+
+fn place(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn contents(path: &Path) -> Result<String, Fault> {
+    let fault = |problem: String| Fault::new(place(path), problem, "a readable file of UTF-8 text, at most 1MiB");
+    let file = File::open(path).map_err(|error| fault(format!("cannot be opened: {error}")))?;
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|error| fault(format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(fault("is too large".to_owned()));
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| fault(format!("is not UTF-8 after byte {}", error.utf8_error().valid_up_to())))
+}
+
+impl Walk<'_> {
+    fn fault(&mut self, place: String, problem: impl Into<String>, expected: impl Into<String>) {
+        self.faults.push(Fault::new(place, problem, expected));
+    }
+
+    fn table(&mut self, parent: &str, entries: Vec<(String, Node)>) {
+        let mut seen = BTreeSet::new();
+        for (name, node) in entries {
+            let path = if parent.is_empty() { name.clone() } else { format!("{parent}.{name}") };
+            if seen.insert(name.clone()) {
+                self.entry(&name, &path, node);
+            } else {
+                self.fault(in_file(self.path, &path), "is given more than once", "it once");
+            }
+        }
+    }
+
+    fn entry(&mut self, name: &str, path: &str, node: Node) {
+        // A dot in one name is no nesting: `"grpc.address"` must not pass for `address` in `grpc`.
+        let is_plain = !name.contains('.');
+        if let Some(key) = key::find(path).filter(|_| is_plain) {
+            let raw = match node {
+                Node::Table(_) => Raw::Other("a table"),
+                Node::Value(raw) => raw,
+            };
+            self.settings.push(Setting { key, origin: Origin::File(self.path.to_owned()), raw });
+        } else if key::sections().contains(&path) {
+            match node {
+                Node::Table(entries) => self.table(path, entries),
+                Node::Value(Raw::Empty) => {}
+                Node::Value(raw) => self.fault(in_file(self.path, path), format!("is {raw}"), "a table of settings"),
+            }
+        } else {
+            self.fault(in_file(self.path, path), "unknown key", expected(path));
+        }
+    }
+}
+
+/// What may stand in an unknown key's place.
+fn expected(path: &str) -> String {
+    if let Some((section, leaf)) = key::find(path).and_then(|key| key.name.split_once('.')) {
+        return format!("tables that are nested: `{leaf}` in `{section}`");
+    }
+    let sections = key::sections();
+    let candidates = KEYS.iter().map(|key| key.name).chain(sections.iter().copied()).map(str::to_owned);
+    if let Some(near) = nearest(path, candidates) {
+        return format!("a known key; did you mean `{near}`?");
+    }
+    let section = path.split_once('.').map(|(section, _)| section);
+    let known: Vec<_> = match section.filter(|section| sections.contains(section)) {
+        Some(section) => KEYS.iter().filter(|key| key.section() == section).map(|key| key.name).collect(),
+        None => sections,
+    };
+    format!("one of `{}`", known.join("`, `"))
+}

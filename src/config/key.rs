@@ -1,0 +1,99 @@
+//! The one table of settings. Names, bounds and where each value goes; unknown-key checks, the variables' names and the
+//! test of `docs/configuration.md` are derived from it. Defaults are the components' own.
+
+use std::time::Duration;
+
+use super::shape::Shape;
+
+/// A setting.
+pub(super) struct Key {
+    /// The path in the file, joined by dots.
+    pub(super) name: &'static str,
+    /// What its value looks like, and where it goes.
+    pub(super) shape: Shape,
+}
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+
+/// Every setting, in the order of the documentation.
+pub(super) static KEYS: [Key; 19] = [
+    key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
+    key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
+    key(
+        "grpc.max_batch_items",
+        Shape::Count(1..=100_000, |config, value| config.grpc.max_batch_items = value as usize),
+    ),
+    key(
+        "grpc.max_stream_in_flight",
+        Shape::Count(1..=65_536, |config, value| config.grpc.max_stream_in_flight = value as usize),
+    ),
+    key(
+        "grpc.max_concurrent_streams",
+        Shape::Count(1..=1_000_000, |config, value| config.grpc.max_concurrent_streams = value),
+    ),
+    key(
+        "grpc.request_timeout",
+        Shape::Time(MILLISECOND..=MINUTE.saturating_mul(5), |config, value| config.grpc.request_timeout = value),
+    ),
+    key("grpc.reflection", Shape::Switch(|config, value| config.grpc.reflection = value)),
+    key("http.address", Shape::Address(|config, value| config.http.address = value)),
+    key("policies.path", Shape::Path(|config, value| config.source.path = Some(value))),
+    key("policies.default", Shape::EntryPoint(|config, value| config.policy.default_policy = value)),
+    key("policies.rego_v0", Shape::Switch(|config, value| config.policy.rego_v0 = value)),
+    key(
+        "policies.evaluation_budget",
+        Shape::Time(MILLISECOND..=SECOND.saturating_mul(10), |config, value| config.policy.evaluation_budget = value),
+    ),
+    key(
+        "policies.settle",
+        Shape::Time(MILLISECOND..=SECOND.saturating_mul(10), |config, value| config.source.settle = value),
+    ),
+    key(
+        "policies.poll_interval",
+        Shape::Time(MILLISECOND.saturating_mul(100)..=HOUR, |config, value| config.source.poll_interval = value),
+    ),
+    key("policies.strict", Shape::Switch(|config, value| config.reload.strict = value)),
+    key("log.level", Shape::Filter(|config, value| config.log.level = value)),
+    key("log.format", Shape::Format(|config, value| config.log.format = value)),
+    key(
+        "server.drain_timeout",
+        Shape::Time(Duration::ZERO..=MINUTE.saturating_mul(10), |config, value| config.server.drain_timeout = value),
+    ),
+    key(
+        "server.worker_threads",
+        Shape::Count(0..=1_024, |config, value| config.server.worker_threads = value as usize),
+    ),
+];
+
+const fn key(name: &'static str, shape: Shape) -> Key {
+    Key { name, shape }
+}
+
+impl Key {
+    /// The environment variable that sets it.
+    pub(super) fn variable(&self) -> String {
+        format!("VERDICT_{}", self.name.replace('.', "_").to_ascii_uppercase())
+    }
+
+    /// The table of the file that it stands in.
+    pub(super) fn section(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(section, _)| section)
+    }
+}
+
+/// The setting with this path.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+/// The names of the file's tables, in order.
+pub(super) fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<_> = KEYS.iter().map(Key::section).collect();
+    sections.dedup();
+    sections
+}

@@ -1,0 +1,121 @@
+//! The effective settings in words.
+
+use std::fmt::Write as _;
+
+use super::{
+    Config, Server,
+    quantity::{show_size, show_time},
+};
+use crate::{api, policy, reload, source, telemetry};
+
+/// A value as it is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Shown {
+    /// Written as it is.
+    Plain(String),
+    /// Free text, written in quotes.
+    Text(String),
+    /// Not set; what that means.
+    Unset(&'static str),
+}
+
+/// Every setting and its value, in the order of the table of keys.
+///
+/// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
+/// compares the names with the table.
+pub(super) fn values(config: &Config) -> [(&'static str, Shown); 19] {
+    let Config { grpc, http, policy, source, reload, log, server } = config;
+    let api::grpc::Config {
+        address,
+        max_message_bytes,
+        max_batch_items,
+        max_stream_in_flight,
+        max_concurrent_streams,
+        request_timeout,
+        reflection,
+    } = grpc;
+    let api::ops::Config { address: http_address } = http;
+    let policy::Config { default_policy, rego_v0, evaluation_budget } = policy;
+    let source::Config { path, settle, poll_interval } = source;
+    let reload::Config { strict } = reload;
+    let telemetry::Config { level, format } = log;
+    let Server { drain_timeout, worker_threads } = server;
+
+    [
+        ("grpc.address", text(address)),
+        ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
+        ("grpc.max_batch_items", plain(max_batch_items)),
+        ("grpc.max_stream_in_flight", plain(max_stream_in_flight)),
+        ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
+        ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
+        ("grpc.reflection", plain(reflection)),
+        ("http.address", text(http_address)),
+        (
+            "policies.path",
+            path.as_ref()
+                .map_or(Shown::Unset("the policies embedded in the binary"), |path| text(&path.to_string_lossy())),
+        ),
+        ("policies.default", text(default_policy)),
+        ("policies.rego_v0", plain(rego_v0)),
+        ("policies.evaluation_budget", Shown::Plain(show_time(*evaluation_budget))),
+        ("policies.settle", Shown::Plain(show_time(*settle))),
+        ("policies.poll_interval", Shown::Plain(show_time(*poll_interval))),
+        ("policies.strict", plain(strict)),
+        ("log.level", text(level)),
+        (
+            "log.format",
+            plain(&match format {
+                telemetry::Format::Human => "human",
+                telemetry::Format::Json => "json",
+            }),
+        ),
+        ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
+        ("server.worker_threads", plain(worker_threads)),
+    ]
+}
+
+/// The settings as a YAML file.
+pub(super) fn yaml(config: &Config) -> String {
+    let mut yaml = String::new();
+    let mut open = "";
+    for (name, value) in values(config) {
+        let (section, leaf) = name.split_once('.').unwrap_or(("", name));
+        if section != open {
+            yaml.push_str(section);
+            yaml.push_str(":\n");
+            open = section;
+        }
+        match value {
+            Shown::Plain(value) => yaml.extend(["  ", leaf, ": ", &value, "\n"]),
+            Shown::Text(value) => yaml.extend(["  ", leaf, ": ", &quoted(&value), "\n"]),
+            Shown::Unset(meaning) => yaml.extend(["  # ", leaf, ": not set: ", meaning, "\n"]),
+        }
+    }
+    yaml
+}
+
+fn plain(value: &impl ToString) -> Shown {
+    Shown::Plain(value.to_string())
+}
+
+fn text(value: &(impl ToString + ?Sized)) -> Shown {
+    Shown::Text(value.to_string())
+}
+
+/// A double-quoted scalar (YAML 1.2 §7.3.1).
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            // Not printable in YAML (§5.1), or a line break to some of its readers.
+            '\0'..' ' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                // Writing to a string cannot fail.
+                let _ = write!(quoted, "\\u{:04x}", u32::from(character));
+            }
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

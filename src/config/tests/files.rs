@@ -1,0 +1,194 @@
+//! Files: both formats, and all that can be wrong with them before a value is looked at.
+
+use super::*;
+
+const YAML: &str = "
+grpc:
+  address: 127.0.0.1:1
+  max_message_bytes: 65536
+  max_batch_items: 10
+  max_stream_in_flight: 11
+  max_concurrent_streams: 12
+  request_timeout: 250ms
+  reflection: false
+http:
+  address: unix:/run/ops.sock
+policies:
+  path: policies
+  default: data.other
+  rego_v0: true
+  evaluation_budget: 5ms
+  settle: 10ms
+  poll_interval: 1m
+  strict: true
+log:
+  level: warn,verdict::reload=debug
+  format: json
+server:
+  drain_timeout: 1s
+  worker_threads: 2
+";
+
+const TOML: &str = r#"
+[grpc]
+address = "127.0.0.1:1"
+max_message_bytes = 0x1_0000
+max_batch_items = 10
+max_stream_in_flight = 11
+max_concurrent_streams = 12
+request_timeout = "250ms"
+reflection = false
+[http]
+address = "unix:/run/ops.sock"
+[policies]
+path = "policies"
+default = "data.other"
+rego_v0 = true
+evaluation_budget = "5ms"
+settle = "10ms"
+poll_interval = "60s"
+strict = true
+[log]
+level = "warn,verdict::reload=debug"
+format = "json"
+[server]
+drain_timeout = "1s"
+worker_threads = 2
+"#;
+
+#[test]
+fn yaml_and_toml_say_the_same() {
+    let described = Given::yaml(YAML).described();
+    assert_eq!(Given::file("verdict.toml", TOML).described(), described);
+    assert_eq!(Given::file("verdict.yml", YAML).described(), described);
+    for (line, default) in described.lines().zip(Config::default().describe().lines()) {
+        assert!(line.ends_with(':') || line != default, "every setting is changed, not so: {line}");
+    }
+}
+
+#[test]
+fn variables_say_the_same_as_a_file() {
+    let config = Given::yaml(YAML).load().unwrap();
+    let given = show::values(&config).into_iter().fold(Given::nothing(), |given, (name, value)| match value {
+        show::Shown::Plain(text) | show::Shown::Text(text) => {
+            given.variable(&key::find(name).unwrap().variable(), &text)
+        }
+        show::Shown::Unset(_) => given,
+    });
+    assert_eq!(given.described(), config.describe());
+}
+
+#[test]
+fn an_empty_file_is_all_defaults() {
+    for text in ["", "# nothing yet\n", "\u{feff}", "---\n", "grpc:\nlog:\n  # level: debug\n", "{}", "grpc: {}"] {
+        assert_eq!(Given::yaml(text).described(), Config::default().describe(), "{text:?}");
+    }
+    for text in ["", "# nothing yet\n", "\u{feff}", "[grpc]\n[log]\n"] {
+        assert_eq!(Given::file("verdict.toml", text).described(), Config::default().describe(), "{text:?}");
+    }
+}
+
+#[test]
+fn refuses_other_extensions() {
+    for name in ["verdict.json", "verdict", ".yaml", "verdict.YAML", "verdict.yaml.bak"] {
+        assert_eq!(
+            Given::file(name, "").faults(),
+            [format!("{name}: the format is not known; expected a name that ends in `.yaml`, `.yml` or `.toml`")]
+        );
+    }
+}
+
+#[test]
+fn refuses_files_that_cannot_be_read() {
+    let mut given = Given::nothing();
+    given.flags.file = Some(given.path().join("none.yaml"));
+    let fault = given.faults().remove(0);
+    assert!(fault.starts_with("none.yaml: cannot be opened: No such file"), "{fault}");
+
+    let mut given = Given::nothing();
+    fs::create_dir(given.path().join("folder.toml")).unwrap();
+    given.flags.file = Some(given.path().join("folder.toml"));
+    let fault = given.faults().remove(0);
+    assert!(fault.starts_with("folder.toml: cannot be read: Is a directory"), "{fault}");
+
+    let fault = Given::file("verdict.yaml", b"log: \xff").faults().remove(0);
+    assert!(fault.starts_with("verdict.yaml: is not UTF-8 after byte 5"), "{fault}");
+
+    let fault = Given::yaml(&"#".repeat(2 << 20)).faults().remove(0);
+    assert!(fault.starts_with("verdict.yaml: is too large"), "{fault}");
+}
+
+#[test]
+fn says_where_the_syntax_fails() {
+    for (text, start) in [
+        ("log:\n  level: [info\n", "verdict.yaml:3:1: "),
+        ("log:\n\tlevel: info\n", "verdict.yaml:2:1: "),
+        ("log: {}\n---\nlog: {}\n", "verdict.yaml: "),
+        ("log: *nothing\n", "verdict.yaml:1:6: "),
+        ("log: !\"\" {}\n", "verdict.yaml:1:7: did not find expected whitespace or line break, while scanning a tag"),
+    ] {
+        let faults = Given::yaml(text).faults();
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].starts_with(start), "{faults:?}");
+    }
+    let faults = Given::file("verdict.toml", "[log]\nlevel = info\n\n[grpc\nreflection = true\n").faults();
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert!(faults[0].starts_with("verdict.toml:2:9: "), "{faults:?}");
+    assert!(faults[1].starts_with("verdict.toml:4:6: "), "{faults:?}");
+}
+
+#[test]
+fn refuses_files_that_are_meant_to_exhaust_it() {
+    let deep = "[".repeat(20_000);
+    assert_eq!(Given::yaml(&deep).faults().len(), 1);
+    assert!(!Given::file("verdict.toml", format!("a = {deep}")).faults().is_empty());
+    let level = |name: usize| format!("a{name}: &a{name} [{}]\n", vec![format!("*a{}", name - 1); 10].join(","));
+    let laughs: String = (1..30).map(level).collect();
+    assert!(!Given::yaml(&format!("a0: &a0 x\n{laughs}")).faults().is_empty());
+}
+
+#[test]
+fn refuses_keys_that_are_given_twice() {
+    assert_eq!(
+        Given::yaml("log: {level: info, level: debug, color: x}\ngrpc: {}\n\"grpc\": {}\n").faults(),
+        [
+            "verdict.yaml: log.level: is given more than once; expected it once",
+            "verdict.yaml: log.color: unknown key; expected one of `log.level`, `log.format`",
+            "verdict.yaml: grpc: is given more than once; expected it once",
+        ]
+    );
+    let faults = Given::file("verdict.toml", "[log]\nlevel = \"info\"\nlevel = \"warn\"\n").faults();
+    assert_eq!(faults, ["verdict.toml:3:1: duplicate key; expected a file that can be read whole"]);
+}
+
+#[test]
+fn refuses_unknown_keys_and_says_what_there_is() {
+    for (text, fault) in [
+        ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
+        ("tls: {}", "tls: unknown key; expected one of `grpc`, `http`, `policies`, `log`, `server`"),
+        ("http: {tls: 1}", "http.tls: unknown key; expected one of `http.address`"),
+        ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
+        ("log: {level: info}\n<<: {}", "<<: unknown key; expected one of `grpc`, `http`, `policies`, `log`, `server`"),
+        ("1: 2", "1: unknown key; expected one of `grpc`, `http`, `policies`, `log`, `server`"),
+        (
+            "policies: {true: 2}",
+            "policies.true: unknown key; expected one of `policies.path`, `policies.default`, \
+          `policies.rego_v0`, `policies.evaluation_budget`, `policies.settle`, `policies.poll_interval`, \
+          `policies.strict`",
+        ),
+    ] {
+        assert_eq!(Given::yaml(text).faults(), [format!("verdict.yaml: {fault}")]);
+    }
+}
+
+#[test]
+fn refuses_what_is_no_table() {
+    for (text, fault) in [
+        ("[]", "verdict.yaml: holds a list; expected tables of settings"),
+        ("hello", "verdict.yaml: holds the text `hello`; expected tables of settings"),
+        ("grpc: 9191", "verdict.yaml: grpc: is the number `9191`; expected a table of settings"),
+        ("grpc: !tag {}", "verdict.yaml: grpc: is a value with a tag; expected a table of settings"),
+    ] {
+        assert_eq!(Given::yaml(text).faults(), [fault]);
+    }
+}
