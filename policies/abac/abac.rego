@@ -1,8 +1,8 @@
 # Attribute-based access to records: tenants are isolated, office hours are kept, and clearance covers sensitivity.
 #
 # Shows the pattern to copy. Every condition is one rule that is true or undefined; `allow` asks for all of them, and
-# `deny` names each one that did not hold. So a missing or mistyped attribute leaves its condition undefined: it denies,
-# and says why. It also shows an obligation, and how long the enforcement point may reuse the answer (`ttl`).
+# `deny` names each one that did not hold. So a missing or mistyped attribute leaves its condition undefined: that
+# denies, and says why. It also shows an obligation, and for how long the answer may be reused (`ttl`).
 #
 # The attributes are what the enforcement point says. If your tokens carry the tenant, compare `input.token` instead.
 package abac
@@ -103,8 +103,8 @@ action_permitted if {
 	department == input.resource.properties.department
 }
 
-# The time is the question's, so that an answer can be tested and repeated. Where the enforcement point's clock is not to
-# be trusted, ask `time.now_ns()` instead: such an answer is never cached.
+# The time is the question's, so that an answer can be tested and repeated. Where the enforcement point's clock is not
+# to be trusted, use `time.now_ns()` instead.
 within_office_hours if {
 	office := data.abac.tenants[tenant]
 	is_string(input.context.time)

@@ -83,7 +83,8 @@ test_closes_on_weekends if {
 test_denies_when_the_time_is_no_rfc3339_time if {
 	every dirty in [
 		"", "now", "10:00", "2026-03-03", "2026-03-03 10:00:00Z", "2026-03-03t10:00:00z", "2026-03-03T10:00:00",
-		"2026-03-03T10:00:00Z\n", 1772532000, null, true, ["2026-03-03T10:00:00Z"], {},
+		"2026-03-03T10:00:00Z\n", "2026-02-30T10:00:00Z", "2026-03-03T25:00:00Z",
+		1772532000, null, true, ["2026-03-03T10:00:00Z"], {},
 	] {
 		closed_at(dirty)
 	}
@@ -119,9 +120,11 @@ test_denies_a_question_about_something_else if {
 
 test_denies_when_any_part_is_missing if {
 	every path in [
-		"/subject", "/subject/id", "/subject/properties", "/subject/properties/tenant", "/subject/properties/clearance",
+		"/subject", "/subject/id", "/subject/properties", "/subject/properties/tenant",
+		"/subject/properties/clearance",
 		"/action", "/action/name",
-		"/resource", "/resource/type", "/resource/properties", "/resource/properties/tenant", "/resource/properties/sensitivity",
+		"/resource", "/resource/type", "/resource/properties", "/resource/properties/tenant",
+		"/resource/properties/sensitivity",
 		"/context", "/context/time",
 	] {
 		denied_with_reason(json.remove(question, [path]))

@@ -1,4 +1,4 @@
-# MCP tool calls by AI agents: which agent may call which tool, for whom, with which arguments, and with whose approval.
+# MCP tool calls by AI agents: which agent may call which tool, for whom, with which arguments, on whose approval.
 #
 # Shows how to bound an agent by the least of two grants: its own tool list and the roles of the user it acts for. Then
 # how to check arguments by allow-lists kept in data, and how to ask for a human's approval of exactly this call.
@@ -123,8 +123,8 @@ call_asked if {
 	input.resource.type == "mcp_tool"
 }
 
-# Without a token the gateway's word is taken. With one that Verdict verified, the token decides (RFC 8693 §4.1: `sub` is
-# the user, `act.sub` who acts for them).
+# Without a token the gateway's word is taken. With one that Verdict verified, the token decides: `sub` is the user,
+# `act.sub` is who acts for them (RFC 8693 §4.1).
 delegation_proven if {
 	not input.token
 	agent != ""
@@ -199,7 +199,8 @@ within_bounds(bounds, value) if {
 	bounds.kind == "url"
 	is_string(value)
 	regex.match("^https://[a-z0-9.-]+/[A-Za-z0-9_.~/?=&%+,-]*$", value)
-	split(value, "/")[2] in bounds.hosts
+	parts := split(value, "/")
+	parts[2] in bounds.hosts
 }
 
 # A tool of which it is not said that it is harmless is taken for destructive.

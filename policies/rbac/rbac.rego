@@ -1,4 +1,4 @@
-# Role-based access to documents: a user has roles, a role inherits roles, and a role grants actions on a resource type.
+# Role-based access to documents: a user has roles, a role inherits roles and grants actions on a type of resource.
 #
 # Shows how to look things up in data instead of listing them in rules. Users, roles and grants are in data.json, which
 # this folder makes `data.rbac.*`; a name there must not be the name of a rule here.
