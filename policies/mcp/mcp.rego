@@ -110,12 +110,7 @@ obligations contains {
 	"type": "request_approval",
 	"properties": {"tool": tool_name, "approver_roles": tool.approver_roles},
 } if {
-	call_asked
-	delegation_proven
-	agent_may_use_tool
-	user_may_use_tool
-	arguments_allowed
-	not approved
+	{reason.code | some reason in deny} == {"approval_required"}
 }
 
 call_asked if {

@@ -140,8 +140,37 @@ test_denies_a_bound_that_is_not_set if {
 	}
 }
 
-unbounded(kind, value) := codes(answer) if {
-	tool := {"destructive": false, "required": [], "arguments": {"path": {"kind": kind}}}
+unbounded(kind, value) := bounded({"kind": kind}, value)
+
+test_denies_a_bound_of_unknown_kind_or_type if {
+	every_bound := {
+		"max_length": 100, "values": ["/srv/shared/a", 1], "min": 1, "max": 9,
+		"folders": ["/srv/shared"], "hosts": ["docs.example.com"],
+	}
+	every value in ["/srv/shared/a", "https://docs.example.com/", 1] {
+		bounded(every_bound, value) == {"argument_not_allowed"}
+		bounded(object.union(every_bound, {"kind": "regex"}), value) == {"argument_not_allowed"}
+	}
+	bounded({"kind": "number", "min": null, "max": 9}, 1) == {"argument_not_allowed"}
+	bounded({"kind": "number", "min": 1, "max": null}, 1) == {"argument_not_allowed"}
+}
+
+test_denies_a_tool_whose_arguments_are_not_described if {
+	every tool in [
+		{"destructive": false},
+		{"destructive": false, "arguments": {}},
+		{"destructive": false, "arguments": {}, "required": null},
+		{"destructive": false, "arguments": [], "required": []},
+	] {
+		answer := mcp.decision with input as call("docs-bot", "bob", "files.read", {})
+			with data.mcp.tools as {"files.read": tool}
+		answer.allow == false
+		codes(answer) == {"arguments_unknown"}
+	}
+}
+
+bounded(bounds, value) := codes(answer) if {
+	tool := {"destructive": false, "required": [], "arguments": {"path": bounds}}
 	answer := mcp.decision with input as call("docs-bot", "bob", "files.read", {"path": value})
 		with data.mcp.tools as {"files.read": tool}
 	answer.allow == false
