@@ -95,7 +95,7 @@ impl Diagnostic for Fault {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         self.source.as_ref()?;
-        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(Some("here".to_owned()), self.span))))
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(None, self.span))))
     }
 }
 
@@ -117,7 +117,7 @@ mod tests {
         let text = "package a\n\nallow if { e == x }\n";
         let fault = Fault::new("rego_unsafe_var", "`x` is unsafe").at("a/b.rego", text, 3, 17, 1).help("bind `x`");
         let shown = fault.render(false);
-        for part in ["`x` is unsafe", "a/b.rego:3:17", "allow if { e == x }", "|                 |", "bind `x`"] {
+        for part in ["`x` is unsafe", "a/b.rego:3:17", "allow if { e == x }", "^", "bind `x`"] {
             assert!(shown.contains(part), "{part} in {shown}");
         }
         assert_eq!(fault.to_string(), "a/b.rego:3:17: `x` is unsafe");
