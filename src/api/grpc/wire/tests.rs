@@ -37,12 +37,22 @@ fn to_struct(object: &decision::Object) -> Struct {
     Struct { fields: object.iter().map(|(name, value)| (name.to_owned(), to_proto(value))).collect() }
 }
 
+/// Built from the inside out by hand: prost's own encoder recurses.
 fn nested(depth: usize) -> Vec<u8> {
-    let mut value = Proto { kind: Some(Kind::BoolValue(true)) };
-    for _ in 1..depth {
-        value = Proto { kind: Some(Kind::StructValue(Struct { fields: [("a".to_owned(), value)].into() })) };
+    let field = |tag: u32, content: &[u8]| {
+        let mut bytes = Vec::new();
+        encode_head(tag, content.len(), &mut bytes);
+        bytes.extend_from_slice(content);
+        bytes
+    };
+    let mut value = vec![0x20, 1];
+    let mut object = Vec::new();
+    for _ in 0..depth {
+        let entry = [field(ENTRY_KEY, b"a"), field(ENTRY_VALUE, &value)].concat();
+        object = field(STRUCT_FIELDS, &entry);
+        value = field(VALUE_STRUCT, &object);
     }
-    Struct { fields: [("a".to_owned(), value)].into() }.encode_to_vec()
+    object
 }
 
 proptest! {
