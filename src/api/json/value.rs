@@ -5,9 +5,10 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::number;
-use crate::decision::{Object, Value};
+use crate::decision::{Number, Object, Value};
 
-/// How `serde_json`, built with `arbitrary_precision`, hands over a number: as an object with this one name.
+/// How `serde_json`, built with `arbitrary_precision`, hands over a number that is no 64-bit integer: as an object with
+/// this one name.
 const NUMBER: &str = "$serde_json::private::Number";
 
 /// Parses one JSON text; at most 128 containers inside each other. The fault is in words, with line and column.
@@ -38,6 +39,16 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
     fn visit_bool<E: Error>(self, truth: bool) -> Result<Value, E> {
         Ok(Value::Bool(truth))
+    }
+
+    // No `visit_f64`: a fraction comes as text, as `NUMBER` says, or it is refused rather than rounded.
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Number(Number::Int(number)))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(i64::try_from(number).map_or(Number::UInt(number), Number::Int)))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
