@@ -161,6 +161,42 @@ async fn sees_a_mounted_config_map_swapped() {
 }
 
 #[tokio::test]
+async fn never_gives_a_mix_of_two_swaps() {
+    const SWAPS: usize = 100;
+    fn swap(root: &Path, version: usize) {
+        for file in 0..20 {
+            write(&root.join(format!("..{version}/{file:02}.rego")), &version.to_string());
+        }
+        symlink(format!("..{version}"), root.join("..data_tmp")).unwrap();
+        fs::rename(root.join("..data_tmp"), root.join("..data")).unwrap();
+    }
+    let mut scene = Scene::with("mount", HOUR, arm, |root| {
+        swap(&root.join("mount"), 0);
+        for file in 0..20 {
+            symlink(format!("..data/{file:02}.rego"), root.join(format!("mount/{file:02}.rego"))).unwrap();
+        }
+    })
+    .await;
+    let mount = scene.at("mount");
+    let writer = thread::spawn(move || {
+        for version in 1..=SWAPS {
+            swap(&mount, version);
+            fs::remove_dir_all(mount.join(format!("..{}", version - 1))).unwrap();
+            thread::sleep(Duration::from_millis(10)); // far more often than any look can settle
+        }
+    });
+    loop {
+        let files = texts(&timeout(WAIT, scene.source.next()).await.unwrap().unwrap());
+        assert_eq!(files.len(), 20);
+        assert!(files.iter().all(|(_, text)| *text == files[0].1), "{files:?}");
+        if files[0].1 == SWAPS.to_string() {
+            break;
+        }
+    }
+    writer.join().unwrap();
+}
+
+#[tokio::test]
 async fn sees_the_whole_folder_replaced_by_renaming() {
     let mut scene = Scene::watched().await;
     for round in 1..=ROUNDS {
