@@ -19,7 +19,6 @@ use crate::{
     decision::Decider,
     policy::Options,
     reload::{Failure, Reloader, Sink},
-    source::{Embedded, Folder, Source},
     telemetry::metrics::Metrics,
 };
 
@@ -72,11 +71,7 @@ impl App {
             evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
             tests: false,
         };
-        let policies: Box<dyn Source> = match source.path {
-            Some(path) => Box::new(Folder::new(path, source.settle, source.poll_interval)),
-            None => Box::new(Embedded::default()),
-        };
-        let mut reloader = Reloader::new(policies, Arc::clone(&state) as Arc<dyn Sink>, options);
+        let mut reloader = Reloader::new(source.open(), Arc::clone(&state) as Arc<dyn Sink>, options);
         if reload.strict {
             reloader.step().await.map_err(Error::Strict)?;
         }
