@@ -18,8 +18,8 @@ pub trait Observer: Send + Sync {
     /// A call ended in an error with that reason, one of [`status::CallError::REASONS`].
     fn failed(&self, reason: &'static str);
 
-    /// That many more calls are under way, or fewer.
-    fn in_flight(&self, change: i64);
+    /// A call is under way until what this gives is dropped.
+    fn in_flight(&self) -> Box<dyn Send + Sync>;
 }
 
 /// Where a door listens, or where a client finds it.

@@ -12,7 +12,10 @@ fn table() -> BTreeMap<String, Vec<String>> {
     for line in block.lines() {
         let (from, to) = line.split_once("->").unwrap_or_else(|| panic!("no arrow in `{line}`"));
         let names = |list: &str| -> Vec<String> {
-            list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty() && name != "nothing").collect()
+            list.split(',')
+                .map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty() && name != "nothing")
+                .collect()
         };
         for name in names(from) {
             table.insert(name, names(to));
@@ -81,10 +84,14 @@ fn dependencies_point_one_way() {
     let mut checked = 0;
     for (path, text) in &files {
         let component = path.trim_start_matches("src/").split(['/', '.']).next().unwrap().to_owned();
-        if ["lib", "main", "cli"].contains(&component.as_str()) || path.ends_with("tests.rs") || path.contains("/tests/") {
+        if ["lib", "main", "cli"].contains(&component.as_str())
+            || path.ends_with("tests.rs")
+            || path.contains("/tests/")
+        {
             continue;
         }
-        let may = table.get(&component).unwrap_or_else(|| panic!("`{component}` is not in the table of ARCHITECTURE.md"));
+        let may =
+            table.get(&component).unwrap_or_else(|| panic!("`{component}` is not in the table of ARCHITECTURE.md"));
         for import in imports(without_tests(text)) {
             checked += 1;
             if import != component && !may.contains(&import) {

@@ -69,7 +69,9 @@ impl Sink for State {
         let Size { modules, rules, bytes } = snapshot.size();
         let entry_points = snapshot.entry_points().join(" ");
         if snapshot.entry_points().is_empty() {
-            tracing::warn!("no package has a rule `decision` or `allow`: only questions that name a rule can be answered");
+            tracing::warn!(
+                "no package has a rule `decision` or `allow`: only questions that name a rule can be answered"
+            );
         }
         let default = self.decider.default_policy().clone();
         if !snapshot.has_entry(&default) {
@@ -114,7 +116,9 @@ impl Sink for State {
             reload.active
         });
         match active {
-            Some(revision) => tracing::error!(active = revision.sequence, "reload failed, the last good policies go on:\n{text}"),
+            Some(revision) => {
+                tracing::error!(active = revision.sequence, "reload failed, the last good policies go on:\n{text}")
+            }
             None => tracing::error!("no policies are active:\n{text}"),
         }
     }
@@ -129,8 +133,8 @@ impl Observer for State {
         self.metrics.call_error(reason);
     }
 
-    fn in_flight(&self, change: i64) {
-        self.metrics.in_flight_changed(change);
+    fn in_flight(&self) -> Box<dyn Send + Sync> {
+        Box::new(self.metrics.in_flight())
     }
 }
 

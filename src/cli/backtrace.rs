@@ -1,10 +1,6 @@
 //! Keeps a debugging variable from making every decision three times as slow.
 
-use std::{
-    env,
-    os::unix::process::CommandExt as _,
-    process::Command,
-};
+use std::{env, os::unix::process::CommandExt as _, process::Command};
 
 /// With `RUST_BACKTRACE` set, `anyhow` captures a backtrace for every error, and regorus uses errors as control flow:
 /// an evaluation of 8 µs takes 23 µs (measured). `RUST_LIB_BACKTRACE=0` turns just that off, and panics still print

@@ -123,18 +123,8 @@ fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 fn flags(args: Args) -> Flags {
-    let Args {
-        config,
-        policies,
-        default_policy,
-        grpc,
-        http,
-        rego_v0,
-        strict,
-        log_level,
-        log_format,
-        check_config: _,
-    } = args;
+    let Args { config, policies, default_policy, grpc, http, rego_v0, strict, log_level, log_format, check_config: _ } =
+        args;
     let truth = |set: bool| set.then(|| "true".to_owned());
     let given = [
         ("policies.path", "--policies", policies),

@@ -97,7 +97,8 @@ impl Evaluator for Snapshot {
         let answer = catch_unwind(AssertUnwindSafe(|| {
             let verdict = answer(engine, index, query, entry, budget);
             for line in engine.take_prints() {
-                tracing::debug!(target: "verdict::print", "{line}");
+                // As a quoted value: a policy that prints its input must not be able to forge lines of the log.
+                tracing::debug!(target: "verdict::print", printed = ?line);
             }
             verdict
         }));

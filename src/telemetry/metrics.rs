@@ -150,6 +150,11 @@ impl Metrics {
         self.0.ready.store(ready, Relaxed);
     }
 
+    /// After a failure, the policies are again what is active already: nothing was loaded, and nothing is wrong.
+    pub fn recovered(&self) {
+        self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner).last_ok = true;
+    }
+
     /// Counts a call as in flight, until the guard is dropped.
     pub fn in_flight(&self) -> InFlightGuard {
         InFlightGuard { _token: self.0.in_flight.mine().cloned() }

@@ -64,7 +64,7 @@ impl Service {
 #[tonic::async_trait]
 impl DecisionService for Service {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
-        let _call = self.0.call();
+        let _call = self.0.observer.in_flight();
         let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
         let Question { request_id, query } = question::question(request.into_inner());
         let verdict = query.map_err(CallError::InvalidQuery).and_then(|query| self.0.check(&query, deadline));
@@ -74,7 +74,7 @@ impl DecisionService for Service {
     }
 
     async fn batch_check(&self, request: Request<BatchCheckRequest>) -> Result<Response<BatchCheckResponse>, Status> {
-        let _call = self.0.call();
+        let _call = self.0.observer.in_flight();
         let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
         match self.0.batch(request.into_inner(), deadline).await {
             Ok(verdicts) => Ok(Response::new(BatchCheckResponse { verdicts })),
@@ -88,7 +88,7 @@ impl DecisionService for Service {
         &self,
         request: Request<Streaming<CheckStreamRequest>>,
     ) -> Result<Response<Self::CheckStreamStream>, Status> {
-        let call = self.0.call();
+        let call = self.0.observer.in_flight();
         let ends = deadline::timeout(request.metadata()).map(|asked| tokio::time::Instant::now() + asked);
         let inner = Arc::clone(&self.0);
         let draining = inner.draining.clone();
@@ -134,12 +134,6 @@ impl DecisionService for Service {
 }
 
 impl Inner {
-    /// Counts the call as under way for as long as the guard lives.
-    fn call(self: &Arc<Self>) -> InFlight {
-        self.observer.in_flight(1);
-        InFlight(Arc::clone(self))
-    }
-
     fn failed(&self, error: CallError) -> Status {
         self.observer.failed(error.code().1);
         error.into()
@@ -220,13 +214,5 @@ impl Inner {
             }
         };
         CheckStreamResponse { request_id, answer: Some(answer) }
-    }
-}
-
-struct InFlight(Arc<Inner>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.observer.in_flight(-1);
     }
 }
