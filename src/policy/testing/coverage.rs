@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Module, Ref};
+use regorus::unstable::{Expr, Module, Ref};
 
 use crate::{
     bundle::Bundle,
@@ -24,6 +24,8 @@ pub struct FileCoverage {
     /// Those that were not.
     pub not_covered: BTreeSet<u32>,
     measured: bool,
+    /// Line of a call, and of its first argument: regorus notes no evaluation of a call that is a whole statement.
+    calls: BTreeSet<(u32, u32)>,
 }
 
 impl Coverage {
@@ -34,7 +36,7 @@ impl Coverage {
         for module in modules {
             let path = module.package.refr.span().source.file();
             if served.contains(path.as_str()) {
-                files.insert(path.clone(), FileCoverage { not_covered: lines(module), ..FileCoverage::default() });
+                files.insert(path.clone(), FileCoverage::of(module));
             }
         }
         Self { files }
@@ -50,7 +52,11 @@ impl Coverage {
                 file.not_covered = reported.not_covered.union(&reported.covered).copied().collect();
             }
             file.covered.extend(&reported.covered);
-            file.not_covered.retain(|line| !reported.covered.contains(line));
+            let called =
+                file.calls.iter().filter(|(_, argument)| file.covered.contains(argument)).map(|(call, _)| *call);
+            let called: Vec<u32> = called.collect();
+            file.covered.extend(called);
+            file.not_covered.retain(|line| !file.covered.contains(line));
         }
     }
 
@@ -64,6 +70,26 @@ impl Coverage {
 }
 
 impl FileCoverage {
+    /// Nothing of a module reached yet.
+    fn of(module: &Module) -> Self {
+        let mut file = Self::default();
+        for rule in &module.policy {
+            let result = syntax::walk(rule, &mut |node| {
+                let Node::Expr(expr) = node else { return };
+                let line = expr.span().line;
+                file.not_covered.insert(line);
+                if let Expr::Call { params, .. } = expr
+                    && let Some(first) = params.first()
+                {
+                    file.calls.insert((line, first.span().line));
+                }
+            });
+            // What nests too deep has been refused before.
+            debug_assert!(result.is_ok(), "{result:?}");
+        }
+        file
+    }
+
     /// Covered lines of a hundred.
     #[must_use]
     pub fn percent(&self) -> f64 {
@@ -78,19 +104,4 @@ impl FileCoverage {
 #[expect(clippy::cast_precision_loss, reason = "no policy set has 2^53 lines")]
 fn percent(covered: usize, all: usize) -> f64 {
     if all == 0 { 100.0 } else { covered as f64 * 100.0 / all as f64 }
-}
-
-/// The lines on which an expression begins.
-fn lines(module: &Module) -> BTreeSet<u32> {
-    let mut lines = BTreeSet::new();
-    for rule in &module.policy {
-        let result = syntax::walk(rule, &mut |node| {
-            if let Node::Expr(expr) = node {
-                lines.insert(expr.span().line);
-            }
-        });
-        // What nests too deep has been refused before.
-        debug_assert!(result.is_ok(), "{result:?}");
-    }
-    lines
 }
