@@ -1,9 +1,12 @@
 //! The command line: one file a verb.
 
+mod decode;
 mod eval;
 mod folder;
 mod lint;
+mod question;
 mod test;
+mod verdict_text;
 
 use std::{
     io::{IsTerminal as _, Write as _},

@@ -1,5 +1,6 @@
 //! Rego text and data to an immutable [`Snapshot`], and its evaluation. The only user of regorus.
 
+pub mod adhoc;
 mod brackets;
 mod compile;
 mod contract;
