@@ -1,13 +1,11 @@
 //! What each rule answered to a question.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use regorus::Value as Rego;
 
 use super::{
+    budget::Budget,
     engine::{Engine, Failure},
     index::Index,
 };
@@ -17,14 +15,12 @@ use crate::decision::{EntryPoint, RuleOutcome};
 const MAX_VALUE: usize = 4_096;
 
 /// Asks every rule of the entry point's package, and of those that it refers to, within `budget` in all.
-pub(super) fn explain(engine: &mut Engine, index: &Index, entry: &EntryPoint, budget: Duration) -> Vec<RuleOutcome> {
-    let started = Instant::now();
+pub(super) fn explain(engine: &mut Engine, index: &Index, entry: &EntryPoint, mut budget: Budget) -> Vec<RuleOutcome> {
     index
         .involved(entry)
         .into_iter()
         .map(|rule| {
-            let left = budget.saturating_sub(started.elapsed());
-            let value = match engine.rule(&rule.name, left) {
+            let value = match engine.rule(&rule.name, &mut budget) {
                 Ok(Rego::Undefined) => Ok(None),
                 Ok(value) => value.to_json_str().map(|json| Some(shortened(json))).map_err(|error| error.to_string()),
                 Err(Failure::Budget) => Err("no time left to ask it".to_owned()),
