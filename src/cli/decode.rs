@@ -49,16 +49,12 @@ struct Fields<'a> {
 impl<'a> Fields<'a> {
     fn new(at: &'a str, json: Option<Json>, faults: &'a mut Vec<String>) -> Self {
         let missing = json.as_ref().is_none_or(|json| json.as_object().is_none_or(Map::is_empty));
-        let members = match json {
-            Some(Json::Object(members)) => members,
-            _ => {
-                faults.push(if at.is_empty() {
-                    "the question is not an object".to_owned()
-                } else {
-                    format!("`{at}` is not an object")
-                });
-                Map::new()
-            }
+        let members = if let Some(Json::Object(members)) = json {
+            members
+        } else {
+            let what = if at.is_empty() { "the question".to_owned() } else { format!("`{at}`") };
+            faults.push(format!("{what} is not an object"));
+            Map::new()
         };
         Self { at, members, missing: missing && !at.is_empty(), faults }
     }
@@ -88,13 +84,13 @@ impl<'a> Fields<'a> {
         let path = self.path(name);
         match self.take(name) {
             None => Object::new(),
-            Some(json @ Json::Object(_)) => match value(json, 0) {
-                Some(Value::Object(object)) => object,
-                _ => {
-                    self.faults.push(format!("`{path}` nests more than {MAX_DEPTH} deep, or has a number too large"));
-                    Object::new()
+            Some(json @ Json::Object(_)) => {
+                if let Some(Value::Object(object)) = value(json, 0) {
+                    return object;
                 }
-            },
+                self.faults.push(format!("`{path}` nests more than {MAX_DEPTH} deep, or has a number too large"));
+                Object::new()
+            }
             Some(_) => {
                 self.faults.push(format!("`{path}` is not an object"));
                 Object::new()

@@ -31,8 +31,6 @@ pub(super) struct Args {
     // SEAM: without it, the embedded policies (`source::Embedded`).
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
-    #[command(flatten)]
-    question: QuestionArgs,
     /// A Rego query to evaluate instead: `data.authz.decision.reasons`
     #[arg(long, value_name = "REGO", conflicts_with_all = ["subject", "action", "resource", "context", "query", "policy", "explain"])]
     query_rego: Option<String>,
@@ -48,6 +46,9 @@ pub(super) struct Args {
     /// The most milliseconds that the evaluation may take
     #[arg(long, value_name = "MS", default_value_t = 5_000)]
     timeout_ms: u64,
+    // Last, as its heading holds for all after it.
+    #[command(flatten)]
+    question: QuestionArgs,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -57,7 +58,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // What is asked is read first: a fault in it is no reason to compile.
     let asked = match &args.query_rego {
         Some(query) => Asked::Rego(query, args.input.as_deref().map(question::input).transpose()?),
-        None => Asked::Question(query(&args.question)?),
+        None => Asked::Question(Box::new(query(&args.question)?)),
     };
     let bundle = match folder::read_one(path)?.whole() {
         Ok(bundle) => bundle,
@@ -74,7 +75,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 enum Asked<'a> {
-    Question(Query),
+    Question(Box<Query>),
     Rego(&'a str, Option<Vec<u8>>),
 }
 
@@ -82,7 +83,7 @@ fn query(args: &QuestionArgs) -> anyhow::Result<Query> {
     let question = args.read()?;
     // SEAM: `verdict::api::json::query`.
     let decoded = decode::query(&question.json);
-    let query = decoded.map_err(|faults| anyhow!("{}", policy::printable(&faults.join("\nverdict: "))))?;
+    let query = decoded.map_err(|faults| anyhow!("{}", faults.join("\nverdict: ")))?;
     let policy = question.policy.as_deref().map(str::parse).transpose().context("--policy")?;
     Ok(Query { policy, explain: question.explain, ..query })
 }
@@ -111,7 +112,7 @@ fn evaluate(args: &Args, bundle: &Bundle, query: &str, input: Option<&[u8]>) -> 
     match adhoc::query(bundle, args.rego_v0, query, input, budget) {
         Ok(answer) => {
             for line in &answer.prints {
-                super::complain(&policy::printable(line));
+                super::complain(line);
             }
             say(&answer.json);
             Ok(if answer.defined { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })

@@ -26,14 +26,17 @@ struct File {
 pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Read> {
     let mut read = Read { bundle: Bundle::default(), faults: Vec::new() };
     for root in paths {
-        let one = read_one(root)?;
-        let name = |path: &mut String| {
-            // A single file is its own path.
-            *path = if root.is_dir() { root.join(&*path) } else { root.clone() }.to_string_lossy().into_owned();
-        };
+        // A single file is its own path.
+        let name =
+            |path: &str| if root.is_dir() { root.join(path) } else { root.clone() }.to_string_lossy().into_owned();
+        let one = read_named(root, &name)?;
         let Bundle { mut modules, mut tests, mut data, digest: _ } = one.bundle;
-        modules.iter_mut().chain(&mut tests).for_each(|module| name(&mut module.path));
-        data.iter_mut().for_each(|document| name(&mut document.path));
+        for path in modules.iter_mut().chain(&mut tests).map(|module| &mut module.path) {
+            *path = name(path);
+        }
+        for document in &mut data {
+            document.path = name(&document.path);
+        }
         read.bundle.modules.extend(modules);
         read.bundle.tests.extend(tests);
         read.bundle.data.extend(data);
@@ -44,11 +47,18 @@ pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Read> {
         modules.sort_by(|one, other| one.path.cmp(&other.path));
         modules.dedup_by(|one, other| one.path == other.path);
     }
+    read.bundle.data.sort_by(|one, other| one.path.cmp(&other.path));
+    read.bundle.data.dedup_by(|one, other| one.path == other.path && one.mount == other.mount);
     Ok(read)
 }
 
 /// Reads one folder or file, its files named by their paths below it.
 pub(super) fn read_one(root: &Path) -> anyhow::Result<Read> {
+    read_named(root, &str::to_owned)
+}
+
+/// Reads one folder or file; `name` says what its files are called in faults.
+fn read_named(root: &Path, name: &dyn Fn(&str) -> String) -> anyhow::Result<Read> {
     let files = read_folder(root)?;
     if files.is_empty() {
         bail!("`{}` has no policies; they are files that end in `.rego`, at any depth", root.display());
@@ -63,9 +73,13 @@ pub(super) fn read_one(root: &Path) -> anyhow::Result<Read> {
                 let text = String::from_utf8_lossy(&bytes);
                 let line = bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
                 let line = u32::try_from(line).unwrap_or(u32::MAX);
-                faults.push(
-                    Fault::new("encoding_error", cause).help("save the file as UTF-8").at(&path, &text, line, 1, 1),
-                );
+                faults.push(Fault::new("encoding_error", cause).help("save the file as UTF-8").at(
+                    &name(&path),
+                    &text,
+                    line,
+                    1,
+                    1,
+                ));
             }
         }
     }
@@ -97,7 +111,9 @@ fn read_folder(root: &Path) -> anyhow::Result<Vec<File>> {
             }
             if path.is_dir() {
                 open.push(path);
-            } else if name.ends_with(".rego") || ["data.json", "data.yaml", "data.yml"].contains(&name.as_str()) {
+            } else if path.extension().is_some_and(|extension| extension == "rego")
+                || ["data.json", "data.yaml", "data.yml"].contains(&name.as_str())
+            {
                 let bytes = std::fs::read(&path).with_context(|| context(&path))?;
                 let below = path.strip_prefix(root).unwrap_or(&path);
                 let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
