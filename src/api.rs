@@ -1,9 +1,26 @@
 //! The doors: thin bindings of protocols to the one [`crate::decision::Decider`]. Wire types stop here.
 
 pub mod grpc;
+pub mod json;
+pub mod listen;
 pub mod ops;
+pub mod status;
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use crate::decision::Verdict;
+
+/// Who is told what the doors did.
+pub trait Observer: Send + Sync {
+    /// A verdict was reached in that time.
+    fn decided(&self, verdict: &Verdict, took: Duration);
+
+    /// A call ended in an error with that reason, one of [`status::CallError::REASONS`].
+    fn failed(&self, reason: &'static str);
+
+    /// A call is under way until what this gives is dropped.
+    fn in_flight(&self) -> Box<dyn Send + Sync>;
+}
 
 /// Where a door listens, or where a client finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]

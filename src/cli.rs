@@ -1,12 +1,17 @@
 //! The command line: one file a verb.
 
+mod backtrace;
+mod check;
+mod client;
 mod decode;
 mod eval;
 mod folder;
 mod lint;
 mod question;
+mod serve;
 mod test;
 mod verdict_text;
+mod version;
 
 use std::{
     io::{IsTerminal as _, Write as _},
@@ -17,7 +22,18 @@ use clap::{Parser, Subcommand};
 
 /// A policy decision point: Rego policies, answered over gRPC, with reasons.
 #[derive(Debug, Parser)]
-#[command(name = "verdict", version, propagate_version = true, max_term_width = 110)]
+#[command(
+    name = "verdict",
+    version,
+    max_term_width = 110,
+    after_help = "\
+Examples:
+  verdict serve
+  verdict check --subject user:alice --action read --resource document:handbook
+  verdict test policies
+
+Exit codes: 0 allow or success, 1 deny or a failed test, 2 could not be done, 64 wrong usage or configuration."
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -25,9 +41,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Serve(serve::Args),
+    Check(check::Args),
     Eval(eval::Args),
     Test(test::Args),
     Lint(lint::Args),
+    Version(version::Args),
+    Completions(version::CompletionsArgs),
 }
 
 /// Exit codes, the same for every verb; `docs/cli.md` lists them.
@@ -36,12 +56,22 @@ mod exit {
     pub(super) const NO: u8 = 1;
     /// The question could not be asked, or the work not be done.
     pub(super) const FAILED: u8 = 2;
+    /// The command line or the configuration is wrong (`EX_USAGE` of sysexits.h).
+    pub(super) const CONFIG: u8 = 64;
 }
 
 /// Runs the verb that the command line names.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    backtrace::without_library_backtraces();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
     let result = match cli.verb {
+        Verb::Serve(args) => serve::run(args),
+        Verb::Check(args) => check::run(&args),
+        Verb::Version(args) => Ok(version::run(&args)),
+        Verb::Completions(args) => Ok(version::completions(&args)),
         Verb::Eval(args) => eval::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Lint(args) => lint::run(&args),
@@ -50,6 +80,17 @@ pub(crate) fn main() -> ExitCode {
         complain(&format!("{error:#}"));
         ExitCode::from(exit::FAILED)
     })
+}
+
+/// `--help` is no fault. A question that can't be asked is 2, as `check` and `eval` promise; other usage is 64.
+fn usage(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let asks = std::env::args_os().nth(1).is_some_and(|verb| verb == "check" || verb == "eval");
+    match error.use_stderr() {
+        false => ExitCode::SUCCESS,
+        true if asks => ExitCode::from(exit::FAILED),
+        true => ExitCode::from(exit::CONFIG),
+    }
 }
 
 /// Whether standard output takes colour: a terminal, and nobody said otherwise (<https://no-color.org>).

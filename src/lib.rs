@@ -8,7 +8,9 @@
 //! - A policy set that does not compile never replaces one that does.
 
 pub mod api;
+pub mod app;
 pub mod bundle;
+pub mod clock;
 pub mod config;
 pub mod decision;
 pub mod policy;

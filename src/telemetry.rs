@@ -1,5 +1,8 @@
 //! Logs and metrics: set up here, given to who needs them.
 
+pub mod logs;
+pub mod metrics;
+
 /// Settings of the log.
 #[derive(Clone, Debug)]
 pub struct Config {

@@ -1,8 +1,94 @@
-//! The gRPC door.
+//! The gRPC door: `verdict.v1`, health and reflection. prost and tonic types stop here.
+
+pub mod codec;
+mod deadline;
+mod limits;
+mod question;
+pub mod received;
+mod response;
+mod service;
+pub mod wire;
 
 use std::time::Duration;
 
+use tonic::service::Routes;
+
+pub use limits::Limits;
+pub use service::{DecisionIds, Service};
+
 use super::Address;
+
+/// The messages and services of `proto/verdict/v1`, generated.
+#[allow(clippy::pedantic, unreachable_pub, reason = "generated")]
+pub mod proto {
+    tonic::include_proto!("verdict.v1");
+
+    /// The contract's descriptors, for reflection.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/verdict.v1.bin"));
+}
+
+/// The name that the decision service has in `grpc.health.v1`.
+pub const SERVICE_NAME: &str = "verdict.v1.DecisionService";
+
+/// The routes of one gRPC door: `service`, the health service that `health` feeds, and reflection if configured.
+pub fn routes<S>(service: S, health: Health, config: &Config) -> Result<Limits<Routes>, tonic_reflection::server::Error>
+where
+    S: proto::decision_service_server::DecisionService,
+{
+    use proto::decision_service_server::DecisionServiceServer;
+
+    let service = DecisionServiceServer::new(service).max_decoding_message_size(config.max_message_bytes);
+    let mut routes = Routes::new(service).add_service(health.service);
+    if config.reflection {
+        let builder = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(proto::DESCRIPTORS)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        // Many clients still ask in v1alpha.
+        routes = routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?);
+    }
+    Ok(Limits::new(routes.prepare(), config.max_message_bytes))
+}
+
+/// The health service, and the handle that says how it goes.
+pub struct Health {
+    reporter: tonic_health::server::HealthReporter,
+    service: tonic_health::pb::health_server::HealthServer<tonic_health::server::HealthService>,
+}
+
+/// Says how the services go.
+#[derive(Clone)]
+pub struct HealthReporter(tonic_health::server::HealthReporter);
+
+impl Health {
+    /// A health service that says NOT_SERVING until told otherwise.
+    pub async fn new() -> Self {
+        let (reporter, _) = tonic_health::server::health_reporter();
+        let service = tonic_health::server::HealthService::from_health_reporter(reporter.clone());
+        let service = tonic_health::pb::health_server::HealthServer::new(service);
+        let health = Self { reporter, service };
+        health.reporter().set_serving(false).await;
+        health
+    }
+
+    /// The handle.
+    #[must_use]
+    pub fn reporter(&self) -> HealthReporter {
+        HealthReporter(self.reporter.clone())
+    }
+}
+
+impl HealthReporter {
+    /// Sets the status of the server as a whole and of the decision service.
+    pub async fn set_serving(&self, serving: bool) {
+        use tonic_health::ServingStatus::{NotServing, Serving};
+
+        for name in ["", SERVICE_NAME] {
+            self.0.set_service_status(name, if serving { Serving } else { NotServing }).await;
+        }
+    }
+}
 
 /// Settings of the gRPC door.
 #[derive(Clone, Debug)]

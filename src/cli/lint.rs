@@ -77,7 +77,7 @@ fn summary(bundle: &Bundle, snapshot: &Snapshot) -> String {
         count(snapshot.size().rules, "rule"),
         count(bundle.data.len(), "data document"),
     );
-    match snapshot.entry_points() {
+    match snapshot.entry_points().as_slice() {
         [] => out.push_str("\nno entry points: no package has a rule `decision` or `allow`"),
         entry_points => {
             out.push_str("\nentry points:");

@@ -43,8 +43,10 @@ pub(super) type Texts<'a> = BTreeMap<&'a str, &'a str>;
 
 /// Everything that the evaluators of a snapshot are built from, checked.
 pub(super) struct Compiled {
-    /// At least one.
+    /// At least one, each with an index of its own.
     pub(super) engines: Vec<(Engine, Index)>,
+    /// One more index.
+    pub(super) index: Index,
 }
 
 /// Compiles a bundle on a thread of its own. Panics and errors of the compiler are faults.
@@ -99,7 +101,10 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
         build(&modules, own, options.rego_v0)
     });
     let engines: Result<_, Error> = engines.collect();
-    engines.map(|engines| Compiled { engines }).map_err(|e| Faults(vec![fault_of(&e, "rego_compile_error", &texts)]))
+    let index = Index::new(engine.get_modules());
+    engines
+        .map(|engines| Compiled { engines, index })
+        .map_err(|e| Faults(vec![fault_of(&e, "rego_compile_error", &texts)]))
 }
 
 fn build(modules: &[&Module], data: Rego, rego_v0: bool) -> Result<(Engine, Index), Error> {

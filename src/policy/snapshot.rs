@@ -9,7 +9,7 @@ use std::{
 use regorus::Value as Rego;
 
 use super::{
-    compile::{self, Options},
+    compile::{self, Compiled, Options},
     contract::{self, InvalidDecision},
     engine::{Engine, Failure},
     explain,
@@ -20,15 +20,15 @@ use super::{
 };
 use crate::{
     bundle::Bundle,
-    decision::{Effect, EntryPoint, Evaluator, Query, Reason, Revision, SourcePosition, Verdict, code},
+    decision::{Digest, Effect, EntryPoint, Evaluator, Query, Reason, Revision, SourcePosition, Verdict, code},
 };
 
 /// Policies and data, compiled, with an evaluator for each thread that asks.
 pub struct Snapshot {
     revision: Revision,
     evaluators: Pool<(Engine, Index)>,
-    entry_points: Vec<String>,
-    rules: usize,
+    // For whoever asks about the snapshot; each evaluator has its own.
+    index: Index,
     modules: usize,
     bytes: usize,
 }
@@ -47,28 +47,38 @@ pub struct Size {
 impl Snapshot {
     /// Compiles `bundle` into the snapshot with that sequence number, or says everything that is wrong with it.
     pub fn compile(bundle: &Bundle, sequence: u64, options: Options) -> Result<Self, Faults> {
-        let engines = compile::compile(bundle, options)?.engines;
-        let index = engines.first().map(|(_, index)| index);
+        let Compiled { engines, index } = compile::compile(bundle, options)?;
         Ok(Self {
             revision: Revision { sequence, digest: bundle.digest },
-            entry_points: index.map(Index::entry_points).unwrap_or_default(),
-            rules: index.map_or(0, |index| index.rules().count()),
+            index,
             modules: bundle.modules.len(),
             bytes: bundle.size(),
             evaluators: Pool::new(engines),
         })
     }
 
+    /// What its content hashes to.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.revision.digest
+    }
+
     /// The packages that can be asked, in order.
     #[must_use]
-    pub fn entry_points(&self) -> &[String] {
-        &self.entry_points
+    pub fn entry_points(&self) -> Vec<String> {
+        self.index.entry_points()
+    }
+
+    /// Whether `entry` names a rule, or a package that can decide.
+    #[must_use]
+    pub fn has_entry(&self, entry: &EntryPoint) -> bool {
+        self.index.entry(entry).is_some()
     }
 
     /// How large it is.
     #[must_use]
     pub fn size(&self) -> Size {
-        Size { modules: self.modules, rules: self.rules, bytes: self.bytes }
+        Size { modules: self.modules, rules: self.index.rules().count(), bytes: self.bytes }
     }
 }
 
@@ -87,7 +97,8 @@ impl Evaluator for Snapshot {
         let answer = catch_unwind(AssertUnwindSafe(|| {
             let verdict = answer(engine, index, query, entry, budget);
             for line in engine.take_prints() {
-                tracing::debug!(target: "verdict::print", "{line}");
+                // As a quoted value: a policy that prints its input must not be able to forge lines of the log.
+                tracing::debug!(target: "verdict::print", printed = ?line);
             }
             verdict
         }));

@@ -1,0 +1,76 @@
+//! How long a call may take: the caller's `grpc-timeout`, or the server's own limit, whichever is shorter.
+
+use std::time::{Duration, Instant};
+
+use tonic::metadata::MetadataMap;
+
+use crate::api::status::CallError;
+
+/// The moment by which a call must be answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline(pub(super) Instant);
+
+impl Deadline {
+    /// From the call's arrival, which is now.
+    pub(super) fn of(metadata: &MetadataMap, longest: Duration) -> Self {
+        let asked = timeout(metadata).map_or(longest, |asked| asked.min(longest));
+        Self(Instant::now() + asked)
+    }
+
+    /// What is left of it; an error once it has passed.
+    pub(super) fn left(self) -> Result<Duration, CallError> {
+        let left = self.0.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(CallError::DeadlineExceeded) } else { Ok(left) }
+    }
+}
+
+/// The `grpc-timeout` header ("PROTOCOL-HTTP2.md": at most 8 digits and a unit). One that can't be read is as none:
+/// the server's own limit holds in any case.
+pub(super) fn timeout(metadata: &MetadataMap) -> Option<Duration> {
+    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if number.len() > 8 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = number.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(number.checked_mul(3_600)?),
+        "M" => Duration::from_secs(number.checked_mul(60)?),
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<Duration> {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("grpc-timeout", text.parse().unwrap());
+        timeout(&metadata)
+    }
+
+    #[test]
+    fn reads_every_unit_and_nothing_else() {
+        assert_eq!(read("2H"), Some(Duration::from_secs(7_200)));
+        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3_600)));
+        assert_eq!(read("15m"), Some(Duration::from_millis(15)));
+        assert_eq!(read("0n"), Some(Duration::ZERO));
+        for text in ["", "5", "m", "123456789S", "-1S", "1.5S", "1s"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_shorter_limit_holds() {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("grpc-timeout", "99999999H".parse().unwrap());
+        assert!(Deadline::of(&metadata, Duration::from_secs(1)).left().unwrap() <= Duration::from_secs(1));
+        metadata.insert("grpc-timeout", "0n".parse().unwrap());
+        assert_eq!(Deadline::of(&metadata, Duration::from_secs(1)).left(), Err(CallError::DeadlineExceeded));
+    }
+}

@@ -1,0 +1,194 @@
+//! Messages to questions. Each message is taken apart whole, so that a new field of the contract breaks the build.
+
+use super::{
+    proto::{self, BatchCheckItem, BatchCheckRequest, CheckRequest, ExplainMode},
+    wire,
+};
+use crate::{
+    api::{
+        json::{self, Members},
+        status::FieldViolation,
+    },
+    decision::{Action, EntryPoint, Object, Query, Resource, Subject},
+};
+
+/// The longest request id, in bytes.
+const MAX_REQUEST_ID: usize = 256;
+
+/// A question and its caller's name for it.
+pub(super) struct Question {
+    pub(super) request_id: String,
+    pub(super) query: Result<Query, Vec<FieldViolation>>,
+}
+
+/// Violations found so far, and the path of what is being read.
+struct Reader {
+    violations: Vec<FieldViolation>,
+}
+
+/// Reads one question.
+pub(super) fn question(request: CheckRequest) -> Question {
+    let CheckRequest { subject, action, resource, context, query_json, policy, request_id, explain } = request;
+    let mut reader = Reader { violations: Vec::new() };
+    let given = reader.members(subject, action, resource, context, &query_json);
+    let policy = reader.policy(&policy);
+    let explain = reader.explain(explain);
+    let request_id = reader.request_id(request_id);
+    let query = reader.finish(given, Members::default(), policy, explain, !query_json.is_empty());
+    Question { request_id, query }
+}
+
+/// What the items of a batch share.
+pub(super) struct Defaults {
+    members: Members,
+    policy: Option<EntryPoint>,
+    explain: bool,
+}
+
+/// Reads the defaults of a batch; the items are read one by one, so that a bad one fails alone.
+pub(super) fn defaults(
+    request: BatchCheckRequest,
+) -> Result<(Defaults, i32, Vec<BatchCheckItem>), Vec<FieldViolation>> {
+    let BatchCheckRequest { subject, action, resource, context, policy, explain, semantics, items } = request;
+    let mut reader = Reader { violations: Vec::new() };
+    let members = reader.members(subject, action, resource, context, &[]);
+    let policy = reader.policy(&policy);
+    let explain = reader.explain(explain);
+    if !reader.violations.is_empty() {
+        return Err(reader.violations);
+    }
+    Ok((Defaults { members, policy, explain }, semantics, items))
+}
+
+/// Reads one item of a batch over its defaults.
+pub(super) fn item(item: BatchCheckItem, defaults: &Defaults) -> Question {
+    let BatchCheckItem { subject, action, resource, context, query_json, policy, request_id } = item;
+    let mut reader = Reader { violations: Vec::new() };
+    let given = reader.members(subject, action, resource, context, &query_json);
+    let policy = reader.policy(&policy).or_else(|| defaults.policy.clone());
+    let request_id = reader.request_id(request_id);
+    let query = reader.finish(given, defaults.members.clone(), policy, defaults.explain, false);
+    Question { request_id, query }
+}
+
+impl Reader {
+    fn violate(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        self.violations.push(FieldViolation::new(field, description));
+    }
+
+    fn members(
+        &mut self,
+        subject: Option<proto::Subject>,
+        action: Option<proto::Action>,
+        resource: Option<proto::Resource>,
+        context: Option<wire::Object>,
+        query_json: &[u8],
+    ) -> Members {
+        if !query_json.is_empty() {
+            let doubled = [
+                ("subject", subject.is_some()),
+                ("action", action.is_some()),
+                ("resource", resource.is_some()),
+                ("context", context.is_some()),
+            ];
+            for (field, _) in doubled.into_iter().filter(|(_, given)| *given) {
+                self.violate(field, "is given together with `query_json`; give one of them");
+            }
+            return json::members(query_json).unwrap_or_else(|faults| {
+                self.violations.extend(faults);
+                Members::default()
+            });
+        }
+        Members {
+            subject: subject.map(|proto::Subject { r#type, id, properties }| Subject {
+                kind: self.text("subject.type", r#type),
+                id: self.text("subject.id", id),
+                properties: self.object("subject.properties", properties),
+            }),
+            action: action.map(|proto::Action { name, properties }| Action {
+                name: self.text("action.name", name),
+                properties: self.object("action.properties", properties),
+            }),
+            resource: resource.map(|proto::Resource { r#type, id, properties }| Resource {
+                kind: self.text("resource.type", r#type),
+                id: self.text("resource.id", id),
+                properties: self.object("resource.properties", properties),
+            }),
+            context: context.map(|context| self.object("context", Some(context))),
+        }
+    }
+
+    fn text(&mut self, field: &str, text: String) -> String {
+        if text.is_empty() {
+            self.violate(field, "is empty");
+        }
+        text
+    }
+
+    fn object(&mut self, field: &str, object: Option<wire::Object>) -> Object {
+        let Some(wire::Object { members, defect }) = object else { return Object::new() };
+        if let Some(defect) = defect {
+            self.violate(field, defect.describe());
+        }
+        members
+    }
+
+    fn policy(&mut self, policy: &str) -> Option<EntryPoint> {
+        if policy.is_empty() {
+            return None;
+        }
+        policy
+            .parse()
+            .map_err(|error: crate::decision::InvalidEntryPoint| self.violate("policy", error.to_string()))
+            .ok()
+    }
+
+    fn explain(&mut self, mode: i32) -> bool {
+        match ExplainMode::try_from(mode) {
+            Ok(ExplainMode::Unspecified | ExplainMode::Off) => false,
+            Ok(ExplainMode::On) => true,
+            Err(_) => {
+                self.violate("explain", format!("is {mode}, which is no ExplainMode"));
+                false
+            }
+        }
+    }
+
+    fn request_id(&mut self, id: String) -> String {
+        if id.len() > MAX_REQUEST_ID {
+            self.violate("request_id", format!("is longer than {MAX_REQUEST_ID} bytes"));
+            return String::new();
+        }
+        id
+    }
+
+    /// The question, if nothing is missing or wrong; `whole_json` says that what is missing is missing from the JSON.
+    fn finish(
+        mut self,
+        given: Members,
+        defaults: Members,
+        policy: Option<EntryPoint>,
+        explain: bool,
+        whole_json: bool,
+    ) -> Result<Query, Vec<FieldViolation>> {
+        let subject = given.subject.or(defaults.subject);
+        let action = given.action.or(defaults.action);
+        let resource = given.resource.or(defaults.resource);
+        let context = given.context.or(defaults.context).unwrap_or_default();
+        let unreadable = self.violations.iter().any(|violation| violation.field == "query_json");
+        for (name, absent) in
+            [("subject", subject.is_none()), ("action", action.is_none()), ("resource", resource.is_none())]
+        {
+            let named = self.violations.iter().any(|violation| violation.field.split('.').next() == Some(name));
+            if absent && !named && !unreadable {
+                self.violate(name, if whole_json { "is missing in `query_json`" } else { "is missing" });
+            }
+        }
+        match (subject, action, resource) {
+            (Some(subject), Some(action), Some(resource)) if self.violations.is_empty() => {
+                Ok(Query { subject, action, resource, context, policy, explain })
+            }
+            _ => Err(self.violations),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! `verdict.v1.DecisionService` over the Decider.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{Stream, StreamExt as _, future, stream};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{
+    Config,
+    deadline::{self, Deadline},
+    limits::is_too_large,
+    proto::{
+        BatchCheckItem, BatchCheckRequest, BatchCheckResponse, BatchSemantics, CheckRequest, CheckResponse,
+        CheckStreamRequest, CheckStreamResponse, Verdict as VerdictMessage, check_stream_response::Answer,
+        decision_service_server::DecisionService,
+    },
+    question::{self, Defaults, Question},
+    response,
+};
+use crate::{
+    api::{
+        Observer,
+        status::{CallError, FieldViolation},
+    },
+    decision::{Decider, Effect, Pinned, Query, Verdict, code},
+};
+
+/// Gives each decision its id.
+pub type DecisionIds = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// How long a batch may keep its thread before it lets other calls go on.
+const TURN: Duration = Duration::from_micros(500);
+
+/// The decision service.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+struct Inner {
+    decider: Arc<Decider>,
+    observer: Arc<dyn Observer>,
+    ids: DecisionIds,
+    config: Config,
+    draining: CancellationToken,
+}
+
+impl Service {
+    /// A service that asks `decider`; once `draining` is cancelled, streams finish what they have and end.
+    pub fn new(
+        decider: Arc<Decider>,
+        observer: Arc<dyn Observer>,
+        ids: DecisionIds,
+        config: Config,
+        draining: CancellationToken,
+    ) -> Self {
+        Self(Arc::new(Inner { decider, observer, ids, config, draining }))
+    }
+}
+
+#[tonic::async_trait]
+impl DecisionService for Service {
+    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
+        let _call = self.0.observer.in_flight();
+        let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
+        let Question { request_id, query } = question::question(request.into_inner());
+        let verdict = query.map_err(CallError::InvalidQuery).and_then(|query| self.0.check(&query, deadline));
+        let verdict = verdict.map_err(|error| self.0.failed(error))?;
+        let verdict = response::verdict(verdict, (self.0.ids)(), request_id);
+        Ok(Response::new(CheckResponse { verdict: Some(verdict) }))
+    }
+
+    async fn batch_check(&self, request: Request<BatchCheckRequest>) -> Result<Response<BatchCheckResponse>, Status> {
+        let _call = self.0.observer.in_flight();
+        let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
+        match self.0.batch(request.into_inner(), deadline).await {
+            Ok(verdicts) => Ok(Response::new(BatchCheckResponse { verdicts })),
+            Err(error) => Err(self.0.failed(error)),
+        }
+    }
+
+    type CheckStreamStream = Pin<Box<dyn Stream<Item = Result<CheckStreamResponse, Status>> + Send>>;
+
+    async fn check_stream(
+        &self,
+        request: Request<Streaming<CheckStreamRequest>>,
+    ) -> Result<Response<Self::CheckStreamStream>, Status> {
+        let call = self.0.observer.in_flight();
+        let ends = deadline::timeout(request.metadata()).map(|asked| tokio::time::Instant::now() + asked);
+        let inner = Arc::clone(&self.0);
+        let draining = inner.draining.clone();
+        let limit = inner.config.max_message_bytes;
+        // A fault of the stream itself ends it, after what was read before it.
+        let questions = request.into_inner().map(move |question| {
+            question
+                .map_err(|status| if is_too_large(&status) { CallError::MessageTooLarge(limit).into() } else { status })
+        });
+        let answers = questions.take_until(draining.clone().cancelled_owned()).map({
+            let inner = Arc::clone(&inner);
+            move |question: Result<CheckStreamRequest, Status>| {
+                let inner = Arc::clone(&inner);
+                async move {
+                    let question = question?;
+                    // On a task of its own, so that one stream can use every core. Awaited: none dies unseen.
+                    let task = tokio::spawn(async move { inner.stream_item(question) });
+                    task.await.map_err(|_| Status::internal("a decision's task ended without an answer"))
+                }
+            }
+        });
+        let answers = answers.buffer_unordered(inner.config.max_stream_in_flight);
+        let expired = async move {
+            match ends {
+                Some(ends) => tokio::time::sleep_until(ends).await,
+                None => future::pending().await,
+            }
+        };
+        let closing = move || {
+            let _call = &call;
+            let passed = ends.is_some_and(|ends| tokio::time::Instant::now() >= ends);
+            if passed {
+                Some(Err(inner.failed(CallError::DeadlineExceeded)))
+            } else if draining.is_cancelled() {
+                Some(Err(inner.failed(CallError::Draining)))
+            } else {
+                None
+            }
+        };
+        let last = stream::once(async move { closing() }).filter_map(future::ready);
+        Ok(Response::new(Box::pin(answers.take_until(Box::pin(expired)).chain(last))))
+    }
+}
+
+impl Inner {
+    fn failed(&self, error: CallError) -> Status {
+        self.observer.failed(error.code().1);
+        error.into()
+    }
+
+    fn check(&self, query: &Query, deadline: Deadline) -> Result<Verdict, CallError> {
+        let left = deadline.left()?;
+        let started = Instant::now();
+        let verdict = self.decider.decide(query, left).ok_or(CallError::PoliciesNotReady)?;
+        self.observer.decided(&verdict, started.elapsed());
+        Ok(verdict)
+    }
+
+    async fn batch(&self, request: BatchCheckRequest, deadline: Deadline) -> Result<Vec<VerdictMessage>, CallError> {
+        let invalid = |violation| CallError::InvalidQuery(vec![violation]);
+        let (defaults, semantics, items) = question::defaults(request).map_err(CallError::InvalidQuery)?;
+        let semantics = BatchSemantics::try_from(semantics).map_err(|_| {
+            invalid(FieldViolation::new("semantics", format!("is {semantics}, which is no BatchSemantics")))
+        })?;
+        let most = self.config.max_batch_items;
+        if !(1..=most).contains(&items.len()) {
+            let fault = format!("has {} items; a batch has from 1 to {most} (`grpc.max_batch_items`)", items.len());
+            return Err(invalid(FieldViolation::new("items", fault)));
+        }
+        // One snapshot for the whole batch, however long it takes.
+        let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
+        let mut verdicts = Vec::with_capacity(items.len());
+        let mut turn = Instant::now();
+        for item in items {
+            if turn.elapsed() > TURN {
+                tokio::task::yield_now().await;
+                turn = Instant::now();
+            }
+            let (request_id, verdict) = self.item(item, &defaults, &snapshot, deadline.left()?);
+            let effect = verdict.effect;
+            verdicts.push(response::verdict(verdict, (self.ids)(), request_id));
+            let stop = match semantics {
+                BatchSemantics::Unspecified | BatchSemantics::ExecuteAll => false,
+                BatchSemantics::DenyOnFirstDeny => effect == Effect::Deny,
+                BatchSemantics::PermitOnFirstPermit => effect == Effect::Allow,
+            };
+            if stop {
+                break;
+            }
+        }
+        Ok(verdicts)
+    }
+
+    fn item(&self, item: BatchCheckItem, defaults: &Defaults, on: &Pinned<'_>, left: Duration) -> (String, Verdict) {
+        let started = Instant::now();
+        let Question { request_id, query } = question::item(item, defaults);
+        let verdict = match query {
+            Ok(query) => on.decide(&query, left),
+            Err(violations) => {
+                let message = CallError::InvalidQuery(violations).to_string();
+                Verdict { revision: on.revision(), ..Verdict::deny_for(code::INVALID_QUERY, message, None) }
+            }
+        };
+        self.observer.decided(&verdict, started.elapsed());
+        (request_id, verdict)
+    }
+
+    fn stream_item(&self, request: CheckStreamRequest) -> CheckStreamResponse {
+        let CheckStreamRequest { question } = request;
+        let deadline = Deadline(Instant::now() + self.config.request_timeout);
+        let Question { request_id, query } = question::question(question.unwrap_or_default());
+        let missing =
+            request_id.is_empty().then(|| FieldViolation::new("request_id", "is missing; answers are matched by it"));
+        let query = match (query, missing) {
+            (Ok(query), None) => Ok(query),
+            (query, missing) => Err(query.err().into_iter().flatten().chain(missing).collect()),
+        };
+        let answer = match query.map_err(CallError::InvalidQuery).and_then(|query| self.check(&query, deadline)) {
+            Ok(verdict) => Answer::Verdict(response::verdict(verdict, (self.ids)(), request_id.clone())),
+            Err(error) => {
+                self.observer.failed(error.code().1);
+                Answer::Error(response::call_error(&error))
+            }
+        };
+        CheckStreamResponse { request_id, answer: Some(answer) }
+    }
+}

@@ -1,0 +1,172 @@
+//! The composition root: builds every part, binds, supervises every task, drains in order.
+
+mod state;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use self::state::State;
+use crate::{
+    api::{
+        Address, grpc,
+        listen::{self, BindError, Listener},
+        ops,
+    },
+    clock,
+    config::Config,
+    decision::Decider,
+    policy::Options,
+    reload::{Failure, Reloader, Sink},
+    telemetry::metrics::Metrics,
+};
+
+/// The stack of each thread that evaluates. Reserved, not used: a policy's nesting, which the static gate bounds, is
+/// what uses it.
+pub const STACK: usize = 64 << 20;
+
+/// Why the server did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An address could not be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The policies are not usable, and `policies.strict` makes that fatal.
+    #[error("the policies can't be used, and `--strict` is set:\n{0}")]
+    Strict(Failure),
+    /// The system failed us.
+    #[error("{0}")]
+    System(String),
+    /// A part of the server ended, which is a bug.
+    #[error("the {0} ended unexpectedly; the log may say why")]
+    Ended(&'static str),
+}
+
+/// A running server.
+pub struct App {
+    tasks: JoinSet<&'static str>,
+    grpc: Address,
+    http: Address,
+    state: Arc<State>,
+    draining: CancellationToken,
+    closing: CancellationToken,
+    drain_timeout: Duration,
+}
+
+impl App {
+    /// Binds and starts everything. From its return on, both doors answer; the gRPC door is NOT_SERVING until the
+    /// first policies are active.
+    pub async fn start(config: Config) -> Result<Self, Error> {
+        let Config { grpc: grpc_config, http, policy, source, reload, log: _, server } = config;
+        let grpc_listener = listen::bind(&grpc_config.address)?;
+        let http_listener = listen::bind(&http.address)?;
+        let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
+        let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
+
+        let decider = Arc::new(Decider::new(policy.default_policy, policy.evaluation_budget));
+        let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new()));
+        let options = Options {
+            rego_v0: policy.rego_v0,
+            evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
+            tests: false,
+        };
+        let mut reloader = Reloader::new(source.open(), Arc::clone(&state) as Arc<dyn Sink>, options);
+        if reload.strict {
+            reloader.step().await.map_err(Error::Strict)?;
+        }
+
+        let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
+        let health = grpc::Health::new().await;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
+        let service = grpc::Service::new(
+            decider,
+            Arc::clone(&state) as Arc<dyn crate::api::Observer>,
+            Arc::new(clock::decision_id),
+            grpc_config.clone(),
+            draining.clone(),
+        );
+        let routes = grpc::routes(service, health, &grpc_config).map_err(|error| Error::System(error.to_string()))?;
+        let door = listen::Options {
+            max_concurrent_streams: grpc_config.max_concurrent_streams,
+            drain_timeout: server.drain_timeout,
+        };
+        tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door.clone(), draining.clone())));
+        let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>);
+        let door = listen::Options { drain_timeout: Duration::from_secs(1), ..door };
+        tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
+        let stop_reloading = draining.clone();
+        tasks.spawn(named("reloader", async move {
+            tokio::select! {
+                () = reloader.run() => {}
+                () = stop_reloading.cancelled() => {}
+            }
+        }));
+        tracing::info!(grpc = %grpc_address, http = %http_address, "listening");
+        let drain_timeout = server.drain_timeout;
+        Ok(Self { tasks, grpc: grpc_address, http: http_address, state, draining, closing, drain_timeout })
+    }
+
+    /// Where the gRPC door listens.
+    #[must_use]
+    pub fn grpc(&self) -> &Address {
+        &self.grpc
+    }
+
+    /// Where the HTTP door listens.
+    #[must_use]
+    pub fn http(&self) -> &Address {
+        &self.http
+    }
+
+    /// Runs until `shutdown` is ready, then drains: not ready, no new connections, what was accepted is answered, all
+    /// within the drain timeout.
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let ended = tokio::select! {
+            () = shutdown => None,
+            ended = self.tasks.join_next() => Some(ended),
+        };
+        let result = match ended {
+            None => Ok(()),
+            Some(Some(Ok(task))) => Err(Error::Ended(task)),
+            Some(Some(Err(_))) => Err(Error::Ended("panicking task")),
+            Some(None) => Err(Error::Ended("set of tasks")),
+        };
+        tracing::info!(timeout = ?self.drain_timeout, "draining");
+        self.state.drain();
+        self.draining.cancel();
+        let Self { mut tasks, closing, drain_timeout, .. } = self;
+        let drain = async {
+            // The HTTP door goes last, so that it can say "draining" while the other drains.
+            while let Some(ended) = tasks.join_next().await {
+                if matches!(ended, Ok("gRPC door")) {
+                    closing.cancel();
+                }
+            }
+        };
+        // The doors keep the timeout themselves; this holds even if one does not.
+        if tokio::time::timeout(drain_timeout + Duration::from_secs(2), drain).await.is_err() {
+            tracing::warn!("tasks were still running at the end of the drain timeout; ending them");
+        }
+        tracing::info!("stopped");
+        result
+    }
+}
+
+async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {
+    task.await;
+    name
+}
+
+/// Keeps `grpc.health.v1` at what the state says, until it drains.
+async fn report_health(reporter: grpc::HealthReporter, state: Arc<State>) -> &'static str {
+    let mut serving = state.serving();
+    loop {
+        let now = *serving.borrow_and_update();
+        reporter.set_serving(now == state::Serving::Ready).await;
+        if now == state::Serving::Draining || serving.changed().await.is_err() {
+            return "health reporter";
+        }
+    }
+}

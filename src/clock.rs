@@ -1,0 +1,41 @@
+//! The only reader of the wall clock.
+
+use std::{sync::Mutex, time::SystemTime};
+
+use uuid::{ContextV7, Timestamp, Uuid};
+
+/// Now.
+#[must_use]
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+thread_local! {
+    // A context for each thread: ids made on one thread rise, and no thread waits for another.
+    static CONTEXT: Mutex<ContextV7> = const { Mutex::new(ContextV7::new()) };
+}
+
+/// A new decision id: a UUIDv7 (RFC 9562 §5.7), so that ids sort by time.
+#[must_use]
+pub fn decision_id() -> String {
+    let now = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let id = CONTEXT.with(|context| match context.lock() {
+        Ok(context) => Uuid::new_v7(Timestamp::from_unix(&*context, now.as_secs(), now.subsec_nanos())),
+        Err(_) => Uuid::now_v7(),
+    });
+    id.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_of_version_7() {
+        let ids: BTreeSet<String> = (0..10_000).map(|_| decision_id()).collect();
+        assert_eq!(ids.len(), 10_000);
+        assert_eq!(Uuid::parse_str(ids.first().unwrap()).unwrap().get_version_num(), 7);
+    }
+}

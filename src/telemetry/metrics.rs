@@ -1,0 +1,222 @@
+//! The metrics, in Prometheus's text format.
+//!
+//! A question is counted on every core at once, hundreds of thousands of times a second, so counting one must not make
+//! cores wait for each other. That rules out the usual crates here: an OpenTelemetry histogram takes a mutex per record
+//! (`opentelemetry_sdk` 0.33, `metrics/internal/histogram.rs`), below a lock shared by all attribute sets; `prometheus`
+//! locks to find a labelled histogram, and has all cores write to the same one. So [`shards`] gives each thread its own
+//! cache lines, which are added up when somebody asks. Almost all other figures are known only when somebody asks, too,
+//! and what is left for a crate to do is to write `name{label="value"} 1`: the fifty lines of [`text`].
+//!
+//! Everything here is bounded: entry points by [`MAX_ENTRY_POINTS`], reasons by the program's own text.
+//!
+//! | metric | type | labels |
+//! |---|---|---|
+//! | `verdict_decisions_total` | counter | `entry_point`, `effect` (`allow`, `deny`) |
+//! | `verdict_decision_duration_seconds` | histogram | `entry_point` |
+//! | `verdict_call_errors_total` | counter | `reason` |
+//! | `verdict_in_flight` | gauge | |
+//! | `verdict_ready` | gauge | |
+//! | `verdict_reloads_total` | counter | `result` (`ok`, `failed`) |
+//! | `verdict_policy_last_reload_successful` | gauge | |
+//! | `verdict_active_revision` | gauge | |
+//! | `verdict_active_revision_info` | gauge, 1 | `digest` |
+//! | `verdict_active_revision_age_seconds` | gauge | |
+//! | `verdict_snapshot_bytes`, `_modules`, `_rules` | gauge | |
+//! | `verdict_build_info` | gauge, 1 | `version` |
+//! | `process_…` | Prometheus's standard ones | |
+
+mod decisions;
+mod labels;
+mod process;
+mod shards;
+mod text;
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use crossbeam_utils::CachePadded;
+
+use self::{
+    decisions::Decisions,
+    labels::ByLabel,
+    process::Process,
+    shards::Shards,
+    text::{Kind, Text},
+};
+
+/// How many entry points are told apart; further ones are counted together, as `other`.
+pub const MAX_ENTRY_POINTS: usize = 100;
+
+/// The process's figures. A handle: clones count together.
+#[derive(Clone)]
+pub struct Metrics(Arc<Figures>);
+
+/// The snapshot that decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActiveRevision {
+    /// Its sequence number.
+    pub sequence: u64,
+    /// Its digest.
+    pub digest: String,
+    /// Size of its policies and data, in bytes.
+    pub bytes: usize,
+    /// How many modules it has.
+    pub modules: usize,
+    /// How many rules it has.
+    pub rules: usize,
+}
+
+/// A call that is in flight until this is dropped, on whichever thread.
+#[must_use = "the call is counted for as long as this lives"]
+pub struct InFlightGuard {
+    _token: Option<Token>,
+}
+
+/// Its clones are the calls in flight: what counts references counts calls.
+type Token = Arc<CachePadded<()>>;
+
+struct Figures {
+    decisions: Decisions,
+    call_errors: ByLabel<Shards<AtomicU64>>,
+    in_flight: Shards<Token>,
+    ready: AtomicBool,
+    reloads: Mutex<Reloads>,
+    process: Process,
+}
+
+#[derive(Default)]
+struct Reloads {
+    ok: u64,
+    failed: u64,
+    last_ok: bool,
+    active: Option<(ActiveRevision, Instant)>,
+}
+
+impl Metrics {
+    /// All figures at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Figures {
+            decisions: Decisions::new(MAX_ENTRY_POINTS),
+            call_errors: ByLabel::new(&[], usize::MAX),
+            in_flight: Shards::default(),
+            ready: AtomicBool::new(false),
+            reloads: Mutex::default(),
+            process: Process::new(),
+        }))
+    }
+
+    /// Counts a decision. `entry_point` is `None` where the snapshot has none of that name: names that only callers
+    /// know must not use up the room of those that decide.
+    ///
+    /// Writes only what the thread has for itself; allocates when it first sees an entry point.
+    pub fn decision(&self, entry_point: Option<&str>, allowed: bool, took: Duration) {
+        self.0.decisions.record(entry_point, allowed, took);
+    }
+
+    /// Counts a call that was answered with an error, by its code.
+    pub fn call_error(&self, reason: &'static str) {
+        self.0.call_errors.with(reason, |count| {
+            if let Some(count) = count.mine() {
+                count.fetch_add(1, Relaxed);
+            }
+        });
+    }
+
+    /// Counts a reload: the revision that is active since, or `None` if it failed.
+    pub fn reloaded(&self, ok: Option<ActiveRevision>) {
+        let mut reloads = self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner);
+        reloads.last_ok = ok.is_some();
+        let Some(revision) = ok else {
+            reloads.failed += 1;
+            return;
+        };
+        reloads.ok += 1;
+        // A reload that found nothing new does not make the revision younger.
+        let since = match &reloads.active {
+            Some((before, since)) if before.sequence == revision.sequence => *since,
+            _ => Instant::now(),
+        };
+        reloads.active = Some((revision, since));
+    }
+
+    /// Whether questions are welcome.
+    pub fn ready(&self, ready: bool) {
+        self.0.ready.store(ready, Relaxed);
+    }
+
+    /// After a failure, the policies are again what is active already: nothing was loaded, and nothing is wrong.
+    pub fn recovered(&self) {
+        self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner).last_ok = true;
+    }
+
+    /// Counts a call as in flight, until the guard is dropped.
+    pub fn in_flight(&self) -> InFlightGuard {
+        InFlightGuard { _token: self.0.in_flight.mine().cloned() }
+    }
+
+    /// All figures, in the text format 0.0.4.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = Text::default();
+        self.0.decisions.render(&mut text);
+        self.0.render_calls(&mut text);
+        self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner).render(&mut text);
+        text.family("verdict_build_info", Kind::Gauge, "The program that runs; always 1.");
+        text.sample("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+        self.0.process.render(&mut text);
+        text.into_string()
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Figures {
+    fn render_calls(&self, text: &mut Text) {
+        text.family("verdict_call_errors_total", Kind::Counter, "Calls that were answered with an error, by its code.");
+        for (reason, count) in self.call_errors.sorted() {
+            text.sample("", &[("reason", &reason)], count.iter().map(|count| count.load(Relaxed)).sum::<u64>());
+        }
+        text.gauge(
+            "verdict_in_flight",
+            "Calls that are being answered.",
+            self.in_flight.iter().map(|token| Arc::strong_count(token).saturating_sub(1)).sum::<usize>(),
+        );
+        text.gauge("verdict_ready", "Whether questions are welcome.", u8::from(self.ready.load(Relaxed)));
+    }
+}
+
+impl Reloads {
+    fn render(&self, text: &mut Text) {
+        text.family("verdict_reloads_total", Kind::Counter, "Reloads of the policies, by how they ended.");
+        text.sample("", &[("result", "ok")], self.ok);
+        text.sample("", &[("result", "failed")], self.failed);
+        text.gauge(
+            "verdict_policy_last_reload_successful",
+            "Whether the last reload of the policies succeeded; 0 before the first.",
+            u8::from(self.last_ok),
+        );
+        let sequence = self.active.as_ref().map_or(0, |(active, _)| active.sequence);
+        text.gauge("verdict_active_revision", "Sequence number of the active revision; 0 before the first.", sequence);
+        let Some((active, since)) = &self.active else { return };
+        text.family("verdict_active_revision_info", Kind::Gauge, "The active revision; always 1.");
+        text.sample("", &[("digest", &active.digest)], 1);
+        let age = since.elapsed().as_secs_f64();
+        text.gauge("verdict_active_revision_age_seconds", "Time since the revision became active.", age);
+        text.gauge("verdict_snapshot_bytes", "Size of the active policies and data.", active.bytes);
+        text.gauge("verdict_snapshot_modules", "Modules of the active policies.", active.modules);
+        text.gauge("verdict_snapshot_rules", "Rules of the active policies.", active.rules);
+    }
+}
+
+#[cfg(test)]
+mod tests;
