@@ -3,7 +3,6 @@
 mod backtrace;
 mod check;
 mod client;
-mod decode;
 mod eval;
 mod folder;
 mod lint;

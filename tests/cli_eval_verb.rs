@@ -69,6 +69,16 @@ fn what_cannot_be_asked_is_2_and_says_everything_that_is_wrong() {
     }
     assert_eq!(code(&verdict(folder.path(), &[&ALICE[..], &["--policy", "a b"]].concat(), "")), 2);
     assert_eq!(code(&verdict(folder.path(), &["eval", "--subject", "user:alice"], "")), 2);
+    assert_eq!(code(&verdict(folder.path(), &[&ALICE[..], &["--query", "-"]].concat(), "")), 2);
+}
+
+#[test]
+fn asks_the_embedded_policies_where_none_are_named() {
+    let folder = folder(&[]);
+    let question = ["eval", "--subject", "user:alice", "--action", "read", "--resource", "document:handbook"];
+    let ran = verdict(folder.path(), &question, "");
+    assert_eq!(code(&ran), 0, "{}", err(&ran));
+    assert!(out(&ran).contains("role_grants_action"), "{}", out(&ran));
 }
 
 #[test]

@@ -62,5 +62,5 @@ fn a_policy_that_needs_a_test_file_is_a_fault() {
 fn what_cannot_be_read_is_2() {
     let folder = folder(&[]);
     assert_eq!(code(&verdict(folder.path(), &["lint", "nowhere"], "")), 2);
-    assert_eq!(code(&verdict(folder.path(), &["lint"], "")), 2);
+    assert_eq!(code(&verdict(folder.path(), &["lint"], "")), 64);
 }
