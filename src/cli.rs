@@ -3,7 +3,6 @@
 mod backtrace;
 mod check;
 mod client;
-mod decode;
 mod eval;
 mod folder;
 mod lint;
@@ -102,9 +101,9 @@ fn no_color_is_unset() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// One message on standard error. A closed pipe is nobody's fault.
+/// One message on standard error, in which nothing controls the terminal. A closed pipe is nobody's fault.
 fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr(), "verdict: {message}");
+    let _ = writeln!(std::io::stderr(), "verdict: {}", verdict::policy::printable(message));
 }
 
 /// What is wrong with policies, on standard error.

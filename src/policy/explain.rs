@@ -22,7 +22,10 @@ pub(super) fn explain(engine: &mut Engine, index: &Index, entry: &EntryPoint, mu
         .map(|rule| {
             let value = match engine.rule(&rule.name, &mut budget) {
                 Ok(Rego::Undefined) => Ok(None),
-                Ok(value) => value.to_json_str().map(|json| Some(shortened(json))).map_err(|error| error.to_string()),
+                Ok(value) => match serde_json::to_string(&value) {
+                    Ok(json) => Ok(Some(shortened(json))),
+                    Err(error) => Err(error.to_string()),
+                },
                 Err(Failure::Budget) => Err("no time left to ask it".to_owned()),
                 Err(Failure::Error(error)) => Err(error.to_string().trim().to_owned()),
             };

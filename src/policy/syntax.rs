@@ -77,7 +77,13 @@ pub(super) fn is_function(rule: &Rule) -> bool {
 /// Where an expression begins.
 pub(super) fn position(expr: &Expr) -> SourcePosition {
     let span = expr.span();
-    SourcePosition { file: span.source.file().as_str().into(), line: span.line, column: span.col }
+    // regorus counts four columns for a tab.
+    let before = usize::try_from(span.start).ok().and_then(|start| span.source.contents().get(..start));
+    let column = before.map_or(span.col, |before| {
+        let row = before.rsplit('\n').next().unwrap_or_default();
+        u32::try_from(row.chars().count()).unwrap_or(u32::MAX).saturating_add(1)
+    });
+    SourcePosition { file: span.source.file().as_str().into(), line: span.line, column }
 }
 
 /// Calls `visit` for each expression and each `with` of a rule, outermost first.
