@@ -1,5 +1,6 @@
 //! The command line: one file a verb.
 
+mod bench;
 mod eval;
 mod lint;
 mod test;
@@ -24,6 +25,7 @@ enum Verb {
     Eval(eval::Args),
     Test(test::Args),
     Lint(lint::Args),
+    Bench(bench::Args),
 }
 
 /// Exit codes, the same for every verb; `docs/cli.md` lists them.
@@ -39,6 +41,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Lint(args) => lint::run(&args),
+        Verb::Bench(args) => bench::run(&args),
     };
     result.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));
