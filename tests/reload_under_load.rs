@@ -2,6 +2,15 @@
 //!
 //! `VERDICT_TEST_RELOADS` says how many (60 unless set; `.ci/run` and `docs/benchmarks.md` use 1,000).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a test says what is wrong by failing"
+)]
+
 use std::{
     fs,
     io::{BufRead as _, BufReader},

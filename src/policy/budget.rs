@@ -82,7 +82,7 @@ mod tests {
     /// Works until it ends, or says that `limit` is over.
     fn work(needed: Duration, limit: Duration) -> Result<(), Failure<()>> {
         let (start, wall) = (thread_time(), Instant::now());
-        while thread_time() - start < needed {
+        while thread_time().saturating_sub(start) < needed {
             if wall.elapsed() > limit {
                 return Err(Failure::Time);
             }
@@ -111,7 +111,7 @@ mod tests {
         let mut budget = Budget::new(Duration::from_millis(50), Duration::from_secs(10));
         let before = thread_time();
         assert!(matches!(budget.run(|limit| work(Duration::from_secs(5), limit)), Err(Failure::Time)));
-        let used = thread_time() - before;
+        let used = thread_time().saturating_sub(before);
         assert!(used >= Duration::from_millis(40) && used < Duration::from_millis(1_000), "{used:?}");
         assert!(matches!(budget.run(|_| Ok::<(), Failure<()>>(())), Err(Failure::Time)), "nothing is left");
     }
