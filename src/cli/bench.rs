@@ -28,7 +28,6 @@ use super::{exit, say};
 /// Put load to a running server over gRPC, and measure latency and throughput.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-#[expect(clippy::struct_excessive_bools, reason = "they are flags")]
 pub(super) struct Args {
     /// The server: `host:port` by number, or `unix:PATH`.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9191", conflicts_with = "compare_null")]

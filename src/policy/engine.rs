@@ -1,6 +1,10 @@
 //! One regorus engine: built, warmed, asked, and thrown away once it has erred.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+    time::Duration,
+};
 
 use super::budget::{self, Budget};
 use anyhow::Error;
@@ -68,6 +72,24 @@ impl Engine {
             budget::Failure::Time => Failure::Budget,
             budget::Failure::Other(error) => Failure::Error(error),
         })
+    }
+
+    /// The lines, by file, that asking these rules reaches.
+    pub(super) fn reached(&mut self, paths: &[&str], budget: &mut Budget) -> BTreeMap<String, BTreeSet<u32>> {
+        self.working.set_enable_coverage(true);
+        self.working.clear_coverage_data();
+        for path in paths {
+            if self.rule(path, budget).is_err() {
+                // The engine with the report is gone; what was reached is not known.
+                return BTreeMap::new();
+            }
+        }
+        let report = self.working.get_coverage_report();
+        self.working.set_enable_coverage(false);
+        self.working.clear_coverage_data();
+        report
+            .map(|report| report.files.into_iter().map(|file| (file.path, file.covered)).collect())
+            .unwrap_or_default()
     }
 
     /// The results of any query, as OPA's `result` array.

@@ -7,18 +7,26 @@ use regorus::Value as Rego;
 use super::{
     budget::Budget,
     engine::{Engine, Failure},
-    index::Index,
+    index::{Entry, Index},
 };
 use crate::decision::{EntryPoint, RuleOutcome};
 
 /// The most bytes of a value that are told.
 const MAX_VALUE: usize = 4_096;
 
-/// Asks every rule of the entry point's package, and of those that it refers to, within `budget` in all.
+/// Asks every rule that the answer reached, in the entry point's package and those that it refers to, within `budget`.
 pub(super) fn explain(engine: &mut Engine, index: &Index, entry: &EntryPoint, mut budget: Budget) -> Vec<RuleOutcome> {
-    index
-        .involved(entry)
+    let involved = index.involved(entry);
+    let asked: Vec<&str> = match index.entry(entry) {
+        Some(Entry::Rule(rule)) => vec![&rule.name],
+        Some(Entry::Package(package)) => package.members().map(|rule| rule.name.as_ref()).collect(),
+        None => Vec::new(),
+    };
+    let reached = engine.reached(&asked, &mut budget);
+    involved
         .into_iter()
+        // After an error, nobody knows what was reached: then all is told.
+        .filter(|rule| reached.is_empty() || rule.is_on(&reached))
         .map(|rule| {
             let value = match engine.rule(&rule.name, &mut budget) {
                 Ok(Rego::Undefined) => Ok(None),

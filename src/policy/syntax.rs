@@ -1,5 +1,7 @@
 //! Reading regorus' syntax tree: paths of references, and a bounded walk over expressions.
 
+use std::sync::Arc;
+
 use regorus::{
     Value as Rego,
     unstable::{Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, WithModifier},
@@ -72,6 +74,13 @@ pub(super) fn is_function(rule: &Rule) -> bool {
         Rule::Default { args, .. } => !args.is_empty(),
         Rule::Spec { head, .. } => matches!(head, RuleHead::Func { .. }),
     }
+}
+
+/// The file, and the first and the last line, of a rule.
+pub(super) fn extent(rule: &Rule) -> (Arc<str>, u32, u32) {
+    let span = rule.span();
+    let lines = u32::try_from(span.text().matches('\n').count()).unwrap_or(u32::MAX);
+    (span.source.file().as_str().into(), span.line, span.line.saturating_add(lines))
 }
 
 /// Where an expression begins.

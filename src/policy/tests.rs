@@ -206,7 +206,10 @@ fn rego_v0_is_read_where_asked_and_v1_where_imported() {
 #[test]
 fn explains_what_each_rule_answered() {
     let snapshot = snapshot(&[
-        ("p.rego", "package p\nimport data.lib\nallow if lib.known\nhelper := input.subject.id"),
+        (
+            "p.rego",
+            "package p\nimport data.lib\nallow if {\n\thelper != \"\"\n\tlib.known\n}\nhelper := input.subject.id\nunused := 1",
+        ),
         ("lib.rego", "package lib\nknown if input.subject.id == \"bob\""),
         ("other.rego", "package other\nx := 1"),
     ]);
