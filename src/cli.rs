@@ -1,6 +1,7 @@
 //! The command line: one file a verb.
 
 mod backtrace;
+mod bench;
 mod check;
 mod client;
 mod eval;
@@ -45,6 +46,7 @@ enum Verb {
     Eval(eval::Args),
     Test(test::Args),
     Lint(lint::Args),
+    Bench(bench::Args),
     Version(version::Args),
     Completions(version::CompletionsArgs),
 }
@@ -74,6 +76,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Lint(args) => lint::run(&args),
+        Verb::Bench(args) => bench::run(&args),
     };
     result.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));
