@@ -24,7 +24,7 @@ use verdict::{
     },
     bundle::Bundle,
     clock,
-    decision::{Decider, EntryPoint, Evaluator as _, Query, Verdict},
+    decision::{Decider, EntryPoint, Evaluator as _, Query, Time, Verdict},
     policy::{Options, Snapshot},
     source::{Embedded, Source as _},
 };
@@ -38,6 +38,7 @@ use generated::Directory;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BUDGET: Duration = Duration::from_millis(50);
+const TIME: Time = Time { budget: BUDGET, patience: Duration::MAX };
 
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
@@ -45,6 +46,10 @@ fn cores() -> usize {
 
 fn compile(bundle: &Bundle) -> Snapshot {
     Snapshot::compile(bundle, 1, Options { rego_v0: false, evaluators: cores(), tests: false }).unwrap()
+}
+
+fn generated_bundle(directory: &Directory) -> Bundle {
+    Bundle::from_files(directory.files().map(|(path, text)| (path.to_owned(), text.into_bytes()))).unwrap()
 }
 
 fn default_policy() -> EntryPoint {
@@ -63,13 +68,13 @@ fn evaluation(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("evaluate");
     group.throughput(Throughput::Elements(1));
     let directory = Directory::generate();
-    let snapshot = compile(&directory.bundle().unwrap());
+    let snapshot = compile(&generated_bundle(&directory));
     let entry = default_policy();
     for (name, queries) in by_effect(&directory) {
-        assert!(queries.iter().all(|query| snapshot.evaluate(query, &entry, BUDGET).is_allow() == (name == "allow")));
+        assert!(queries.iter().all(|query| snapshot.evaluate(query, &entry, TIME).is_allow() == (name == "allow")));
         let mut queries = queries.iter().cycle();
         group.bench_function(BenchmarkId::new("generated", name), |bencher| {
-            bencher.iter(|| snapshot.evaluate(queries.next().unwrap(), &entry, BUDGET));
+            bencher.iter(|| snapshot.evaluate(queries.next().unwrap(), &entry, TIME));
         });
     }
 
@@ -80,7 +85,7 @@ fn evaluation(criterion: &mut Criterion) {
     for corpus in serde_json::from_str::<Vec<serde_json::Value>>(text).unwrap() {
         let query = api::json::query(corpus["query"].to_string().as_bytes()).unwrap();
         group.bench_function(BenchmarkId::new("embedded", corpus["name"].as_str().unwrap()), |bencher| {
-            bencher.iter(|| snapshot.evaluate(&query, &entry, BUDGET));
+            bencher.iter(|| snapshot.evaluate(&query, &entry, TIME));
         });
     }
     group.finish();
@@ -88,7 +93,7 @@ fn evaluation(criterion: &mut Criterion) {
 
 fn decider(directory: &Directory) -> Arc<Decider> {
     let decider = Arc::new(Decider::new(default_policy(), BUDGET));
-    decider.publish(Arc::new(compile(&directory.bundle().unwrap())));
+    decider.publish(Arc::new(compile(&generated_bundle(directory))));
     decider
 }
 
@@ -143,7 +148,9 @@ struct Unobserved;
 impl api::Observer for Unobserved {
     fn decided(&self, _: &Verdict, _: Duration) {}
     fn failed(&self, _: &'static str) {}
-    fn in_flight(&self, _: i64) {}
+    fn in_flight(&self) -> Box<dyn Send + Sync> {
+        Box::new(())
+    }
 }
 
 fn service(criterion: &mut Criterion) {

@@ -27,6 +27,10 @@ pub(super) fn text(args: &Args, threads: NonZeroUsize, phases: &[Phase]) -> Stri
         time("p50", |turn| Some(turn.p50));
         time("p99", |turn| Some(turn.p99));
         time("server CPU a request", |turn| turn.cpu);
+        let failed = phase.failed();
+        if failed > 0 {
+            let _ = writeln!(out, "  warning: {failed} denies because something went wrong; is the machine busy?");
+        }
     }
     let [null, real] = batch_gain(phases);
     let _ = writeln!(out, "\n{:<44}{null:>11.2}{real:>11.2}", "batched over single decisions/s");
