@@ -1,7 +1,7 @@
 //! What a decision costs without a network: evaluation, the Decider on one thread and on many, reading a question off
 //! the wire, and the gRPC service as a whole. Run by `cargo bench`; tried out by `cargo bench -- --test`.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark that can't run should say where")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that can't run should say where")]
 
 use std::{
     hint::black_box,

@@ -56,7 +56,7 @@ pub(super) struct Args {
     /// was due. Without it, each answer makes room for the next request
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=10_000_000), conflicts_with = "compare_null")]
     rate: Option<u32>,
-    /// Ask in batches of N (BatchCheck) instead of one by one (Check)
+    /// Ask in batches of N (`BatchCheck`) instead of one by one (`Check`)
     #[arg(long, value_name = "N", conflicts_with = "compare_null")]
     batch: Option<NonZeroUsize>,
     /// The rule or package to ask, e.g. `data.authz` [default: the server's]

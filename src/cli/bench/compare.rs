@@ -74,10 +74,10 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     let rounds = u32::try_from(args.rounds.get())?;
     let bar = progress("comparing", turns * rounds);
     let ticking = runtime.spawn(tick(bar.clone()));
-    for phase in &mut phases {
-        let requests = Arc::new(Requests::encode(queries.clone(), phase.method, None));
-        for _ in 0..rounds {
-            let turn = |server| runtime.block_on(turn(server, &requests, phase.connections, phase.plan));
+    let requests = phases.each_ref().map(|phase| Arc::new(Requests::encode(queries.clone(), phase.method, None)));
+    for _ in 0..rounds {
+        for (phase, requests) in phases.iter_mut().zip(&requests) {
+            let turn = |server| runtime.block_on(turn(server, requests, phase.connections, phase.plan));
             let [null, real] = &servers;
             phase.rounds.push([turn(null)?, turn(real)?]);
         }
@@ -110,11 +110,11 @@ fn phases(args: &Args) -> [Phase; 3] {
         rounds: Vec::new(),
     };
     let loaded = format!("Check, {connections} connections x {concurrency} in flight");
-    let batches = format!("BatchCheck of {BATCH}, {connections} x {} in flight", batched.concurrency);
+    let hundreds = format!("BatchCheck of {BATCH}, {connections} x {} in flight", batched.concurrency);
     [
         phase("check", loaded, Method::Check, connections, plan),
         phase("check_alone", "Check, one at a time".to_owned(), Method::Check, 1, alone),
-        phase("batch", batches, Method::BatchCheck(BATCH), connections, batched),
+        phase("batch", hundreds, Method::BatchCheck(BATCH), connections, batched),
     ]
 }
 
@@ -147,34 +147,35 @@ impl Phase {
         self.rounds.iter().flatten().map(|turn| turn.failed).sum()
     }
 
-    /// The median of a figure over the rounds.
-    fn median(&self, figure: impl Fn(&Round) -> f64) -> f64 {
-        let mut figures: Vec<f64> = self.rounds.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
-    }
-
     /// The medians of a figure of the null server, of the real one, and of their ratio within a round.
     fn compare(&self, figure: impl Fn(&Turn) -> f64) -> [f64; 3] {
         [
-            self.median(|[null, _]| figure(null)),
-            self.median(|[_, real]| figure(real)),
-            self.median(|[null, real]| figure(real) / figure(null)),
+            median(self.rounds.iter().map(|[null, _]| figure(null))),
+            median(self.rounds.iter().map(|[_, real]| figure(real))),
+            median(self.rounds.iter().map(|[null, real]| figure(real) / figure(null))),
         ]
     }
 }
 
-/// How many times more decisions a second batches give than single checks, of the null server and of the real one.
-fn batch_gain(phases: &[Phase]) -> [f64; 2] {
-    let decisions = |key| {
-        let phase = phases.iter().find(|phase| phase.key == key);
-        phase.map_or([f64::NAN; 3], |phase| phase.compare(|turn| turn.decisions_per_second))
-    };
-    let ([null, real, _], [null_single, real_single, _]) = (decisions("batch"), decisions("check"));
-    [null / null_single, real / real_single]
+/// How many times more decisions a second batches give than single checks in the same round, of the null server and of
+/// the real one.
+fn batch_gain(phases: &[Phase; 3]) -> [f64; 2] {
+    let [check, _, batch] = phases;
+    let rounds = || batch.rounds.iter().zip(&check.rounds);
+    let gain = |batch: &Turn, check: &Turn| batch.decisions_per_second / check.decisions_per_second;
+    [
+        median(rounds().map(|([batch, _], [check, _])| gain(batch, check))),
+        median(rounds().map(|([_, batch], [_, check])| gain(batch, check))),
+    ]
 }
 
-fn json(args: &Args, threads: NonZeroUsize, phases: &[Phase]) -> Json {
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn json(args: &Args, threads: NonZeroUsize, phases: &[Phase; 3]) -> Json {
     let figures = |phase: &Phase| {
         let row = |[null, real, ratio]: [f64; 3]| json!({ "null": report::round(null), "real": report::round(real), "ratio": (ratio * 1e3).round() / 1e3 });
         let micros = |time: Duration| time.as_secs_f64() * 1e6;

@@ -27,7 +27,7 @@ fn the_generated_policy_answers_as_its_questions_expect() {
     let questions = directory.questions();
     for (query, allowed) in questions.iter().step_by(37) {
         let verdict =
-            snapshot.evaluate(query, &entry, Time { budget: Duration::from_secs(60), patience: Duration::MAX });
+            snapshot.evaluate(query, &entry, Time { budget: Duration::from_mins(1), patience: Duration::MAX });
         assert_eq!(verdict.is_allow(), *allowed, "{query:?}: {verdict:?}");
         assert!(verdict.diagnostics.is_empty(), "{verdict:?}");
     }
@@ -77,7 +77,7 @@ fn both_servers_answer_every_way_of_asking() {
 #[test]
 fn reads_durations() {
     assert_eq!(time("500ms"), Ok(Duration::from_millis(500)));
-    assert_eq!(time("2m"), Ok(Duration::from_secs(120)));
+    assert_eq!(time("2m"), Ok(Duration::from_mins(2)));
     for text in ["", "10", "s", "1h", "-1s", "0s", "9999999m", "1.5s"] {
         assert!(time(text).is_err(), "{text}");
     }
