@@ -12,12 +12,20 @@ mod questions;
 mod report;
 mod tally;
 
-use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
+
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::{Builder, Runtime};
-use verdict::{api::Address, decision::EntryPoint};
+use verdict::decision::EntryPoint;
 
 use self::{
     load::Plan,
@@ -25,55 +33,55 @@ use self::{
 };
 use super::{exit, say};
 
-/// Put load to a running server over gRPC, and measure latency and throughput.
+/// Put load to a running server over gRPC, and measure latency and throughput
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The server: `host:port` by number, or `unix:PATH`.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9191", conflicts_with = "compare_null")]
-    server: Address,
-    /// HTTP/2 connections.
+    /// The server: `127.0.0.1:9191`, `pdp.internal:9191` or `unix:/run/verdict.sock`
+    #[arg(long, value_name = "ADDR", env = "VERDICT_SERVER", default_value = "127.0.0.1:9191")]
+    server: String,
+    /// HTTP/2 connections
     #[arg(long, value_name = "N", default_value = "8")]
     connections: NonZeroUsize,
-    /// Requests in flight on each connection.
+    /// Requests in flight on each connection
     #[arg(long, value_name = "M", default_value = "32")]
     concurrency: NonZeroUsize,
-    /// How long to measure [default: 10s, or 3s a turn with --compare-null].
+    /// How long to measure [default: 10s, or 3s a turn with --compare-null]
     #[arg(long, value_name = "TIME", value_parser = time)]
     duration: Option<Duration>,
-    /// How long to ask before measuring [default: 2s, or 500ms a turn with --compare-null].
+    /// How long to ask before measuring [default: 2s, or 500ms a turn with --compare-null]
     #[arg(long, value_name = "TIME", value_parser = time)]
     warmup: Option<Duration>,
     /// Send R requests a second in all, whether or not the earlier ones are answered, and count latency from when each
-    /// was due. Without it, each answer makes room for the next request.
+    /// was due. Without it, each answer makes room for the next request
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=10_000_000), conflicts_with = "compare_null")]
     rate: Option<u32>,
-    /// Ask in batches of N (`BatchCheck`) instead of one by one (`Check`).
+    /// Ask in batches of N (`BatchCheck`) instead of one by one (`Check`)
     #[arg(long, value_name = "N", conflicts_with = "compare_null")]
     batch: Option<NonZeroUsize>,
-    /// The rule or package to ask, e.g. `data.authz` [default: the server's].
+    /// The rule or package to ask, e.g. `data.authz` [default: the server's]
     #[arg(long, value_name = "REF", conflicts_with = "compare_null")]
     policy: Option<EntryPoint>,
     /// Ask the questions of FILE, round and round: an AuthZEN evaluation request in JSON, an array of them, or one a
-    /// line; an item with a member `query` is asked that.
+    /// line; an item with a member `query` is asked that
     #[arg(long, value_name = "FILE", conflicts_with_all = ["generate", "compare_null"])]
     query: Option<PathBuf>,
-    /// Ask generated questions; `--write-generated` gives the policies that know them.
+    /// Ask generated questions; `--write-generated` gives the policies that know them
     #[arg(long, value_name = "SET", default_value = "rbac", conflicts_with = "compare_null")]
     generate: Generate,
-    /// Write the generated policy and its data into DIR, to serve them from there, and end.
+    /// Write the generated policy and its data into DIR, to serve them from there, and end
     #[arg(long, value_name = "DIR", conflicts_with = "compare_null")]
     write_generated: Option<PathBuf>,
-    /// Compare with a server that does everything but decide: both run in this process, and take turns.
+    /// Compare with a server that does everything but decide: both run in this process, and take turns
     #[arg(long)]
     compare_null: bool,
-    /// Turns of each server in a comparison.
+    /// Turns of each server in a comparison
     #[arg(long, value_name = "N", default_value = "5", requires = "compare_null")]
     rounds: NonZeroUsize,
-    /// Threads of each server in a comparison [default: one a core].
+    /// Threads of each server in a comparison [default: one a core]
     #[arg(long, value_name = "N", requires = "compare_null")]
     server_threads: Option<NonZeroUsize>,
-    /// Print the result as JSON.
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
 }
@@ -84,10 +92,10 @@ Examples:
   verdict bench --rate 5000 --duration 30s            latency at a steady 5,000 checks a second
   verdict bench --query policies/questions.json       questions of your own
   verdict bench --batch 100 --server unix:/run/verdict.sock
-  verdict bench --write-generated /tmp/rbac           the policies of the generated questions, to serve
+  verdict bench --write-generated /tmp/rbac           the generated policy and data, to serve
   verdict bench --compare-null                        what deciding costs, beside what gRPC costs
 
-Exit status: 0 measured; 2 nothing could be asked.";
+Exit codes: 0 measured, 2 nothing could be asked.";
 
 /// Sets of generated questions.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -98,7 +106,8 @@ enum Generate {
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if let Some(folder) = &args.write_generated {
-        return write_generated(folder);
+        write_generated(&generated::Directory::generate(), folder)?;
+        return Ok(ExitCode::SUCCESS);
     }
     let runtime = Builder::new_multi_thread().enable_all().thread_name("bench-client").build()?;
     if args.compare_null { compare::run(args, &runtime) } else { measure(args, &runtime) }
@@ -136,14 +145,15 @@ fn measure(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     Ok(if tally.answers_ever == 0 { ExitCode::from(exit::FAILED) } else { ExitCode::SUCCESS })
 }
 
-fn write_generated(folder: &std::path::Path) -> anyhow::Result<ExitCode> {
-    for (path, text) in generated::Directory::generate().files() {
+/// Writes the generated policy and its data into `folder`.
+fn write_generated(directory: &generated::Directory, folder: &Path) -> anyhow::Result<()> {
+    for (path, text) in directory.files() {
         let path = folder.join(path);
         let shown = path.display();
-        std::fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(|| format!("can't create `{shown}`"))?;
-        std::fs::write(&path, text).with_context(|| format!("can't write `{shown}`"))?;
+        fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(|| format!("can't create `{shown}`"))?;
+        fs::write(&path, text).with_context(|| format!("can't write `{shown}`"))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// A progress bar on standard error, if that is a terminal.
@@ -177,3 +187,6 @@ fn time(text: &str) -> Result<Duration, String> {
         _ => Err("is longer than a day".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

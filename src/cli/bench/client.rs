@@ -1,10 +1,10 @@
 //! One HTTP/2 connection that asks encoded questions, and reads of the answers only what is counted.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use bytes::{BufMut as _, Bytes};
-use hyper_util::rt::TokioIo;
 use prost::Message as _;
-use tokio::net::UnixStream;
 use tonic::{
     Request, Status,
     client::Grpc,
@@ -14,32 +14,30 @@ use tonic::{
 };
 use verdict::api::{Address, grpc::proto::Effect};
 
-/// Opens `count` connections to the server at `address`.
-pub(super) async fn connect(address: &Address, count: usize) -> anyhow::Result<Vec<Channel>> {
-    let mut channels = Vec::with_capacity(count);
-    for _ in 0..count {
-        let channel = match address {
-            Address::Tcp(socket) => endpoint(format!("http://{socket}"))?.connect().await,
-            Address::Unix(path) => {
-                let path = path.clone();
-                let connector = tower::service_fn(move |_| {
-                    let path = path.clone();
-                    async move { UnixStream::connect(path).await.map(TokioIo::new) }
-                });
-                // HTTP wants a name; the socket has none.
-                endpoint("http://localhost".to_owned())?.connect_with_connector(connector).await
-            }
-        };
-        channels.push(channel.with_context(|| format!("can't connect to `{address}`; does a server listen there?"))?);
-    }
-    Ok(channels)
-}
+/// How long a connection may take to be made.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-fn endpoint(uri: String) -> anyhow::Result<Endpoint> {
-    Ok(Endpoint::from_shared(uri)?
+/// Opens `count` connections to `server`, an address as `verdict check` takes it.
+pub(super) async fn connect(server: &str, count: usize) -> anyhow::Result<Vec<Channel>> {
+    let uri = match server.parse() {
+        Ok(Address::Unix(path)) => format!("unix://{}", path.display()),
+        Ok(Address::Tcp(_)) | Err(_) => format!("http://{server}"),
+    };
+    let endpoint = Endpoint::from_shared(uri).map_err(|_| {
+        anyhow::anyhow!("`{server}` is no server; write it like `127.0.0.1:9191` or `unix:/run/verdict.sock`")
+    })?;
+    let endpoint = endpoint
+        .connect_timeout(PATIENCE)
         .tcp_nodelay(true)
         .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20))
+        .initial_connection_window_size(4 << 20);
+    let mut channels = Vec::with_capacity(count);
+    for _ in 0..count {
+        channels.push(endpoint.connect().await.with_context(|| {
+            format!("can't reach a server at `{server}`; start one with `verdict serve`, or name another with --server")
+        })?);
+    }
+    Ok(channels)
 }
 
 /// What is counted of one response.

@@ -34,6 +34,8 @@ struct Turn {
     decisions_per_second: f64,
     p50: Duration,
     p99: Duration,
+    // Denies because something went wrong: on a busy machine, mostly because the evaluation budget was spent.
+    failed: u64,
     // Processor time of the server's threads for each request.
     cpu: Option<Duration>,
 }
@@ -62,7 +64,7 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     let directory = Directory::generate();
     let queries: Vec<Query> = directory.questions().into_iter().map(|(query, _)| query).collect();
     let server = |loopback: Loopback| {
-        let channels = runtime.block_on(client::connect(&loopback.address, args.connections.get()))?;
+        let channels = runtime.block_on(client::connect(&loopback.address.to_string(), args.connections.get()))?;
         anyhow::Ok(Server { loopback, channels })
     };
     let servers = [server(Loopback::null(threads)?)?, server(Loopback::real(threads, &directory)?)?];
@@ -72,10 +74,10 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     let rounds = u32::try_from(args.rounds.get())?;
     let bar = progress("comparing", turns * rounds);
     let ticking = runtime.spawn(tick(bar.clone()));
-    for phase in &mut phases {
-        let requests = Arc::new(Requests::encode(queries.clone(), phase.method, None));
-        for _ in 0..rounds {
-            let turn = |server| runtime.block_on(turn(server, &requests, phase.connections, phase.plan));
+    let requests = phases.each_ref().map(|phase| Arc::new(Requests::encode(queries.clone(), phase.method, None)));
+    for _ in 0..rounds {
+        for (phase, requests) in phases.iter_mut().zip(&requests) {
+            let turn = |server| runtime.block_on(turn(server, requests, phase.connections, phase.plan));
             let [null, real] = &servers;
             phase.rounds.push([turn(null)?, turn(real)?]);
         }
@@ -96,6 +98,8 @@ fn phases(args: &Args) -> [Phase; 3] {
     let warmup = args.warmup.unwrap_or(Duration::from_millis(500));
     let (connections, concurrency) = (args.connections.get(), args.concurrency.get());
     let plan = Plan { concurrency, warmup, duration, rate: None };
+    // As many decisions in flight as keep the server busy, and not so many that they wait for a second.
+    let batched = Plan { concurrency: concurrency.div_ceil(8), ..plan };
     let alone = Plan { concurrency: 1, duration: duration / 3, ..plan };
     let phase = |key, title: String, method, connections, plan| Phase {
         key,
@@ -106,10 +110,11 @@ fn phases(args: &Args) -> [Phase; 3] {
         rounds: Vec::new(),
     };
     let loaded = format!("Check, {connections} connections x {concurrency} in flight");
+    let hundreds = format!("BatchCheck of {BATCH}, {connections} x {} in flight", batched.concurrency);
     [
         phase("check", loaded, Method::Check, connections, plan),
         phase("check_alone", "Check, one at a time".to_owned(), Method::Check, 1, alone),
-        phase("batch", format!("BatchCheck of {BATCH}"), Method::BatchCheck(BATCH), connections, plan),
+        phase("batch", hundreds, Method::BatchCheck(BATCH), connections, batched),
     ]
 }
 
@@ -122,16 +127,13 @@ async fn turn(server: &Server, requests: &Arc<Requests>, connections: usize, pla
     let errors = &tally.errors;
     ensure!(tally.answers > 0, "the {name} answered nothing: {errors:?}");
     // An error is quickly given: figures that count them compare nothing.
-    ensure!(
-        errors.is_empty() && tally.said.failed == 0,
-        "the {name} did not answer everything: {errors:?}, and {} denies because something went wrong",
-        tally.said.failed
-    );
+    ensure!(errors.is_empty() && tally.unanswered == 0, "the {name} did not answer everything: {errors:?}");
     Ok(Turn {
         requests_per_second: tally.requests_per_second(),
         decisions_per_second: tally.decisions_per_second(),
         p50: tally.percentile(50.0),
         p99: tally.percentile(99.0),
+        failed: tally.said.failed,
         cpu: before.zip(after).and_then(|(before, after)| {
             let requests = u32::try_from(tally.answers_ever).ok().filter(|count| *count > 0)?;
             Some(after.saturating_sub(before) / requests)
@@ -140,38 +142,45 @@ async fn turn(server: &Server, requests: &Arc<Requests>, connections: usize, pla
 }
 
 impl Phase {
-    /// The median of a figure over the rounds.
-    fn median(&self, figure: impl Fn(&Round) -> f64) -> f64 {
-        let mut figures: Vec<f64> = self.rounds.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+    /// Denies because something went wrong, in all rounds.
+    fn failed(&self) -> u64 {
+        self.rounds.iter().flatten().map(|turn| turn.failed).sum()
     }
 
     /// The medians of a figure of the null server, of the real one, and of their ratio within a round.
     fn compare(&self, figure: impl Fn(&Turn) -> f64) -> [f64; 3] {
         [
-            self.median(|[null, _]| figure(null)),
-            self.median(|[_, real]| figure(real)),
-            self.median(|[null, real]| figure(real) / figure(null)),
+            median(self.rounds.iter().map(|[null, _]| figure(null))),
+            median(self.rounds.iter().map(|[_, real]| figure(real))),
+            median(self.rounds.iter().map(|[null, real]| figure(real) / figure(null))),
         ]
     }
 }
 
-/// How many times more decisions a second batches give than single checks, of the null server and of the real one.
-fn batch_gain(phases: &[Phase]) -> [f64; 2] {
-    let decisions = |key| {
-        let phase = phases.iter().find(|phase| phase.key == key);
-        phase.map_or([f64::NAN; 3], |phase| phase.compare(|turn| turn.decisions_per_second))
-    };
-    let ([null, real, _], [null_single, real_single, _]) = (decisions("batch"), decisions("check"));
-    [null / null_single, real / real_single]
+/// How many times more decisions a second batches give than single checks in the same round, of the null server and of
+/// the real one.
+fn batch_gain(phases: &[Phase; 3]) -> [f64; 2] {
+    let [check, _, batch] = phases;
+    let rounds = || batch.rounds.iter().zip(&check.rounds);
+    let gain = |batch: &Turn, check: &Turn| batch.decisions_per_second / check.decisions_per_second;
+    [
+        median(rounds().map(|([batch, _], [check, _])| gain(batch, check))),
+        median(rounds().map(|([_, batch], [_, check])| gain(batch, check))),
+    ]
 }
 
-fn json(args: &Args, threads: NonZeroUsize, phases: &[Phase]) -> Json {
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut figures: Vec<f64> = figures.collect();
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn json(args: &Args, threads: NonZeroUsize, phases: &[Phase; 3]) -> Json {
     let figures = |phase: &Phase| {
         let row = |[null, real, ratio]: [f64; 3]| json!({ "null": report::round(null), "real": report::round(real), "ratio": (ratio * 1e3).round() / 1e3 });
         let micros = |time: Duration| time.as_secs_f64() * 1e6;
         json!({
+            "failed": phase.failed(),
             "requests_per_second": row(phase.compare(|turn| turn.requests_per_second)),
             "decisions_per_second": row(phase.compare(|turn| turn.decisions_per_second)),
             "p50_us": row(phase.compare(|turn| micros(turn.p50))),

@@ -2,10 +2,7 @@
 //!
 //! Also read by `benches/evaluate.rs`, so it knows nothing of this program but the library.
 
-use verdict::{
-    bundle::Bundle,
-    decision::{Action, Object, Query, Resource, Subject, Value},
-};
+use verdict::decision::{Action, Object, Query, Resource, Subject, Value};
 
 /// Users in the directory.
 pub(crate) const USERS: usize = 10_000;
@@ -56,11 +53,6 @@ impl Directory {
             random.choose(&numbers, count)
         });
         Self { users: users.collect(), roles }
-    }
-
-    /// The policy and the directory as a bundle.
-    pub(crate) fn bundle(&self) -> anyhow::Result<Bundle> {
-        Ok(Bundle::from_files(self.files().map(|(path, text)| (path.to_owned(), text.into_bytes())))?)
     }
 
     /// The policy and the directory as files: paths and texts.
@@ -164,45 +156,5 @@ impl Random {
     fn choose<T: Copy + Default>(&mut self, items: &[T], count: usize) -> Vec<T> {
         let mut left = items.to_vec();
         (0..count.min(items.len())).map(|_| left.swap_remove(self.below(left.len()))).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use verdict::{
-        decision::{Evaluator as _, Time},
-        policy::{Options, Snapshot},
-    };
-
-    use super::*;
-
-    #[test]
-    fn the_policy_answers_as_the_questions_expect() {
-        let directory = Directory::generate();
-        let options = Options { rego_v0: false, evaluators: 1, tests: false };
-        let snapshot = Snapshot::compile(&directory.bundle().unwrap(), 1, options).unwrap();
-        let entry = "data.authz".parse().unwrap();
-        let questions = directory.questions();
-        for (query, allowed) in questions.iter().step_by(37) {
-            let verdict = snapshot.evaluate(
-                query,
-                &entry,
-                Time { budget: Duration::from_secs(60), patience: Duration::from_secs(60) },
-            );
-            assert_eq!(verdict.is_allow(), *allowed, "{query:?}: {verdict:?}");
-            assert!(verdict.diagnostics.is_empty(), "{verdict:?}");
-        }
-        let allowed = questions.iter().filter(|(_, allowed)| *allowed).count();
-        assert!((9_000..11_000).contains(&allowed), "{allowed}");
-    }
-
-    #[test]
-    fn the_directory_has_the_size_that_it_says() {
-        let directory = Directory::generate();
-        let grants: usize = directory.roles.iter().flatten().map(|(_, actions)| actions.len()).sum();
-        assert_eq!((directory.users.len(), directory.roles.len(), grants), (10_000, 50, 500));
-        assert_eq!(directory.json(), Directory::generate().json());
     }
 }

@@ -1,136 +1,108 @@
 //! Servers in this process, each with threads of its own.
 
-use std::{net::Ipv4Addr, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use tokio::runtime::{Builder, Runtime};
+use anyhow::Context as _;
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use verdict::{
     api::{
-        Address, Observer,
-        grpc::{self, Health, proto::decision_service_server::DecisionService},
+        Address,
+        grpc::{self, Health},
         listen,
     },
-    clock,
-    decision::{Decider, Verdict},
-    policy::{self, Options, Snapshot},
+    app::{self, App},
+    config::Config,
 };
 
-use super::{generated::Directory, null::Null};
-
-/// The stack of each server thread, as in `verdict serve`.
-const STACK: usize = 64 << 20;
+use super::{generated::Directory, null::Null, write_generated};
 
 /// A running server; stops when dropped.
 pub(super) struct Loopback {
     /// What its threads are called.
     pub(super) name: &'static str,
     pub(super) address: Address,
-    runtime: Option<Runtime>,
     closing: CancellationToken,
+    // `None` once it has stopped.
+    running: Option<(Runtime, JoinHandle<()>)>,
+    _folder: Option<Folder>,
 }
 
+/// A folder that goes away with this.
+struct Folder(PathBuf);
+
 impl Loopback {
-    /// The null service.
+    /// The null service, behind the same stack as the real one.
     pub(super) fn null(threads: NonZeroUsize) -> anyhow::Result<Self> {
-        Self::start("null-server", threads, Null::new(), CancellationToken::new())
-    }
-
-    /// The decision service, with the generated policy.
-    pub(super) fn real(threads: NonZeroUsize, directory: &Directory) -> anyhow::Result<Self> {
-        let options = Options { rego_v0: false, evaluators: threads.get(), tests: false };
-        let snapshot = Snapshot::compile(&directory.bundle()?, 1, options)?;
-        let policy = policy::Config::default();
-        let decider = Arc::new(Decider::new(policy.default_policy, policy.evaluation_budget));
-        decider.publish(Arc::new(snapshot));
+        let name = "null-server";
+        let runtime = runtime(name, threads)?;
         let closing = CancellationToken::new();
-        let ids = Arc::new(clock::decision_id);
-        let service = grpc::Service::new(decider, Arc::new(Unobserved), ids, grpc::Config::default(), closing.clone());
-        Self::start("real-server", threads, service, closing)
-    }
-
-    fn start<S: DecisionService>(
-        name: &'static str,
-        threads: NonZeroUsize,
-        service: S,
-        closing: CancellationToken,
-    ) -> anyhow::Result<Self> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(threads.get())
-            .thread_stack_size(STACK)
-            .thread_name(name)
-            .enable_all()
-            .build()?;
-        let address = runtime.block_on(async {
+        let (address, serving) = runtime.block_on(async {
             let config = grpc::Config::default();
-            let listener = listen::bind(&Address::Tcp((Ipv4Addr::LOCALHOST, 0).into()))?;
+            let listener = listen::bind(&loopback())?;
             let address = listener.address()?;
-            let routes = grpc::routes(service, Health::new().await, &config)?;
+            let routes = grpc::routes(Null::new(), Health::new().await, &config)?;
             let options = listen::Options {
                 max_concurrent_streams: config.max_concurrent_streams,
-                drain_timeout: Duration::from_millis(100),
+                drain_timeout: Duration::from_secs(1),
             };
-            tokio::spawn(listen::serve(listener, routes, options, closing.clone()));
-            anyhow::Ok(address)
+            let serving = tokio::spawn(listen::serve(listener, routes, options, closing.clone()));
+            anyhow::Ok((address, serving))
         })?;
-        Ok(Self { name, address, runtime: Some(runtime), closing })
+        Ok(Self { name, address, closing, running: Some((runtime, serving)), _folder: None })
     }
+
+    /// What `verdict serve` runs, with the generated policy.
+    pub(super) fn real(threads: NonZeroUsize, directory: &Directory) -> anyhow::Result<Self> {
+        let name = "real-server";
+        let runtime = runtime(name, threads)?;
+        let folder = Folder(std::env::temp_dir().join(format!("verdict-bench-{}", uuid::Uuid::now_v7())));
+        write_generated(directory, &folder.0)?;
+        let closing = CancellationToken::new();
+        let mut config = Config::default();
+        config.grpc.address = loopback();
+        config.http.address = loopback();
+        config.source.path = Some(folder.0.clone());
+        config.reload.strict = true;
+        let (address, serving) = runtime.block_on(async {
+            let app = App::start(config).await.context("can't start the server")?;
+            let address = app.grpc().clone();
+            let closing = closing.clone();
+            let serving = tokio::spawn(async move {
+                let _ = app.run(closing.cancelled()).await;
+            });
+            anyhow::Ok((address, serving))
+        })?;
+        Ok(Self { name, address, closing, running: Some((runtime, serving)), _folder: Some(folder) })
+    }
+}
+
+fn runtime(name: &'static str, threads: NonZeroUsize) -> anyhow::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads.get()).thread_stack_size(app::STACK).thread_name(name).enable_all();
+    builder.build().context("can't start threads")
+}
+
+fn loopback() -> Address {
+    Address::Tcp((Ipv4Addr::LOCALHOST, 0).into())
 }
 
 impl Drop for Loopback {
     fn drop(&mut self) {
         self.closing.cancel();
-        if let Some(runtime) = self.runtime.take() {
+        if let Some((runtime, serving)) = self.running.take() {
+            // Its connections' clients are gone, so there is nothing to wait long for.
+            let _ = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(1), serving).await });
             runtime.shutdown_background();
         }
     }
 }
 
-/// Metrics are the same for both servers: none.
-struct Unobserved;
-
-impl Observer for Unobserved {
-    fn decided(&self, _: &Verdict, _: Duration) {}
-    fn failed(&self, _: &'static str) {}
-    fn in_flight(&self) -> Box<dyn Send + Sync> {
-        Box::new(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::bench::{
-        client,
-        load::{self, Plan},
-        questions::{Method, Requests},
-        tally::Tally,
-    };
-
-    fn load(server: &Loopback, directory: &Directory, method: Method, rate: Option<u32>) -> Tally {
-        let queries = directory.questions().into_iter().map(|(query, _)| query).take(200).collect();
-        let requests = Arc::new(Requests::encode(queries, method, None));
-        let (warmup, duration) = (Duration::from_millis(20), Duration::from_millis(300));
-        let plan = Plan { concurrency: 2, warmup, duration, rate };
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(async {
-            let channels = client::connect(&server.address, 2).await.unwrap();
-            load::run(&channels, &requests, plan).await.unwrap()
-        })
-    }
-
-    #[test]
-    fn both_servers_answer_every_way_of_asking() {
-        let directory = Directory::generate();
-        let threads = NonZeroUsize::MIN;
-        let (null, real) = (Loopback::null(threads).unwrap(), Loopback::real(threads, &directory).unwrap());
-        for method in [Method::Check, Method::BatchCheck(10)] {
-            for rate in [None, Some(100)] {
-                let tally = load(&null, &directory, method, rate);
-                assert!(tally.errors.is_empty() && tally.said.allow > 0 && tally.said.deny == 0, "{tally:?}");
-                let tally = load(&real, &directory, method, rate);
-                assert!(tally.errors.is_empty() && tally.said.allow > 0 && tally.said.deny > 0, "{tally:?}");
-                assert_eq!((tally.said.failed, tally.unanswered), (0, 0));
-            }
-        }
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -27,6 +27,7 @@ impl Null {
         Self(Verdict {
             effect: Effect::Allow.into(),
             reasons: vec![reason],
+            entry_point: "data.authz.decision".to_owned(),
             revision: Some(Revision { sequence: 1, digest: Digest::default().to_string() }),
             ..Verdict::default()
         })

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, num::NonZeroUsize, time::Duration};
 use super::{Args, Phase, Turn, batch_gain};
 use crate::cli::bench::report;
 
-pub(super) fn text(args: &Args, threads: NonZeroUsize, phases: &[Phase]) -> String {
+pub(super) fn text(args: &Args, threads: NonZeroUsize, phases: &[Phase; 3]) -> String {
     let mut out = format!("{threads} threads a server, median of {} rounds\n", args.rounds);
     for phase in phases {
         let _ = writeln!(out, "\n{:<44}{:>11}{:>11}{:>11}", phase.title, "null", "real", "real/null");
@@ -27,6 +27,10 @@ pub(super) fn text(args: &Args, threads: NonZeroUsize, phases: &[Phase]) -> Stri
         time("p50", |turn| Some(turn.p50));
         time("p99", |turn| Some(turn.p99));
         time("server CPU a request", |turn| turn.cpu);
+        let failed = phase.failed();
+        if failed > 0 {
+            let _ = writeln!(out, "  warning: {failed} denies because something went wrong; is the machine busy?");
+        }
     }
     let [null, real] = batch_gain(phases);
     let _ = writeln!(out, "\n{:<44}{null:>11.2}{real:>11.2}", "batched over single decisions/s");
