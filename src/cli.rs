@@ -1,10 +1,16 @@
 //! The command line: one file a verb.
 
 mod backtrace;
+mod check;
+mod client;
+mod decode;
 mod eval;
+mod folder;
 mod lint;
+mod question;
 mod serve;
 mod test;
+mod verdict_text;
 mod version;
 
 use std::{
@@ -36,6 +42,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Serve(serve::Args),
+    Check(check::Args),
     Eval(eval::Args),
     Test(test::Args),
     Lint(lint::Args),
@@ -45,6 +52,8 @@ enum Verb {
 
 /// Exit codes, the same for every verb; `docs/cli.md` lists them.
 mod exit {
+    /// The answer is no: a deny, a test that failed, a policy with faults.
+    pub(super) const NO: u8 = 1;
     /// The question could not be asked, or the work not be done.
     pub(super) const FAILED: u8 = 2;
     /// The command line or the configuration is wrong (`EX_USAGE` of sysexits.h).
@@ -60,6 +69,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let result = match cli.verb {
         Verb::Serve(args) => serve::run(args),
+        Verb::Check(args) => check::run(&args),
         Verb::Version(args) => Ok(version::run(&args)),
         Verb::Completions(args) => Ok(version::completions(&args)),
         Verb::Eval(args) => eval::run(&args),
@@ -85,12 +95,28 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// Whether standard output takes colour: a terminal, and nobody said otherwise (<https://no-color.org>).
 fn colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    std::io::stdout().is_terminal() && no_color_is_unset()
+}
+
+fn no_color_is_unset() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// One message on standard error. A closed pipe is nobody's fault.
 fn complain(message: &str) {
     let _ = writeln!(std::io::stderr(), "verdict: {message}");
+}
+
+/// What is wrong with policies, on standard error.
+fn show_faults(faults: &verdict::policy::Faults) {
+    let colour = std::io::stderr().is_terminal() && no_color_is_unset();
+    for fault in &faults.0 {
+        let _ = writeln!(std::io::stderr(), "{}\n", fault.render(colour));
+    }
+    complain(&match faults.0.len() {
+        1 => "the policies have a fault".to_owned(),
+        count => format!("the policies have {count} faults"),
+    });
 }
 
 /// Text on standard output. A closed pipe (`verdict … | head`) is nobody's fault.

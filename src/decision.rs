@@ -12,5 +12,6 @@ pub use decider::{Decider, Evaluator, Pinned};
 pub use query::{Action, EntryPoint, InvalidEntryPoint, Query, Resource, Subject};
 pub use value::{MAX_DEPTH, Number, Object, Value};
 pub use verdict::{
-    Diagnostic, Digest, Effect, Obligation, Reason, Revision, RuleOutcome, SourcePosition, StepUp, Verdict, code,
+    Diagnostic, Digest, Effect, InvalidDigest, Obligation, Reason, Revision, RuleOutcome, SourcePosition, StepUp,
+    Verdict, code,
 };

@@ -1,5 +1,6 @@
 //! Rego text and data to an immutable [`Snapshot`], and its evaluation. The only user of regorus.
 
+pub mod adhoc;
 mod brackets;
 mod compile;
 mod contract;
@@ -12,12 +13,13 @@ mod pool;
 mod snapshot;
 mod statements;
 mod syntax;
+pub mod testing;
 mod value;
 
 use std::time::Duration;
 
 pub use compile::Options;
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, Faults, printable};
 pub use snapshot::{Size, Snapshot};
 
 use crate::decision::EntryPoint;

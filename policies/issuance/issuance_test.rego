@@ -131,9 +131,9 @@ test_denies_another_action_or_type if {
 
 test_denies_when_any_part_is_missing if {
 	every path in [
-		"/subject", "/subject/type", "/subject/id", "/action", "/action/name",
-		"/resource", "/resource/type", "/resource/id", "/resource/properties", "/resource/properties/scopes",
-		"/resource/properties/audience", "/resource/properties/lifetime_seconds",
+		"subject", "subject/type", "subject/id", "action", "action/name",
+		"resource", "resource/type", "resource/id", "resource/properties", "resource/properties/scopes",
+		"resource/properties/audience", "resource/properties/lifetime_seconds",
 	] {
 		denied_with_reason(json.remove(question, [path]))
 	}

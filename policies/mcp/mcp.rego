@@ -151,6 +151,7 @@ arguments_described if {
 }
 
 accepted_arguments contains name if {
+	arguments_described
 	some name, value in arguments
 	within_bounds(tool.arguments[name], value)
 }

@@ -40,7 +40,7 @@ test_denies_a_user_who_calls_like_an_agent if {
 test_denies_an_agent_that_acts_for_nobody if {
 	asked := json.remove(
 		call("docs-bot", "bob", "files.read", {"path": "/srv/shared/a"}),
-		["/subject/properties/on_behalf_of"],
+		["subject/properties/on_behalf_of"],
 	)
 	codes_of(asked) == {"delegation_mismatch", "tool_not_allowed_for_user"}
 }
@@ -258,11 +258,11 @@ test_takes_a_tool_for_destructive_unless_told_otherwise if {
 
 test_denies_when_any_part_is_missing if {
 	every path in [
-		"/subject", "/subject/type", "/subject/id", "/subject/properties", "/subject/properties/on_behalf_of",
-		"/action", "/action/name", "/action/properties", "/action/properties/arguments",
-		"/resource", "/resource/type", "/resource/id",
-		"/context", "/context/approval", "/context/approval/tool", "/context/approval/arguments",
-		"/context/approval/approved_by",
+		"subject", "subject/type", "subject/id", "subject/properties", "subject/properties/on_behalf_of",
+		"action", "action/name", "action/properties", "action/properties/arguments",
+		"resource", "resource/type", "resource/id",
+		"context", "context/approval", "context/approval/tool", "context/approval/arguments",
+		"context/approval/approved_by",
 	] {
 		denied_with_reason(json.remove(approved(refund, "carol"), [path]))
 	}

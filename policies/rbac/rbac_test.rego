@@ -92,7 +92,7 @@ test_denies_a_role_that_inheritance_does_not_list if {
 
 test_denies_when_any_part_is_missing if {
 	every path in [
-		"/subject", "/subject/type", "/subject/id", "/action", "/action/name", "/resource", "/resource/type",
+		"subject", "subject/type", "subject/id", "action", "action/name", "resource", "resource/type",
 	] {
 		denied_with_reason(json.remove(question("alice", "read"), [path]))
 	}

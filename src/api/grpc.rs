@@ -4,6 +4,7 @@ pub mod codec;
 mod deadline;
 mod limits;
 mod question;
+pub mod received;
 mod response;
 mod service;
 pub mod wire;

@@ -1,11 +1,126 @@
-//! `verdict eval`.
+//! `verdict eval`: one question, or one Rego query, answered from a folder without a server.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-/// To be written.
+use anyhow::{Context as _, anyhow, bail};
+use verdict::{
+    bundle::Bundle,
+    decision::{Decider, Query},
+    policy::{self, Faults, Options, Snapshot, adhoc},
+};
+
+use super::{colour, decode, exit, folder, question, question::QuestionArgs, say, verdict_text};
+
+const EXAMPLES: &str = "\
+Examples:
+  verdict eval --policies policies/ --subject user:alice --action read --resource document:handbook
+  verdict eval --policies policies/ --policy data.abac --query question.json --explain
+  echo '{\"subject\": …}' | verdict eval --policies policies/ --query - --json
+  verdict eval --policies policies/ --query-rego 'data.rbac.effective_roles' --input input.json
+
+Exit: 0 allow, or the query has results; 1 deny, or it is undefined; 2 it could not be asked.";
+
+/// Evaluation recurses into expressions and calls: their depth is bounded, but a thread's usual stack may be less.
+const STACK: usize = 256 << 20;
+
+/// Ask one question of the policies in a folder, without a server
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The folder of policies, or a single file
+    // SEAM: without it, the embedded policies (`source::Embedded`).
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    #[command(flatten)]
+    question: QuestionArgs,
+    /// A Rego query to evaluate instead: `data.authz.decision.reasons`
+    #[arg(long, value_name = "REGO", conflicts_with_all = ["subject", "action", "resource", "context", "query", "policy", "explain"])]
+    query_rego: Option<String>,
+    /// A file with the JSON that `--query-rego` sees as `input`, `-` for standard input
+    #[arg(long, value_name = "FILE", requires = "query_rego")]
+    input: Option<PathBuf>,
+    /// Show the answer as JSON
+    #[arg(long)]
+    json: bool,
+    /// Read files without `import rego.v1` as Rego v0
+    #[arg(long)]
+    rego_v0: bool,
+    /// The most milliseconds that the evaluation may take
+    #[arg(long, value_name = "MS", default_value_t = 5_000)]
+    timeout_ms: u64,
+}
 
-pub(super) fn run(_: &Args) -> anyhow::Result<ExitCode> {
-    Ok(ExitCode::SUCCESS)
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let Some(path) = &args.policies else {
+        bail!("which policies? name their folder: `--policies DIR`");
+    };
+    // What is asked is read first: a fault in it is no reason to compile.
+    let asked = match &args.query_rego {
+        Some(query) => Asked::Rego(query, args.input.as_deref().map(question::input).transpose()?),
+        None => Asked::Question(query(&args.question)?),
+    };
+    let bundle = match folder::read_one(path)?.whole() {
+        Ok(bundle) => bundle,
+        Err(faults) => return Ok(refuse(&faults)),
+    };
+    std::thread::scope(|scope| {
+        let worker = std::thread::Builder::new().name("eval".to_owned()).stack_size(STACK);
+        let worker = worker.spawn_scoped(scope, || match &asked {
+            Asked::Question(query) => decide(args, &bundle, query),
+            Asked::Rego(query, input) => evaluate(args, &bundle, query, input.as_deref()),
+        })?;
+        worker.join().unwrap_or_else(|_| Err(anyhow!("the evaluation panicked; please report it")))
+    })
+}
+
+enum Asked<'a> {
+    Question(Query),
+    Rego(&'a str, Option<Vec<u8>>),
+}
+
+fn query(args: &QuestionArgs) -> anyhow::Result<Query> {
+    let question = args.read()?;
+    // SEAM: `verdict::api::json::query`.
+    let decoded = decode::query(&question.json);
+    let query = decoded.map_err(|faults| anyhow!("{}", policy::printable(&faults.join("\nverdict: "))))?;
+    let policy = question.policy.as_deref().map(str::parse).transpose().context("--policy")?;
+    Ok(Query { policy, explain: question.explain, ..query })
+}
+
+fn decide(args: &Args, bundle: &Bundle, query: &Query) -> anyhow::Result<ExitCode> {
+    let options = Options { rego_v0: args.rego_v0, evaluators: 1, tests: false };
+    let snapshot = match Snapshot::compile(bundle, 1, options) {
+        Ok(snapshot) => snapshot,
+        Err(faults) => return Ok(refuse(&faults)),
+    };
+    let budget = Duration::from_millis(args.timeout_ms);
+    let decider = Decider::new(policy::Config::default().default_policy, budget);
+    decider.publish(Arc::new(snapshot));
+    let verdict = decider.decide(query, budget).context("there is nothing to decide on")?;
+    if args.json {
+        say(&format!("{:#}", verdict_text::json(&verdict)));
+    } else {
+        say(&verdict_text::text(&verdict, colour()));
+    }
+    Ok(if verdict.is_allow() { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
+}
+
+fn evaluate(args: &Args, bundle: &Bundle, query: &str, input: Option<&[u8]>) -> anyhow::Result<ExitCode> {
+    let input = input.map(std::str::from_utf8).transpose().context("the input is not UTF-8")?;
+    let budget = Duration::from_millis(args.timeout_ms);
+    match adhoc::query(bundle, args.rego_v0, query, input, budget) {
+        Ok(answer) => {
+            for line in &answer.prints {
+                super::complain(&policy::printable(line));
+            }
+            say(&answer.json);
+            Ok(if answer.defined { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
+        }
+        Err(faults) => Ok(refuse(&faults)),
+    }
+}
+
+fn refuse(faults: &Faults) -> ExitCode {
+    super::show_faults(faults);
+    ExitCode::from(exit::FAILED)
 }

@@ -1,6 +1,6 @@
 //! The answer, with its reasons.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use super::value::Object;
 
@@ -99,7 +99,7 @@ pub struct StepUp {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagnostic {
     /// The reason code of the deny that it caused.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// What happened, for operators.
     pub message: String,
     /// Where in the policy, where known.
@@ -157,7 +157,11 @@ impl Verdict {
     pub fn deny_for(code: &'static str, message: impl Into<String>, position: Option<SourcePosition>) -> Self {
         let message = message.into();
         let reason = Reason { position: position.clone(), ..Reason::new(code, message.clone()) };
-        Self { reasons: vec![reason], diagnostics: vec![Diagnostic { code, message, position }], ..Self::default() }
+        Self {
+            reasons: vec![reason],
+            diagnostics: vec![Diagnostic { code: code.into(), message, position }],
+            ..Self::default()
+        }
     }
 
     /// Whether the action may be taken.
@@ -179,6 +183,25 @@ impl fmt::Display for Effect {
 impl fmt::Display for SourcePosition {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// Why a text is no digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not `sha256:` and 64 hexadecimal digits")]
+pub struct InvalidDigest;
+
+impl FromStr for Digest {
+    type Err = InvalidDigest;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.strip_prefix("sha256:").filter(|digits| digits.len() == 64).ok_or(InvalidDigest)?;
+        let mut digest = [0; 32];
+        for (number, byte) in digest.iter_mut().enumerate() {
+            let pair = digits.get(2 * number..2 * number + 2).ok_or(InvalidDigest)?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| InvalidDigest)?;
+        }
+        Ok(Self(digest))
     }
 }
 

@@ -36,7 +36,7 @@ const SHARE_DATA_BEYOND: usize = 64 << 20;
 const MAX_FAULTS: usize = 50;
 
 /// Parsers and destructors of deeply nested text recurse; reserved, not used, unless a text is hostile.
-const STACK: usize = 512 << 20;
+pub(super) const STACK: usize = 512 << 20;
 
 /// Path to text of the files that a fault may be in.
 pub(super) type Texts<'a> = BTreeMap<&'a str, &'a str>;

@@ -72,6 +72,24 @@ impl Engine {
         self.working = self.pristine.clone();
     }
 
+    /// A copy that was never asked, for one use.
+    pub(super) fn trial(&self) -> regorus::Engine {
+        self.pristine.clone()
+    }
+
+    /// Grants `engine` that much time for its next evaluation.
+    pub(super) fn grant(engine: &mut regorus::Engine, budget: Duration) {
+        engine.set_execution_timer_config(ExecutionTimerConfig { limit: budget, check_interval: CHECK_INTERVAL });
+    }
+
+    /// What an error of an evaluation means.
+    pub(super) fn failure(error: Error) -> Failure {
+        match error.downcast_ref::<LimitError>() {
+            Some(LimitError::TimeLimitExceeded { .. }) => Failure::Budget,
+            _ => Failure::Error(error),
+        }
+    }
+
     /// The engine itself, for what only tests of policies need.
     pub(super) fn working(&mut self) -> &mut regorus::Engine {
         &mut self.working
@@ -85,13 +103,10 @@ impl Engine {
         if budget.is_zero() {
             return Err(Failure::Budget);
         }
-        self.working.set_execution_timer_config(ExecutionTimerConfig { limit: budget, check_interval: CHECK_INTERVAL });
+        Self::grant(&mut self.working, budget);
         ask(&mut self.working).map_err(|error| {
             self.reset();
-            match error.downcast_ref::<LimitError>() {
-                Some(LimitError::TimeLimitExceeded { .. }) => Failure::Budget,
-                _ => Failure::Error(error),
-            }
+            Self::failure(error)
         })
     }
 }

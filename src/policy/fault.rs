@@ -1,6 +1,6 @@
 //! What is wrong with a policy set: where, the line, a caret, and what to try.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode, SourceSpan};
 
@@ -29,19 +29,21 @@ impl Fault {
     /// A fault of the policy set as a whole.
     pub fn new(code: &'static str, cause: impl Into<String>) -> Self {
         let span = SourceSpan::from(0);
-        Self { code, cause: cause.into(), help: None, position: None, source: None, span }
+        let cause = printable(&cause.into()).into_owned();
+        Self { code, cause, help: None, position: None, source: None, span }
     }
 
     /// Says what to try.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+        self.help = Some(printable(&help.into()).into_owned());
         self
     }
 
     /// Places it at `line` and `column` (from 1, in characters) of a file with that text; marks `length` characters.
     #[must_use]
     pub fn at(mut self, file: &str, text: &str, line: u32, column: u32, length: usize) -> Self {
+        let (file, text) = (&*printable(file), &*printable(text));
         let before = usize::try_from(line.saturating_sub(1)).unwrap_or(0);
         let start: usize = text.split_inclusive('\n').take(before).map(str::len).sum();
         let row = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
@@ -66,6 +68,27 @@ impl Fault {
             out = self.to_string();
         }
         out.trim_matches('\n').to_owned()
+    }
+}
+
+/// `text` for a terminal: what would control it, or reorder what it shows, is replaced by a picture of it, a character
+/// for a character. Line ends and tabs stay.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let picture = |character: char| match character {
+        '\n' | '\t' => None,
+        '\u{7f}' => Some('\u{2421}'),
+        // Of `\r\n`, the terminal needs only the second.
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(character)),
+        '\u{80}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            Some(char::REPLACEMENT_CHARACTER)
+        }
+        _ => None,
+    };
+    if text.chars().any(|character| picture(character).is_some()) {
+        text.replace("\r\n", "\n").chars().map(|character| picture(character).unwrap_or(character)).collect()
+    } else {
+        Cow::Borrowed(text)
     }
 }
 
@@ -121,6 +144,16 @@ mod tests {
             assert!(shown.contains(part), "{part} in {shown}");
         }
         assert_eq!(fault.to_string(), "a/b.rego:3:17: `x` is unsafe");
+    }
+
+    #[test]
+    fn nothing_that_a_policy_says_controls_the_terminal() {
+        let text = "package a\r\nx := \"\u{1b}[31m\u{202e}\" + \n";
+        let fault = Fault::new("c", "un\u{7}expected").at("a\u{1b}.rego", text, 2, 14, 1).help("\u{9b}2J");
+        let shown = fault.render(false);
+        assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}', '\r']), "{shown}");
+        assert!(shown.contains("x := \"␛[31m"), "{shown}");
+        assert!(shown.contains(":2:14"), "{shown}");
     }
 
     #[test]

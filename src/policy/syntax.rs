@@ -2,7 +2,7 @@
 
 use regorus::{
     Value as Rego,
-    unstable::{Expr, Literal, Module, Query, Rule, RuleAssign, RuleHead, WithModifier},
+    unstable::{Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, WithModifier},
 };
 
 use crate::decision::SourcePosition;
@@ -113,6 +113,14 @@ pub(super) fn walk<'a, 'v>(rule: &'a Rule, visit: &'v mut Visit<'a, 'v>) -> Resu
     }
 }
 
+/// Calls `visit` for each expression and each `with` of one statement of a body, as [`walk`] does.
+pub(super) fn walk_statement<'a, 'v>(
+    statement: &'a LiteralStmt,
+    visit: &'v mut Visit<'a, 'v>,
+) -> Result<(), SourcePosition> {
+    Walk { visit, depth: 0 }.statement(statement)
+}
+
 /// What [`walk`] calls.
 pub(super) type Visit<'a, 'v> = dyn FnMut(Node<'a>) + 'v;
 
@@ -133,22 +141,24 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn query(&mut self, query: &'a Query) -> Result<(), SourcePosition> {
-        for statement in &query.stmts {
-            match &statement.literal {
-                Literal::SomeVars { .. } => {}
-                Literal::SomeIn { key, value, collection, .. } => {
-                    key.iter().chain([value, collection]).try_for_each(|expr| self.expr(expr))?;
-                }
-                Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expr(expr)?,
-                Literal::Every { domain, query, .. } => {
-                    self.expr(domain)?;
-                    self.query(query)?;
-                }
+        query.stmts.iter().try_for_each(|statement| self.statement(statement))
+    }
+
+    fn statement(&mut self, statement: &'a LiteralStmt) -> Result<(), SourcePosition> {
+        match &statement.literal {
+            Literal::SomeVars { .. } => {}
+            Literal::SomeIn { key, value, collection, .. } => {
+                key.iter().chain([value, collection]).try_for_each(|expr| self.expr(expr))?;
             }
-            for with in &statement.with_mods {
-                (self.visit)(Node::With(with));
-                self.expr(&with.r#as)?;
+            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expr(expr)?,
+            Literal::Every { domain, query, .. } => {
+                self.expr(domain)?;
+                self.query(query)?;
             }
+        }
+        for with in &statement.with_mods {
+            (self.visit)(Node::With(with));
+            self.expr(&with.r#as)?;
         }
         Ok(())
     }

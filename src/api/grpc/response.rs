@@ -23,7 +23,7 @@ pub(super) fn verdict(verdict: Verdict, decision_id: String, request_id: String)
         ttl,
         diagnostics,
         revision,
-        entry_point: _,
+        entry_point,
         explanation,
     } = verdict;
     let decision::Revision { sequence, digest } = revision;
@@ -44,6 +44,7 @@ pub(super) fn verdict(verdict: Verdict, decision_id: String, request_id: String)
         ttl: ttl.map(duration),
         diagnostics: diagnostics.into_iter().map(diagnostic).collect(),
         revision: Some(proto::Revision { sequence, digest: digest.to_string() }),
+        entry_point: entry_point.map(|entry| entry.to_string()).unwrap_or_default(),
         explanation: explanation.map(|rules| Explanation { rules: rules.into_iter().map(outcome).collect() }),
     }
 }
@@ -74,7 +75,7 @@ fn obligation(Obligation { id, kind, properties }: Obligation) -> proto::Obligat
 }
 
 fn diagnostic(Diagnostic { code, message, position: place }: Diagnostic) -> proto::Diagnostic {
-    proto::Diagnostic { code: code.to_owned(), message, position: place.map(position) }
+    proto::Diagnostic { code: code.into_owned(), message, position: place.map(position) }
 }
 
 fn outcome(RuleOutcome { rule, position: place, value }: RuleOutcome) -> proto::RuleOutcome {

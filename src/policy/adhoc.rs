@@ -1,0 +1,117 @@
+//! Any Rego query on a policy set, for people who try things out. Questions never come this way: they name an entry
+//! point, and no text of theirs is read as Rego.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use regorus::Value as Rego;
+
+use super::{
+    compile::{self, Options},
+    engine::Failure,
+    fault::{Fault, Faults},
+};
+use crate::bundle::{Bundle, Module};
+
+/// What the query is called where faults say where they are.
+const FILE: &str = "query";
+
+/// What a query came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// OPA's JSON: `{"result":[…]}`, or `{}` if it is undefined.
+    pub json: String,
+    /// Whether it has results.
+    pub defined: bool,
+    /// What it printed, a line an entry.
+    pub prints: Vec<String>,
+}
+
+/// Evaluates `query` with that JSON as `input` (undefined without one), within `budget`.
+///
+/// Its text passes the same gate as a policy's. Give it a deep stack, as a policy's depth is bounded but not small.
+pub fn query(
+    bundle: &Bundle,
+    rego_v0: bool,
+    query: &str,
+    input: Option<&str>,
+    budget: Duration,
+) -> Result<Answer, Faults> {
+    let one = |fault| Faults(vec![fault]);
+    let input = input.map(Rego::from_json_str).transpose().map_err(|error| {
+        one(Fault::new("input_error", format!("the input is not JSON: {error}")).help("write it like `{\"x\": 1}`"))
+    })?;
+    let options = Options { rego_v0, evaluators: 1, tests: true };
+    let mut engine = compile::compile(bundle, options)?.engines.into_iter().map(|(engine, _)| engine);
+    gate(bundle, options, query)?;
+    let Some(mut engine) = engine.next() else {
+        return Err(one(Fault::new("internal_error", "the compiler gave no evaluator")));
+    };
+    if let Some(input) = input {
+        engine.set_input(input);
+    }
+    let results = engine.query(query, budget).map_err(|failure| {
+        one(match failure {
+            Failure::Budget => Fault::new("budget_exceeded", format!("the query took longer than {budget:?}")),
+            Failure::Error(error) => {
+                let mut texts = BTreeMap::from([("<query.rego>", query)]);
+                texts.extend(bundle.modules.iter().map(|module| (module.path.as_str(), module.text.as_str())));
+                compile::fault_of(&error, "rego_error", &texts)
+            }
+        })
+    })?;
+    let defined = !results.result.is_empty();
+    let json = if defined { serde_json::to_string_pretty(&results) } else { Ok("{}".to_owned()) };
+    let json = json.map_err(|error| one(Fault::new("rego_error", format!("the result has no JSON: {error}"))))?;
+    Ok(Answer { json, defined, prints: engine.take_prints() })
+}
+
+/// Refuses what the static gate refuses in a policy: it is read as the body of a rule.
+fn gate(bundle: &Bundle, options: Options, query: &str) -> Result<(), Faults> {
+    let head = if options.rego_v0 { "package verdict_query\nquery {\n" } else { "package verdict_query\nquery if {\n" };
+    let mut with_query = bundle.clone();
+    with_query.modules.push(Module { path: FILE.to_owned(), text: format!("{head}{query}\n}}") });
+    let Err(Faults(faults)) = compile::compile(&with_query, options) else { return Ok(()) };
+    let own = |fault: Fault| match fault.position.clone() {
+        Some(place) if &*place.file == FILE => {
+            let moved = Fault::new(fault.code, fault.cause);
+            let moved = match fault.help {
+                Some(help) => moved.help(help),
+                None => moved,
+            };
+            moved.at(FILE, query, place.line.saturating_sub(2).max(1), place.column, 1)
+        }
+        _ => fault,
+    };
+    Err(Faults(faults.into_iter().map(own).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(text: &str) -> Result<Answer, Faults> {
+        let files = [("p.rego".to_owned(), b"package p\nx := input.a + 1\ny contains 1 if input.a == 1".to_vec())];
+        let bundle = Bundle::from_files(files).unwrap();
+        query(&bundle, false, text, Some("{\"a\": 1}"), Duration::from_secs(5))
+    }
+
+    #[test]
+    fn answers_as_opa_does() {
+        let answer = ask("data.p.x").unwrap();
+        let json: serde_json::Value = serde_json::from_str(&answer.json).unwrap();
+        assert_eq!(json["result"][0]["expressions"][0]["value"], 2);
+        assert!(answer.defined);
+        let bound = ask("some n in [1, 2]; n > 1").unwrap();
+        assert!(bound.json.contains("\"n\": 2"), "{}", bound.json);
+        assert_eq!(ask("data.p.nothing").unwrap().json, "{}");
+    }
+
+    #[test]
+    fn refuses_what_a_policy_may_not_say() {
+        for text in ["not nosuch(1)", "x == ", "[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]", "", "true } evil if {"] {
+            assert!(ask(text).is_err(), "{text}");
+        }
+        let fault = ask("true\nnot nosuch(1)").unwrap_err().0.remove(0);
+        assert_eq!(fault.to_string(), "query:2:5: undefined function `nosuch`");
+    }
+}
