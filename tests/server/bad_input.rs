@@ -280,6 +280,14 @@ conflict := false if input.action.name == "read"
 
 panicking := strings.count(input.subject.id, "") > 0
 
+recursive := recursive
+
+unsettled if not unsettled
+
+ping if not pong
+
+pong if not ping
+
 slow := count([1 |
 	some i in numbers.range(1, 3000)
 	some j in numbers.range(1, 3000)
@@ -310,6 +318,9 @@ async fn a_rule_that_gives_no_decision_is_denied_with_the_contracts_code() {
         ("bad_context", "invalid_decision"),
         ("set_of_true", "invalid_decision"),
         ("conflict", "evaluation_error"),
+        ("recursive", "evaluation_error"),
+        ("unsettled", "evaluation_error"),
+        ("ping", "evaluation_error"),
         ("panicking", "internal_error"),
         ("slow", "budget_exceeded"),
     ] {
@@ -430,7 +441,7 @@ async fn a_broken_file_later_changes_nothing_but_what_is_told() {
     for (times, broken, shown) in [
         (1.0, "package a\n\ndecision := \n", "a.rego:"),
         (2.0, "package a\n\ndecision := nonsense(1)\n", "a.rego:3:13"),
-        (3.0, "package a\n\ndecision := decision\n", "a.rego:3:"),
+        (3.0, "package a\n\ndecision if x == 1\n", "a.rego:3:13"),
     ] {
         folder.write("a.rego", broken);
         let failed = r#"verdict_reloads_total{result="failed"}"#;
