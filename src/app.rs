@@ -88,6 +88,7 @@ impl App {
             draining.clone(),
         );
         let routes = grpc::routes(service, health, &grpc_config).map_err(|error| Error::System(error.to_string()))?;
+        let routes = routes.observed(Arc::clone(&state) as Arc<dyn crate::api::Observer>);
         let door = listen::Options {
             max_concurrent_streams: grpc_config.max_concurrent_streams,
             drain_timeout: server.drain_timeout,
