@@ -2,9 +2,7 @@
 
 use serde_json::json;
 use tonic::Status;
-use verdict::api::grpc::proto::{
-    Action, BatchCheckItem, BatchCheckRequest, BatchSemantics, Effect, Verdict,
-};
+use verdict::api::grpc::proto::{Action, BatchCheckItem, BatchCheckRequest, BatchSemantics, Effect, Verdict};
 
 use crate::support::{
     Folder, Serve, Server, assert_denied, assert_invalid, codes, eventually, object, resource_of, subject_of,

@@ -5,9 +5,7 @@ use std::collections::HashSet;
 use serde_json::json;
 use verdict::api::grpc::proto::{CheckRequest, Effect, ExplainMode};
 
-use crate::support::{
-    ALWAYS, Ask as _, Folder, Serve, asking, assert_denied, codes, object, question, to,
-};
+use crate::support::{ALWAYS, Ask as _, Folder, Serve, asking, assert_denied, codes, object, question, to};
 
 /// Where the answer to `subject` is allowed only if the number is the very one.
 const NUMBERS: &str = "package numbers
@@ -61,7 +59,8 @@ async fn the_corpus_of_the_embedded_policies_is_answered_as_it_says() {
         let by_json = client.ask(CheckRequest { query_json, policy: policy.clone(), ..CheckRequest::default() }).await;
         let effect = if entry["effect"] == "allow" { Effect::Allow } else { Effect::Deny };
         assert_eq!(by_json.effect(), effect, "{entry}: {by_json:?}");
-        let wanted: HashSet<&str> = entry["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
+        let wanted: HashSet<&str> =
+            entry["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap()).collect();
         assert_eq!(codes(&by_json).into_iter().collect::<HashSet<_>>(), wanted, "{entry}");
         // The same question in fields.
         let query = &entry["query"];
@@ -130,13 +129,10 @@ async fn numbers_of_query_json_reach_the_policy_to_the_last_digit() {
         assert_eq!(answer.effect() == Effect::Allow, allowed, "{policy} {n}: {answer:?}");
     }
     // A Struct's double can't say it: what is asked is another number, and the policy sees that.
-    let rounded = CheckRequest {
-        context: Some(object(json!({"n": 9_007_199_254_740_993_u64}))),
-        ..to("data.numbers")
-    };
+    let rounded = CheckRequest { context: Some(object(json!({"n": 9_007_199_254_740_993_u64}))), ..to("data.numbers") };
     assert_eq!(server.ask(rounded).await.effect(), Effect::Deny);
     // A small integer is the same number either way.
-    let kind = async |question: CheckRequest| { server.ask(question).await.context };
+    let kind = async |question: CheckRequest| server.ask(question).await.context;
     let by_struct = CheckRequest { context: Some(object(json!({"n": 3}))), ..to("data.numbers.kind") };
     assert_eq!(kind(by_struct).await, kind(json_question("data.numbers.kind", "3")).await);
 }
@@ -174,7 +170,10 @@ decision := {\"allow\": true, \"context\": {\"input\": input}}
 
 #[tokio::test]
 async fn an_explanation_is_given_to_who_asks_for_it() {
-    let folder = Folder::with(&[("a.rego", "package a\n\ndefault allow := false\n\nallow if owner\n\nowner if input.subject.id == \"alice\"\n\ncount_of := 3\n")]);
+    let folder = Folder::with(&[(
+        "a.rego",
+        "package a\n\ndefault allow := false\n\nallow if owner\n\nowner if input.subject.id == \"alice\"\n\ncount_of := 3\n",
+    )]);
     let server = Serve::folder(&folder).ready().await;
     for mode in [ExplainMode::Unspecified, ExplainMode::Off] {
         let answer = server.ask(CheckRequest { explain: mode.into(), ..to("data.a") }).await;
@@ -253,7 +252,7 @@ deny contains \"bad_action\" if input.action.name == \"delete\"
 ";
     let folder = Folder::with(&[("opa.rego", policy)]);
     let server = Serve::folder(&folder).ready().await;
-    let ask = async |question: CheckRequest| { server.ask(CheckRequest { policy: "data.opa".into(), ..question }).await };
+    let ask = async |question: CheckRequest| server.ask(CheckRequest { policy: "data.opa".into(), ..question }).await;
     assert_eq!(ask(asking("user:alice", "read", "x:1")).await.effect(), Effect::Allow);
     assert_denied(&ask(asking("agent:alice", "read", "x:1")).await, "policy_denied");
     assert_denied(&ask(asking("user:alice", "delete", "x:1")).await, "bad_action");
@@ -273,7 +272,8 @@ async fn the_default_policy_is_the_configured_one() {
 
 #[tokio::test]
 async fn rego_v0_is_read_if_asked_for() {
-    let v0 = "package old\n\nallow { input.subject.id == \"alice\" }\n\ndeny[\"no\"] { input.action.name == \"delete\" }\n";
+    let v0 =
+        "package old\n\nallow { input.subject.id == \"alice\" }\n\ndeny[\"no\"] { input.action.name == \"delete\" }\n";
     let v1 = "package new\n\nimport rego.v1\n\nallow if input.subject.id == \"alice\"\n";
     let folder = Folder::with(&[("v0.rego", v0), ("v1.rego", v1)]);
     let server = Serve::folder(&folder).arg("--rego-v0").ready().await;

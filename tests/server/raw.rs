@@ -1,8 +1,8 @@
 //! gRPC by hand, for what no well-behaved client sends.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use tonic::codegen::http::{HeaderMap, Request};
 use tonic::Status;
+use tonic::codegen::http::{HeaderMap, Request};
 
 use crate::support::Server;
 
@@ -54,9 +54,10 @@ pub(crate) async fn call(server: &Server, method: &str, body: Bytes, headers: &[
     let stream = tokio::net::TcpStream::connect(&server.grpc).await.unwrap();
     let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
     let connection = tokio::spawn(connection);
-    let mut request = Request::post(format!("http://x{SERVICE}{method}"))
-        .header("content-type", "application/grpc")
-        .header("te", "trailers");
+    let mut request = Request::post(format!("http://x{SERVICE}{method}")).header("te", "trailers");
+    if !headers.iter().any(|(name, _)| *name == "content-type") {
+        request = request.header("content-type", "application/grpc");
+    }
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

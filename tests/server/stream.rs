@@ -171,7 +171,7 @@ async fn what_is_no_message_ends_the_stream_after_what_was_asked_before() {
 
 #[tokio::test]
 async fn who_does_not_read_is_not_read_from() {
-    const MANY: usize = 100_000;
+    const MANY: usize = 60_000;
     let folder = Folder::always(&[]);
     let server = Serve::folder(&folder).ready().await;
     let before = server.resident();
@@ -193,7 +193,7 @@ async fn who_does_not_read_is_not_read_from() {
     .await;
     let (sent, decided) = (last.0, last.1.unwrap_or_default());
     println!("stalled at {sent} questions sent, {decided} decided; {} KiB more", (server.resident() - before) / 1_024);
-    assert!(sent < MANY / 2, "{sent} questions were taken from a client that reads no answer");
+    assert!(sent < MANY / 4 * 3, "{sent} questions were taken from a client that reads no answer");
     assert!(server.resident() - before < 32 << 20);
     server.unharmed().await;
     // Once it reads, all is answered.

@@ -14,13 +14,14 @@ use prost_types::{Struct, Value, value::Kind};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tonic::{Code, Status, transport::Channel};
+use tonic::{
+    Code, Status,
+    transport::{Channel, Endpoint},
+};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_types::StatusExt as _;
 use verdict::api::grpc::{
-    proto::{
-        Action, CheckRequest, Effect, Resource, Subject, Verdict, decision_service_client::DecisionServiceClient,
-    },
+    proto::{Action, CheckRequest, Effect, Resource, Subject, Verdict, decision_service_client::DecisionServiceClient},
     wire,
 };
 
@@ -166,12 +167,15 @@ pub(crate) fn run(command: &mut Command) -> Ended {
 impl Server {
     /// The URI of the gRPC door.
     pub(crate) fn uri(&self) -> String {
-        if self.grpc.starts_with("unix:") { self.grpc.clone() } else { format!("http://{}", self.grpc) }
+        match self.grpc.strip_prefix("unix:") {
+            Some(path) => format!("unix://{path}"),
+            None => format!("http://{}", self.grpc),
+        }
     }
 
     /// A connection of its own.
     pub(crate) async fn channel(&self) -> Channel {
-        Channel::from_shared(self.uri()).unwrap().connect().await.unwrap()
+        Endpoint::from_shared(self.uri()).unwrap().connect().await.unwrap()
     }
 
     /// A client on a connection of its own.
