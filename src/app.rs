@@ -55,7 +55,7 @@ pub struct App {
 }
 
 impl App {
-    /// Binds and starts everything. From its return on, both doors answer; the gRPC door is NOT_SERVING until the
+    /// Binds and starts everything. From its return on, both doors answer; the gRPC door is `NOT_SERVING` until the
     /// first policies are active.
     pub async fn start(config: Config) -> Result<Self, Error> {
         let Config { grpc: grpc_config, http, policy, source, reload, log: _, server } = config;

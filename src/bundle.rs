@@ -1,5 +1,7 @@
 //! Bytes to a bundle: which files are policies, which are tests, and where each data document is mounted.
 
+use std::path::Path;
+
 use sha2::{Digest as _, Sha256};
 
 use crate::decision::Digest;
@@ -75,7 +77,7 @@ impl Bundle {
             let format = match name {
                 "data.json" => Some(Format::Json),
                 "data.yaml" | "data.yml" => Some(Format::Yaml),
-                _ if name.ends_with(".rego") => None,
+                _ if Path::new(name).extension().is_some_and(|extension| extension == "rego") => None,
                 _ => continue,
             };
             let served = !name.ends_with("_test.rego");

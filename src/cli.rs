@@ -1,9 +1,9 @@
 //! The command line: one file a verb.
 
 mod backtrace;
+mod bench;
 mod check;
 mod client;
-mod decode;
 mod eval;
 mod folder;
 mod lint;
@@ -48,6 +48,7 @@ enum Verb {
     Lint(lint::Args),
     Version(version::Args),
     Completions(version::CompletionsArgs),
+    Bench(bench::Args),
 }
 
 /// Exit codes, the same for every verb; `docs/cli.md` lists them.
@@ -75,6 +76,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Eval(args) => eval::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Lint(args) => lint::run(&args),
+        Verb::Bench(args) => bench::run(&args),
     };
     result.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));
@@ -102,9 +104,9 @@ fn no_color_is_unset() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// One message on standard error. A closed pipe is nobody's fault.
+/// One message on standard error, in which nothing controls the terminal. A closed pipe is nobody's fault.
 fn complain(message: &str) {
-    let _ = writeln!(std::io::stderr(), "verdict: {message}");
+    let _ = writeln!(std::io::stderr(), "verdict: {}", verdict::policy::printable(message));
 }
 
 /// What is wrong with policies, on standard error.

@@ -15,7 +15,7 @@ thread_local! {
     static CONTEXT: Mutex<ContextV7> = const { Mutex::new(ContextV7::new()) };
 }
 
-/// A new decision id: a UUIDv7 (RFC 9562 §5.7), so that ids sort by time.
+/// A new decision id: a `UUIDv7` (RFC 9562 §5.7), so that ids sort by time.
 #[must_use]
 pub fn decision_id() -> String {
     let now = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

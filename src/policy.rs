@@ -2,6 +2,7 @@
 
 pub mod adhoc;
 mod brackets;
+mod budget;
 mod compile;
 mod contract;
 mod engine;
@@ -31,7 +32,7 @@ pub struct Config {
     pub default_policy: EntryPoint,
     /// Whether files without `import rego.v1` are read as Rego v0.
     pub rego_v0: bool,
-    /// The most wall-clock time that one evaluation may take.
+    /// The most of the processor's time that one evaluation may take.
     pub evaluation_budget: Duration,
 }
 

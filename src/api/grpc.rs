@@ -19,7 +19,13 @@ pub use service::{DecisionIds, Service};
 use super::Address;
 
 /// The messages and services of `proto/verdict/v1`, generated.
-#[allow(clippy::pedantic, unreachable_pub, reason = "generated")]
+#[allow(
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    clippy::large_enum_variant,
+    unreachable_pub,
+    reason = "generated"
+)]
 pub mod proto {
     tonic::include_proto!("verdict.v1");
 
@@ -62,7 +68,7 @@ pub struct Health {
 pub struct HealthReporter(tonic_health::server::HealthReporter);
 
 impl Health {
-    /// A health service that says NOT_SERVING until told otherwise.
+    /// A health service that says `NOT_SERVING` until told otherwise.
     pub async fn new() -> Self {
         let (reporter, _) = tonic_health::server::health_reporter();
         let service = tonic_health::server::HealthService::from_health_reporter(reporter.clone());

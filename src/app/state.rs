@@ -115,11 +115,10 @@ impl Sink for State {
             reload.error = Some(text.clone());
             reload.active
         });
-        match active {
-            Some(revision) => {
-                tracing::error!(active = revision.sequence, "reload failed, the last good policies go on:\n{text}")
-            }
-            None => tracing::error!("no policies are active:\n{text}"),
+        if let Some(revision) = active {
+            tracing::error!(active = revision.sequence, "reload failed, the last good policies go on:\n{text}");
+        } else {
+            tracing::error!("no policies are active:\n{text}");
         }
     }
 }

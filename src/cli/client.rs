@@ -1,6 +1,6 @@
 //! A connection to a running server.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use tonic::{
@@ -54,7 +54,7 @@ pub(super) fn describe(status: &Status) -> String {
         text = format!("the server could not be asked: {:?}{reason}", status.code());
     }
     for violation in details.bad_request().into_iter().flat_map(|request| &request.field_violations) {
-        text.push_str(&format!("\n  {}: {}", violation.field, violation.description));
+        let _ = write!(text, "\n  {}: {}", violation.field, violation.description);
     }
     printable(&text).into_owned()
 }

@@ -2,17 +2,19 @@
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use verdict::{
+    api,
     bundle::Bundle,
     decision::{Decider, Query},
     policy::{self, Faults, Options, Snapshot, adhoc},
 };
 
-use super::{colour, decode, exit, folder, question, question::QuestionArgs, say, verdict_text};
+use super::{colour, exit, folder, question, question::QuestionArgs, say, verdict_text};
 
 const EXAMPLES: &str = "\
 Examples:
+  verdict eval --subject user:alice --action read --resource document:handbook
   verdict eval --policies policies/ --subject user:alice --action read --resource document:handbook
   verdict eval --policies policies/ --policy data.abac --query question.json --explain
   echo '{\"subject\": …}' | verdict eval --policies policies/ --query - --json
@@ -27,12 +29,9 @@ const STACK: usize = 256 << 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// The folder of policies, or a single file
-    // SEAM: without it, the embedded policies (`source::Embedded`).
+    /// The folder of policies, or a single file [default: the embedded policies]
     #[arg(long, value_name = "DIR")]
     policies: Option<PathBuf>,
-    #[command(flatten)]
-    question: QuestionArgs,
     /// A Rego query to evaluate instead: `data.authz.decision.reasons`
     #[arg(long, value_name = "REGO", conflicts_with_all = ["subject", "action", "resource", "context", "query", "policy", "explain"])]
     query_rego: Option<String>,
@@ -48,18 +47,19 @@ pub(super) struct Args {
     /// The most milliseconds that the evaluation may take
     #[arg(long, value_name = "MS", default_value_t = 5_000)]
     timeout_ms: u64,
+    // Last, as its heading holds for all after it.
+    #[command(flatten)]
+    question: QuestionArgs,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Some(path) = &args.policies else {
-        bail!("which policies? name their folder: `--policies DIR`");
-    };
     // What is asked is read first: a fault in it is no reason to compile.
     let asked = match &args.query_rego {
         Some(query) => Asked::Rego(query, args.input.as_deref().map(question::input).transpose()?),
-        None => Asked::Question(query(&args.question)?),
+        None => Asked::Question(Box::new(query(&args.question)?)),
     };
-    let bundle = match folder::read_one(path)?.whole() {
+    let read = args.policies.as_deref().map_or_else(folder::embedded, folder::read_one)?;
+    let bundle = match read.whole() {
         Ok(bundle) => bundle,
         Err(faults) => return Ok(refuse(&faults)),
     };
@@ -74,15 +74,17 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 enum Asked<'a> {
-    Question(Query),
+    Question(Box<Query>),
     Rego(&'a str, Option<Vec<u8>>),
 }
 
 fn query(args: &QuestionArgs) -> anyhow::Result<Query> {
     let question = args.read()?;
-    // SEAM: `verdict::api::json::query`.
-    let decoded = decode::query(&question.json);
-    let query = decoded.map_err(|faults| anyhow!("{}", policy::printable(&faults.join("\nverdict: "))))?;
+    let query = api::json::query(&question.json).map_err(|violations| {
+        let faults: Vec<String> =
+            violations.iter().map(|violation| format!("{}: {}", violation.field, violation.description)).collect();
+        anyhow!("{}", faults.join("\nverdict: "))
+    })?;
     let policy = question.policy.as_deref().map(str::parse).transpose().context("--policy")?;
     Ok(Query { policy, explain: question.explain, ..query })
 }
@@ -111,7 +113,7 @@ fn evaluate(args: &Args, bundle: &Bundle, query: &str, input: Option<&[u8]>) -> 
     match adhoc::query(bundle, args.rego_v0, query, input, budget) {
         Ok(answer) => {
             for line in &answer.prints {
-                super::complain(&policy::printable(line));
+                super::complain(line);
             }
             say(&answer.json);
             Ok(if answer.defined { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })

@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use verdict::{
     bundle::Bundle,
     policy::{Fault, Faults},
+    source::{self, Embedded, File, Source as _},
 };
 
 /// Policies read, and the files that are none.
@@ -16,24 +17,21 @@ pub(super) struct Read {
     pub(super) faults: Vec<Fault>,
 }
 
-// SEAM: to become `source::File`.
-struct File {
-    path: String,
-    bytes: Vec<u8>,
-}
-
 /// Reads each of `paths` as a root of `data`. Files are named as the shell would find them: `policies/a.rego`.
 pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Read> {
     let mut read = Read { bundle: Bundle::default(), faults: Vec::new() };
     for root in paths {
-        let one = read_one(root)?;
-        let name = |path: &mut String| {
-            // A single file is its own path.
-            *path = if root.is_dir() { root.join(&*path) } else { root.clone() }.to_string_lossy().into_owned();
-        };
+        // A single file is its own path.
+        let name =
+            |path: &str| if root.is_dir() { root.join(path) } else { root.clone() }.to_string_lossy().into_owned();
+        let one = read_named(root, &name)?;
         let Bundle { mut modules, mut tests, mut data, digest: _ } = one.bundle;
-        modules.iter_mut().chain(&mut tests).for_each(|module| name(&mut module.path));
-        data.iter_mut().for_each(|document| name(&mut document.path));
+        for path in modules.iter_mut().chain(&mut tests).map(|module| &mut module.path) {
+            *path = name(path);
+        }
+        for document in &mut data {
+            document.path = name(&document.path);
+        }
         read.bundle.modules.extend(modules);
         read.bundle.tests.extend(tests);
         read.bundle.data.extend(data);
@@ -44,15 +42,28 @@ pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Read> {
         modules.sort_by(|one, other| one.path.cmp(&other.path));
         modules.dedup_by(|one, other| one.path == other.path);
     }
+    read.bundle.data.sort_by(|one, other| one.path.cmp(&other.path));
+    read.bundle.data.dedup_by(|one, other| one.path == other.path && one.mount == other.mount);
     Ok(read)
 }
 
 /// Reads one folder or file, its files named by their paths below it.
 pub(super) fn read_one(root: &Path) -> anyhow::Result<Read> {
-    let files = read_folder(root)?;
-    if files.is_empty() {
-        bail!("`{}` has no policies; they are files that end in `.rego`, at any depth", root.display());
-    }
+    read_named(root, &str::to_owned)
+}
+
+/// Reads one folder or file; `name` says what its files are called in faults.
+fn read_named(root: &Path, name: &dyn Fn(&str) -> String) -> anyhow::Result<Read> {
+    sort(files(root)?, name)
+}
+
+/// The policies in the binary.
+pub(super) fn embedded() -> anyhow::Result<Read> {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().context("can't start a runtime")?;
+    sort(runtime.block_on(Embedded::default().next())?, &str::to_owned)
+}
+
+fn sort(files: Vec<File>, name: &dyn Fn(&str) -> String) -> anyhow::Result<Read> {
     let mut faults = Vec::new();
     let mut readable = Vec::new();
     for File { path, bytes } in files {
@@ -63,9 +74,13 @@ pub(super) fn read_one(root: &Path) -> anyhow::Result<Read> {
                 let text = String::from_utf8_lossy(&bytes);
                 let line = bytes.iter().take(error.valid_up_to()).filter(|byte| **byte == b'\n').count() + 1;
                 let line = u32::try_from(line).unwrap_or(u32::MAX);
-                faults.push(
-                    Fault::new("encoding_error", cause).help("save the file as UTF-8").at(&path, &text, line, 1, 1),
-                );
+                faults.push(Fault::new("encoding_error", cause).help("save the file as UTF-8").at(
+                    &name(&path),
+                    &text,
+                    line,
+                    1,
+                    1,
+                ));
             }
         }
     }
@@ -79,32 +94,15 @@ impl Read {
     }
 }
 
-// SEAM: to become `source::read_folder`, for folders; a single file stays here.
-fn read_folder(root: &Path) -> anyhow::Result<Vec<File>> {
-    let context = |path: &Path| format!("cannot read `{}`", path.display());
+fn files(root: &Path) -> anyhow::Result<Vec<File>> {
     if root.is_file() {
         let path = root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        return Ok(vec![File { path, bytes: std::fs::read(root).with_context(|| context(root))? }]);
+        let bytes = std::fs::read(root).with_context(|| format!("cannot read `{}`", root.display()))?;
+        return Ok(vec![File { path, bytes }]);
     }
-    let mut files = Vec::new();
-    let mut open = vec![root.to_owned()];
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(&folder).with_context(|| context(&folder))? {
-            let path = entry.with_context(|| context(&folder))?.path();
-            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            if name.starts_with('.') {
-                continue;
-            }
-            if path.is_dir() {
-                open.push(path);
-            } else if name.ends_with(".rego") || ["data.json", "data.yaml", "data.yml"].contains(&name.as_str()) {
-                let bytes = std::fs::read(&path).with_context(|| context(&path))?;
-                let below = path.strip_prefix(root).unwrap_or(&path);
-                let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
-                files.push(File { path: parts.join("/"), bytes });
-            }
-        }
+    let files = source::read_folder(root)?;
+    if files.is_empty() {
+        bail!("`{}` has no policies; they are files that end in `.rego`, at any depth", root.display());
     }
-    files.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(files)
 }

@@ -85,7 +85,7 @@ impl QuestionArgs {
                 question.insert("context".to_owned(), context);
             }
             Some(Ok(_)) => {
-                faults.push("--context: not a JSON object; write it like `{\"ip\": \"10.0.0.1\"}`".to_owned())
+                faults.push("--context: not a JSON object; write it like `{\"ip\": \"10.0.0.1\"}`".to_owned());
             }
             Some(Err(error)) => faults.push(format!("--context: not JSON: {error}")),
         }

@@ -25,7 +25,7 @@ Examples:
 
 Every setting is also a key of the configuration file and a VERDICT_… variable: docs/configuration.md.")]
 pub(super) struct Args {
-    /// Read settings from this YAML or TOML file [env: VERDICT_CONFIG]
+    /// Read settings from this YAML or TOML file [env: `VERDICT_CONFIG`]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Serve the policies in this folder [default: the embedded examples]

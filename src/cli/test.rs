@@ -68,7 +68,7 @@ enum Format {
     Pretty,
     /// One object: `tests`, `summary` and `coverage`
     Json,
-    /// JUnit XML, a test suite for each package
+    /// `JUnit` XML, a test suite for each package
     Junit,
 }
 
@@ -138,20 +138,16 @@ fn verdict(results: &Results, threshold: Option<f64>) -> ExitCode {
 }
 
 fn nothing_to_run(args: &Args, tests: &[Test]) -> String {
-    match (&args.run, tests) {
-        (Some(pattern), [first, ..]) => {
-            format!("none of {} tests matches `{pattern}`; paths look like `{first}`", tests.len())
-        }
-        _ => {
-            let paths: Vec<String> = args.paths.iter().map(|path| format!("`{}`", path.display())).collect();
-            format!(
-                "no tests in {}; a test is a rule whose name starts with `test_`, usually in a file that ends in \
-                 `_test.rego`:\n\n  package authz_test\n\n  import data.authz\n\n  test_owner_may_read if authz.allow \
-                 with input as {{\"subject\": {{\"id\": \"alice\"}}}}",
-                paths.join(", ")
-            )
-        }
+    if let (Some(pattern), [first, ..]) = (&args.run, tests) {
+        return format!("none of {} tests matches `{pattern}`; paths look like `{first}`", tests.len());
     }
+    let paths: Vec<String> = args.paths.iter().map(|path| format!("`{}`", path.display())).collect();
+    format!(
+        "no tests in {}; a test is a rule whose name starts with `test_`, usually in a file that ends in \
+         `_test.rego`:\n\n  package authz_test\n\n  import data.authz\n\n  test_owner_may_read if authz.allow with \
+         input as {{\"subject\": {{\"id\": \"alice\"}}}}",
+        paths.join(", ")
+    )
 }
 
 impl Results {

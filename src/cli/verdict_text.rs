@@ -229,7 +229,7 @@ mod tests {
             }],
             obligations: vec![Obligation { id: "w".to_owned(), kind: "mark".to_owned(), properties }],
             required_scopes: vec!["a".to_owned(), "b".to_owned()],
-            step_up: Some(StepUp { acr_values: vec!["mfa".to_owned()], max_age: Some(Duration::from_secs(300)) }),
+            step_up: Some(StepUp { acr_values: vec!["mfa".to_owned()], max_age: Some(Duration::from_mins(5)) }),
             ttl: Some(Duration::from_millis(1_500)),
             explanation: Some(vec![RuleOutcome { rule: "data.a.b".into(), position, value: Ok(Some("1".to_owned())) }]),
             ..Verdict::default()

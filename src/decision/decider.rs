@@ -18,8 +18,17 @@ pub trait Evaluator: Send + Sync {
     /// What this snapshot is called.
     fn revision(&self) -> Revision;
 
-    /// Answers `query` at `entry` within `budget` of wall-clock time. Total: a failure is a deny with a diagnostic.
-    fn evaluate(&self, query: &Query, entry: &EntryPoint, budget: Duration) -> Verdict;
+    /// Answers `query` at `entry` within that time. Total: a failure is a deny with a diagnostic.
+    fn evaluate(&self, query: &Query, entry: &EntryPoint, time: Time) -> Verdict;
+}
+
+/// How long an evaluation may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time {
+    /// The most of the processor's time.
+    pub budget: Duration,
+    /// The most of the time on the wall: what the caller still waits.
+    pub patience: Duration,
 }
 
 /// Decides questions on the snapshot that is active when they arrive.
@@ -38,7 +47,7 @@ pub struct Pinned<'a> {
 struct Active(Arc<dyn Evaluator>);
 
 impl Decider {
-    /// A Decider without a snapshot. `budget` is the most wall-clock time that one evaluation may take.
+    /// A Decider without a snapshot. `budget` is the most of the processor's time that one evaluation may take.
     #[must_use]
     pub fn new(default_policy: EntryPoint, budget: Duration) -> Self {
         Self { active: ArcSwapOption::empty(), default_policy, budget }
@@ -78,8 +87,8 @@ impl Decider {
 
     fn ask(&self, active: &Active, query: &Query, time_left: Duration) -> Verdict {
         let entry = query.policy.as_ref().unwrap_or(&self.default_policy);
-        let budget = self.budget.min(time_left);
-        let answer = catch_unwind(AssertUnwindSafe(|| active.0.evaluate(query, entry, budget)));
+        let time = Time { budget: self.budget.min(time_left), patience: time_left };
+        let answer = catch_unwind(AssertUnwindSafe(|| active.0.evaluate(query, entry, time)));
         let mut verdict = answer.unwrap_or_else(|_| {
             Verdict::deny_for(code::INTERNAL_ERROR, "the evaluator panicked; the log names the place", None)
         });
@@ -118,7 +127,7 @@ mod tests {
             self.0
         }
 
-        fn evaluate(&self, _: &Query, _: &EntryPoint, _: Duration) -> Verdict {
+        fn evaluate(&self, _: &Query, _: &EntryPoint, _: Time) -> Verdict {
             (self.1)()
         }
     }

@@ -3,11 +3,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use regorus::Value as Rego;
+use regorus::{
+    Value as Rego,
+    unstable::{Literal, Rule},
+};
 
 use super::{
     compile::{self, Options},
-    engine::Failure,
+    engine::{Engine, Failure},
     fault::{Fault, Faults},
 };
 use crate::bundle::{Bundle, Module};
@@ -43,6 +46,10 @@ pub fn query(
     let options = Options { rego_v0, evaluators: 1, tests: true };
     let mut engine = compile::compile(bundle, options)?.engines.into_iter().map(|(engine, _)| engine);
     gate(bundle, options, query)?;
+    if loses_results(rego_v0, query) {
+        let fault = Fault::new("rego_unsupported", "`some … in` beside other expressions loses results here");
+        return Err(one(fault.help("put it into a comprehension: `[x | some x in …; …]`").at(FILE, query, 1, 1, 1)));
+    }
     let Some(mut engine) = engine.next() else {
         return Err(one(Fault::new("internal_error", "the compiler gave no evaluator")));
     };
@@ -65,9 +72,30 @@ pub fn query(
     Ok(Answer { json, defined, prints: engine.take_prints() })
 }
 
+/// Whether regorus 0.14.1 would answer `{}` for some queries like this: an element for which a later expression fails
+/// takes those before and after it along.
+fn loses_results(rego_v0: bool, query: &str) -> bool {
+    let mut engine = Engine::blank(rego_v0);
+    if engine.add_policy(FILE.to_owned(), format!("{}{query}\n}}", head(rego_v0))).is_err() {
+        return true;
+    }
+    let rules = engine.get_modules().iter().flat_map(|module| &module.policy);
+    let bodies =
+        rules.filter_map(|rule| if let Rule::Spec { bodies, .. } = rule.as_ref() { Some(bodies) } else { None });
+    bodies.flatten().any(|body| {
+        let statements = &body.query.stmts;
+        statements.len() > 1 && statements.iter().any(|one| matches!(one.literal, Literal::SomeIn { .. }))
+    })
+}
+
+/// What makes a query the body of a rule: two lines.
+fn head(rego_v0: bool) -> &'static str {
+    if rego_v0 { "package verdict_query\nquery {\n" } else { "package verdict_query\nquery if {\n" }
+}
+
 /// Refuses what the static gate refuses in a policy: it is read as the body of a rule.
 fn gate(bundle: &Bundle, options: Options, query: &str) -> Result<(), Faults> {
-    let head = if options.rego_v0 { "package verdict_query\nquery {\n" } else { "package verdict_query\nquery if {\n" };
+    let head = head(options.rego_v0);
     let mut with_query = bundle.clone();
     with_query.modules.push(Module { path: FILE.to_owned(), text: format!("{head}{query}\n}}") });
     let Err(Faults(faults)) = compile::compile(&with_query, options) else { return Ok(()) };
@@ -101,14 +129,21 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&answer.json).unwrap();
         assert_eq!(json["result"][0]["expressions"][0]["value"], 2);
         assert!(answer.defined);
-        let bound = ask("some n in [1, 2]; n > 1").unwrap();
+        let bound = ask("n := [1, 2][_]; n > 1").unwrap();
         assert!(bound.json.contains("\"n\": 2"), "{}", bound.json);
         assert_eq!(ask("data.p.nothing").unwrap().json, "{}");
     }
 
     #[test]
     fn refuses_what_a_policy_may_not_say() {
-        for text in ["not nosuch(1)", "x == ", "[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]", "", "true } evil if {"] {
+        for text in [
+            "not nosuch(1)",
+            "x == ",
+            "[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]",
+            "",
+            "true } evil if {",
+            "some n in [1, 2]; n > 1",
+        ] {
             assert!(ask(text).is_err(), "{text}");
         }
         let fault = ask("true\nnot nosuch(1)").unwrap_err().0.remove(0);

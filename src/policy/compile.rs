@@ -146,7 +146,7 @@ fn data(documents: &[Document], faults: &mut Vec<Fault>) -> Result<Rego, ()> {
 
 fn parse_document(document: &Document) -> Result<Rego, Box<Fault>> {
     let fault = |cause: String, place: Option<(usize, usize)>| {
-        let fault = Fault::new("data_parse_error", cause);
+        let fault = Fault::new("data_parse_error", cause).help("mend the document; policies see it as `data`");
         Box::new(match place {
             Some((line, column)) => {
                 let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);
@@ -277,10 +277,28 @@ pub(super) fn fault_of(error: &Error, code: &'static str, texts: &Texts<'_>) -> 
     let fault = Fault::new(code, cause).help(advice);
     match place {
         Some((file, line, column)) => {
-            fault.at(&file, texts.get(file.as_str()).copied().unwrap_or_default(), line, column, 1)
+            let text = texts.get(file.as_str()).copied().unwrap_or_default();
+            fault.at(&file, text, line, in_characters(text, line, column), 1)
         }
         None => fault,
     }
+}
+
+/// regorus counts four columns for a tab; this is the column in characters.
+fn in_characters(text: &str, line: u32, column: u32) -> u32 {
+    let before = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+    let row = text.split('\n').nth(before).unwrap_or_default();
+    let mut reached = 1_u32;
+    let mut characters = 1_u32;
+    for character in row.chars() {
+        if reached >= column {
+            break;
+        }
+        reached = reached.saturating_add(if character == '\t' { 4 } else { 1 });
+        characters = characters.saturating_add(1);
+    }
+    // What is past the end stays past it.
+    characters.saturating_add(column.saturating_sub(reached))
 }
 
 type Place = (String, u32, u32);
@@ -337,6 +355,15 @@ mod tests {
         let lines: Vec<u32> =
             found.iter().filter_map(|fault| fault.position.as_ref()).map(|place| place.line).collect();
         assert_eq!(lines, [3, 5, 7], "{found:?}");
+    }
+
+    #[test]
+    fn a_tab_is_one_column() {
+        let found = faults("package p\n\na if {\n\t\tnosuch(1)\n}\n\nb if {\n\tinput.x == 1\tz\n}\n");
+        assert_eq!(found[0].position.as_ref().unwrap().to_string(), "p.rego:8:15", "{found:?}");
+        let found = faults("package p\n\na if {\n\t\tnosuch(1)\n}\n\nb if {\n\tz > 1\n}\n");
+        let places: Vec<String> = found.iter().map(|fault| fault.position.as_ref().unwrap().to_string()).collect();
+        assert_eq!(places, ["p.rego:4:3", "p.rego:8:2"], "{found:?}");
     }
 
     #[test]

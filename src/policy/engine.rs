@@ -1,7 +1,12 @@
 //! One regorus engine: built, warmed, asked, and thrown away once it has erred.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+    time::Duration,
+};
 
+use super::budget::{self, Budget};
 use anyhow::Error;
 use regorus::{LimitError, PolicyLengthConfig, Value as Rego, utils::limits::ExecutionTimerConfig};
 
@@ -23,6 +28,8 @@ pub(super) struct Engine {
     // INVARIANT: prepared, and never asked. An error may leave an engine in the middle of a `with`, so `working` is
     // then replaced by a copy of this one.
     pristine: regorus::Engine,
+    // What `working` is asked about, so that its replacement is asked about the same.
+    input: Rego,
 }
 
 impl Engine {
@@ -44,17 +51,45 @@ impl Engine {
     /// Takes an engine with its policies and data, and makes its preparations, so that no question pays for them.
     pub(super) fn prepare(mut engine: regorus::Engine) -> Result<Self, Error> {
         engine.eval_query("true".to_owned(), false)?;
-        Ok(Self { working: engine.clone(), pristine: engine })
+        Ok(Self { working: engine.clone(), pristine: engine, input: Rego::Undefined })
     }
 
     /// Sets the question.
     pub(super) fn set_input(&mut self, input: Rego) {
+        self.input = input.clone();
         self.working.set_input(input);
     }
 
-    /// The value of the rule at `path`, which must exist, within `budget`.
-    pub(super) fn rule(&mut self, path: &str, budget: Duration) -> Result<Rego, Failure> {
-        self.within(budget, |engine| engine.eval_rule(path.to_owned()))
+    /// The value of the rule at `path`, which must exist, within `budget`, which it uses up.
+    pub(super) fn rule(&mut self, path: &str, budget: &mut Budget) -> Result<Rego, Failure> {
+        let value = budget.run(|limit| {
+            self.within(limit, |engine| engine.eval_rule(path.to_owned())).map_err(|failure| match failure {
+                Failure::Budget => budget::Failure::Time,
+                Failure::Error(error) => budget::Failure::Other(error),
+            })
+        });
+        value.map_err(|failure| match failure {
+            budget::Failure::Time => Failure::Budget,
+            budget::Failure::Other(error) => Failure::Error(error),
+        })
+    }
+
+    /// The lines, by file, that asking these rules reaches.
+    pub(super) fn reached(&mut self, paths: &[&str], budget: &mut Budget) -> BTreeMap<String, BTreeSet<u32>> {
+        self.working.set_enable_coverage(true);
+        self.working.clear_coverage_data();
+        for path in paths {
+            if self.rule(path, budget).is_err() {
+                // The engine with the report is gone; what was reached is not known.
+                return BTreeMap::new();
+            }
+        }
+        let report = self.working.get_coverage_report();
+        self.working.set_enable_coverage(false);
+        self.working.clear_coverage_data();
+        report
+            .map(|report| report.files.into_iter().map(|file| (file.path, file.covered)).collect())
+            .unwrap_or_default()
     }
 
     /// The results of any query, as OPA's `result` array.
@@ -67,9 +102,10 @@ impl Engine {
         self.working.take_prints().unwrap_or_default()
     }
 
-    /// Forgets whatever happened.
+    /// Forgets whatever happened but the question.
     pub(super) fn reset(&mut self) {
         self.working = self.pristine.clone();
+        self.working.set_input(self.input.clone());
     }
 
     /// A copy that was never asked, for one use.

@@ -1,32 +1,39 @@
 //! What each rule answered to a question.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use regorus::Value as Rego;
 
 use super::{
+    budget::Budget,
     engine::{Engine, Failure},
-    index::Index,
+    index::{Entry, Index},
 };
 use crate::decision::{EntryPoint, RuleOutcome};
 
 /// The most bytes of a value that are told.
 const MAX_VALUE: usize = 4_096;
 
-/// Asks every rule of the entry point's package, and of those that it refers to, within `budget` in all.
-pub(super) fn explain(engine: &mut Engine, index: &Index, entry: &EntryPoint, budget: Duration) -> Vec<RuleOutcome> {
-    let started = Instant::now();
-    index
-        .involved(entry)
+/// Asks every rule that the answer reached, in the entry point's package and those that it refers to, within `budget`.
+pub(super) fn explain(engine: &mut Engine, index: &Index, entry: &EntryPoint, mut budget: Budget) -> Vec<RuleOutcome> {
+    let involved = index.involved(entry);
+    let asked: Vec<&str> = match index.entry(entry) {
+        Some(Entry::Rule(rule)) => vec![&rule.name],
+        Some(Entry::Package(package)) => package.members().map(|rule| rule.name.as_ref()).collect(),
+        None => Vec::new(),
+    };
+    let reached = engine.reached(&asked, &mut budget);
+    involved
         .into_iter()
+        // After an error, nobody knows what was reached: then all is told.
+        .filter(|rule| reached.is_empty() || rule.is_on(&reached))
         .map(|rule| {
-            let left = budget.saturating_sub(started.elapsed());
-            let value = match engine.rule(&rule.name, left) {
+            let value = match engine.rule(&rule.name, &mut budget) {
                 Ok(Rego::Undefined) => Ok(None),
-                Ok(value) => value.to_json_str().map(|json| Some(shortened(json))).map_err(|error| error.to_string()),
+                Ok(value) => match serde_json::to_string(&value) {
+                    Ok(json) => Ok(Some(shortened(json))),
+                    Err(error) => Err(error.to_string()),
+                },
                 Err(Failure::Budget) => Err("no time left to ask it".to_owned()),
                 Err(Failure::Error(error)) => Err(error.to_string().trim().to_owned()),
             };

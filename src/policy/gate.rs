@@ -46,8 +46,7 @@ pub(super) fn check(modules: &[Ref<Module>], text: &dyn Fn(&str) -> String) -> V
                 Node::Expr(Expr::Call { fcn, .. }) => calls.push((fcn.as_ref(), true)),
                 // A replacement in `with` may be a value, so it need not name a function.
                 Node::With(with) if is_reference(&with.r#as) => calls.push((with.r#as.as_ref(), false)),
-                Node::With(_) => {}
-                Node::Expr(_) => {}
+                Node::Expr(_) | Node::With(_) => {}
             });
             if let Err(at) = nesting {
                 let cause = format!("expressions nest more than {MAX_NESTING} deep here");

@@ -10,7 +10,10 @@ use regorus::{
     unstable::{Expr, Import, Module, Ref, Rule, RuleHead},
 };
 
-use super::syntax::{self, Node};
+use super::{
+    contract,
+    syntax::{self, Node},
+};
 use crate::decision::{EntryPoint, SourcePosition};
 
 /// A rule that can be asked; functions can't.
@@ -23,6 +26,8 @@ pub(super) struct RuleInfo {
     /// Where its first definition stands.
     pub(super) position: SourcePosition,
     definitions: usize,
+    /// The file, the first and the last line of each definition, defaults included.
+    extents: Vec<(Arc<str>, u32, u32)>,
 }
 
 /// The rules of a package that make it an entry point, in the words of the decision contract.
@@ -52,6 +57,22 @@ pub(super) struct Index {
     packages: BTreeMap<Vec<String>, Package>,
     /// Reason code written as a constant in a set rule's head, to the rules that have it.
     codes: HashMap<String, Vec<(Arc<RuleInfo>, SourcePosition)>>,
+}
+
+impl Package {
+    /// The rules that a package without `decision` is asked.
+    pub(super) fn members(&self) -> impl Iterator<Item = &Arc<RuleInfo>> {
+        ["allow", "deny"].iter().chain(&contract::MEMBERS).filter_map(|name| self.rules.get(*name))
+    }
+}
+
+impl RuleInfo {
+    /// Whether one of these lines, by file, is in one of its definitions.
+    pub(super) fn is_on(&self, lines: &BTreeMap<String, BTreeSet<u32>>) -> bool {
+        self.extents.iter().any(|(file, first, last)| {
+            lines.get(file.as_ref()).is_some_and(|lines| lines.range(first..=last).next().is_some())
+        })
+    }
 }
 
 impl Index {
@@ -136,9 +157,16 @@ impl Index {
         let name = EntryPoint::from_parts(parts.clone()).as_str().to_owned();
         let position = syntax::position(reference);
         let defines = usize::from(!matches!(rule, Rule::Default { .. }));
-        let mut info = RuleInfo { name: name.as_str().into(), parts, position: position.clone(), definitions: defines };
+        let mut info = RuleInfo {
+            name: name.as_str().into(),
+            parts,
+            position: position.clone(),
+            definitions: defines,
+            extents: vec![syntax::extent(rule)],
+        };
         if let Some(known) = self.rules.get(&name) {
             info.definitions += known.definitions;
+            info.extents.extend(known.extents.iter().cloned());
             // A default says nothing about why; a definition does.
             if known.definitions > 0 {
                 info.position = known.position.clone();

@@ -14,12 +14,14 @@ use crossbeam_utils::{CachePadded, atomic::AtomicCell};
 
 /// A fixed set of `T`s, each in use by at most one thread.
 pub(super) struct Pool<T> {
-    slots: Box<[CachePadded<AtomicCell<Option<Box<T>>>>]>,
+    slots: Box<[CachePadded<Slot<T>>]>,
 }
+
+type Slot<T> = AtomicCell<Option<Box<T>>>;
 
 /// A `T` on loan; goes back when dropped, also when its thread panics.
 pub(super) struct Loan<'a, T> {
-    slot: &'a AtomicCell<Option<Box<T>>>,
+    slot: &'a Slot<T>,
     // `Some` until dropped.
     item: Option<Box<T>>,
 }
@@ -71,13 +73,12 @@ impl<T> Drop for Loan<'_, T> {
 
 fn home() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    HOME.with(|home| match home.get() {
-        Some(number) => number,
-        None => {
+    HOME.with(|home| {
+        home.get().unwrap_or_else(|| {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             home.set(Some(number));
             number
-        }
+        })
     })
 }
 
@@ -100,7 +101,9 @@ mod tests {
                 })
             })
             .collect();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         let mut one = pool.take(Duration::ZERO).unwrap();
         let mut other = pool.take(Duration::ZERO).unwrap();
         assert_eq!(*one.get().unwrap() + *other.get().unwrap(), 40_000);

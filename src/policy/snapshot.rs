@@ -3,12 +3,13 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use regorus::Value as Rego;
 
 use super::{
+    budget::Budget,
     compile::{self, Compiled, Options},
     contract::{self, InvalidDecision},
     engine::{Engine, Failure},
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     bundle::Bundle,
-    decision::{Digest, Effect, EntryPoint, Evaluator, Query, Reason, Revision, SourcePosition, Verdict, code},
+    decision::{Digest, Effect, EntryPoint, Evaluator, Query, Reason, Revision, SourcePosition, Time, Verdict, code},
 };
 
 /// Policies and data, compiled, with an evaluator for each thread that asks.
@@ -87,15 +88,15 @@ impl Evaluator for Snapshot {
         self.revision
     }
 
-    fn evaluate(&self, query: &Query, entry: &EntryPoint, budget: Duration) -> Verdict {
-        let Some(mut loan) = self.evaluators.take(budget) else {
+    fn evaluate(&self, query: &Query, entry: &EntryPoint, time: Time) -> Verdict {
+        let Some(mut loan) = self.evaluators.take(time.patience) else {
             return Verdict::deny_for(code::BUDGET_EXCEEDED, "no evaluator was free within the time granted", None);
         };
         let Some((engine, index)) = loan.get() else {
             return Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None);
         };
         let answer = catch_unwind(AssertUnwindSafe(|| {
-            let verdict = answer(engine, index, query, entry, budget);
+            let verdict = answer(engine, index, query, entry, time);
             for line in engine.take_prints() {
                 // As a quoted value: a policy that prints its input must not be able to forge lines of the log.
                 tracing::debug!(target: "verdict::print", printed = ?line);
@@ -110,14 +111,15 @@ impl Evaluator for Snapshot {
     }
 }
 
-fn answer(engine: &mut Engine, index: &Index, query: &Query, entry: &EntryPoint, budget: Duration) -> Verdict {
-    let started = Instant::now();
+fn answer(engine: &mut Engine, index: &Index, query: &Query, entry: &EntryPoint, time: Time) -> Verdict {
+    let Time { budget: granted, patience } = time;
+    let budget = Budget::new(granted, patience);
     let Some(found) = index.entry(entry) else {
         let message = format!("`{entry}` is no rule, and no package with a rule `decision` or `allow`");
         return contract::no_decision(message);
     };
     engine.set_input(value::input(query));
-    let mut asked = Asked { engine, index, started, budget };
+    let mut asked = Asked { engine, index, granted, budget };
     let mut verdict = match found {
         Entry::Rule(rule) => asked.rule(rule),
         Entry::Package(package) => asked.package(package),
@@ -127,7 +129,7 @@ fn answer(engine: &mut Engine, index: &Index, query: &Query, entry: &EntryPoint,
         Entry::Package(package) => Arc::clone(&package.name),
     });
     if query.explain {
-        let left = asked.time_left();
+        let left = asked.budget;
         verdict.explanation = Some(explain::explain(engine, index, entry, left));
     }
     verdict
@@ -137,15 +139,11 @@ fn answer(engine: &mut Engine, index: &Index, query: &Query, entry: &EntryPoint,
 struct Asked<'a> {
     engine: &'a mut Engine,
     index: &'a Index,
-    started: Instant,
-    budget: Duration,
+    granted: Duration,
+    budget: Budget,
 }
 
 impl Asked<'_> {
-    fn time_left(&self) -> Duration {
-        self.budget.saturating_sub(self.started.elapsed())
-    }
-
     fn rule(&mut self, rule: &Arc<RuleInfo>) -> Verdict {
         let decided =
             self.value(rule).and_then(|value| contract::verdict(&value).map_err(|error| invalid(rule, &error)));
@@ -202,11 +200,10 @@ impl Asked<'_> {
     }
 
     fn value(&mut self, rule: &RuleInfo) -> Result<Rego, Box<Verdict>> {
-        let left = self.time_left();
-        self.engine.rule(&rule.name, left).map_err(|failure| {
+        self.engine.rule(&rule.name, &mut self.budget).map_err(|failure| {
             Box::new(match failure {
                 Failure::Budget => {
-                    let message = format!("`{}` took longer than the {:?} that it may", rule.name, self.budget);
+                    let message = format!("`{}` took longer than the {:?} that it may", rule.name, self.granted);
                     Verdict::deny_for(code::BUDGET_EXCEEDED, message, Some(rule.position.clone()))
                 }
                 Failure::Error(error) => {

@@ -1,5 +1,7 @@
 //! Reading regorus' syntax tree: paths of references, and a bounded walk over expressions.
 
+use std::sync::Arc;
+
 use regorus::{
     Value as Rego,
     unstable::{Expr, Literal, LiteralStmt, Module, Query, Rule, RuleAssign, RuleHead, WithModifier},
@@ -74,10 +76,23 @@ pub(super) fn is_function(rule: &Rule) -> bool {
     }
 }
 
+/// The file, and the first and the last line, of a rule.
+pub(super) fn extent(rule: &Rule) -> (Arc<str>, u32, u32) {
+    let span = rule.span();
+    let lines = u32::try_from(span.text().matches('\n').count()).unwrap_or(u32::MAX);
+    (span.source.file().as_str().into(), span.line, span.line.saturating_add(lines))
+}
+
 /// Where an expression begins.
 pub(super) fn position(expr: &Expr) -> SourcePosition {
     let span = expr.span();
-    SourcePosition { file: span.source.file().as_str().into(), line: span.line, column: span.col }
+    // regorus counts four columns for a tab.
+    let before = usize::try_from(span.start).ok().and_then(|start| span.source.contents().get(..start));
+    let column = before.map_or(span.col, |before| {
+        let row = before.rsplit('\n').next().unwrap_or_default();
+        u32::try_from(row.chars().count()).unwrap_or(u32::MAX).saturating_add(1)
+    });
+    SourcePosition { file: span.source.file().as_str().into(), line: span.line, column }
 }
 
 /// Calls `visit` for each expression and each `with` of a rule, outermost first.

@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::*;
 use crate::{
     bundle::Bundle,
-    decision::{Action, Effect, Evaluator, Query, Resource, Subject, Value, Verdict},
+    decision::{Action, Effect, Evaluator, Query, Resource, Subject, Time, Value, Verdict},
 };
+
+const TIME: Time = Time { budget: Duration::from_millis(500), patience: Duration::from_secs(60) };
 
 fn snapshot(files: &[(&str, &str)]) -> Snapshot {
     let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
@@ -26,7 +28,7 @@ fn query(id: &str) -> Query {
 
 fn ask(rego: &str, entry: &str) -> Verdict {
     let snapshot = snapshot(&[("p.rego", rego)]);
-    snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), Duration::from_millis(500))
+    snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), TIME)
 }
 
 fn code(rego: &str, entry: &str) -> String {
@@ -74,7 +76,7 @@ fn base_data_never_decides() {
     let snapshot =
         snapshot(&[("p.rego", "package p\nx := 1"), ("q/data.json", "{\"allow\": true, \"decision\": true}")]);
     for entry in ["data.q", "data.q.allow", "data.q.decision"] {
-        let verdict = snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), Duration::from_millis(500));
+        let verdict = snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), TIME);
         assert_eq!((verdict.effect, verdict.reasons[0].code.as_str()), (Effect::Deny, "no_decision"), "{entry}");
     }
 }
@@ -132,7 +134,7 @@ fn an_error_leaves_nothing_behind_for_the_next_question() {
     let rego = "package p\nallow if input.subject.id == \"root\"\nx := y if { some y in [1, 2] }\n\
         deny contains \"never\" if { input.subject.id == \"eve\"; x with input as {\"subject\": {\"id\": \"root\"}} }";
     let snapshot = snapshot(&[("p.rego", rego)]);
-    let ask = |id: &str| snapshot.evaluate(&query(id), &"data.p".parse().unwrap(), Duration::from_millis(500));
+    let ask = |id: &str| snapshot.evaluate(&query(id), &"data.p".parse().unwrap(), TIME);
     for _ in 0..3 {
         assert_eq!(ask("eve").reasons[0].code, "evaluation_error");
         assert_eq!(ask("alice").reasons[0].code, "no_decision");
@@ -177,7 +179,7 @@ fn a_panic_inside_evaluation_is_a_deny_and_the_next_question_is_answered() {
     // regorus 0.14.1 panics on an empty search string.
     let rego = "package p\nallow if strings.count(input.subject.id, \"\") >= 0\nok := true";
     let snapshot = snapshot(&[("p.rego", rego)]);
-    let ask = |entry: &str| snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), Duration::from_millis(500));
+    let ask = |entry: &str| snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), TIME);
     for _ in 0..4 {
         assert_eq!(ask("data.p").effect, Effect::Deny);
         assert_eq!(ask("data.p.ok").effect, Effect::Allow);
@@ -195,21 +197,24 @@ fn rego_v0_is_read_where_asked_and_v1_where_imported() {
     assert!(Snapshot::compile(&bundle, 1, Options { rego_v0: false, evaluators: 1, tests: false }).is_err());
     let snapshot = Snapshot::compile(&bundle, 1, Options { rego_v0: true, evaluators: 1, tests: false }).unwrap();
     for entry in ["data.p", "data.q"] {
-        assert!(snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), Duration::from_millis(500)).is_allow());
+        assert!(snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), TIME).is_allow());
     }
-    let verdict = snapshot.evaluate(&query("bob"), &"data.p".parse().unwrap(), Duration::from_millis(500));
+    let verdict = snapshot.evaluate(&query("bob"), &"data.p".parse().unwrap(), TIME);
     assert_eq!(verdict.reasons[0].code, "no");
 }
 
 #[test]
 fn explains_what_each_rule_answered() {
     let snapshot = snapshot(&[
-        ("p.rego", "package p\nimport data.lib\nallow if lib.known\nhelper := input.subject.id"),
+        (
+            "p.rego",
+            "package p\nimport data.lib\nallow if {\n\thelper != \"\"\n\tlib.known\n}\nhelper := input.subject.id\nunused := 1",
+        ),
         ("lib.rego", "package lib\nknown if input.subject.id == \"bob\""),
         ("other.rego", "package other\nx := 1"),
     ]);
     let query = Query { explain: true, ..query("alice") };
-    let verdict = snapshot.evaluate(&query, &"data.p".parse().unwrap(), Duration::from_millis(500));
+    let verdict = snapshot.evaluate(&query, &"data.p".parse().unwrap(), TIME);
     let told: Vec<_> =
         verdict.explanation.unwrap().into_iter().map(|rule| (rule.rule.to_string(), rule.value)).collect();
     let expected = [("data.lib.known", None), ("data.p.allow", None), ("data.p.helper", Some("\"alice\""))];

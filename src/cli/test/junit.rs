@@ -1,4 +1,4 @@
-//! Results for build servers: JUnit's XML, a test suite for each package.
+//! Results for build servers: XML as `JUnit` writes it, a test suite for each package.
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 

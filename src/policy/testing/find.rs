@@ -1,6 +1,6 @@
 //! Finding the tests of a policy set, and giving each a name under which it can be asked alone.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use regorus::{
     Value as Rego,
@@ -209,7 +209,7 @@ pub(super) fn edit<'a>(text: &mut String, found: impl Iterator<Item = &'a mut Fo
             let mut table = Table::default();
             for list in &test.lists {
                 let Some(name) = names.of_length(24) else { continue };
-                added.push_str(&format!("\n{name} := {list}\n"));
+                let _ = write!(added, "\n{name} := {list}\n");
                 table.lists.push(name);
             }
             test.table = Some(table);

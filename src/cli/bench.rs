@@ -1,0 +1,192 @@
+//! `verdict bench`: puts load to a server over gRPC, and says how it bears it.
+
+mod client;
+mod compare;
+mod cpu;
+mod generated;
+mod load;
+mod loopback;
+mod null;
+mod pace;
+mod questions;
+mod report;
+mod tally;
+
+use std::{
+    fs,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::runtime::{Builder, Runtime};
+use verdict::decision::EntryPoint;
+
+use self::{
+    load::Plan,
+    questions::{Method, Requests},
+};
+use super::{exit, say};
+
+/// Put load to a running server over gRPC, and measure latency and throughput
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The server: `127.0.0.1:9191`, `pdp.internal:9191` or `unix:/run/verdict.sock`
+    #[arg(long, value_name = "ADDR", env = "VERDICT_SERVER", default_value = "127.0.0.1:9191")]
+    server: String,
+    /// HTTP/2 connections
+    #[arg(long, value_name = "N", default_value = "8")]
+    connections: NonZeroUsize,
+    /// Requests in flight on each connection
+    #[arg(long, value_name = "M", default_value = "32")]
+    concurrency: NonZeroUsize,
+    /// How long to measure [default: 10s, or 3s a turn with --compare-null]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    duration: Option<Duration>,
+    /// How long to ask before measuring [default: 2s, or 500ms a turn with --compare-null]
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    warmup: Option<Duration>,
+    /// Send R requests a second in all, whether or not the earlier ones are answered, and count latency from when each
+    /// was due. Without it, each answer makes room for the next request
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=10_000_000), conflicts_with = "compare_null")]
+    rate: Option<u32>,
+    /// Ask in batches of N (`BatchCheck`) instead of one by one (`Check`)
+    #[arg(long, value_name = "N", conflicts_with = "compare_null")]
+    batch: Option<NonZeroUsize>,
+    /// The rule or package to ask, e.g. `data.authz` [default: the server's]
+    #[arg(long, value_name = "REF", conflicts_with = "compare_null")]
+    policy: Option<EntryPoint>,
+    /// Ask the questions of FILE, round and round: an AuthZEN evaluation request in JSON, an array of them, or one a
+    /// line; an item with a member `query` is asked that
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["generate", "compare_null"])]
+    query: Option<PathBuf>,
+    /// Ask generated questions; `--write-generated` gives the policies that know them
+    #[arg(long, value_name = "SET", default_value = "rbac", conflicts_with = "compare_null")]
+    generate: Generate,
+    /// Write the generated policy and its data into DIR, to serve them from there, and end
+    #[arg(long, value_name = "DIR", conflicts_with = "compare_null")]
+    write_generated: Option<PathBuf>,
+    /// Compare with a server that does everything but decide: both run in this process, and take turns
+    #[arg(long)]
+    compare_null: bool,
+    /// Turns of each server in a comparison
+    #[arg(long, value_name = "N", default_value = "5", requires = "compare_null")]
+    rounds: NonZeroUsize,
+    /// Threads of each server in a comparison [default: one a core]
+    #[arg(long, value_name = "N", requires = "compare_null")]
+    server_threads: Option<NonZeroUsize>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  verdict bench                                       as many checks as the local server answers
+  verdict bench --rate 5000 --duration 30s            latency at a steady 5,000 checks a second
+  verdict bench --query policies/questions.json       questions of your own
+  verdict bench --batch 100 --server unix:/run/verdict.sock
+  verdict bench --write-generated /tmp/rbac           the generated policy and data, to serve
+  verdict bench --compare-null                        what deciding costs, beside what gRPC costs
+
+Exit codes: 0 measured, 2 nothing could be asked.";
+
+/// Sets of generated questions.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Generate {
+    /// 20,000 questions about 10,000 users with 50 roles and 500 grants; about half are allowed.
+    Rbac,
+}
+
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if let Some(folder) = &args.write_generated {
+        write_generated(&generated::Directory::generate(), folder)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let runtime = Builder::new_multi_thread().enable_all().thread_name("bench-client").build()?;
+    if args.compare_null { compare::run(args, &runtime) } else { measure(args, &runtime) }
+}
+
+fn measure(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
+    let queries = match (&args.query, args.generate) {
+        (Some(path), _) => questions::read(path)?,
+        (None, Generate::Rbac) => {
+            generated::Directory::generate().questions().into_iter().map(|(query, _)| query).collect()
+        }
+    };
+    let method = args.batch.map_or(Method::Check, |size| Method::BatchCheck(size.get()));
+    let requests = Arc::new(Requests::encode(queries, method, args.policy.as_ref()));
+    let plan = Plan {
+        concurrency: args.concurrency.get(),
+        warmup: args.warmup.unwrap_or(Duration::from_secs(2)),
+        duration: args.duration.unwrap_or(Duration::from_secs(10)),
+        rate: args.rate,
+    };
+    let channels = runtime.block_on(client::connect(&args.server, args.connections.get()))?;
+    let progress = progress("asking", plan.warmup + plan.duration);
+    let tally = runtime.block_on(async {
+        let ticking = tokio::spawn(tick(progress.clone()));
+        let tally = load::run(&channels, &requests, plan).await;
+        ticking.abort();
+        tally
+    })?;
+    progress.finish_and_clear();
+    if args.json {
+        say(&report::json(&tally).to_string());
+    } else {
+        say(&report::text(&tally, args, method, plan));
+    }
+    Ok(if tally.answers_ever == 0 { ExitCode::from(exit::FAILED) } else { ExitCode::SUCCESS })
+}
+
+/// Writes the generated policy and its data into `folder`.
+fn write_generated(directory: &generated::Directory, folder: &Path) -> anyhow::Result<()> {
+    for (path, text) in directory.files() {
+        let path = folder.join(path);
+        let shown = path.display();
+        fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(|| format!("can't create `{shown}`"))?;
+        fs::write(&path, text).with_context(|| format!("can't write `{shown}`"))?;
+    }
+    Ok(())
+}
+
+/// A progress bar on standard error, if that is a terminal.
+fn progress(label: &str, length: Duration) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(length.as_millis()).unwrap_or(u64::MAX)).with_message(label.to_owned());
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {percent}%");
+    style.map_or(bar.clone(), |style| bar.with_style(style))
+}
+
+async fn tick(bar: ProgressBar) {
+    const STEP: Duration = Duration::from_millis(100);
+    loop {
+        tokio::time::sleep(STEP).await;
+        bar.inc(100);
+    }
+}
+
+/// A duration, e.g. `500ms`, `10s`, `2m`.
+fn time(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|next: char| !next.is_ascii_digit()).unwrap_or(text.len()));
+    let factor = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        _ => return Err("write it like `500ms`, `10s` or `2m`".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| "is no whole number".to_owned())?;
+    match number.saturating_mul(factor) {
+        0 => Err("nothing happens in no time".to_owned()),
+        time @ 1..=86_400_000 => Ok(Duration::from_millis(time)),
+        _ => Err("is longer than a day".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! Servers in this process, each with threads of its own.
+
+use std::{net::Ipv4Addr, num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use anyhow::Context as _;
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+use verdict::{
+    api::{
+        Address,
+        grpc::{self, Health},
+        listen,
+    },
+    app::{self, App},
+    config::Config,
+};
+
+use super::{generated::Directory, null::Null, write_generated};
+
+/// A running server; stops when dropped.
+pub(super) struct Loopback {
+    /// What its threads are called.
+    pub(super) name: &'static str,
+    pub(super) address: Address,
+    closing: CancellationToken,
+    // `None` once it has stopped.
+    running: Option<(Runtime, JoinHandle<()>)>,
+    _folder: Option<Folder>,
+}
+
+/// A folder that goes away with this.
+struct Folder(PathBuf);
+
+impl Loopback {
+    /// The null service, behind the same stack as the real one.
+    pub(super) fn null(threads: NonZeroUsize) -> anyhow::Result<Self> {
+        let name = "null-server";
+        let runtime = runtime(name, threads)?;
+        let closing = CancellationToken::new();
+        let (address, serving) = runtime.block_on(async {
+            let config = grpc::Config::default();
+            let listener = listen::bind(&loopback())?;
+            let address = listener.address()?;
+            let routes = grpc::routes(Null::new(), Health::new().await, &config)?;
+            let options = listen::Options {
+                max_concurrent_streams: config.max_concurrent_streams,
+                drain_timeout: Duration::from_secs(1),
+            };
+            let serving = tokio::spawn(listen::serve(listener, routes, options, closing.clone()));
+            anyhow::Ok((address, serving))
+        })?;
+        Ok(Self { name, address, closing, running: Some((runtime, serving)), _folder: None })
+    }
+
+    /// What `verdict serve` runs, with the generated policy.
+    pub(super) fn real(threads: NonZeroUsize, directory: &Directory) -> anyhow::Result<Self> {
+        let name = "real-server";
+        let runtime = runtime(name, threads)?;
+        let folder = Folder(std::env::temp_dir().join(format!("verdict-bench-{}", uuid::Uuid::now_v7())));
+        write_generated(directory, &folder.0)?;
+        let closing = CancellationToken::new();
+        let mut config = Config::default();
+        config.grpc.address = loopback();
+        config.http.address = loopback();
+        config.source.path = Some(folder.0.clone());
+        config.reload.strict = true;
+        let (address, serving) = runtime.block_on(async {
+            let app = App::start(config).await.context("can't start the server")?;
+            let address = app.grpc().clone();
+            let closing = closing.clone();
+            let serving = tokio::spawn(async move {
+                let _ = app.run(closing.cancelled()).await;
+            });
+            anyhow::Ok((address, serving))
+        })?;
+        Ok(Self { name, address, closing, running: Some((runtime, serving)), _folder: Some(folder) })
+    }
+}
+
+fn runtime(name: &'static str, threads: NonZeroUsize) -> anyhow::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(threads.get()).thread_stack_size(app::STACK).thread_name(name).enable_all();
+    builder.build().context("can't start threads")
+}
+
+fn loopback() -> Address {
+    Address::Tcp((Ipv4Addr::LOCALHOST, 0).into())
+}
+
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        self.closing.cancel();
+        if let Some((runtime, serving)) = self.running.take() {
+            // Its connections' clients are gone, so there is nothing to wait long for.
+            let _ = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(1), serving).await });
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

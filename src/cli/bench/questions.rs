@@ -1,0 +1,180 @@
+//! What is asked: questions read or generated, and encoded once, so that sending one again copies nothing.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use prost::Message as _;
+use serde_json::Value as Json;
+use verdict::{
+    api::{
+        grpc::{proto, wire},
+        json,
+    },
+    decision::{EntryPoint, Object, Query},
+};
+
+/// Which call asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    /// One question a request.
+    Check,
+    /// So many questions a request.
+    BatchCheck(usize),
+}
+
+/// Requests of one method, encoded.
+pub(super) struct Requests {
+    pub(super) method: Method,
+    // INVARIANT: not empty.
+    bodies: Vec<Bytes>,
+}
+
+impl Method {
+    /// The call's path.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Check => "/verdict.v1.DecisionService/Check",
+            Self::BatchCheck(_) => "/verdict.v1.DecisionService/BatchCheck",
+        }
+    }
+
+    /// In words.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Self::Check => "Check".to_owned(),
+            Self::BatchCheck(items) => format!("BatchCheck of {items}"),
+        }
+    }
+}
+
+impl Requests {
+    /// Encodes `queries`, which must not be empty; a batch takes the next ones, beginning anew after the last.
+    pub(super) fn encode(queries: Vec<Query>, method: Method, policy: Option<&EntryPoint>) -> Self {
+        let policy = policy.map(EntryPoint::as_str).unwrap_or_default();
+        let count = queries.len();
+        let checks = queries.into_iter().map(check);
+        let bodies = match method {
+            Method::Check => checks
+                .map(|check| proto::CheckRequest { policy: policy.to_owned(), ..check }.encode_to_vec().into())
+                .collect(),
+            Method::BatchCheck(size) => {
+                let items: Vec<proto::BatchCheckItem> = checks.map(item).collect();
+                let mut items = items.iter().cycle();
+                let batch = |items: &mut dyn Iterator<Item = &proto::BatchCheckItem>| proto::BatchCheckRequest {
+                    policy: policy.to_owned(),
+                    items: items.take(size).cloned().collect(),
+                    ..proto::BatchCheckRequest::default()
+                };
+                (0..count.div_ceil(size.max(1))).map(|_| batch(&mut items).encode_to_vec().into()).collect()
+            }
+        };
+        Self { method, bodies }
+    }
+
+    /// The request of that number, round and round.
+    pub(super) fn body(&self, number: usize) -> Bytes {
+        self.bodies.get(number % self.bodies.len().max(1)).cloned().unwrap_or_default()
+    }
+
+    /// How many different requests there are.
+    pub(super) fn len(&self) -> usize {
+        self.bodies.len()
+    }
+}
+
+/// Reads questions: one AuthZEN evaluation request, an array of them, or one after the other (JSON lines). An item
+/// with a member `query` is asked that.
+pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Query>> {
+    let shown = path.display();
+    let text = std::fs::read(path).with_context(|| format!("can't read `{shown}`"))?;
+    let mut queries = Vec::new();
+    for value in serde_json::Deserializer::from_slice(&text).into_iter::<Json>() {
+        let items = match value.with_context(|| format!("`{shown}` is not JSON"))? {
+            Json::Array(items) => items,
+            item => vec![item],
+        };
+        for item in items {
+            let query = item.get("query").unwrap_or(&item);
+            let read = json::query(query.to_string().as_bytes());
+            queries.push(read.map_err(|faults| {
+                let faults: Vec<String> =
+                    faults.iter().map(|fault| format!("`{}` {}", fault.field, fault.description)).collect();
+                anyhow::anyhow!("`{shown}`, question {}: {}", queries.len() + 1, faults.join("; "))
+            })?);
+        }
+    }
+    if queries.is_empty() {
+        bail!("`{shown}` has no question");
+    }
+    Ok(queries)
+}
+
+fn check(query: Query) -> proto::CheckRequest {
+    let Query { subject, action, resource, context, policy: _, explain: _ } = query;
+    proto::CheckRequest {
+        subject: Some(proto::Subject {
+            r#type: subject.kind,
+            id: subject.id,
+            properties: attributes(subject.properties),
+        }),
+        action: Some(proto::Action { name: action.name, properties: attributes(action.properties) }),
+        resource: Some(proto::Resource {
+            r#type: resource.kind,
+            id: resource.id,
+            properties: attributes(resource.properties),
+        }),
+        context: attributes(context),
+        ..proto::CheckRequest::default()
+    }
+}
+
+fn item(check: proto::CheckRequest) -> proto::BatchCheckItem {
+    let proto::CheckRequest { subject, action, resource, context, .. } = check;
+    proto::BatchCheckItem { subject, action, resource, context, ..proto::BatchCheckItem::default() }
+}
+
+fn attributes(object: Object) -> Option<wire::Object> {
+    (!object.is_empty()).then(|| object.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> anyhow::Result<Vec<Query>> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        read(file.path())
+    }
+
+    const QUESTION: &str =
+        r#"{"subject":{"type":"user","id":"a"},"action":{"name":"read"},"resource":{"type":"document","id":"1"}}"#;
+
+    #[test]
+    fn reads_one_question_an_array_lines_and_the_corpus() {
+        assert_eq!(read_text(QUESTION).unwrap().len(), 1);
+        assert_eq!(read_text(&format!("[{QUESTION}, {QUESTION}]")).unwrap().len(), 2);
+        assert_eq!(read_text(&format!("{QUESTION}\n{QUESTION}\n{QUESTION}\n")).unwrap().len(), 3);
+        assert_eq!(read_text(&format!(r#"[{{"name":"n","query":{QUESTION}}}]"#)).unwrap().len(), 1);
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/questions.json");
+        assert!(read(&corpus).unwrap().len() > 10);
+    }
+
+    #[test]
+    fn says_which_question_is_wrong_and_how() {
+        let error = read_text(&format!(r#"{QUESTION} {{"subject":{{"type":"user"}}}}"#)).unwrap_err().to_string();
+        assert!(error.contains("question 2") && error.contains("`subject.id` is missing"), "{error}");
+        assert!(read_text("[]").unwrap_err().to_string().contains("has no question"));
+        assert!(read_text("{").is_err());
+    }
+
+    #[test]
+    fn a_batch_goes_on_where_the_last_one_ended() {
+        let queries = read_text(&format!("[{QUESTION}, {QUESTION}, {QUESTION}]")).unwrap();
+        let requests = Requests::encode(queries, Method::BatchCheck(2), None);
+        assert_eq!(requests.len(), 2);
+        let batch = proto::BatchCheckRequest::decode(requests.body(3)).unwrap();
+        assert_eq!(batch.items.len(), 2);
+    }
+}

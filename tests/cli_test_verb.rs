@@ -1,0 +1,152 @@
+//! `verdict test`, as people and build servers run it.
+
+mod common;
+
+use common::{code, err, folder, out, verdict};
+use serde_json::Value;
+
+const POLICY: &str = "package authz\n\nallow if input.x == 1\n\nother if input.x == 2\n";
+
+const MIXED: &str = "package authz_test\n\nimport data.authz\n\ntest_passes if authz.allow with input as {\"x\": 1}\n\n\
+                     test_fails if {\n\tprint(\"x is\", 2, \"\\u001b[31m<&\\\"\")\n\tauthz.allow with input as {\"x\": 2}\n}\n\n\
+                     todo_test_later if false\n\ntest_errs := x if { some x in [1, 2] }\n";
+
+#[test]
+fn all_passed_is_0() {
+    let folder = folder(&[("a.rego", POLICY), ("a_test.rego", "package t\ntest_a if not data.authz.allow\n")]);
+    let ran = verdict(folder.path(), &["test", "."], "");
+    assert_eq!((code(&ran), out(&ran).as_str()), (0, "PASS: 1/1\n"), "{}", err(&ran));
+    let ran = verdict(folder.path(), &["test", ".", "-v"], "");
+    assert!(out(&ran).contains("data.t.test_a: PASS ("), "{}", out(&ran));
+}
+
+#[test]
+fn a_failure_is_1_with_its_place_and_its_prints() {
+    let folder = folder(&[("a.rego", POLICY), ("a_test.rego", MIXED)]);
+    let ran = verdict(folder.path(), &["test", "."], "");
+    let shown = out(&ran);
+    assert_eq!(code(&ran), 1);
+    for part in [
+        "a_test.rego:7: data.authz_test.test_fails: FAIL",
+        "a_test.rego:8: x is 2 ",
+        "data.authz_test.todo_test_later: SKIPPED",
+        "data.authz_test.test_errs: ERROR",
+        "rules must not produce multiple outputs",
+        "PASS: 1/4\nFAIL: 1/4\nSKIPPED: 1/4\nERROR: 1/4\n",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    assert!(!shown.contains("test_passes") && !shown.contains('\u{1b}'), "{shown}");
+}
+
+#[test]
+fn chooses_by_expression() {
+    let folder = folder(&[("a.rego", POLICY), ("a_test.rego", MIXED)]);
+    let ran = verdict(folder.path(), &["test", ".", "--run", r"^data\.authz_test\.test_pass"], "");
+    assert_eq!((code(&ran), out(&ran).as_str()), (0, "PASS: 1/1\n"));
+    let ran = verdict(folder.path(), &["test", ".", "--run", "nothing"], "");
+    assert_eq!(code(&ran), 2);
+    assert!(err(&ran).contains("none of 4 tests matches `nothing`"), "{}", err(&ran));
+    let ran = verdict(folder.path(), &["test", ".", "--run", "("], "");
+    assert_eq!(code(&ran), 64);
+}
+
+#[test]
+fn junit_is_valid_xml_with_a_suite_for_each_package() {
+    let folder = folder(&[
+        ("a.rego", POLICY),
+        ("a_test.rego", MIXED),
+        ("b_test.rego", "package b_test\ntest_table[note] if {\n\tsome note in [\"<&\\\"'>\"]\n\tnote == 1\n}\n"),
+    ]);
+    let ran = verdict(folder.path(), &["test", ".", "--format", "junit"], "");
+    assert_eq!(code(&ran), 1);
+    let text = out(&ran);
+    let document = roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let suites: Vec<_> = document.descendants().filter(|node| node.has_tag_name("testsuite")).collect();
+    assert_eq!(
+        suites.iter().map(|suite| suite.attribute("name").unwrap()).collect::<Vec<_>>(),
+        ["data.authz_test", "data.b_test"]
+    );
+    let counts = ["tests", "failures", "errors", "skipped"].map(|name| suites[0].attribute(name).unwrap());
+    assert_eq!(counts, ["4", "1", "1", "1"]);
+    let failed = document.descendants().find(|node| node.attribute("name") == Some("test_fails")).unwrap();
+    assert_eq!(failed.attribute("line"), Some("7"));
+    let printed = failed.descendants().find(|node| node.has_tag_name("system-out")).unwrap().text().unwrap();
+    assert!(printed.ends_with("x is 2 \u{fffd}[31m<&\""), "{printed}");
+    let table = document.descendants().rfind(|node| node.has_tag_name("failure")).unwrap();
+    assert!(table.attribute("message").unwrap().ends_with("failed for <&\"'>"));
+}
+
+#[test]
+fn json_has_tests_summary_and_coverage() {
+    let folder = folder(&[("a.rego", POLICY), ("a_test.rego", MIXED)]);
+    let ran = verdict(folder.path(), &["test", ".", "--format", "json", "--coverage"], "");
+    let report: Value = serde_json::from_str(&out(&ran)).unwrap();
+    assert_eq!(report["summary"]["failed"], 1);
+    assert_eq!(report["tests"][1]["name"], "test_fails");
+    assert_eq!(report["tests"][1]["location"]["row"], 7);
+    assert_eq!(report["tests"][1]["fail"], true);
+    assert!(report["coverage"]["coverage"].is_number());
+    assert!(report["coverage"]["files"]["./a.rego"]["covered"].is_array(), "{report}");
+}
+
+#[test]
+fn coverage_below_the_threshold_is_1() {
+    let folder = folder(&[
+        ("a.rego", POLICY),
+        ("a_test.rego", "package t\ntest_a if data.authz.allow with input as {\"x\": 1}\n"),
+    ]);
+    let ran = verdict(folder.path(), &["test", ".", "--threshold", "50"], "");
+    assert_eq!(code(&ran), 0, "{}", err(&ran));
+    assert!(out(&ran).contains(" 50.00 %  ./a.rego  not covered: 5"), "{}", out(&ran));
+    let ran = verdict(folder.path(), &["test", ".", "--threshold", "50.1"], "");
+    assert_eq!(code(&ran), 1);
+    assert!(err(&ran).contains("coverage is 50.00 %, below the threshold of 50.1 %"), "{}", err(&ran));
+    assert_eq!(code(&verdict(folder.path(), &["test", ".", "--threshold", "101"], "")), 64);
+}
+
+#[test]
+fn a_runaway_is_an_error_and_the_others_still_run() {
+    let long = "package t\ntest_a if { every x in numbers.range(1, 100000) { every y in numbers.range(1, 1000) { x + y > 0 } } }\n\
+                test_b if true\n";
+    let folder = folder(&[("a_test.rego", long)]);
+    let ran = verdict(folder.path(), &["test", ".", "--timeout", "200ms"], "");
+    assert_eq!(code(&ran), 1);
+    assert!(out(&ran).contains("it took longer than 200ms"), "{}", out(&ran));
+    assert!(out(&ran).ends_with("PASS: 1/2\nERROR: 1/2\n"), "{}", out(&ran));
+}
+
+#[test]
+fn what_cannot_run_is_2_and_says_why() {
+    let faulty =
+        folder(&[("a.rego", "package a\nallow if {\n\tnosuch(1)\n}\n"), ("a_test.rego", "package t\ntest_a if x\n")]);
+    let ran = verdict(faulty.path(), &["test", "."], "");
+    assert_eq!(code(&ran), 2);
+    for part in ["undefined function `nosuch`", "./a.rego:3:2", "nosuch(1)", "./a_test.rego:2:11"] {
+        assert!(err(&ran).contains(part), "{part} in {}", err(&ran));
+    }
+    let none = folder(&[("a.rego", POLICY)]);
+    let ran = verdict(none.path(), &["test", "."], "");
+    assert_eq!(code(&ran), 2);
+    assert!(err(&ran).contains("a test is a rule whose name starts with `test_`"), "{}", err(&ran));
+    for path in ["nowhere", "empty"] {
+        std::fs::create_dir_all(none.path().join("empty")).unwrap();
+        let ran = verdict(none.path(), &["test", path], "");
+        assert_eq!(code(&ran), 2);
+        assert!(err(&ran).contains(path), "{}", err(&ran));
+    }
+}
+
+#[test]
+fn takes_several_folders_single_files_and_rego_v0() {
+    let folder = folder(&[
+        ("one/a.rego", "package a\nallow { input.x == data.limit }\n"),
+        ("one/data.json", "{\"limit\": 1}"),
+        ("two/a_test.rego", "package t\ntest_a { data.a.allow with input as {\"x\": 1} }\ntest_b { true }\n"),
+    ]);
+    let ran = verdict(folder.path(), &["test", "one", "two", "--rego-v0"], "");
+    assert_eq!((code(&ran), out(&ran).as_str()), (0, "PASS: 2/2\n"), "{}", err(&ran));
+    let ran = verdict(folder.path(), &["test", "one", "two/a_test.rego", "--rego-v0", "-v"], "");
+    assert!(out(&ran).contains("two/a_test.rego:2: data.t.test_a: PASS"), "{}", out(&ran));
+    assert_eq!(code(&verdict(folder.path(), &["test", "one", "two"], "")), 2);
+}
