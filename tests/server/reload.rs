@@ -231,7 +231,7 @@ async fn no_answer_contradicts_the_revision_that_it_names() {
     let mut turn = 0_u64;
     eventually("twenty revisions", async || {
         turn += 1;
-        folder.write("authz.rego", &version(turn % 2 == 0));
+        folder.write("authz.rego", &version(turn.is_multiple_of(2)));
         let sequence = server.metric("verdict_active_revision").await;
         (sequence >= Some(20.0)).then_some(())
     })

@@ -99,13 +99,13 @@ impl Serve {
         let kept = Arc::clone(&lines);
         std::thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let line = serde_json::from_str(&line).unwrap_or_else(|_| Json::String(line));
+                let line = serde_json::from_str(&line).unwrap_or(Json::String(line));
                 kept.lock().unwrap().push(line);
             }
         });
         let mut server = Server { child, lines, grpc: String::new(), http: ([127, 0, 0, 1], 0).into() };
         let listening = server.logged("listening").await;
-        server.grpc = listening["grpc"].as_str().unwrap().to_owned();
+        listening["grpc"].as_str().unwrap().clone_into(&mut server.grpc);
         server.http = listening["http"].as_str().unwrap().parse().unwrap();
         server
     }
