@@ -207,13 +207,35 @@ impl FromStr for Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("sha256:")?;
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        // Each verdict names one, so not digit by digit through the formatting machinery.
+        const DIGITS: [u8; 16] = *b"0123456789abcdef";
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+        let mut text = *b"sha256:0000000000000000000000000000000000000000000000000000000000000000";
+        for (pair, byte) in text.iter_mut().skip(7).zip(self.0.iter().flat_map(|byte| [byte >> 4, byte & 15])) {
+            *pair = digit(byte);
+        }
+        out.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
 impl fmt::Debug for Digest {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_read_as_it_is_written() {
+        let digest = Digest(std::array::from_fn(|n| u8::try_from(n * 7 % 256).unwrap()));
+        let text = digest.to_string();
+        assert!(text.starts_with("sha256:00070e15") && text.len() == 71, "{text}");
+        assert_eq!(text.parse(), Ok(digest));
+        for wrong in ["", "sha256:", "sha256:zz", &text[1..], &format!("{text}0"), &text.replace('7', "é")] {
+            assert_eq!(wrong.parse::<Digest>(), Err(InvalidDigest), "{wrong}");
+        }
     }
 }

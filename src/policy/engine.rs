@@ -6,9 +6,14 @@ use std::{
     time::Duration,
 };
 
-use super::budget::{self, Budget};
 use anyhow::Error;
 use regorus::{LimitError, PolicyLengthConfig, Value as Rego, utils::limits::ExecutionTimerConfig};
+
+use super::{
+    budget::{self, Budget},
+    value::Names,
+};
+use crate::decision::Query;
 
 /// Work units between two looks at the clock.
 const CHECK_INTERVAL: NonZeroU32 = NonZeroU32::new(128).unwrap();
@@ -30,6 +35,7 @@ pub(super) struct Engine {
     pristine: regorus::Engine,
     // What `working` is asked about, so that its replacement is asked about the same.
     input: Rego,
+    names: Names,
 }
 
 impl Engine {
@@ -51,10 +57,15 @@ impl Engine {
     /// Takes an engine with its policies and data, and makes its preparations, so that no question pays for them.
     pub(super) fn prepare(mut engine: regorus::Engine) -> Result<Self, Error> {
         engine.eval_query("true".to_owned(), false)?;
-        Ok(Self { working: engine.clone(), pristine: engine, input: Rego::Undefined })
+        Ok(Self { working: engine.clone(), pristine: engine, input: Rego::Undefined, names: Names::new() })
     }
 
     /// Sets the question.
+    pub(super) fn ask(&mut self, query: &Query) {
+        self.set_input(self.names.input(query));
+    }
+
+    /// Sets any input.
     pub(super) fn set_input(&mut self, input: Rego) {
         self.input = input.clone();
         self.working.set_input(input);

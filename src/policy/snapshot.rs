@@ -17,7 +17,6 @@ use super::{
     fault::Faults,
     index::{Entry, Index, Package, RuleInfo},
     pool::Pool,
-    value,
 };
 use crate::{
     bundle::Bundle,
@@ -118,7 +117,7 @@ fn answer(engine: &mut Engine, index: &Index, query: &Query, entry: &EntryPoint,
         let message = format!("`{entry}` is no rule, and no package with a rule `decision` or `allow`");
         return contract::no_decision(message);
     };
-    engine.set_input(value::input(query));
+    engine.ask(query);
     let mut asked = Asked { engine, index, granted, budget };
     let mut verdict = match found {
         Entry::Rule(rule) => asked.rule(rule),

@@ -1,23 +1,57 @@
 //! Domain values to Rego values and back, without a detour through text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use regorus::Value as Rego;
 
 use crate::decision::{MAX_DEPTH, Number, Object, Query, Value};
 
-/// The question as the policy's `input` (design, *What a policy sees*).
-pub(super) fn input(query: &Query) -> Rego {
-    let Query { subject, action, resource, context, policy: _, explain: _ } = query;
-    let entity = |kind: &str, id: &str, properties: &Object| {
-        object([("id", text(id)), ("properties", from_object(properties)), ("type", text(kind))])
-    };
-    object([
-        ("action", object([("name", text(&action.name)), ("properties", from_object(&action.properties))])),
-        ("context", from_object(context)),
-        ("resource", entity(&resource.kind, &resource.id, &resource.properties)),
-        ("subject", entity(&subject.kind, &subject.id, &subject.properties)),
-    ])
+/// The names that every `input` has. An evaluator keeps its own, so that asking it makes none and shares none.
+pub(super) struct Names {
+    action: Rego,
+    context: Rego,
+    id: Rego,
+    name: Rego,
+    properties: Rego,
+    resource: Rego,
+    subject: Rego,
+    kind: Rego,
+}
+
+impl Names {
+    /// Fresh names.
+    pub(super) fn new() -> Self {
+        Self {
+            action: text("action"),
+            context: text("context"),
+            id: text("id"),
+            name: text("name"),
+            properties: text("properties"),
+            resource: text("resource"),
+            subject: text("subject"),
+            kind: text("type"),
+        }
+    }
+
+    /// The question as the policy's `input` (design, *What a policy sees*).
+    pub(super) fn input(&self, query: &Query) -> Rego {
+        let Query { subject, action, resource, context, policy: _, explain: _ } = query;
+        let entity = |kind: &str, id: &str, properties: &Object| {
+            object([(&self.id, text(id)), (&self.properties, from_object(properties)), (&self.kind, text(kind))])
+        };
+        object([
+            (
+                &self.action,
+                object([(&self.name, text(&action.name)), (&self.properties, from_object(&action.properties))]),
+            ),
+            (&self.context, from_object(context)),
+            (&self.resource, entity(&resource.kind, &resource.id, &resource.properties)),
+            (&self.subject, entity(&subject.kind, &subject.id, &subject.properties)),
+        ])
+    }
 }
 
 /// A domain value as a Rego value.
@@ -94,7 +128,11 @@ fn from_object(members: &Object) -> Rego {
     if members.is_empty() {
         return Rego::new_object();
     }
-    Rego::from(members.iter().map(|(name, value)| (text(name), from_value(value))).collect::<BTreeMap<_, _>>())
+    let mut object = regorus::value::Object::new();
+    for (name, value) in members.iter() {
+        object.insert(text(name), from_value(value));
+    }
+    Rego::Object(Arc::new(object))
 }
 
 fn from_number(number: &Number) -> Rego {
@@ -127,8 +165,12 @@ fn text(string: &str) -> Rego {
     Rego::String(string.into())
 }
 
-fn object<const N: usize>(members: [(&str, Rego); N]) -> Rego {
-    Rego::from(members.into_iter().map(|(name, value)| (text(name), value)).collect::<BTreeMap<_, _>>())
+fn object<const N: usize>(members: [(&Rego, Rego); N]) -> Rego {
+    let mut object = regorus::value::Object::new();
+    for (name, value) in members {
+        object.insert(name.clone(), value);
+    }
+    Rego::Object(Arc::new(object))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(super) fn question(request: CheckRequest) -> Question {
     let policy = reader.policy(&policy);
     let explain = reader.explain(explain);
     let request_id = reader.request_id(request_id);
-    let query = reader.finish(given, Members::default(), policy, explain, !query_json.is_empty());
+    let query = reader.finish(given, &Members::default(), policy, explain, !query_json.is_empty());
     Question { request_id, query }
 }
 
@@ -67,7 +67,7 @@ pub(super) fn item(item: BatchCheckItem, defaults: &Defaults) -> Question {
     let given = reader.members(subject, action, resource, context, &query_json);
     let policy = reader.policy(&policy).or_else(|| defaults.policy.clone());
     let request_id = reader.request_id(request_id);
-    let query = reader.finish(given, defaults.members.clone(), policy, defaults.explain, false);
+    let query = reader.finish(given, &defaults.members, policy, defaults.explain, false);
     Question { request_id, query }
 }
 
@@ -165,15 +165,15 @@ impl Reader {
     fn finish(
         mut self,
         given: Members,
-        defaults: Members,
+        defaults: &Members,
         policy: Option<EntryPoint>,
         explain: bool,
         whole_json: bool,
     ) -> Result<Query, Vec<FieldViolation>> {
-        let subject = given.subject.or(defaults.subject);
-        let action = given.action.or(defaults.action);
-        let resource = given.resource.or(defaults.resource);
-        let context = given.context.or(defaults.context).unwrap_or_default();
+        let subject = given.subject.or_else(|| defaults.subject.clone());
+        let action = given.action.or_else(|| defaults.action.clone());
+        let resource = given.resource.or_else(|| defaults.resource.clone());
+        let context = given.context.or_else(|| defaults.context.clone()).unwrap_or_default();
         let unreadable = self.violations.iter().any(|violation| violation.field == "query_json");
         for (name, absent) in
             [("subject", subject.is_none()), ("action", action.is_none()), ("resource", resource.is_none())]

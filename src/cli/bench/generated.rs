@@ -25,8 +25,10 @@ const POLICY: &str = r#"package authz
 default decision := {"allow": false, "reasons": [{"code": "no_role_grants_action"}]}
 
 decision := {"allow": true, "reasons": [{"code": "role_grants_action"}]} if {
-	some role in data.directory.users[input.subject.id].roles
-	input.action.name in data.directory.grants[role][input.resource.type]
+	directory := data.directory
+	some role in directory.users[input.subject.id].roles
+	grants := directory.grants[role]
+	input.action.name in grants[input.resource.type]
 }
 "#;
 
