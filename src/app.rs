@@ -165,8 +165,12 @@ async fn report_health(reporter: grpc::HealthReporter, state: Arc<State>) -> &'s
     let mut serving = state.serving();
     loop {
         let now = *serving.borrow_and_update();
+        if now == state::Serving::Draining {
+            reporter.end().await;
+            return "health reporter";
+        }
         reporter.set_serving(now == state::Serving::Ready).await;
-        if now == state::Serving::Draining || serving.changed().await.is_err() {
+        if serving.changed().await.is_err() {
             return "health reporter";
         }
     }
