@@ -369,6 +369,38 @@ async fn what_breaks_grpc_itself_breaks_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_browser_can_ask_nothing() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let (_folder, server) = echo().await;
+    let body = raw::frame(&base(ALWAYS));
+    for content_type in ["text/plain", "application/json", "application/x-www-form-urlencoded", ""] {
+        let answer = raw::call(&server, "Check", body.clone(), &[("content-type", content_type)]).await;
+        assert_eq!((answer.http, answer.messages.len()), (415, 0), "{content_type}");
+    }
+    for content_type in ["application/grpc", "application/grpc+proto"] {
+        let answer = raw::call(&server, "Check", body.clone(), &[("content-type", content_type)]).await;
+        assert_eq!(answer.status().code(), Code::Ok, "{content_type}");
+    }
+    // HTTP/1.1, which is what a page can have sent to any address, and with a name of its own to read the answer.
+    let mut stream = tokio::net::TcpStream::connect(&server.grpc).await.unwrap();
+    let head = format!(
+        "POST /verdict.v1.DecisionService/Check HTTP/1.1\r\nhost: rebound.example\r\nconnection: close\r\n\
+         content-type: application/grpc\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(&body).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 505"), "{answer}");
+    let decided = r#"verdict_decisions_total{entry_point="data.always.decision",effect="allow"}"#;
+    assert_eq!(server.metric(decided).await, Some(2.0));
+    server.unharmed().await;
+}
+
+#[tokio::test]
 async fn headers_beyond_all_bounds_reach_no_policy() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

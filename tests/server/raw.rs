@@ -10,6 +10,7 @@ const SERVICE: &str = "/verdict.v1.DecisionService/";
 
 /// What came back.
 pub(crate) struct Answer {
+    pub(crate) http: u16,
     pub(crate) messages: Bytes,
     /// The gRPC status, from the trailers or, where there was nothing else, from the headers.
     pub(crate) status: Option<Status>,
@@ -86,7 +87,7 @@ pub(crate) async fn call(server: &Server, method: &str, body: Bytes, headers: &[
     let status = Status::from_header_map(&trailers).or_else(|| Status::from_header_map(&head.headers));
     sending.abort();
     connection.abort();
-    Answer { messages: messages.freeze(), status }
+    Answer { http: head.status.as_u16(), messages: messages.freeze(), status }
 }
 
 /// Asks one question that is already encoded.

@@ -6,14 +6,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures::future::{FutureExt as _, Map};
-use tonic::codegen::{Service, http};
+use futures::future::{Either, FutureExt as _, Map, Ready, ready};
+use tonic::codegen::{
+    Service,
+    http::{self, StatusCode, Version, header::CONTENT_TYPE},
+};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::api::{Observer, status::CallError};
 
-/// A message over the limit is `RESOURCE_EXHAUSTED` with an `ErrorInfo`, where tonic says `OUT_OF_RANGE` with none.
+/// What is no gRPC is refused; a message over the limit is `RESOURCE_EXHAUSTED` with an `ErrorInfo`, where tonic says `OUT_OF_RANGE` with none.
 #[derive(Clone)]
 pub struct Limits<S> {
     inner: S,
@@ -43,18 +46,34 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Map<S::Future, Rewrite>;
+    type Future = Either<Ready<Result<Response, Infallible>>, Map<S::Future, Rewrite>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        if let Some(refused) = no_grpc(&request) {
+            let mut response = Response::new(tonic::body::Body::empty());
+            *response.status_mut() = refused;
+            return Either::Left(ready(Ok(response)));
+        }
         let (limit, observer) = (self.max_message_bytes, self.observer.clone());
         let rewrite: Rewrite =
             Box::new(move |response| response.map(|response| rewritten(response, limit, observer.as_deref())));
-        self.inner.call(request).map(rewrite)
+        Either::Right(self.inner.call(request).map(rewrite))
     }
+}
+
+/// What a request gets that is not gRPC ("PROTOCOL-HTTP2.md": HTTP/2, and 415 for another content type). tonic would
+/// answer it; but what can send it is a browser, made to by any page that its user visits.
+fn no_grpc<B>(request: &http::Request<B>) -> Option<StatusCode> {
+    if request.version() != Version::HTTP_2 {
+        return Some(StatusCode::HTTP_VERSION_NOT_SUPPORTED);
+    }
+    let content_type = request.headers().get(CONTENT_TYPE);
+    let is_grpc = content_type.is_some_and(|content_type| content_type.as_bytes().starts_with(b"application/grpc"));
+    (!is_grpc).then_some(StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
 fn rewritten(response: Response, limit: usize, observer: Option<&dyn Observer>) -> Response {
