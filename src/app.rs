@@ -88,6 +88,7 @@ impl App {
             draining.clone(),
         );
         let routes = grpc::routes(service, health, &grpc_config).map_err(|error| Error::System(error.to_string()))?;
+        let routes = routes.observed(Arc::clone(&state) as Arc<dyn crate::api::Observer>);
         let door = listen::Options {
             max_concurrent_streams: grpc_config.max_concurrent_streams,
             drain_timeout: server.drain_timeout,
@@ -164,8 +165,12 @@ async fn report_health(reporter: grpc::HealthReporter, state: Arc<State>) -> &'s
     let mut serving = state.serving();
     loop {
         let now = *serving.borrow_and_update();
+        if now == state::Serving::Draining {
+            reporter.end().await;
+            return "health reporter";
+        }
         reporter.set_serving(now == state::Serving::Ready).await;
-        if now == state::Serving::Draining || serving.changed().await.is_err() {
+        if serving.changed().await.is_err() {
             return "health reporter";
         }
     }

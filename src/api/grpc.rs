@@ -2,6 +2,7 @@
 
 pub mod codec;
 mod deadline;
+mod health;
 mod limits;
 mod question;
 pub mod received;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use tonic::service::Routes;
 
+pub use health::{Health, HealthReporter};
 pub use limits::Limits;
 pub use service::{DecisionIds, Service};
 
@@ -44,7 +46,7 @@ where
     use proto::decision_service_server::DecisionServiceServer;
 
     let service = DecisionServiceServer::new(service).max_decoding_message_size(config.max_message_bytes);
-    let mut routes = Routes::new(service).add_service(health.service);
+    let mut routes = Routes::new(service).add_service(health.service());
     if config.reflection {
         let builder = || {
             tonic_reflection::server::Builder::configure()
@@ -55,45 +57,6 @@ where
         routes = routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?);
     }
     Ok(Limits::new(routes.prepare(), config.max_message_bytes))
-}
-
-/// The health service, and the handle that says how it goes.
-pub struct Health {
-    reporter: tonic_health::server::HealthReporter,
-    service: tonic_health::pb::health_server::HealthServer<tonic_health::server::HealthService>,
-}
-
-/// Says how the services go.
-#[derive(Clone)]
-pub struct HealthReporter(tonic_health::server::HealthReporter);
-
-impl Health {
-    /// A health service that says `NOT_SERVING` until told otherwise.
-    pub async fn new() -> Self {
-        let (reporter, _) = tonic_health::server::health_reporter();
-        let service = tonic_health::server::HealthService::from_health_reporter(reporter.clone());
-        let service = tonic_health::pb::health_server::HealthServer::new(service);
-        let health = Self { reporter, service };
-        health.reporter().set_serving(false).await;
-        health
-    }
-
-    /// The handle.
-    #[must_use]
-    pub fn reporter(&self) -> HealthReporter {
-        HealthReporter(self.reporter.clone())
-    }
-}
-
-impl HealthReporter {
-    /// Sets the status of the server as a whole and of the decision service.
-    pub async fn set_serving(&self, serving: bool) {
-        use tonic_health::ServingStatus::{NotServing, Serving};
-
-        for name in ["", SERVICE_NAME] {
-            self.0.set_service_status(name, if serving { Serving } else { NotServing }).await;
-        }
-    }
 }
 
 /// Settings of the gRPC door.

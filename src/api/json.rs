@@ -23,14 +23,7 @@ pub struct Members {
 
 /// Reads one whole question; every violated field is named. Members that AuthZEN does not know are ignored (§6.1).
 pub fn query(json: &[u8]) -> Result<Query, Vec<FieldViolation>> {
-    let mut violations = Vec::new();
-    let members = match members(json) {
-        Ok(members) => members,
-        Err(faults) => {
-            violations = faults;
-            Members::default()
-        }
-    };
+    let (members, mut violations) = members(json);
     let named = |violations: &[FieldViolation], name: &str| {
         violations.iter().any(|violation| violation.field.starts_with(name) || violation.field == "query_json")
     };
@@ -54,11 +47,13 @@ pub fn query(json: &[u8]) -> Result<Query, Vec<FieldViolation>> {
     }
 }
 
-/// Reads the members that are there.
-pub fn members(json: &[u8]) -> Result<Members, Vec<FieldViolation>> {
-    let parsed = value::parse(json).map_err(|fault| vec![FieldViolation::new("query_json", fault)])?;
-    let Value::Object(mut members) = parsed else {
-        return Err(vec![FieldViolation::new("query_json", "is not a JSON object")]);
+/// Reads the members that are there, and what is wrong with them; with a violation they are no question.
+pub fn members(json: &[u8]) -> (Members, Vec<FieldViolation>) {
+    let unusable = |fault: String| (Members::default(), vec![FieldViolation::new("query_json", fault)]);
+    let mut members = match value::parse(json) {
+        Ok(Value::Object(members)) => members,
+        Ok(_) => return unusable("is not a JSON object".to_owned()),
+        Err(fault) => return unusable(fault),
     };
     let mut violations = Vec::new();
     let mut object = |name: &str, violations: &mut Vec<FieldViolation>| match members.remove(name) {
@@ -106,7 +101,7 @@ pub fn members(json: &[u8]) -> Result<Members, Vec<FieldViolation>> {
     let action = entity("action", action, ["", "name"]).map(|(_, name, properties)| Action { name, properties });
     let resource =
         entity("resource", resource, ["type", "id"]).map(|(kind, id, properties)| Resource { kind, id, properties });
-    if violations.is_empty() { Ok(Members { subject, action, resource, context }) } else { Err(violations) }
+    (Members { subject, action, resource, context }, violations)
 }
 
 fn check_depth(field: &str, object: &Object, violations: &mut Vec<FieldViolation>) {

@@ -43,9 +43,16 @@ pub enum CallError {
 pub const DOMAIN: &str = "verdict";
 
 impl FieldViolation {
-    /// A violation of `field`.
+    /// A violation of `field`. A long description is cut: it may quote the caller, and it travels in a header, which
+    /// many clients take for an attack from 8 KiB on and then close the connection, with all the calls on it.
     pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
-        Self { field: field.into(), description: description.into() }
+        const LONGEST: usize = 300;
+        let mut description = description.into();
+        if description.len() > LONGEST {
+            description.truncate(description.floor_char_boundary(LONGEST));
+            description.push('…');
+        }
+        Self { field: field.into(), description }
     }
 }
 

@@ -1,6 +1,9 @@
 //! JSON-like values, as questions and answers carry them. Knows no wire format and no policy language.
 
-use std::{cmp::Ordering, fmt};
+use std::{
+    collections::{BTreeMap, btree_map},
+    fmt,
+};
 
 /// How deep a question's values may nest: an object in an object is two deep.
 pub const MAX_DEPTH: usize = 64;
@@ -37,10 +40,11 @@ pub enum Number {
 }
 
 /// An object: names and values, in ascending order of names, each name once.
+///
+/// A map and not a sorted list: callers choose the names and their order, and no order may cost the square of the size.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Object {
-    // INVARIANT: sorted by name, names unique.
-    members: Vec<(String, Value)>,
+    members: BTreeMap<String, Value>,
 }
 
 impl Number {
@@ -105,34 +109,18 @@ impl Object {
 
     /// Sets a member; of two values for one name the later stays.
     pub fn insert(&mut self, name: String, value: Value) {
-        // Senders mostly write names in order, so try the end before searching.
-        match self.members.last_mut().map(|last| (last.0.as_str().cmp(&name), last)) {
-            None | Some((Ordering::Less, _)) => self.members.push((name, value)),
-            Some((Ordering::Equal, last)) => last.1 = value,
-            Some((Ordering::Greater, _)) => {
-                match self.members.binary_search_by(|member| member.0.as_str().cmp(&name)) {
-                    Ok(at) => {
-                        if let Some(member) = self.members.get_mut(at) {
-                            member.1 = value;
-                        }
-                    }
-                    Err(at) => self.members.insert(at, (name, value)),
-                }
-            }
-        }
+        self.members.insert(name, value);
     }
 
     /// The member of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
-        let at = self.members.binary_search_by(|member| member.0.as_str().cmp(name)).ok()?;
-        self.members.get(at).map(|member| &member.1)
+        self.members.get(name)
     }
 
     /// Takes the member of that name out.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
-        let at = self.members.binary_search_by(|member| member.0.as_str().cmp(name)).ok()?;
-        Some(self.members.remove(at).1)
+        self.members.remove(name)
     }
 
     /// The members in ascending order of names.
@@ -155,17 +143,13 @@ impl Object {
 
 impl FromIterator<(String, Value)> for Object {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(members: I) -> Self {
-        let mut object = Self::new();
-        for (name, value) in members {
-            object.insert(name, value);
-        }
-        object
+        Self { members: members.into_iter().collect() }
     }
 }
 
 impl IntoIterator for Object {
     type Item = (String, Value);
-    type IntoIter = std::vec::IntoIter<(String, Value)>;
+    type IntoIter = btree_map::IntoIter<String, Value>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.members.into_iter()

@@ -94,10 +94,9 @@ impl Reader {
             for (field, _) in doubled.into_iter().filter(|(_, given)| *given) {
                 self.violate(field, "is given together with `query_json`; give one of them");
             }
-            return json::members(query_json).unwrap_or_else(|faults| {
-                self.violations.extend(faults);
-                Members::default()
-            });
+            let (members, faults) = json::members(query_json);
+            self.violations.extend(faults);
+            return members;
         }
         Members {
             subject: subject.map(|proto::Subject { r#type, id, properties }| Subject {

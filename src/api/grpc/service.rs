@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{
     Config,
     deadline::{self, Deadline},
-    limits::is_too_large,
+    limits::in_our_words,
     proto::{
         BatchCheckItem, BatchCheckRequest, BatchCheckResponse, BatchSemantics, CheckRequest, CheckResponse,
         CheckStreamRequest, CheckStreamResponse, Verdict as VerdictMessage, check_stream_response::Answer,
@@ -93,17 +93,17 @@ impl DecisionService for Service {
         let inner = Arc::clone(&self.0);
         let draining = inner.draining.clone();
         let limit = inner.config.max_message_bytes;
-        // A fault of the stream itself ends it, after what was read before it.
-        let questions = request.into_inner().map(move |question| {
-            question
-                .map_err(|status| if is_too_large(&status) { CallError::MessageTooLarge(limit).into() } else { status })
+        // A fault of the stream itself ends it, after the answers to what was read before it.
+        let fault = Arc::new(OnceLock::new());
+        let found = Arc::clone(&fault);
+        let questions = request.into_inner().scan((), move |(), question| {
+            future::ready(question.map_err(|status| found.set(in_our_words(status, limit))).ok())
         });
         let answers = questions.take_until(draining.clone().cancelled_owned()).map({
             let inner = Arc::clone(&inner);
-            move |question: Result<CheckStreamRequest, Status>| {
+            move |question: CheckStreamRequest| {
                 let inner = Arc::clone(&inner);
                 async move {
-                    let question = question?;
                     // On a task of its own, so that one stream can use every core. Awaited: none dies unseen.
                     let task = tokio::spawn(async move { inner.stream_item(question) });
                     task.await.map_err(|_| Status::internal("a decision's task ended without an answer"))
@@ -120,7 +120,12 @@ impl DecisionService for Service {
         let closing = move || {
             let _call = &call;
             let passed = ends.is_some_and(|ends| tokio::time::Instant::now() >= ends);
-            if passed {
+            if let Some((status, reason)) = fault.get() {
+                if let Some(reason) = reason {
+                    inner.observer.failed(reason);
+                }
+                Some(Err(status.clone()))
+            } else if passed {
                 Some(Err(inner.failed(CallError::DeadlineExceeded)))
             } else if draining.is_cancelled() {
                 Some(Err(inner.failed(CallError::Draining)))

@@ -152,25 +152,27 @@ fn read_text(bytes: &[u8]) -> Read<String> {
     std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| Defect::Malformed)
 }
 
-/// A map entry of an object at `depth`.
+/// A map entry of an object at `depth`. What stands twice is refused, here and in [`read_value`]: protobuf's rules for
+/// merging it are followed by few who look at a message on its way here, and nobody writes it.
 fn read_entry(mut rest: &[u8], depth: usize) -> Read<(String, Value)> {
-    let mut name = String::new();
-    let mut value = Err(Defect::NoKind);
+    let (mut name, mut value) = (None, None);
     while let Some(field) = next(&mut rest)? {
         match field {
-            (ENTRY_KEY, Content::Bytes(bytes)) => name = read_text(bytes)?,
-            (ENTRY_VALUE, Content::Bytes(bytes)) => value = read_value(bytes, depth),
+            (ENTRY_KEY, Content::Bytes(bytes)) if name.is_none() => name = Some(read_text(bytes)?),
+            (ENTRY_VALUE, Content::Bytes(bytes)) if value.is_none() => value = Some(read_value(bytes, depth)?),
+            (ENTRY_KEY | ENTRY_VALUE, _) => return Err(Defect::Malformed),
             _ => {}
         }
     }
-    Ok((name, value?))
+    Ok((name.unwrap_or_default(), value.ok_or(Defect::NoKind)?))
 }
 
 /// A value in a container at `depth`.
 fn read_value(mut rest: &[u8], depth: usize) -> Read<Value> {
-    let mut value = Err(Defect::NoKind);
+    let mut value = None;
     while let Some(field) = next(&mut rest)? {
-        value = Ok(match field {
+        let kind = match field {
+            (VALUE_NULL..=VALUE_LIST, _) if value.is_some() => return Err(Defect::Malformed),
             (VALUE_NULL, Content::Varint(_)) => Value::Null,
             (VALUE_NUMBER, Content::Double(number)) => {
                 Value::Number(Number::from_f64(number).ok_or(Defect::NotFinite)?)
@@ -181,9 +183,10 @@ fn read_value(mut rest: &[u8], depth: usize) -> Read<Value> {
             (VALUE_LIST, Content::Bytes(bytes)) => Value::Array(read_list(bytes, depth + 1)?),
             (VALUE_NULL..=VALUE_LIST, _) => return Err(Defect::Malformed),
             _ => continue,
-        });
+        };
+        value = Some(kind);
     }
-    value
+    value.ok_or(Defect::NoKind)
 }
 
 fn read_object(mut rest: &[u8], depth: usize) -> Read<decision::Object> {
@@ -191,10 +194,14 @@ fn read_object(mut rest: &[u8], depth: usize) -> Read<decision::Object> {
         return Err(Defect::TooDeep);
     }
     let mut object = decision::Object::new();
-    while let Some((tag, content)) = next(&mut rest)? {
-        if let (STRUCT_FIELDS, Content::Bytes(bytes)) = (tag, content) {
-            let (name, value) = read_entry(bytes, depth)?;
-            object.insert(name, value);
+    while let Some(field) = next(&mut rest)? {
+        match field {
+            (STRUCT_FIELDS, Content::Bytes(bytes)) => {
+                let (name, value) = read_entry(bytes, depth)?;
+                object.insert(name, value);
+            }
+            (STRUCT_FIELDS, _) => return Err(Defect::Malformed),
+            _ => {}
         }
     }
     Ok(object)
@@ -205,9 +212,11 @@ fn read_list(mut rest: &[u8], depth: usize) -> Read<Vec<Value>> {
         return Err(Defect::TooDeep);
     }
     let mut items = Vec::new();
-    while let Some((tag, content)) = next(&mut rest)? {
-        if let (LIST_VALUES, Content::Bytes(bytes)) = (tag, content) {
-            items.push(read_value(bytes, depth)?);
+    while let Some(field) = next(&mut rest)? {
+        match field {
+            (LIST_VALUES, Content::Bytes(bytes)) => items.push(read_value(bytes, depth)?),
+            (LIST_VALUES, _) => return Err(Defect::Malformed),
+            _ => {}
         }
     }
     Ok(items)

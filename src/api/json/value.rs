@@ -8,11 +8,15 @@ use super::number;
 use crate::decision::{Number, Object, Value};
 
 /// How `serde_json`, built with `arbitrary_precision`, hands over a number that is no 64-bit integer: as an object with
-/// this one name.
+/// this one name, which it lends.
 const NUMBER: &str = "$serde_json::private::Number";
 
 /// Parses one JSON text; at most 128 containers inside each other. The fault is in words, with line and column.
 pub(super) fn parse(json: &[u8]) -> Result<Value, String> {
+    // A text that has the name could pass an object off as a number. Written with escapes it is not lent, see [`Name`].
+    if json.windows(NUMBER.len()).any(|part| part == NUMBER.as_bytes()) {
+        return Err(format!("is not usable JSON: it must not have `{NUMBER}` in it"));
+    }
     serde_json::from_slice::<Json>(json).map(|json| json.0).map_err(|error| format!("is not usable JSON: {error}"))
 }
 
@@ -69,11 +73,14 @@ impl<'de> Visitor<'de> for JsonVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Object::new();
-        while let Some(name) = members.next_key::<String>()? {
-            if name == NUMBER {
-                let digits = members.next_value::<String>()?;
-                return number::parse(&digits).map(Value::Number).map_err(A::Error::custom);
-            }
+        while let Some(name) = members.next_key::<Name>()? {
+            let name = match name {
+                Name::Of(name) => name,
+                Name::OfNumber => {
+                    let digits = members.next_value::<String>()?;
+                    return number::parse(&digits).map(Value::Number).map_err(A::Error::custom);
+                }
+            };
             // Two readers of a text with one name twice may each take another value; RFC 8259 §4 leaves it open.
             if object.get(&name).is_some() {
                 return Err(A::Error::custom(format!("the name `{name}` stands twice in one object")));
@@ -82,5 +89,35 @@ impl<'de> Visitor<'de> for JsonVisitor {
             object.insert(name, value);
         }
         Ok(Value::Object(object))
+    }
+}
+
+/// A member's name, or `serde_json`'s sign for a number.
+enum Name {
+    Of(String),
+    OfNumber,
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl<'de> Visitor<'de> for NameVisitor {
+    type Value = Name;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Name, E> {
+        Ok(if text == NUMBER { Name::OfNumber } else { Name::Of(text.to_owned()) })
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Name, E> {
+        Ok(Name::Of(text.to_owned()))
     }
 }
