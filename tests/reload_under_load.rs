@@ -1,6 +1,7 @@
 //! Reloads under full load: no call fails, no answer contradicts the revision that it names, memory stays flat.
 //!
-//! `VERDICT_TEST_RELOADS` says how many (60 unless set; `.ci/run` and `docs/benchmarks.md` use 1,000).
+//! `VERDICT_TEST_RELOADS` says how many (60 unless set; `.ci/run` asks for 1,000), `VERDICT_TEST_BINARY` of which build
+//! of the program (the one that cargo made for this test unless set).
 
 #![allow(
     clippy::unwrap_used,
@@ -71,7 +72,8 @@ struct Server {
 
 impl Server {
     fn start(folder: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_verdict"))
+        let program = std::env::var("VERDICT_TEST_BINARY").unwrap_or(env!("CARGO_BIN_EXE_verdict").to_owned());
+        let mut process = Command::new(program)
             .args(["serve", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log-format", "json", "--strict"])
             .arg("--policies")
             .arg(folder)
