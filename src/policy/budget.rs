@@ -52,6 +52,9 @@ impl Budget {
             let (wall, processor) = (Instant::now(), measured.then(thread_time));
             let result = attempt(limit);
             let used = processor.map_or_else(|| wall.elapsed().min(limit), |start| thread_time().saturating_sub(start));
+            // regorus drops the error of a function's definition where another definition has a value, also the error
+            // of a spent budget: an answer that took longer than it may is none.
+            let result = if wall.elapsed() >= limit { result.and(Err(Failure::Time)) } else { result };
             match result {
                 Err(Failure::Time) if !measured => measured = true,
                 Err(Failure::Time) if used < limit * 4 / 5 => {}
@@ -114,6 +117,16 @@ mod tests {
         let used = thread_time().saturating_sub(before);
         assert!(used >= Duration::from_millis(40) && used < Duration::from_millis(1_000), "{used:?}");
         assert!(matches!(budget.run(|_| Ok::<(), Failure<()>>(())), Err(Failure::Time)), "nothing is left");
+    }
+
+    #[test]
+    fn an_answer_after_its_time_is_none() {
+        let mut budget = Budget::new(Duration::from_millis(50), Duration::from_secs(10));
+        let result = budget.run(|_| {
+            let _ = work(Duration::from_millis(70), Duration::MAX);
+            Ok::<(), Failure<()>>(())
+        });
+        assert!(matches!(result, Err(Failure::Time)));
     }
 
     #[test]

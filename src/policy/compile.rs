@@ -402,6 +402,58 @@ mod tests {
     }
 
     #[test]
+    fn refuses_what_regorus_answers_more_openly_than_opa() {
+        for (rego, word) in [
+            ("allow if not startswith(\"abc\")", "takes 2 arguments, and gets 1"),
+            ("allow if not count([1], [2], 3)", "takes 1 arguments, and gets 3"),
+            ("f(x) := x\nallow if not f(1, 2, 3)", "takes 1 arguments, and gets 3"),
+            ("roles := [\"y\", \"x\"]\nallow if not roles[_] == \"x\"", "`_` is unsafe"),
+            ("roles := [\"y\", \"x\"]\nallow if { some i; not roles[i] == \"x\" }", "`i` is unsafe"),
+            ("roles := [\"y\", \"x\"]\nallow if not startswith(roles[_], \"x\")", "`_` is unsafe"),
+            ("allow if input.a with input.b as data.c[input.d] with input.e as 1", "only the last may"),
+            ("allow := true\ndeny.reason contains \"no\"", "would not be heard"),
+            ("allow := true\ndeny[\"x\"] := true", "would not be heard"),
+            ("allow := true\ndeny(x) := true", "would not be heard"),
+            ("allow := true\ndecision.allow := false", "would not be heard"),
+        ] {
+            let found = faults(&format!("package p\n{rego}"));
+            assert!(found.iter().any(|fault| fault.cause.contains(word)), "{rego}: {found:?}");
+        }
+        for rego in [
+            "allow if { some i; roles := [1]; roles[i] == 1; not roles[i] == 2 }",
+            "allow if not count([x | x := input.roles[_]; x == 1]) > 0",
+            "n := \"k\"\nallow if not input.map[n]",
+            "f(k) if not data.blocked[k]\nallow if f(input.subject.id)",
+            "deny contains \"no\" if not input.ok\nallow := true",
+            "allow if { count([1], n); n == 1 }",
+            "p if input.a\nallow if { x := input.b; p with input.a as x with input.c as data.d.e }",
+            "allow if { some role in input.roles; not data.blocked[role] }",
+            "default deny := false\ndeny if input.x\nallow := true",
+        ] {
+            assert!(
+                faults(&format!("package p\n{rego}")).is_empty(),
+                "{rego}: {:?}",
+                faults(&format!("package p\n{rego}"))
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_a_chain_of_rules_that_would_overflow_the_stack() {
+        use std::fmt::Write as _;
+
+        let chain = |length: usize| {
+            let mut text = String::from("package p\nr0 := 1\n");
+            for n in 1..length {
+                let _ = writeln!(text, "r{n} := [y | y := [x | x := data.p.r{}]]", n - 1);
+            }
+            faults(&text)
+        };
+        assert!(chain(200).is_empty());
+        assert_eq!(chain(3_000).first().map(|fault| fault.code), Some("rego_nesting_error"));
+    }
+
+    #[test]
     fn refuses_nesting_that_would_overflow_the_stack() {
         let sum = vec!["1"; 100_000].join("+");
         let found = faults(&format!("package p\na := {sum}"));

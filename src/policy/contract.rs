@@ -34,6 +34,12 @@ pub(super) fn verdict(value: &Rego) -> Valid<Verdict> {
                     Some(other) => return Err(wrong(name, "a boolean", other)),
                 }
             }
+            // The rule `deny` is heard beside `allow`, so somebody may expect the same of a member.
+            if !matches!(members.get(&Rego::from("deny")), None | Some(Rego::Bool(false))) {
+                return Err(InvalidDecision(
+                    "`deny` is no member of a decision; say it with `allow` and `reasons`".to_owned(),
+                ));
+            }
             let allow = allows.ok_or_else(|| InvalidDecision("the object has no `allow`".to_owned()))?;
             let mut verdict = Verdict { effect: effect(allow), ..Verdict::default() };
             for name in MEMBERS {

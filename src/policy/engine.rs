@@ -131,10 +131,12 @@ impl Engine {
 
     /// What an error of an evaluation means.
     pub(super) fn failure(error: Error) -> Failure {
-        match error.downcast_ref::<LimitError>() {
-            Some(LimitError::TimeLimitExceeded { .. }) => Failure::Budget,
-            _ => Failure::Error(error),
+        let spent = matches!(error.downcast_ref(), Some(LimitError::TimeLimitExceeded { .. }));
+        // An error that passed through a function is only text any more.
+        if spent || error.to_string().contains("execution exceeded time limit") {
+            return Failure::Budget;
         }
+        Failure::Error(error)
     }
 
     /// The engine itself, for what only tests of policies need.

@@ -3,6 +3,9 @@
 //! A function that calls itself overflows the stack and ends the process; an unknown function makes `not f(x)` true.
 //! Both are refused before a policy set is compiled, not found when a request reaches them.
 
+mod chains;
+mod open;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use regorus::unstable::{BUILTINS, Expr, Module, Ref};
@@ -21,6 +24,7 @@ const MAX_CALL_DEPTH: usize = 100;
 #[derive(Default)]
 struct Function {
     calls: BTreeMap<String, SourcePosition>,
+    arity: usize,
 }
 
 /// Every fault of the modules; `text` gives a file's text.
@@ -34,7 +38,8 @@ pub(super) fn check(modules: &[Ref<Module>], text: &dyn Fn(&str) -> String) -> V
         if syntax::is_function(rule)
             && let Some(path) = syntax::path(syntax::head_reference(rule))
         {
-            functions.entry(name(package.iter().chain(&path.parts))).or_default();
+            let function = functions.entry(name(package.iter().chain(&path.parts))).or_default();
+            function.arity = syntax::arity(rule);
         }
     }
     for module in modules {
@@ -43,10 +48,10 @@ pub(super) fn check(modules: &[Ref<Module>], text: &dyn Fn(&str) -> String) -> V
         for rule in &module.policy {
             let mut calls = Vec::new();
             let nesting = syntax::walk(rule, &mut |node| match node {
-                Node::Expr(Expr::Call { fcn, .. }) => calls.push((fcn.as_ref(), true)),
+                Node::Expr(Expr::Call { fcn, params, .. }) => calls.push((fcn.as_ref(), Some(params.len()))),
                 // A replacement in `with` may be a value, so it need not name a function.
-                Node::With(with) if is_reference(&with.r#as) => calls.push((with.r#as.as_ref(), false)),
-                Node::Expr(_) | Node::With(_) => {}
+                Node::With(with) if is_reference(&with.r#as) => calls.push((with.r#as.as_ref(), None)),
+                Node::Expr(_) | Node::With(_) | Node::Statement(_) => {}
             });
             if let Err(at) = nesting {
                 let cause = format!("expressions nest more than {MAX_NESTING} deep here");
@@ -54,16 +59,26 @@ pub(super) fn check(modules: &[Ref<Module>], text: &dyn Fn(&str) -> String) -> V
                 continue;
             }
             let mut called = BTreeMap::new();
-            for (expr, must_exist) in calls {
+            for (expr, given) in calls {
                 let Some(path) = syntax::path(expr) else { continue };
                 let Some(target) = resolve(&path.parts, &package, &imports, &functions) else {
-                    if must_exist {
+                    if given.is_some() {
                         let written = path.parts.join(".");
                         let fault = Fault::new("rego_type_error", format!("undefined function `{written}`"));
                         place(fault.help(unknown_help(&written)), &syntax::position(expr), written.chars().count());
                     }
                     continue;
                 };
+                if let Some(given) = given
+                    && let Some(arity) = arity(&target, &functions)
+                    && ![arity, arity + 1].contains(&given)
+                {
+                    // One more than it takes stands for its result, as in `count(xs, n)`.
+                    let cause = format!("`{}` takes {arity} arguments, and gets {given}", path.parts.join("."));
+                    let fault = Fault::new("rego_type_error", cause)
+                        .help("a call with the wrong arguments is undefined, and `not` of it true");
+                    place(fault, &syntax::position(expr), 1);
+                }
                 called.entry(target).or_insert_with(|| syntax::position(expr));
             }
             if syntax::is_function(rule)
@@ -73,6 +88,9 @@ pub(super) fn check(modules: &[Ref<Module>], text: &dyn Fn(&str) -> String) -> V
                 function.calls.extend(called.into_iter().filter(|(target, _)| target.starts_with("data.")));
             }
         }
+    }
+    for (fault, at) in open::faults(modules).into_iter().chain(chains::faults(modules)) {
+        place(fault, &at, 1);
     }
     for (cause, help, at, length) in call_faults(&functions) {
         place(Fault::new("rego_recursion_error", cause).help(help), &at, length);
@@ -93,6 +111,12 @@ fn name<'a>(parts: impl Iterator<Item = &'a String>) -> String {
 
 fn is_reference(expr: &Expr) -> bool {
     matches!(expr, Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. })
+}
+
+/// How many arguments a function takes; `None` for `print`, which takes any.
+fn arity(target: &str, functions: &BTreeMap<String, Function>) -> Option<usize> {
+    let built_in = || BUILTINS.get(target).map(|(_, arity)| usize::from(*arity));
+    functions.get(target).map(|function| function.arity).or_else(built_in)
 }
 
 /// The function that a call means: one of the policy set (`data.…`), or a built-in.

@@ -76,6 +76,14 @@ pub(super) fn is_function(rule: &Rule) -> bool {
     }
 }
 
+/// How many arguments a function takes.
+pub(super) fn arity(rule: &Rule) -> usize {
+    match rule {
+        Rule::Default { args, .. } | Rule::Spec { head: RuleHead::Func { args, .. }, .. } => args.len(),
+        Rule::Spec { .. } => 0,
+    }
+}
+
 /// The file, and the first and the last line, of a rule.
 pub(super) fn extent(rule: &Rule) -> (Arc<str>, u32, u32) {
     let span = rule.span();
@@ -99,33 +107,7 @@ pub(super) fn position(expr: &Expr) -> SourcePosition {
 ///
 /// Fails with the place where expressions nest deeper than [`MAX_NESTING`].
 pub(super) fn walk<'a, 'v>(rule: &'a Rule, visit: &'v mut Visit<'a, 'v>) -> Result<(), SourcePosition> {
-    let mut walk = Walk { visit, depth: 0 };
-    match rule {
-        Rule::Default { args, value, .. } => {
-            args.iter().try_for_each(|arg| walk.expr(arg))?;
-            walk.expr(value)
-        }
-        Rule::Spec { head, bodies, .. } => {
-            match head {
-                RuleHead::Compr { refr, assign, .. } => {
-                    walk.indices(refr)?;
-                    walk.assign(assign.as_ref())?;
-                }
-                RuleHead::Set { refr, key, .. } => {
-                    walk.indices(refr)?;
-                    key.iter().try_for_each(|key| walk.expr(key))?;
-                }
-                RuleHead::Func { args, assign, .. } => {
-                    args.iter().try_for_each(|arg| walk.expr(arg))?;
-                    walk.assign(assign.as_ref())?;
-                }
-            }
-            bodies.iter().try_for_each(|body| {
-                walk.assign(body.assign.as_ref())?;
-                walk.query(&body.query)
-            })
-        }
-    }
+    Walk { visit, depth: 0, deepest: 0, open_only: false }.rule(rule)
 }
 
 /// Calls `visit` for each expression and each `with` of one statement of a body, as [`walk`] does.
@@ -133,7 +115,20 @@ pub(super) fn walk_statement<'a, 'v>(
     statement: &'a LiteralStmt,
     visit: &'v mut Visit<'a, 'v>,
 ) -> Result<(), SourcePosition> {
-    Walk { visit, depth: 0 }.statement(statement)
+    Walk { visit, depth: 0, deepest: 0, open_only: false }.statement(statement)
+}
+
+/// How many expressions of a rule are inside each other, at most; [`MAX_NESTING`] for one that nests deeper.
+pub(super) fn levels(rule: &Rule) -> usize {
+    let mut visit = |_: Node<'_>| {};
+    let mut walk = Walk { visit: &mut visit, depth: 0, deepest: 0, open_only: false };
+    walk.rule(rule).map_or(MAX_NESTING, |()| walk.deepest)
+}
+
+/// Calls `visit` for an expression and what is in it, but not for what comprehensions in it ask: their variables are
+/// their own.
+pub(super) fn walk_open<'a, 'v>(expr: &'a Expr, visit: &'v mut Visit<'a, 'v>) -> Result<(), SourcePosition> {
+    Walk { visit, depth: 0, deepest: 0, open_only: true }.expr(expr)
 }
 
 /// What [`walk`] calls.
@@ -143,14 +138,46 @@ pub(super) type Visit<'a, 'v> = dyn FnMut(Node<'a>) + 'v;
 pub(super) enum Node<'a> {
     Expr(&'a Expr),
     With(&'a WithModifier),
+    Statement(&'a LiteralStmt),
 }
 
 struct Walk<'a, 'v> {
     visit: &'v mut Visit<'a, 'v>,
     depth: usize,
+    deepest: usize,
+    open_only: bool,
 }
 
 impl<'a> Walk<'a, '_> {
+    fn rule(&mut self, rule: &'a Rule) -> Result<(), SourcePosition> {
+        match rule {
+            Rule::Default { args, value, .. } => {
+                args.iter().try_for_each(|arg| self.expr(arg))?;
+                self.expr(value)
+            }
+            Rule::Spec { head, bodies, .. } => {
+                match head {
+                    RuleHead::Compr { refr, assign, .. } => {
+                        self.indices(refr)?;
+                        self.assign(assign.as_ref())?;
+                    }
+                    RuleHead::Set { refr, key, .. } => {
+                        self.indices(refr)?;
+                        key.iter().try_for_each(|key| self.expr(key))?;
+                    }
+                    RuleHead::Func { args, assign, .. } => {
+                        args.iter().try_for_each(|arg| self.expr(arg))?;
+                        self.assign(assign.as_ref())?;
+                    }
+                }
+                bodies.iter().try_for_each(|body| {
+                    self.assign(body.assign.as_ref())?;
+                    self.query(&body.query)
+                })
+            }
+        }
+    }
+
     fn assign(&mut self, assign: Option<&'a RuleAssign>) -> Result<(), SourcePosition> {
         assign.map_or(Ok(()), |assign| self.expr(&assign.value))
     }
@@ -171,6 +198,7 @@ impl<'a> Walk<'a, '_> {
                 self.query(query)?;
             }
         }
+        (self.visit)(Node::Statement(statement));
         for with in &statement.with_mods {
             (self.visit)(Node::With(with));
             self.expr(&with.r#as)?;
@@ -197,6 +225,7 @@ impl<'a> Walk<'a, '_> {
             return Err(position(expr));
         }
         self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
         (self.visit)(Node::Expr(expr));
         match expr {
             Expr::String { .. }
@@ -211,6 +240,7 @@ impl<'a> Walk<'a, '_> {
             Expr::Object { fields, .. } => {
                 fields.iter().flat_map(|(_, key, value)| [key, value]).try_for_each(|item| self.expr(item))?;
             }
+            Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } if self.open_only => {}
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
                 self.expr(term)?;
                 self.query(query)?;

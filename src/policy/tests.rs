@@ -108,6 +108,8 @@ fn denies_what_is_no_decision() {
         "{\"allow\": true, \"step_up\": {\"acr_values\": \"a\"}}",
         "{\"allow\": true, \"step_up\": {\"max_age\": -1}}",
         "{\"allow\": true, \"context\": []}",
+        "{\"allow\": true, \"deny\": [\"no\"]}",
+        "{\"allow\": true, \"deny\": true}",
         "{\"allow\": true, \"ttl\": \"5\"}",
         "{\"allow\": true, \"ttl\": -1}",
         "{\"allow\": true, \"ttl\": 1e30}",
