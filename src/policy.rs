@@ -3,6 +3,7 @@
 pub mod adhoc;
 mod brackets;
 mod budget;
+mod builtins;
 mod compile;
 mod contract;
 mod engine;

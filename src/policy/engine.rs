@@ -11,6 +11,7 @@ use regorus::{LimitError, PolicyLengthConfig, Value as Rego, utils::limits::Exec
 
 use super::{
     budget::{self, Budget},
+    builtins,
     value::Names,
 };
 use crate::decision::Query;
@@ -51,6 +52,7 @@ impl Engine {
             max_col: NonZeroU32::new(1 << 20).unwrap_or(NonZeroU32::MIN),
             ..PolicyLengthConfig::default()
         });
+        builtins::install(&mut engine);
         engine
     }
 

@@ -1,0 +1,132 @@
+//! Built-ins of regorus behind a bound: the time limit is not looked at inside of one, and memory that can't be had
+//! ends the process, so a call that could take either without end is an error before it starts.
+//!
+//! An error here denies (`evaluation_error`), as it must: were the call undefined, `not` of it would be true.
+
+mod bounds;
+
+use std::sync::OnceLock;
+
+use anyhow::{Error, anyhow};
+use regorus::{
+    LimitError, Value as Rego,
+    unstable::{BUILTINS, Expr, Ref, Rule, RuleHead, Span},
+};
+
+/// What a built-in's own errors point at; nobody sees it, because those errors are undefined, as in OPA.
+struct Place {
+    span: Span,
+    params: Vec<Ref<Expr>>,
+}
+
+/// Puts the bounded built-ins before regorus' own.
+pub(super) fn install(engine: &mut regorus::Engine) {
+    for (name, bound) in bounds::ALL {
+        let Some((function, arity)) = BUILTINS.get(name).copied() else { continue };
+        let bounded = move |arguments: Vec<Rego>| -> Result<Rego, Error> {
+            bound(&arguments).map_err(|fault| anyhow!("`{name}`: {fault}"))?;
+            let Some(place) = place() else { return Err(anyhow!("`{name}` can't be called")) };
+            match function(&place.span, &place.params, &arguments, false) {
+                Err(error) if error.downcast_ref::<LimitError>().is_none() => Ok(Rego::Undefined),
+                result => result,
+            }
+        };
+        // Fails only for a name that has one already; an engine is new here.
+        let added = engine.add_extension(name.to_owned(), arity, Box::new(bounded));
+        debug_assert!(added.is_ok(), "{name}");
+    }
+}
+
+fn place() -> Option<&'static Place> {
+    static PLACE: OnceLock<Option<Place>> = OnceLock::new();
+    let make = || {
+        let mut engine = regorus::Engine::new();
+        engine.add_policy("built-in".to_owned(), "package p\nx := f(1, 2, 3, 4)".to_owned()).ok()?;
+        let module = engine.get_modules().first()?.clone();
+        let Rule::Spec { head: RuleHead::Compr { assign: Some(assign), .. }, .. } = module.policy.first()?.as_ref()
+        else {
+            return None;
+        };
+        let Expr::Call { span, params, .. } = assign.value.as_ref() else { return None };
+        Some(Place { span: span.clone(), params: params.clone() })
+    };
+    PLACE.get_or_init(make).as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::policy::engine::Engine;
+
+    /// The value of `expression`, with `s` bound to the input.
+    fn value(expression: &str, input: &str) -> Result<Rego, String> {
+        let mut engine = Engine::blank(false);
+        let rego = format!("package p\nx := v if {{ s := input; v := {expression} }}");
+        engine.add_policy("p.rego".to_owned(), rego).unwrap();
+        engine.set_input(Rego::from(input));
+        engine.eval_rule("data.p.x".to_owned()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_would_never_end_is_an_error_at_once() {
+        let (long, letters) = ("a".repeat(1 << 19), "a".repeat(1 << 12));
+        for (expression, input) in [
+            ("json.unmarshal(s)", "1e999999999"),
+            ("json.unmarshal(s)", "{\"a\": [1, -1E+99999999]}"),
+            ("yaml.unmarshal(s)", "a: 1e999999999"),
+            ("to_number(s)", "1e999999999"),
+            ("to_number(s)", "-1E99999999999999999999"),
+            ("units.parse(s)", "1e999999999"),
+            ("units.parse_bytes(s)", "1e999999999Ki"),
+            ("numbers.range(1, 1000000000000)", ""),
+            ("numbers.range(1000000000000, -1)", ""),
+            ("numbers.range_step(1, 1000000000000, 1)", ""),
+            ("net.cidr_expand(s)", "10.0.0.0/8"),
+            ("net.cidr_expand(s)", "::/0"),
+            ("bits.lsh(1, 4000000000)", ""),
+            ("sprintf(s, [1])", "%2000000000d"),
+            ("sprintf(s, [1])", "%.2000000000f"),
+            ("replace(s, \"a\", s)", &long),
+            ("replace(s, \"\", s)", &long),
+            ("strings.replace_n({\"a\": s}, s)", &long),
+            ("regex.replace(s, \"a\", s)", &long),
+            ("concat(s, [c | some c in split(s, \"\")])", &letters.repeat(16)),
+        ] {
+            let started = Instant::now();
+            let result = value(expression, input);
+            assert!(result.is_err(), "{expression} gave {:?}", result.map(|value| value.to_string().len()));
+            assert!(started.elapsed() < Duration::from_secs(20), "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_ends_is_as_without_a_bound() {
+        for (expression, input, expected) in [
+            ("json.unmarshal(s)", "{\"a\": [1e3, \"1e999999999\"]}", "{\"a\":[1000,\"1e999999999\"]}"),
+            ("to_number(s)", "12", "12"),
+            ("units.parse_bytes(s)", "2Ki", "2048"),
+            ("numbers.range(3, 1)", "", "[3,2,1]"),
+            ("count(numbers.range(1, 100000))", "", "100000"),
+            ("count(net.cidr_expand(s))", "10.0.0.0/24", "256"),
+            ("bits.lsh(1, 70)", "", "1180591620717411303424"),
+            ("sprintf(s, [7, \"x\"])", "%03d %s", "\"007 x\""),
+            ("replace(s, \"a\", \"b\")", "aXa", "\"bXb\""),
+            ("concat(\",\", [s, s])", "a", "\"a,a\""),
+            ("regex.replace(s, \"a+\", \"b\")", "caat", "\"cbt\""),
+        ] {
+            assert_eq!(
+                value(expression, input).map(|value| serde_json::to_string(&value).unwrap()).as_deref(),
+                Ok(expected),
+                "{expression}"
+            );
+        }
+        // Undefined, as in OPA, and not an error.
+        for (expression, input) in
+            [("json.unmarshal(s)", "{"), ("to_number(s)", "x"), ("net.cidr_expand(s)", "nothing")]
+        {
+            assert_eq!(value(expression, input), Ok(Rego::Undefined), "{expression}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What each bounded built-in may be asked for.
+
+use regorus::Value as Rego;
+
+/// Says why a call with these arguments is too much.
+pub(super) type Bound = fn(&[Rego]) -> Result<(), String>;
+
+/// The bounded built-ins.
+pub(super) const ALL: [(&str, Bound); 15] = [
+    ("json.unmarshal", json_numbers),
+    ("yaml.unmarshal", yaml_numbers),
+    ("to_number", any_number),
+    ("units.parse", any_number),
+    ("units.parse_bytes", any_number),
+    ("numbers.range", range),
+    ("numbers.range_step", range),
+    ("net.cidr_expand", cidr),
+    ("bits.lsh", shift),
+    ("sprintf", width),
+    ("replace", replaced),
+    ("strings.replace_n", replaced_n),
+    ("regex.replace", regex_replaced),
+    ("concat", joined),
+    ("graph.reachable_paths", paths),
+];
+
+/// The most elements that a call may make.
+const MAX_ELEMENTS: u128 = 1_000_000;
+/// The most bytes that a call may make of its arguments.
+const MAX_BYTES: usize = 16 << 20;
+/// The most bits by which a number may be shifted.
+const MAX_SHIFT: u128 = 10_000;
+/// The most bits of a network that is written out.
+const MAX_HOST_BITS: u32 = 16;
+/// The most digits of a width, a precision or an exponent.
+const MAX_DIGITS: usize = 3;
+/// The most edges of a graph all of whose paths are asked for; their number can double with each two.
+const MAX_EDGES: usize = 40;
+
+fn text(arguments: &[Rego], at: usize) -> &str {
+    match arguments.get(at) {
+        Some(Rego::String(text)) => text,
+        _ => "",
+    }
+}
+
+/// Whether a number in `text` has an exponent of more than [`MAX_DIGITS`] digits; written out, it would fill memory.
+fn has_huge_exponent(text: &str, skip_strings: bool) -> bool {
+    let bytes = text.as_bytes();
+    let (mut at, mut in_string) = (0, false);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' if in_string => at += 1,
+            b'"' if skip_strings => in_string = !in_string,
+            b'e' | b'E' if !in_string => {
+                let before = at.checked_sub(1).and_then(|before| bytes.get(before));
+                if before.is_some_and(|byte| byte.is_ascii_digit() || *byte == b'.') {
+                    let rest = bytes.get(at + 1..).unwrap_or_default();
+                    let rest = rest.strip_prefix(b"+").or_else(|| rest.strip_prefix(b"-")).unwrap_or(rest);
+                    let digits = rest.iter().skip_while(|byte| **byte == b'0').take_while(|byte| byte.is_ascii_digit());
+                    if digits.take(MAX_DIGITS + 1).count() > MAX_DIGITS {
+                        return true;
+                    }
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    false
+}
+
+fn numbers(text: &str, skip_strings: bool) -> Result<(), String> {
+    if has_huge_exponent(text, skip_strings) {
+        return Err("a number's exponent is too large".to_owned());
+    }
+    Ok(())
+}
+
+fn json_numbers(arguments: &[Rego]) -> Result<(), String> {
+    numbers(text(arguments, 0), true)
+}
+
+fn yaml_numbers(arguments: &[Rego]) -> Result<(), String> {
+    // YAML's strings need no quotes; a text like this in one is refused, too.
+    numbers(text(arguments, 0), false)
+}
+
+fn any_number(arguments: &[Rego]) -> Result<(), String> {
+    let text = text(arguments, 0);
+    if text.len() > 1_000 {
+        return Err("a number has more than 1000 characters".to_owned());
+    }
+    numbers(text, false)
+}
+
+fn range(arguments: &[Rego]) -> Result<(), String> {
+    let number = |at: usize| arguments.get(at).map(Rego::as_i128);
+    let (Some(Ok(from)), Some(Ok(to))) = (number(0), number(1)) else {
+        // Beyond 128 bits nothing is short; what is no number is undefined without a bound.
+        let numbers = arguments.iter().all(|argument| matches!(argument, Rego::Number(_)));
+        return if numbers { Err("the range is too long".to_owned()) } else { Ok(()) };
+    };
+    let step = number(2).and_then(Result::ok).map_or(1, i128::unsigned_abs).max(1);
+    let elements = from.abs_diff(to) / step;
+    if elements > MAX_ELEMENTS {
+        return Err(format!("the range has more than {MAX_ELEMENTS} elements"));
+    }
+    Ok(())
+}
+
+fn cidr(arguments: &[Rego]) -> Result<(), String> {
+    let Some((address, prefix)) = text(arguments, 0).split_once('/') else { return Ok(()) };
+    let bits: u32 = if address.contains(':') { 128 } else { 32 };
+    match prefix.parse::<u32>() {
+        Ok(prefix) if bits.saturating_sub(prefix) > MAX_HOST_BITS => {
+            Err(format!("the network has more than {MAX_HOST_BITS} host bits"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn shift(arguments: &[Rego]) -> Result<(), String> {
+    match arguments.get(1) {
+        Some(by @ Rego::Number(_)) if by.as_u128().map_or(true, |by| by > MAX_SHIFT) && !is_negative(by) => {
+            Err(format!("a shift by more than {MAX_SHIFT} bits"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_negative(number: &Rego) -> bool {
+    number.as_i128().is_ok_and(|number| number < 0)
+}
+
+fn width(arguments: &[Rego]) -> Result<(), String> {
+    let mut digits = 0;
+    let mut in_verb = false;
+    for character in text(arguments, 0).chars() {
+        match character {
+            '%' => (in_verb, digits) = (!in_verb, 0),
+            _ if !in_verb => {}
+            '0'..='9' => digits += 1,
+            '.' | '+' | '-' | '#' | ' ' | '*' | '[' | ']' => digits = 0,
+            _ => in_verb = false,
+        }
+        if digits > MAX_DIGITS {
+            return Err("a width or precision is too large".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn made(bytes: Option<usize>) -> Result<(), String> {
+    match bytes {
+        Some(bytes) if bytes <= MAX_BYTES => Ok(()),
+        _ => Err(format!("the result would have more than {MAX_BYTES} bytes")),
+    }
+}
+
+/// The most bytes that replacing each `old` in `length` bytes by `new` can make.
+fn after_replacing(length: usize, old: usize, new: usize) -> Option<usize> {
+    // An empty `old` is found before each character, and at the end.
+    let found = if old == 0 { length.checked_add(1)? } else { length / old };
+    found.checked_mul(new)?.checked_add(length)
+}
+
+fn replaced(arguments: &[Rego]) -> Result<(), String> {
+    let (text, old, new) = (text(arguments, 0), text(arguments, 1), text(arguments, 2));
+    // The bound on what is possible is cheap, and mostly enough; only past it is it counted.
+    if made(after_replacing(text.len(), old.len(), new.len())).is_ok() {
+        return Ok(());
+    }
+    let found = if old.is_empty() { text.chars().count() + 1 } else { text.matches(old).count() };
+    made(found.checked_mul(new.len()).and_then(|bytes| bytes.checked_add(text.len())))
+}
+
+fn replaced_n(arguments: &[Rego]) -> Result<(), String> {
+    let Some(Rego::Object(patterns)) = arguments.first() else { return Ok(()) };
+    let mut length = Some(text(arguments, 1).len());
+    for (old, new) in patterns.iter() {
+        if let (Rego::String(old), Rego::String(new)) = (old, new) {
+            length = length.and_then(|length| after_replacing(length, old.len(), new.len()));
+        }
+    }
+    made(length)
+}
+
+fn regex_replaced(arguments: &[Rego]) -> Result<(), String> {
+    // Each character can be a match; a `$1` in the replacement can stand for all of one.
+    let (text, new) = (text(arguments, 0), text(arguments, 2));
+    let references = new.matches('$').count();
+    let references = references.checked_mul(text.len());
+    made(
+        text.len()
+            .checked_add(1)
+            .and_then(|found| found.checked_mul(new.len()))
+            .and_then(|bytes| bytes.checked_add(references?)?.checked_add(text.len())),
+    )
+}
+
+fn joined(arguments: &[Rego]) -> Result<(), String> {
+    let lengths: Vec<usize> = match arguments.get(1) {
+        Some(Rego::Array(items)) => items.iter().map(length).collect(),
+        Some(Rego::Set(items)) => items.iter().map(length).collect(),
+        _ => return Ok(()),
+    };
+    let delimiters = text(arguments, 0).len().checked_mul(lengths.len());
+    made(
+        lengths
+            .iter()
+            .try_fold(0_usize, |sum, length| sum.checked_add(*length))
+            .and_then(|sum| sum.checked_add(delimiters?)),
+    )
+}
+
+fn length(item: &Rego) -> usize {
+    match item {
+        Rego::String(text) => text.len(),
+        _ => 0,
+    }
+}
+
+fn paths(arguments: &[Rego]) -> Result<(), String> {
+    let Some(Rego::Object(graph)) = arguments.first() else { return Ok(()) };
+    let edges: usize = graph
+        .values()
+        .map(|targets| match targets {
+            Rego::Array(targets) => targets.len(),
+            Rego::Set(targets) => targets.len(),
+            _ => 0,
+        })
+        .sum();
+    if edges > MAX_EDGES {
+        return Err(format!("the graph has more than {MAX_EDGES} edges; `graph.reachable` has no such bound"));
+    }
+    Ok(())
+}
