@@ -133,6 +133,8 @@ impl Engine {
     pub(super) fn failure(error: Error) -> Failure {
         match error.downcast_ref::<LimitError>() {
             Some(LimitError::TimeLimitExceeded { .. }) => Failure::Budget,
+            // What ends a function's body, regorus hands on as its text.
+            None if error.to_string().contains("execution exceeded time limit") => Failure::Budget,
             _ => Failure::Error(error),
         }
     }
