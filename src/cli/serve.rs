@@ -1,8 +1,13 @@
 //! `verdict serve`: the server.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, thread, time::Duration};
 
 use anyhow::Context as _;
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+use tokio_util::sync::CancellationToken;
 use verdict::{
     app::{self, App},
     config::{self, Config, Flags},
@@ -87,7 +92,8 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
-    let stop = stop_signal().context("can't listen for signals")?;
+    // Past the drain timeout, and past what `App::run` adds to it.
+    let stop = stop_signal(config.server.drain_timeout + Duration::from_secs(4)).context("can't listen for signals")?;
     let app = match App::start(config).await {
         Ok(app) => app,
         Err(error @ (app::Error::Bind(_) | app::Error::Strict(_))) => {
@@ -96,30 +102,37 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         }
         Err(error) => return Err(error.into()),
     };
-    app.run(stop).await?;
+    app.run(stop.cancelled_owned()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ready at the first SIGTERM or SIGINT; the second ends the process at once.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        let next = async |terminate: &mut tokio::signal::unix::Signal, interrupt: &mut tokio::signal::unix::Signal| {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
-        next(&mut terminate, &mut interrupt).await;
-        tokio::spawn(async move {
-            next(&mut terminate, &mut interrupt).await;
-            tracing::warn!("second signal: ending at once");
-            std::process::exit(exit::FAILED.into());
+/// Cancelled at the first SIGTERM or SIGINT. The second ends the process at once, and so does `patience`.
+///
+/// On a thread of its own: an evaluation that the time limit does not reach can hold every thread that serves, and then
+/// nothing of the runtime, signals and timers included, goes on.
+fn stop_signal(patience: Duration) -> std::io::Result<CancellationToken> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let end = |why: &str| -> ! {
+        complain(why);
+        std::process::exit(exit::FAILED.into());
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut signals = signals.forever();
+        if signals.next().is_none() {
+            return;
+        }
+        stopped.cancel();
+        let timer = thread::Builder::new().name("hard exit".to_owned()).spawn(move || {
+            thread::sleep(patience);
+            end("the server did not stop in time; ending it");
         });
-    })
+        if timer.is_err() || signals.next().is_some() {
+            end("second signal: ending at once");
+        }
+    })?;
+    Ok(stop)
 }
 
 fn flags(args: Args) -> Flags {

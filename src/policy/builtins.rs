@@ -5,6 +5,8 @@
 
 mod bounds;
 
+pub(super) use bounds::has_huge_exponent;
+
 use std::sync::OnceLock;
 
 use anyhow::{Error, anyhow};

@@ -9,7 +9,7 @@ use anyhow::Error;
 use regorus::Value as Rego;
 
 use super::{
-    brackets,
+    brackets, builtins,
     engine::Engine,
     fault::{Fault, Faults},
     gate,
@@ -155,6 +155,9 @@ fn parse_document(document: &Document) -> Result<Rego, Box<Fault>> {
             None => fault,
         })
     };
+    if builtins::has_huge_exponent(&document.text, document.format == Format::Json) {
+        return Err(fault("a number's exponent has more than 3 digits".to_owned(), None));
+    }
     match document.format {
         Format::Json => serde_json::from_str(&document.text).map_err(|error| {
             let cause = error.to_string();

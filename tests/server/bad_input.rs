@@ -293,6 +293,14 @@ slow := count([1 |
 	some j in numbers.range(1, 3000)
 	i * j == -1
 ]) == 0
+
+slow_function if crawl(3000)
+
+crawl(n) if count([1 |
+	some i in numbers.range(1, n)
+	some j in numbers.range(1, n)
+	i * j == -1
+]) == 0
 "#;
 
 #[tokio::test]
@@ -323,6 +331,7 @@ async fn a_rule_that_gives_no_decision_is_denied_with_the_contracts_code() {
         ("ping", "evaluation_error"),
         ("panicking", "internal_error"),
         ("slow", "budget_exceeded"),
+        ("slow_function", "budget_exceeded"),
     ] {
         // Twice: an error must leave nothing behind.
         for _ in 0..2 {

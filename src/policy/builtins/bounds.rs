@@ -45,7 +45,7 @@ fn text(arguments: &[Rego], at: usize) -> &str {
 }
 
 /// Whether a number in `text` has an exponent of more than [`MAX_DIGITS`] digits; written out, it would fill memory.
-fn has_huge_exponent(text: &str, skip_strings: bool) -> bool {
+pub(in crate::policy) fn has_huge_exponent(text: &str, skip_strings: bool) -> bool {
     let bytes = text.as_bytes();
     let (mut at, mut in_string) = (0, false);
     while let Some(byte) = bytes.get(at) {
