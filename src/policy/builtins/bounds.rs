@@ -161,7 +161,7 @@ fn made(bytes: Option<usize>) -> Result<(), String> {
 /// The most bytes that replacing each `old` in `length` bytes by `new` can make.
 fn after_replacing(length: usize, old: usize, new: usize) -> Option<usize> {
     // An empty `old` is found before each character, and at the end.
-    let found = if old == 0 { length.checked_add(1)? } else { length / old };
+    let found = length.checked_div(old).or_else(|| length.checked_add(1))?;
     found.checked_mul(new)?.checked_add(length)
 }
 
