@@ -12,6 +12,7 @@ use super::{
     compile::{self, Options},
     engine::{Engine, Failure},
     fault::{Fault, Faults},
+    rejection,
 };
 use crate::bundle::{Bundle, Module};
 
@@ -62,7 +63,7 @@ pub fn query(
             Failure::Error(error) => {
                 let mut texts = BTreeMap::from([("<query.rego>", query)]);
                 texts.extend(bundle.modules.iter().map(|module| (module.path.as_str(), module.text.as_str())));
-                compile::fault_of(&error, "rego_error", &texts)
+                rejection::fault_of(&error, "rego_error", &texts)
             }
         })
     })?;

@@ -17,6 +17,7 @@ use super::{
     fault::Faults,
     index::{Entry, Index, Package, RuleInfo},
     pool::Pool,
+    rejection,
 };
 use crate::{
     bundle::Bundle,
@@ -206,7 +207,7 @@ impl Asked<'_> {
                     Verdict::deny_for(code::BUDGET_EXCEEDED, message, Some(rule.position.clone()))
                 }
                 Failure::Error(error) => {
-                    let fault = compile::fault_of(&error, code::EVALUATION_ERROR, &std::collections::BTreeMap::new());
+                    let fault = rejection::fault_of(&error, code::EVALUATION_ERROR, &std::collections::BTreeMap::new());
                     let message = format!("`{}`: {}", rule.name, fault.cause);
                     Verdict::deny_for(code::EVALUATION_ERROR, message, fault.position.or(Some(rule.position.clone())))
                 }

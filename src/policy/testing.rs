@@ -27,6 +27,7 @@ use super::{
     engine::{Engine, Failure},
     fault::Faults,
     index::Index,
+    rejection,
 };
 use crate::{
     bundle::{Bundle, Module},
@@ -170,7 +171,7 @@ impl Suite {
         let (outcome, cases) = match (answer.value, &test.target) {
             (Err(Failure::Budget), _) => (Outcome::Error(self.stopped(&Stopped::Runaway)), Vec::new()),
             (Err(Failure::Error(error)), _) => {
-                (Outcome::Error(compile::fault_of(&error, "rego_error", &BTreeMap::new()).to_string()), Vec::new())
+                (Outcome::Error(rejection::fault_of(&error, "rego_error", &BTreeMap::new()).to_string()), Vec::new())
             }
             (Ok((value, tuples)), Target::Object(_, Some(_))) => {
                 let cases = cases(&value, tuples);
