@@ -2,8 +2,8 @@
 //!
 //! regorus looks at the wall clock. On a busy machine a thread can lose the processor for longer than a whole budget,
 //! and a question would be denied for what other processes did. So an evaluation that runs out of wall-clock time is
-//! put again, with the processor's time of this thread measured, until it has really used its budget or its caller's
-//! patience ends.
+//! put again, with the processor's time of this thread measured, until it has really used its budget, has lost three
+//! times as much in such attempts, or its caller's patience ends.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// An evaluation that ends within this, as nearly all do, is not measured: asking the system costs time, too.
 const UNMEASURED: Duration = Duration::from_millis(10);
+
+/// How many times its budget an evaluation may use in attempts that others cut short, before it is given up.
+const MOST_ATTEMPTS: u32 = 3;
 
 /// What is left for one question.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +46,7 @@ impl Budget {
         mut attempt: impl FnMut(Duration) -> Result<T, Failure<E>>,
     ) -> Result<T, Failure<E>> {
         let mut measured = self.left <= UNMEASURED;
+        let mut lost = Duration::ZERO;
         loop {
             let patience = self.deadline.saturating_duration_since(Instant::now());
             let limit = if measured { self.left } else { UNMEASURED }.min(patience);
@@ -57,7 +61,7 @@ impl Budget {
             let result = if wall.elapsed() >= limit { result.and(Err(Failure::Time)) } else { result };
             match result {
                 Err(Failure::Time) if !measured => measured = true,
-                Err(Failure::Time) if used < limit * 4 / 5 => {}
+                Err(Failure::Time) if used < limit * 4 / 5 && lost < self.left * MOST_ATTEMPTS => lost += used,
                 Err(Failure::Time) => {
                     self.left = Duration::ZERO;
                     return Err(Failure::Time);
