@@ -32,7 +32,7 @@ pub(super) struct Args {
     #[command(flatten)]
     question: QuestionArgs,
     /// Your own id of the question; the answer repeats it
-    #[arg(long, value_name = "ID", default_value = "")]
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     request_id: String,
     /// Show the answer as JSON
     #[arg(long)]

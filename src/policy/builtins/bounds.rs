@@ -32,7 +32,7 @@ const MAX_BYTES: usize = 16 << 20;
 const MAX_SHIFT: u128 = 10_000;
 /// The most bits of a network that is written out.
 const MAX_HOST_BITS: u32 = 16;
-/// The most digits of a width, a precision or an exponent.
+/// The most digits of an exponent.
 const MAX_DIGITS: usize = 3;
 /// The most edges of a graph all of whose paths are asked for; their number can double with each two.
 const MAX_EDGES: usize = 40;
@@ -134,21 +134,20 @@ fn is_negative(number: &Rego) -> bool {
 }
 
 fn width(arguments: &[Rego]) -> Result<(), String> {
-    let mut digits = 0;
+    let mut total = 0_usize;
+    let mut number = 0_usize;
     let mut in_verb = false;
     for character in text(arguments, 0).chars() {
-        match character {
-            '%' => (in_verb, digits) = (!in_verb, 0),
-            _ if !in_verb => {}
-            '0'..='9' => digits += 1,
-            '.' | '+' | '-' | '#' | ' ' | '*' | '[' | ']' => digits = 0,
-            _ => in_verb = false,
-        }
-        if digits > MAX_DIGITS {
-            return Err("a width or precision is too large".to_owned());
+        match character.to_digit(10).map(usize::try_from) {
+            Some(Ok(digit)) if in_verb => number = number.saturating_mul(10).saturating_add(digit),
+            _ => {
+                total = total.saturating_add(std::mem::take(&mut number));
+                let goes_on = in_verb && ".+-# *[]".contains(character);
+                in_verb = goes_on || (character == '%' && !in_verb);
+            }
         }
     }
-    Ok(())
+    made(Some(total))
 }
 
 fn made(bytes: Option<usize>) -> Result<(), String> {
