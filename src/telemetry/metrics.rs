@@ -3,9 +3,9 @@
 //! A question is counted on every core at once, hundreds of thousands of times a second, so counting one must not make
 //! cores wait for each other. That rules out the usual crates here: an OpenTelemetry histogram takes a mutex per record
 //! (`opentelemetry_sdk` 0.33, `metrics/internal/histogram.rs`), below a lock shared by all attribute sets; `prometheus`
-//! locks to find a labelled histogram, and has all cores write to the same one. So [`shards`] gives each thread its own
+//! locks to find a labelled histogram, and has all cores write to the same one. So `shards` gives each thread its own
 //! cache lines, which are added up when somebody asks. Almost all other figures are known only when somebody asks, too,
-//! and what is left for a crate to do is to write `name{label="value"} 1`: the fifty lines of [`text`].
+//! and what is left for a crate to do is to write `name{label="value"} 1`: the fifty lines of `text`.
 //!
 //! Everything here is bounded: entry points by [`MAX_ENTRY_POINTS`], reasons by the program's own text.
 //!
