@@ -96,6 +96,8 @@ mod tests {
             ("strings.replace_n({\"a\": s}, s)", &long),
             ("regex.replace(s, \"a\", s)", &long),
             ("concat(s, [c | some c in split(s, \"\")])", &letters.repeat(16)),
+            ("strings.any_prefix_match(split(s, \"\"), split(s, \"\"))", &letters.repeat(16)),
+            ("strings.any_suffix_match(split(s, \"\"), split(s, \"\"))", &letters.repeat(16)),
         ] {
             let started = Instant::now();
             let result = value(expression, input);
@@ -119,6 +121,8 @@ mod tests {
             ("replace(s, \"a\", \"b\")", "aXa", "\"bXb\""),
             ("concat(\",\", [s, s])", "a", "\"a,a\""),
             ("regex.replace(s, \"a+\", \"b\")", "caat", "\"cbt\""),
+            ("strings.any_prefix_match(s, [\"x\", \"a\"])", "abc", "true"),
+            ("strings.any_suffix_match([s], \"x\")", "abc", "false"),
         ] {
             assert_eq!(
                 value(expression, input).map(|value| serde_json::to_string(&value).unwrap()).as_deref(),

@@ -6,7 +6,7 @@ use regorus::Value as Rego;
 pub(super) type Bound = fn(&[Rego]) -> Result<(), String>;
 
 /// The bounded built-ins.
-pub(super) const ALL: [(&str, Bound); 15] = [
+pub(super) const ALL: [(&str, Bound); 17] = [
     ("json.unmarshal", json_numbers),
     ("yaml.unmarshal", yaml_numbers),
     ("to_number", any_number),
@@ -22,6 +22,8 @@ pub(super) const ALL: [(&str, Bound); 15] = [
     ("regex.replace", regex_replaced),
     ("concat", joined),
     ("graph.reachable_paths", paths),
+    ("strings.any_prefix_match", pairs),
+    ("strings.any_suffix_match", pairs),
 ];
 
 /// The most elements that a call may make.
@@ -34,6 +36,8 @@ const MAX_SHIFT: u128 = 10_000;
 const MAX_HOST_BITS: u32 = 16;
 /// The most digits of an exponent.
 const MAX_DIGITS: usize = 3;
+/// The most pairs of strings that a call may compare.
+const MAX_PAIRS: usize = 5_000_000;
 /// The most edges of a graph all of whose paths are asked for; their number can double with each two.
 const MAX_EDGES: usize = 40;
 
@@ -217,6 +221,19 @@ fn length(item: &Rego) -> usize {
     match item {
         Rego::String(text) => text.len(),
         _ => 0,
+    }
+}
+
+/// Each of one collection is compared with each of the other.
+fn pairs(arguments: &[Rego]) -> Result<(), String> {
+    let count = |at: usize| match arguments.get(at) {
+        Some(Rego::Array(items)) => items.len(),
+        Some(Rego::Set(items)) => items.len(),
+        _ => 1,
+    };
+    match count(0).checked_mul(count(1)) {
+        Some(pairs) if pairs <= MAX_PAIRS => Ok(()),
+        _ => Err(format!("more than {MAX_PAIRS} pairs to compare")),
     }
 }
 
