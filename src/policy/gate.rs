@@ -4,6 +4,7 @@
 //! Both are refused before a policy set is compiled, not found when a request reaches them.
 
 mod chains;
+mod negation;
 mod open;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -4,10 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use regorus::{
-    Value as Rego,
-    unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule},
-};
+use regorus::unstable::{Expr, Module, Ref, Rule};
+
+use super::negation;
 
 use crate::{
     decision::SourcePosition,
@@ -25,7 +24,7 @@ pub(super) fn faults(modules: &[Ref<Module>]) -> Vec<(Fault, SourcePosition)> {
         let is_test = module.package.span.source.file().ends_with("_test.rego");
         let globals = globals(modules, module);
         for rule in &module.policy {
-            faults.extend(open_negations(rule, &globals));
+            faults.extend(negation::faults(rule, &globals));
             if !is_test {
                 faults.extend(lost_replacements(rule));
             }
@@ -47,48 +46,6 @@ fn globals(modules: &[Ref<Module>], module: &Module) -> BTreeSet<String> {
         None => syntax::path(&import.refr)?.parts.pop(),
     });
     heads.chain(imports).chain(["input".to_owned(), "data".to_owned()]).collect()
-}
-
-/// `not xs[_] == "a"`: OPA refuses it as unsafe; regorus reads "some element is not `a`".
-fn open_negations(rule: &Rule, globals: &BTreeSet<String>) -> Vec<(Fault, SourcePosition)> {
-    // How often each name stands anywhere in the rule.
-    let mut all: Vec<String> = Vec::new();
-    let mut negated: Vec<&Expr> = Vec::new();
-    let walked = syntax::walk(rule, &mut |node| match node {
-        Node::Expr(Expr::Var { value: Rego::String(name), .. }) => all.push(name.to_string()),
-        Node::Statement(LiteralStmt { literal: Literal::NotExpr { expr, .. }, .. }) => negated.push(expr),
-        _ => {}
-    });
-    if walked.is_err() {
-        return Vec::new();
-    }
-    let mut faults = Vec::new();
-    for expr in negated {
-        let mut inside: Vec<String> = Vec::new();
-        let mut indices: Vec<(&Expr, String)> = Vec::new();
-        let walked = syntax::walk_open(expr, &mut |node| match node {
-            Node::Expr(Expr::Var { value: Rego::String(name), .. }) => inside.push(name.to_string()),
-            Node::Expr(Expr::RefBrack { index, .. }) => {
-                if let Expr::Var { value: Rego::String(name), .. } = index.as_ref() {
-                    indices.push((index, name.to_string()));
-                }
-            }
-            _ => {}
-        });
-        if walked.is_err() {
-            continue;
-        }
-        let times = |names: &[String], name: &str| names.iter().filter(|other| *other == name).count();
-        for (index, name) in indices {
-            let elsewhere = times(&all, &name) > times(&inside, &name);
-            if name == "_" || (!globals.contains(&name) && !elsewhere) {
-                let cause = format!("`{name}` is unsafe: nothing outside the `not` binds it");
-                let help = "say what is meant: `not \"a\" in xs`, or `every x in xs { x != \"a\" }`";
-                faults.push((Fault::new("rego_unsafe_var_error", cause).help(help), syntax::position(index)));
-            }
-        }
-    }
-    faults
 }
 
 /// `x with a as b.c with d as e`: where `b.c` is undefined, so is the statement for OPA; regorus forgets it.
