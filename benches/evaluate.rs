@@ -45,7 +45,8 @@ fn cores() -> usize {
 }
 
 fn compile(bundle: &Bundle) -> Snapshot {
-    Snapshot::compile(bundle, 1, Options { rego_v0: false, evaluators: cores(), tests: false }).unwrap()
+    Snapshot::compile(bundle, 1, Options { rego_v0: false, evaluators: cores(), tests: false, ..Options::default() })
+        .unwrap()
 }
 
 fn generated_bundle(directory: &Directory) -> Bundle {

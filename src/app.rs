@@ -69,7 +69,7 @@ impl App {
         let options = Options {
             rego_v0: policy.rego_v0,
             evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
-            tests: false,
+            ..Options::default()
         };
         let mut reloader = Reloader::new(source.open(), Arc::clone(&state) as Arc<dyn Sink>, options);
         if reload.strict {

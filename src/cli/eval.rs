@@ -90,7 +90,7 @@ fn query(args: &QuestionArgs) -> anyhow::Result<Query> {
 }
 
 fn decide(args: &Args, bundle: &Bundle, query: &Query) -> anyhow::Result<ExitCode> {
-    let options = Options { rego_v0: args.rego_v0, evaluators: 1, tests: false };
+    let options = Options { rego_v0: args.rego_v0, evaluators: 1, tests: false, ..Options::default() };
     let snapshot = match Snapshot::compile(bundle, 1, options) {
         Ok(snapshot) => snapshot,
         Err(faults) => return Ok(refuse(&faults)),
@@ -110,7 +110,8 @@ fn decide(args: &Args, bundle: &Bundle, query: &Query) -> anyhow::Result<ExitCod
 fn evaluate(args: &Args, bundle: &Bundle, query: &str, input: Option<&[u8]>) -> anyhow::Result<ExitCode> {
     let input = input.map(std::str::from_utf8).transpose().context("the input is not UTF-8")?;
     let budget = Duration::from_millis(args.timeout_ms);
-    match adhoc::query(bundle, args.rego_v0, query, input, budget) {
+    let options = Options { rego_v0: args.rego_v0, ..Options::default() };
+    match adhoc::query(bundle, options, query, input.map_or(adhoc::Input::Undefined, adhoc::Input::Json), budget) {
         Ok(answer) => {
             for line in &answer.prints {
                 super::complain(line);

@@ -65,7 +65,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Compiles everything, and then what is served alone: a policy that needs something of a test file works nowhere else.
 fn compile(bundle: &Bundle, rego_v0: bool) -> Result<Snapshot, Faults> {
-    let options = Options { rego_v0, evaluators: 1, tests: true };
+    let options = Options { rego_v0, tests: true, ..Options::default() };
     Snapshot::compile(bundle, 1, options)?;
     Snapshot::compile(bundle, 1, Options { tests: false, ..options })
 }

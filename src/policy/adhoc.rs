@@ -30,21 +30,50 @@ pub struct Answer {
     pub prints: Vec<String>,
 }
 
-/// Evaluates `query` with that JSON as `input` (undefined without one), within `budget`.
+/// What a query sees as `input`.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Nothing: `input` is undefined.
+    Undefined,
+    /// JSON.
+    Json(&'a str),
+    /// A Rego term, which can have sets and comprehensions in it.
+    Term(&'a str),
+}
+
+impl Input<'_> {
+    fn value(self, budget: Duration) -> Result<Option<Rego>, Fault> {
+        match self {
+            Self::Undefined => Ok(None),
+            Self::Json(text) => Rego::from_json_str(text).map(Some).map_err(|error| {
+                Fault::new("input_error", format!("the input is not JSON: {error}")).help("write it like `{\"x\": 1}`")
+            }),
+            Self::Term(text) => {
+                let fault = |cause: String| Fault::new("input_error", format!("the input is no term: {cause}"));
+                let mut engine =
+                    Engine::prepare(Engine::blank(Options::default())).map_err(|e| fault(e.to_string()))?;
+                let results = engine.query(text, budget).map_err(|failure| fault(format!("{failure:?}")))?;
+                let value = results.result.into_iter().flat_map(|result| result.expressions).next();
+                Ok(value.map(|expression| expression.value))
+            }
+        }
+    }
+}
+
+/// Evaluates `query` with that `input`, within `budget`.
 ///
 /// Its text passes the same gate as a policy's. Give it a deep stack, as a policy's depth is bounded but not small.
 pub fn query(
     bundle: &Bundle,
-    rego_v0: bool,
+    options: Options,
     query: &str,
-    input: Option<&str>,
+    input: Input<'_>,
     budget: Duration,
 ) -> Result<Answer, Faults> {
     let one = |fault| Faults(vec![fault]);
-    let input = input.map(Rego::from_json_str).transpose().map_err(|error| {
-        one(Fault::new("input_error", format!("the input is not JSON: {error}")).help("write it like `{\"x\": 1}`"))
-    })?;
-    let options = Options { rego_v0, evaluators: 1, tests: true };
+    let input = input.value(budget).map_err(one)?;
+    let options = Options { evaluators: 1, tests: true, ..options };
+    let rego_v0 = options.rego_v0;
     let mut engine = compile::compile(bundle, options)?.engines.into_iter().map(|(engine, _)| engine);
     gate(bundle, options, query)?;
     if loses_results(rego_v0, query) {
@@ -76,7 +105,7 @@ pub fn query(
 /// Whether regorus 0.14.1 would answer `{}` for some queries like this: an element for which a later expression fails
 /// takes those before and after it along.
 fn loses_results(rego_v0: bool, query: &str) -> bool {
-    let mut engine = Engine::blank(rego_v0);
+    let mut engine = Engine::blank(Options { rego_v0, ..Options::default() });
     if engine.add_policy(FILE.to_owned(), format!("{}{query}\n}}", head(rego_v0))).is_err() {
         return true;
     }
@@ -121,7 +150,7 @@ mod tests {
     fn ask(text: &str) -> Result<Answer, Faults> {
         let files = [("p.rego".to_owned(), b"package p\nx := input.a + 1\ny contains 1 if input.a == 1".to_vec())];
         let bundle = Bundle::from_files(files).unwrap();
-        query(&bundle, false, text, Some("{\"a\": 1}"), Duration::from_secs(5))
+        query(&bundle, Options::default(), text, Input::Json("{\"a\": 1}"), Duration::from_secs(5))
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! Built-ins of regorus behind a bound: the time limit is not looked at inside of one, and memory that can't be had
-//! ends the process, so a call that could take either without end is an error before it starts.
+//! The built-in functions: regorus' own behind a bound, and those that it lacks or has wrong, a file a family.
 //!
-//! An error here denies (`evaluation_error`), as it must: were the call undefined, `not` of it would be true.
+//! All of them reach regorus as extensions, so that one place says what a failure means. As in OPA, a built-in that
+//! fails is undefined, unless errors are strict; what must not be undefined (a spent bound: `not` of it would be true)
+//! halts the evaluation.
 
 mod bounds;
 
@@ -15,28 +16,99 @@ use regorus::{
     unstable::{BUILTINS, Expr, Ref, Rule, RuleHead, Span},
 };
 
+/// Why a built-in gave no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// An operand has a type that the built-in does not take: undefined, or `eval_type_error` where errors are strict.
+    Type(String),
+    /// It failed on these operands: undefined, or `eval_builtin_error` where errors are strict.
+    Operand(String),
+    /// The evaluation must end: a bound is spent, or asking it is forbidden.
+    Halt(String),
+}
+
+/// A built-in of ours.
+pub(super) struct Function {
+    /// Its name in Rego.
+    pub(super) name: &'static str,
+    /// How many arguments it takes.
+    pub(super) arity: u8,
+    /// Its value for defined arguments, as many as `arity`. `Undefined` is a value here.
+    pub(super) call: fn(&[Rego]) -> Result<Rego, Failure>,
+}
+
+/// The families, the first that has a name defines it.
+const FAMILIES: &[&[Function]] = &[];
+
+/// Built-ins that regorus itself must call: it treats them by their names.
+const KEPT: [&str; 2] = ["walk", "trace"];
+
+/// The built-ins whose value is the same for one evaluation: regorus caches them by their names.
+const CACHED: [&str; 4] = ["opa.runtime", "rand.intn", "time.now_ns", "uuid.rfc4122"];
+
 /// What a built-in's own errors point at; nobody sees it, because those errors are undefined, as in OPA.
 struct Place {
     span: Span,
     params: Vec<Ref<Expr>>,
 }
 
-/// Puts the bounded built-ins before regorus' own.
-pub(super) fn install(engine: &mut regorus::Engine) {
-    for (name, bound) in bounds::ALL {
-        let Some((function, arity)) = BUILTINS.get(name).copied() else { continue };
-        let bounded = move |arguments: Vec<Rego>| -> Result<Rego, Error> {
-            bound(&arguments).map_err(|fault| anyhow!("`{name}`: {fault}"))?;
+/// Gives the engine every built-in. `strict` makes failures errors, as OPA's `--strict-builtin-errors` does.
+pub(super) fn install(engine: &mut regorus::Engine, strict: bool) {
+    for function in FAMILIES.iter().copied().flatten() {
+        let Function { name, arity, call } = function;
+        let wrapped = move |arguments: Vec<Rego>| settle(name, call(&arguments), strict);
+        // Fails only for a name that has one already: an earlier family's.
+        let _ = engine.add_extension((*name).to_owned(), *arity, Box::new(wrapped));
+    }
+    for (name, (function, arity)) in BUILTINS.iter() {
+        let (name, function, arity) = (*name, *function, *arity);
+        if KEPT.contains(&name) || CACHED.contains(&name) {
+            continue;
+        }
+        let bound = bounds::ALL.iter().find(|(bounded, _)| *bounded == name).map(|(_, bound)| *bound);
+        let wrapped = move |arguments: Vec<Rego>| -> Result<Rego, Error> {
+            if let Some(bound) = bound {
+                bound(&arguments).map_err(|fault| anyhow!("`{name}`: {fault}"))?;
+            }
             let Some(place) = place() else { return Err(anyhow!("`{name}` can't be called")) };
-            match function(&place.span, &place.params, &arguments, false) {
-                Err(error) if error.downcast_ref::<LimitError>().is_none() => Ok(Rego::Undefined),
+            match function(&place.span, &place.params, &arguments, strict) {
+                Err(error) if error.downcast_ref::<LimitError>().is_none() => {
+                    settle(name, Err(of_regorus(&error)), strict)
+                }
                 result => result,
             }
         };
-        // Fails only for a name that has one already; an engine is new here.
-        let added = engine.add_extension(name.to_owned(), arity, Box::new(bounded));
-        debug_assert!(added.is_ok(), "{name}");
+        let _ = engine.add_extension(name.to_owned(), arity, Box::new(wrapped));
     }
+}
+
+/// Whether there is a built-in of this name, and how many arguments it takes.
+pub(super) fn arity(name: &str) -> Option<u8> {
+    let own = FAMILIES.iter().copied().flatten().find(|function| function.name == name);
+    own.map(|function| function.arity).or_else(|| BUILTINS.get(name).map(|(_, arity)| *arity))
+}
+
+/// The names of all.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FAMILIES.iter().copied().flatten().map(|function| function.name).chain(BUILTINS.keys().copied())
+}
+
+/// A built-in's result as regorus takes it.
+fn settle(name: &str, result: Result<Rego, Failure>, strict: bool) -> Result<Rego, Error> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(Failure::Type(_) | Failure::Operand(_)) if !strict => Ok(Rego::Undefined),
+        Err(Failure::Type(fault)) => Err(anyhow!("eval_type_error: {name}: {fault}")),
+        Err(Failure::Operand(fault)) => Err(anyhow!("eval_builtin_error: {name}: {fault}")),
+        Err(Failure::Halt(fault)) => Err(anyhow!("`{name}`: {fault}")),
+    }
+}
+
+/// What an error of regorus' own built-in is.
+fn of_regorus(error: &Error) -> Failure {
+    let text = error.to_string();
+    let cause = text.lines().last().unwrap_or_default().trim().trim_start_matches("error:").trim().to_owned();
+    if cause.contains("expects") || cause.contains("must be") { Failure::Type(cause) } else { Failure::Operand(cause) }
 }
 
 fn place() -> Option<&'static Place> {
@@ -64,7 +136,7 @@ mod tests {
 
     /// The value of `expression`, with `s` bound to the input.
     fn value(expression: &str, input: &str) -> Result<Rego, String> {
-        let mut engine = Engine::blank(false);
+        let mut engine = Engine::blank(crate::policy::Options::default());
         let rego = format!("package p\nx := v if {{ s := input; v := {expression} }}");
         engine.add_policy("p.rego".to_owned(), rego).unwrap();
         engine.set_input(Rego::from(input));

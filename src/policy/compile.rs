@@ -25,6 +25,14 @@ pub struct Options {
     pub evaluators: usize,
     /// Whether the `*_test.rego` files are part of it.
     pub tests: bool,
+    /// Whether a built-in that fails is an error instead of undefined (OPA's `--strict-builtin-errors`).
+    pub strict: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { rego_v0: false, evaluators: 1, tests: false, strict: false }
+    }
 }
 
 /// Text beyond which evaluators share the data: copies cost memory, sharing costs throughput on many cores.
@@ -70,8 +78,8 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
 
     let mut faults = Vec::new();
     let data = documents::merged(&bundle.data, &mut faults);
-    let readable = syntax_faults(&modules, options.rego_v0, &mut faults);
-    let mut engine = Engine::blank(options.rego_v0);
+    let readable = syntax_faults(&modules, options, &mut faults);
+    let mut engine = Engine::blank(options);
     for module in &readable {
         if let Err(error) = engine.add_policy(module.path.clone(), module.text.clone()) {
             faults.push(fault_of(&error, "rego_parse_error", &texts));
@@ -83,7 +91,7 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
         if let Ok(data) = &data {
             faults.extend(documents::conflicts(&Index::new(engine.get_modules()), data, &text));
         }
-        faults.extend(analysis_faults(&readable, &texts, options.rego_v0));
+        faults.extend(analysis_faults(&readable, &texts, options));
     }
     faults.extend(refused);
     let (true, Ok(data)) = (faults.is_empty(), data) else {
@@ -93,7 +101,7 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
     let share = bundle.size() > SHARE_DATA_BEYOND;
     let engines = (0..options.evaluators.max(1)).map(|number| {
         let own = if share || number == 0 { data.clone() } else { value::unshared(&data) };
-        build(&modules, own, options.rego_v0)
+        build(&modules, own, options)
     });
     let engines: Result<_, Error> = engines.collect();
     let index = Index::new(engine.get_modules());
@@ -102,8 +110,8 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
         .map_err(|e| Faults(vec![fault_of(&e, "rego_compile_error", &texts)]))
 }
 
-fn build(modules: &[&Module], data: Rego, rego_v0: bool) -> Result<(Engine, Index), Error> {
-    let mut engine = Engine::blank(rego_v0);
+fn build(modules: &[&Module], data: Rego, options: Options) -> Result<(Engine, Index), Error> {
+    let mut engine = Engine::blank(options);
     for module in modules {
         engine.add_policy(module.path.clone(), module.text.clone())?;
     }
@@ -114,7 +122,7 @@ fn build(modules: &[&Module], data: Rego, rego_v0: bool) -> Result<(Engine, Inde
 
 /// Adds every syntax fault; gives the modules that can be checked further without consequences of those faults: the
 /// ones that neither share a package with a broken file nor refer to one.
-fn syntax_faults<'a>(modules: &[&'a Module], rego_v0: bool, faults: &mut Vec<Fault>) -> Vec<&'a Module> {
+fn syntax_faults<'a>(modules: &[&'a Module], options: Options, faults: &mut Vec<Fault>) -> Vec<&'a Module> {
     let mut readable = Vec::new();
     let mut broken = BTreeSet::new();
     for module in modules {
@@ -126,12 +134,12 @@ fn syntax_faults<'a>(modules: &[&'a Module], rego_v0: bool, faults: &mut Vec<Fau
             broken.insert(statements::package(&module.text));
             continue;
         }
-        let mut engine = Engine::blank(rego_v0);
+        let mut engine = Engine::blank(options);
         match engine.add_policy(module.path.clone(), module.text.clone()) {
             Ok(_) => readable.push((*module, engine)),
             Err(error) => {
                 broken.insert(statements::package(&module.text));
-                faults.extend(faults_of_file(module, rego_v0, &error));
+                faults.extend(faults_of_file(module, options, &error));
             }
         }
     }
@@ -147,11 +155,11 @@ fn syntax_faults<'a>(modules: &[&'a Module], rego_v0: bool, faults: &mut Vec<Fau
 }
 
 /// Every syntax fault of one file, found by reading each of its statements alone.
-fn faults_of_file(module: &Module, rego_v0: bool, whole: &Error) -> Vec<Fault> {
+fn faults_of_file(module: &Module, options: Options, whole: &Error) -> Vec<Fault> {
     let texts = Texts::from([(module.path.as_str(), module.text.as_str())]);
     let mut faults: Vec<Fault> = statements::each(&module.text)
         .filter_map(|statement| {
-            let error = Engine::blank(rego_v0).add_policy(module.path.clone(), statement.alone).err()?;
+            let error = Engine::blank(options).add_policy(module.path.clone(), statement.alone).err()?;
             let fault = fault_of(&error, "rego_parse_error", &texts);
             // What is not closed errs at the end of the file, but the place to look at is its own.
             let beyond = fault.position.as_ref().is_some_and(|position| position.line > statement.last_line);
@@ -164,11 +172,11 @@ fn faults_of_file(module: &Module, rego_v0: bool, whole: &Error) -> Vec<Fault> {
 }
 
 /// Every fault of the analysis of all files together: after each, the statement that has it is blanked.
-fn analysis_faults(readable: &[&Module], texts: &Texts<'_>, rego_v0: bool) -> Vec<Fault> {
+fn analysis_faults(readable: &[&Module], texts: &Texts<'_>, options: Options) -> Vec<Fault> {
     let mut modules: Vec<Module> = readable.iter().map(|module| (*module).clone()).collect();
     let mut faults: Vec<Fault> = Vec::new();
     while faults.len() < MAX_FAULTS {
-        let Err(error) = build(&modules.iter().collect::<Vec<_>>(), Rego::new_object(), rego_v0) else { break };
+        let Err(error) = build(&modules.iter().collect::<Vec<_>>(), Rego::new_object(), options) else { break };
         let fault = fault_of(&error, "rego_compile_error", texts);
         let known = faults.iter().any(|known| known.position == fault.position);
         let position = fault.position.clone();

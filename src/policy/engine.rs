@@ -12,6 +12,7 @@ use regorus::{LimitError, PolicyLengthConfig, Value as Rego, utils::limits::Exec
 use super::{
     budget::{self, Budget},
     builtins,
+    compile::Options,
     value::Names,
 };
 use crate::decision::Query;
@@ -41,9 +42,9 @@ pub(super) struct Engine {
 
 impl Engine {
     /// An engine without policies, set up the way OPA behaves.
-    pub(super) fn blank(rego_v0: bool) -> regorus::Engine {
+    pub(super) fn blank(options: Options) -> regorus::Engine {
         let mut engine = regorus::Engine::new();
-        engine.set_rego_v0(rego_v0);
+        engine.set_rego_v0(options.rego_v0);
         // As in OPA, a built-in that fails is undefined, not an error.
         engine.set_strict_builtin_errors(false);
         // Without this, `print` writes to the process' standard error.
@@ -52,7 +53,7 @@ impl Engine {
             max_col: NonZeroU32::new(1 << 20).unwrap_or(NonZeroU32::MIN),
             ..PolicyLengthConfig::default()
         });
-        builtins::install(&mut engine);
+        builtins::install(&mut engine, options.strict);
         engine
     }
 

@@ -9,9 +9,10 @@ mod open;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use regorus::unstable::{BUILTINS, Expr, Module, Ref};
+use regorus::unstable::{Expr, Module, Ref};
 
 use super::{
+    builtins,
     fault::Fault,
     index,
     syntax::{self, MAX_NESTING, Node},
@@ -116,7 +117,7 @@ fn is_reference(expr: &Expr) -> bool {
 
 /// How many arguments a function takes; `None` for `print`, which takes any.
 fn arity(target: &str, functions: &BTreeMap<String, Function>) -> Option<usize> {
-    let built_in = || BUILTINS.get(target).map(|(_, arity)| usize::from(*arity));
+    let built_in = || builtins::arity(target).map(usize::from);
     functions.get(target).map(|function| function.arity).or_else(built_in)
 }
 
@@ -139,11 +140,11 @@ fn resolve(
         return Some(local);
     }
     let written = parts.join(".");
-    (BUILTINS.contains_key(written.as_str()) || written == "print").then_some(written)
+    (builtins::arity(written.as_str()).is_some() || written == "print").then_some(written)
 }
 
 fn unknown_help(written: &str) -> String {
-    let near = BUILTINS.keys().map(|known| (distance(known, written), *known)).min();
+    let near = builtins::names().map(|known| (distance(known, written), known)).min();
     match near {
         Some((steps, known)) if steps <= 2 && steps < written.len() / 2 => format!("did you mean `{known}`?"),
         _ if ["http.", "io.jwt.", "crypto.x509", "net.lookup"].iter().any(|family| written.starts_with(family)) => {

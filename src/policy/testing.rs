@@ -228,7 +228,7 @@ impl std::fmt::Display for Test {
 }
 
 fn compile(bundle: &Bundle, options: Options) -> Result<(Engine, Index), Faults> {
-    let options = CompileOptions { rego_v0: options.rego_v0, evaluators: 1, tests: true };
+    let options = CompileOptions { rego_v0: options.rego_v0, tests: true, ..CompileOptions::default() };
     let engine = compile::compile(bundle, options)?.engines.into_iter().next();
     engine.ok_or_else(|| Faults(vec![super::Fault::new("internal_error", "the compiler gave no evaluator")]))
 }

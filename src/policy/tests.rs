@@ -13,7 +13,7 @@ const TIME: Time = Time { budget: Duration::from_millis(500), patience: Duration
 fn snapshot(files: &[(&str, &str)]) -> Snapshot {
     let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
     let bundle = Bundle::from_files(files).unwrap();
-    let options = Options { rego_v0: false, evaluators: 2, tests: false };
+    let options = Options { rego_v0: false, evaluators: 2, tests: false, ..Options::default() };
     Snapshot::compile(&bundle, 1, options).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
@@ -196,8 +196,13 @@ fn rego_v0_is_read_where_asked_and_v1_where_imported() {
     let v1 = "package q\nimport rego.v1\nallow if input.subject.id == \"alice\"";
     let files = [("p.rego", v0), ("q.rego", v1)].map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
     let bundle = Bundle::from_files(files).unwrap();
-    assert!(Snapshot::compile(&bundle, 1, Options { rego_v0: false, evaluators: 1, tests: false }).is_err());
-    let snapshot = Snapshot::compile(&bundle, 1, Options { rego_v0: true, evaluators: 1, tests: false }).unwrap();
+    assert!(
+        Snapshot::compile(&bundle, 1, Options { rego_v0: false, evaluators: 1, tests: false, ..Options::default() })
+            .is_err()
+    );
+    let snapshot =
+        Snapshot::compile(&bundle, 1, Options { rego_v0: true, evaluators: 1, tests: false, ..Options::default() })
+            .unwrap();
     for entry in ["data.p", "data.q"] {
         assert!(snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), TIME).is_allow());
     }

@@ -22,7 +22,9 @@ fn the_generated_policy_answers_as_its_questions_expect() {
     let directory = Directory::generate();
     let files = directory.files().map(|(path, text)| (path.to_owned(), text.into_bytes()));
     let bundle = Bundle::from_files(files).unwrap();
-    let snapshot = Snapshot::compile(&bundle, 1, Options { rego_v0: false, evaluators: 1, tests: false }).unwrap();
+    let snapshot =
+        Snapshot::compile(&bundle, 1, Options { rego_v0: false, evaluators: 1, tests: false, ..Options::default() })
+            .unwrap();
     let entry = "data.authz".parse().unwrap();
     let questions = directory.questions();
     for (query, allowed) in questions.iter().step_by(37) {
