@@ -5,3 +5,10 @@
 //! regorus.
 
 pub(super) mod ast;
+pub(super) mod edit;
+pub(super) mod lower;
+pub(super) mod metadata;
+pub(super) mod parser;
+pub(super) mod visit;
+
+pub(crate) use parser::SyntaxError;
