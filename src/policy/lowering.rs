@@ -11,10 +11,9 @@ use super::{
     fault::Fault,
     rego::{
         self,
-        ast::{Module as Tree, RefPartKind, TermKind},
+        ast::{Module as Tree, TermKind},
         edit::Edited,
         lower::{self, World},
-        metadata,
     },
     statements,
     text::{Text, Texts},
@@ -49,7 +48,6 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
         }
     }
     let defined = defined(&trees);
-    let chains = metadata::Index::new(trees.iter().map(|(module, tree)| (module.path.as_str(), tree.as_ref())));
     let mut readable = Vec::new();
     for (module, tree) in trees {
         let package = package(&tree);
@@ -57,7 +55,7 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
         let world = World {
             built_in: &builtins::arity,
             defined: &|name| own.is_some_and(|names| names.contains(name)),
-            metadata: &|rule, chain| chains.json(&module.path, rule, chain),
+            metadata: &|_, _| None,
         };
         let lowered = lower::lower(&module.text, &tree, &world);
         if let Some((line, column)) = brackets::too_deep(&lowered.text) {

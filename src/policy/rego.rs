@@ -6,9 +6,13 @@
 
 pub(super) mod ast;
 pub(super) mod edit;
+mod lexer;
 pub(super) mod lower;
 pub(super) mod metadata;
 pub(super) mod parser;
 pub(super) mod visit;
 
-pub(crate) use parser::SyntaxError;
+pub(super) use parser::SyntaxError;
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,6 @@ use super::{
     fault::Faults,
     rejection,
     text::Texts,
-    rejection,
 };
 use crate::{
     bundle::{Bundle, Module},

@@ -91,6 +91,8 @@ impl<'a> Walk<'a, '_> {
                 self.body(body, &[]);
                 self.scopes.0.pop();
             }
+            ExprKind::Not(body) => self.body(body, &[]),
+            ExprKind::Logical { left, right, .. } => [left, right].into_iter().for_each(|side| self.body(side, &[])),
             ExprKind::Term(term) => self.term(term),
         }
         for with in &expression.with {
@@ -147,7 +149,7 @@ impl<'a> Walk<'a, '_> {
             TermKind::MemberWithKey { key, value, collection } => {
                 [key, value, collection].into_iter().for_each(|part| self.term(part));
             }
-            TermKind::Parenthesised(inner) => self.term(inner),
+            TermKind::Parenthesised(inner) | TermKind::Minus(inner) => self.term(inner),
         }
     }
 }

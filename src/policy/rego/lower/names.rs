@@ -95,7 +95,7 @@ fn declared_by<'a>(expression: &'a Expr, names: &mut Vec<&'a str>) {
         ExprKind::Term(Term { kind: TermKind::Infix { operator: Operator::Assign, left, .. }, .. }) => {
             variables(left, names);
         }
-        ExprKind::Every { .. } | ExprKind::Term(_) => {}
+        ExprKind::Every { .. } | ExprKind::Not(_) | ExprKind::Logical { .. } | ExprKind::Term(_) => {}
     }
 }
 

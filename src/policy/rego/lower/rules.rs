@@ -1,7 +1,7 @@
 //! Modules, rules and bodies.
 
 use super::{
-    super::ast::{Body, Else, Expr, ExprKind, Head, Module, Rule, With},
+    super::ast::{Body, Else, Expr, ExprKind, Head, Logical, Module, Rule, Span, With},
     COLLECTION, Lowering, names,
 };
 use crate::policy::rego::ast::{Term, TermKind};
@@ -89,9 +89,39 @@ impl<'a> Lowering<'a> {
                 self.body(body);
                 self.scopes.pop();
             }
+            ExprKind::Not(body) => self.negation(expression, body),
+            ExprKind::Logical { operator, left, right } => self.logical(expression, *operator, left, right),
             ExprKind::Term(term) => self.term(term),
         }
         expression.with.iter().for_each(|with| self.with(with));
+    }
+
+    /// `not { … }` becomes `[1 | …] == []`.
+    fn negation(&mut self, expression: &'a Expr, body: &'a Body) {
+        self.replace(expression.span.before(body.span), "");
+        self.comprehended(body, "[1 | ");
+        self.insert(body.span.end, "] == []");
+    }
+
+    /// `a and b` becomes `[1 | a; b] != []`, `a or b` becomes `[[1 | a], [1 | b]] != [[], []]`.
+    fn logical(&mut self, expression: &'a Expr, operator: Logical, left: &'a Body, right: &'a Body) {
+        let (open, between, close) = match operator {
+            Logical::And => ("[1 | ", "; ", "] != []"),
+            Logical::Or => ("[[1 | ", "], [1 | ", "]] != [[], []]"),
+        };
+        self.replace(expression.span.before(left.span), "");
+        self.comprehended(left, open);
+        self.replace(left.span.between(right.span), between);
+        self.comprehended(right, "");
+        self.insert(right.span.end, close);
+    }
+
+    /// What a body asks, without its braces or parentheses.
+    fn comprehended(&mut self, body: &'a Body, open: &str) {
+        let (Some(first), Some(last)) = (body.expressions.first(), body.expressions.last()) else { return };
+        self.replace(body.span.before(first.span), open);
+        self.body(body);
+        self.replace(Span { start: last.span.end, end: body.span.end }, "");
     }
 
     fn collection(&mut self, collection: &'a Term) {

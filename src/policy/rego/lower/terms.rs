@@ -41,6 +41,11 @@ impl<'a> Lowering<'a> {
                 [key, value, collection].into_iter().for_each(|part| self.term(part));
             }
             TermKind::Parenthesised(inner) => self.term(inner),
+            TermKind::Minus(inner) => {
+                self.replace(term.span.before(inner.span), format!("{OWN}.minus(0, "));
+                self.term(inner);
+                self.insert(term.span.end, ")");
+            }
         }
     }
 
