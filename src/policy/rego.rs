@@ -7,6 +7,7 @@
 #![expect(unused_imports, reason = "the lowering, the gate and explain come to use it one after the other")]
 
 pub(super) mod ast;
+pub(super) mod json;
 mod lexer;
 pub(super) mod metadata;
 mod parser;
