@@ -30,6 +30,9 @@ pub(crate) const TEMPLATE: &str = "__verdict__.template";
 /// The function that gives a collection, or an empty one for anything else.
 pub(crate) const COLLECTION: &str = "__verdict__.collection";
 
+/// The function that lists `[path, value]` of everything in a value.
+pub(crate) const WALK: &str = "__verdict__.walk";
+
 /// What lowering must know of the world.
 pub(crate) struct World<'a> {
     /// How many arguments a built-in takes; `None` for what is none.

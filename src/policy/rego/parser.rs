@@ -15,6 +15,8 @@ mod terms;
 use std::collections::HashSet;
 
 use super::ast::{Body, Import, Module, Name, Package, Rule, Span};
+pub(super) use checks::is_variable_index;
+
 use super::lexer::{Kind, Token, lex};
 
 /// Why a text, or a part of it, can't be read.

@@ -2,7 +2,7 @@
 
 use super::{
     super::ast::{Body, Operator, Ref, RefPartKind, Span, TemplatePart, Term, TermKind},
-    Lowering, OWN, TEMPLATE, names,
+    Lowering, OWN, TEMPLATE, WALK, names,
 };
 
 impl<'a> Lowering<'a> {
@@ -86,6 +86,16 @@ impl<'a> Lowering<'a> {
         };
         if let Some(json) = chain.and_then(|chain| (self.world.metadata)(self.rule, chain)) {
             return self.replace(at, json);
+        }
+        if let (Some("walk"), [_]) = (names::dotted(function).as_deref(), arguments)
+            && !self.is_local("walk")
+            && !self.imports.contains_key("walk")
+            && !(self.world.defined)("walk")
+        {
+            // regorus takes what is assigned for an argument of its own `walk`.
+            self.replace(function.span, WALK);
+            arguments.iter().for_each(|argument| self.term(argument));
+            return self.insert(at.end, "[_]");
         }
         self.reference(function);
         arguments.iter().for_each(|argument| self.term(argument));

@@ -101,6 +101,20 @@ fn variable(term: &Term) -> Option<Span> {
     }
 }
 
+/// Whether the one part of a rule's name is a variable or a reference, as `p[x]` has it.
+pub(in crate::policy::rego) fn is_variable_index(reference: &Ref) -> bool {
+    let refers = |term: &Term| matches!(without_parentheses(term).kind, TermKind::Ref(_));
+    let [part] = reference.parts.as_slice() else { return false };
+    matches!(&part.kind, RefPartKind::Bracket(term) if refers(term) || !is_ground(term))
+}
+
+fn without_parentheses(mut term: &Term) -> &Term {
+    while let TermKind::Parenthesised(inner) = &term.kind {
+        term = inner;
+    }
+    term
+}
+
 fn has_ground_parts(reference: &Ref) -> bool {
     reference.parts.iter().all(|part| match &part.kind {
         RefPartKind::Dot(_) => true,

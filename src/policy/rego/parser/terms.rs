@@ -13,12 +13,15 @@ impl Parser<'_> {
             let start = parser.span();
             let left = parser.operators(None, COMPARISON)?;
             let left = if pair { parser.pair(left, start)? } else { left };
-            parser.operators(Some(left), 0)
+            parser.infix_after(left)
         })
     }
 
     /// What follows a first term that was read alone.
     pub(super) fn infix_after(&mut self, first: Term) -> Parse<Term> {
+        let first = self.operators(Some(first), COMPARISON)?;
+        // A keyword directly before `.` or `[` is a name, and begins what comes next.
+        self.keyword_as_name();
         self.operators(Some(first), 0)
     }
 
