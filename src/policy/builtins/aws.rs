@@ -61,25 +61,25 @@ fn sign_request(arguments: &[Rego]) -> Result<Rego, Failure> {
     let (request, config) = (object(arguments, 0)?, object(arguments, 1)?);
     let required = |name: &str| match member(config, name) {
         Some(Rego::String(value)) => Ok(&**value),
-        Some(_) => Err(bad(format!("operand 2 invalid values for required AWS config parameters(s): {name}"))),
-        None => Err(bad(format!("operand 2 missing required AWS config parameters(s): {name}"))),
+        Some(_) => Err(refused(format!("operand 2 invalid values for required AWS config parameters(s): {name}"))),
+        None => Err(refused(format!("operand 2 missing required AWS config parameters(s): {name}"))),
     };
     let (service, access_key) = (required(SERVICE)?, required(ACCESS_KEY)?);
     let (secret_key, region) = (required(SECRET_KEY)?, required(REGION)?);
     let time = match arguments.get(2) {
         Some(time @ Rego::Number(_)) => time
             .as_i64()
-            .map_err(|_| bad("operand 3 could not convert time_ns value into a unix timestamp"))?,
+            .map_err(|_| refused("operand 3 could not convert time_ns value into a unix timestamp"))?,
         other => return Err(mismatch(2, "number", other)),
     };
     let known = |key: &Rego| matches!(key, Rego::String(key) if REQUEST_KEYS.contains(&&**key));
     if !request.keys().all(known) {
-        return Err(bad("operand 1 invalid request parameters(s)"));
+        return Err(refused("operand 1 invalid request parameters(s)"));
     }
     let required = |name: &str| match member(request, name) {
         Some(value @ Rego::String(_)) => document(std::slice::from_ref(value), 0),
-        Some(_) => Err(bad(format!("operand 1 invalid values for required request parameters(s): {name}"))),
-        None => Err(bad(format!("operand 1 missing required request parameters(s): {name}"))),
+        Some(_) => Err(refused(format!("operand 1 invalid values for required request parameters(s): {name}"))),
+        None => Err(refused(format!("operand 1 missing required request parameters(s): {name}"))),
     };
     let (method, url) = (required("method")?, required("url")?);
     let headers = match member(request, "headers") {
@@ -96,7 +96,7 @@ fn sign_request(arguments: &[Rego]) -> Result<Rego, Failure> {
     let unsigned_body = match member(config, "disable_payload_signing") {
         None => false,
         Some(Rego::Bool(disabled)) => *disabled,
-        Some(_) => return Err(bad("operand 2 invalid value for 'disable_payload_signing' in AWS config")),
+        Some(_) => return Err(refused("operand 2 invalid value for 'disable_payload_signing' in AWS config")),
     };
     let body = if unsigned_body { "UNSIGNED-PAYLOAD".to_owned() } else { sha256(&body) };
 
@@ -139,6 +139,11 @@ fn sign_request(arguments: &[Rego]) -> Result<Rego, Failure> {
     let mut request = request.clone();
     request.insert("headers".into(), signed.into_value());
     Ok(request.into_value())
+}
+
+/// OPA calls an operand that does not hold what it must one of the wrong type.
+fn refused(text: impl Into<String>) -> Failure {
+    Failure::Type(text.into())
 }
 
 /// The text of a string; OPA takes everything else as empty.
