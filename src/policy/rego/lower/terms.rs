@@ -105,6 +105,21 @@ impl<'a> Lowering<'a> {
         }
         self.reference(function);
         arguments.iter().for_each(|argument| self.term(argument));
+        self.assign_output(at, function, arguments);
+    }
+
+    /// `f(a, b, x)`, where `f` is a built-in of two arguments, becomes `f(a, b) = x`: regorus knows the arity of its own
+    /// built-ins alone.
+    fn assign_output(&mut self, at: Span, function: &'a Ref, arguments: &'a [Term]) {
+        let Some(name) = names::dotted(function) else { return };
+        let [.., before, output] = arguments else { return };
+        let first = name.split('.').next().unwrap_or_default();
+        let known = self.is_local(first) || self.imports.contains_key(first) || (self.world.defined)(&name);
+        let arity = (self.world.built_in)(&name).map(usize::from);
+        if !known && name != "walk" && arity.is_some_and(|arity| arity + 1 == arguments.len()) {
+            self.replace(Span { start: before.span.end, ..output.span }.before(output.span), ") = ");
+            self.replace(Span { start: output.span.end, ..at }, "");
+        }
     }
 
     /// `$"a {x}"` becomes `TEMPLATE(["a ", {t | t := x}])`.
