@@ -6,8 +6,10 @@
 
 mod arrays;
 mod bounds;
+mod globs;
 mod net;
 mod operand;
+mod regex;
 mod sprintf;
 mod strings;
 mod term;
@@ -45,7 +47,7 @@ pub(super) struct Function {
 }
 
 /// The families, the first that has a name defines it.
-const FAMILIES: &[&[Function]] = &[arrays::ALL, net::ALL, sprintf::ALL, strings::ALL, uri::ALL];
+const FAMILIES: &[&[Function]] = &[arrays::ALL, globs::ALL, net::ALL, regex::ALL, sprintf::ALL, strings::ALL, uri::ALL];
 
 /// Built-ins that regorus itself must call: it treats them by their names.
 const KEPT: [&str; 2] = ["walk", "trace"];

@@ -11,7 +11,7 @@ pub(super) fn of(name: &str) -> Option<Bound> {
 }
 
 /// The bounded built-ins.
-const ALL: [(&str, Bound); 13] = [
+const ALL: [(&str, Bound); 12] = [
     ("json.unmarshal", json_numbers),
     ("yaml.unmarshal", yaml_numbers),
     ("to_number", any_number),
@@ -22,7 +22,6 @@ const ALL: [(&str, Bound); 13] = [
     ("bits.lsh", shift),
     ("replace", replaced),
     ("strings.replace_n", replaced_n),
-    ("regex.replace", regex_replaced),
     ("concat", joined),
     ("graph.reachable_paths", paths),
 ];
@@ -156,19 +155,6 @@ fn replaced_n(arguments: &[Rego]) -> Result<(), String> {
         }
     }
     made(length)
-}
-
-fn regex_replaced(arguments: &[Rego]) -> Result<(), String> {
-    // Each character can be a match; a `$1` in the replacement can stand for all of one.
-    let (text, new) = (text(arguments, 0), text(arguments, 2));
-    let references = new.matches('$').count();
-    let references = references.checked_mul(text.len());
-    made(
-        text.len()
-            .checked_add(1)
-            .and_then(|found| found.checked_mul(new.len()))
-            .and_then(|bytes| bytes.checked_add(references?)?.checked_add(text.len())),
-    )
 }
 
 fn joined(arguments: &[Rego]) -> Result<(), String> {
