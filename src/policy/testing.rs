@@ -11,11 +11,13 @@ mod coverage;
 mod find;
 mod isolated;
 mod run;
+mod values;
 
 use std::time::Duration;
 
 pub use bench::{Bench, Sample};
 pub use coverage::{Coverage, FileCoverage, RuleCoverage, Share};
+pub use values::{Value, Why};
 
 use self::find::{Found, Table};
 use super::{
@@ -44,6 +46,8 @@ pub struct Options {
 /// The tests of a policy set, ready to run.
 pub struct Suite {
     options: Options,
+    /// What it was compiled from, as it is written.
+    bundle: Bundle,
     /// At least one.
     engines: Vec<Engine>,
     tests: Vec<Test>,
@@ -130,7 +134,7 @@ impl Suite {
             };
         }
         let tests = found.into_iter().map(Test::from).collect();
-        Ok(Self { options, engines, tests, coverage })
+        Ok(Self { options, bundle: bundle.clone(), engines, tests, coverage })
     }
 
     /// The tests, in the order of files and lines.

@@ -127,7 +127,8 @@ fn all_true(value: &Rego) -> bool {
     }
 }
 
-fn key(value: &Rego) -> String {
+/// A key of a table as people read it: text without quotes, anything else as JSON.
+pub(super) fn key(value: &Rego) -> String {
     match value {
         Rego::String(text) => text.to_string(),
         other => other.to_json_str().unwrap_or_default(),

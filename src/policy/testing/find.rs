@@ -237,7 +237,7 @@ impl Names {
     }
 
     /// A new identifier of that many bytes. `None` where there is none left.
-    fn of_length(&mut self, length: usize) -> Option<String> {
+    pub(super) fn of_length(&mut self, length: usize) -> Option<String> {
         let digits = length.checked_sub(1)?;
         loop {
             let name = format!("t{:0digits$x}", self.next);
