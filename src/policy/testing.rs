@@ -30,6 +30,9 @@ use crate::{
     decision::{EntryPoint, SourcePosition},
 };
 
+/// The most evaluators of one suite: each has a copy of the policies and the data.
+const MOST_PARALLEL: usize = 256;
+
 /// How tests are read and run.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -122,15 +125,17 @@ impl Suite {
         };
         let mut found = find::tests(first.working().get_modules());
         let coverage = Coverage::of(first.working().get_modules(), bundle);
+        // An evaluator without a test to run is only memory.
+        let parallel = options.parallel.clamp(1, found.len().clamp(1, MOST_PARALLEL));
+        let options = Options { parallel, ..options };
         let mut edited = edited(bundle, &mut found);
         if edited != *bundle || options.parallel > 1 {
-            engines = match engines_of(&edited, options) {
-                Ok(engines) => engines,
-                Err(_) => {
-                    keep_lists_that_compile(bundle, &mut found, options);
-                    edited = self::edited(bundle, &mut found);
-                    engines_of(&edited, options)?
-                }
+            engines = if let Ok(engines) = engines_of(&edited, options) {
+                engines
+            } else {
+                keep_lists_that_compile(bundle, &mut found, options);
+                edited = self::edited(bundle, &mut found);
+                engines_of(&edited, options)?
             };
         }
         let tests = found.into_iter().map(Test::from).collect();
@@ -196,8 +201,12 @@ impl std::fmt::Display for Test {
 }
 
 fn engines_of(bundle: &Bundle, options: Options) -> Result<Vec<Engine>, Faults> {
-    let options =
-        CompileOptions { rego_v0: options.rego_v0, tests: true, evaluators: options.parallel, ..CompileOptions::default() };
+    let options = CompileOptions {
+        rego_v0: options.rego_v0,
+        tests: true,
+        evaluators: options.parallel,
+        ..CompileOptions::default()
+    };
     Ok(compile::compile(bundle, options)?.engines.into_iter().map(|(engine, _)| engine).collect())
 }
 

@@ -50,7 +50,9 @@ mod tests {
 
     #[test]
     fn says_what_ended_otherwise_came_and_went() {
-        let ended = |list: &[(&str, Outcome)]| Ended(list.iter().map(|(name, how)| ((*name).to_owned(), how.clone())).collect());
+        let ended = |list: &[(&str, Outcome)]| {
+            Ended(list.iter().map(|(name, how)| ((*name).to_owned(), how.clone())).collect())
+        };
         let error = |text: &str| Outcome::Error(text.to_owned());
         let before = ended(&[("a", Outcome::Pass), ("b", Outcome::Fail), ("c", error("one")), ("d", Outcome::Skip)]);
         let after = ended(&[("a", Outcome::Fail), ("b", Outcome::Fail), ("c", error("two")), ("e", Outcome::Pass)]);

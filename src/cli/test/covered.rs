@@ -56,14 +56,11 @@ impl Report {
             Format::Lcov => lcov::trace(coverage),
         };
         let text = text.trim_end();
-        match &self.out {
-            Some(path) => {
-                std::fs::write(path, format!("{text}\n")).with_context(|| format!("cannot write `{}`", path.display()))
-            }
-            None => {
-                say(text);
-                Ok(())
-            }
+        if let Some(path) = &self.out {
+            return std::fs::write(path, format!("{text}\n"))
+                .with_context(|| format!("cannot write `{}`", path.display()));
         }
+        say(text);
+        Ok(())
     }
 }

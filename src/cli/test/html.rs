@@ -37,7 +37,9 @@ pub(super) fn page(coverage: &Coverage) -> String {
         percent(rules),
         share(rules),
     );
-    out.push_str("<table>\n<tr><th>File</th><th class=\"n\">Lines</th><th></th><th class=\"n\">Rules</th><th></th></tr>\n");
+    out.push_str(
+        "<table>\n<tr><th>File</th><th class=\"n\">Lines</th><th></th><th class=\"n\">Rules</th><th></th></tr>\n",
+    );
     for (number, (path, file)) in coverage.files.iter().enumerate() {
         let _ = write!(out, "<tr><td><a href=\"#f{number}\">{}</a></td>", escaped(path));
         shares(&mut out, [file.share(), file.rules_share()]);

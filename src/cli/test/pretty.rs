@@ -39,8 +39,7 @@ pub(super) fn word(outcome: &Outcome, colour: bool) -> String {
 
 fn text(test: &Test, run: &Run, values: &Values, verbose: bool, colour: bool) -> String {
     let place = format!("{}:{}", test.position.file, test.position.line);
-    let mut out =
-        format!("{}: {}: {}", printable(&place), printable(&test.to_string()), word(&run.outcome, colour));
+    let mut out = format!("{}: {}: {}", printable(&place), printable(&test.to_string()), word(&run.outcome, colour));
     if run.outcome != Outcome::Skip {
         let _ = write!(out, " ({:.2?})", run.duration);
     }
@@ -91,13 +90,7 @@ fn covered(coverage: &Coverage) -> String {
         }
     }
     let rules = coverage.rules();
-    let _ = writeln!(
-        out,
-        "  {:>6.2} %  in all; {} of {} rules reached",
-        coverage.percent(),
-        rules.covered,
-        rules.all
-    );
+    let _ = writeln!(out, "  {:>6.2} %  in all; {} of {} rules reached", coverage.percent(), rules.covered, rules.all);
     out
 }
 

@@ -55,9 +55,7 @@ impl Values {
     /// For programs; `None` where nothing is known.
     pub(super) fn json(&self, test: &Test) -> Option<Json> {
         let whys = self.0.get(&test.to_string()).filter(|whys| !whys.is_empty())?;
-        let value = |value: &verdict::policy::testing::Value| {
-            json!({"text": value.text, "values": value.values, "more": value.more})
-        };
+        let value = |value: &verdict::policy::testing::Value| json!({"text": value.text, "values": value.values, "more": value.more});
         let why = |why: &Why| {
             let position = &why.position;
             json!({

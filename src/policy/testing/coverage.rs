@@ -138,7 +138,8 @@ impl FileCoverage {
             self.lines = reported.not_covered.union(&reported.covered).map(|line| (*line, 0)).collect();
         }
         let mut covered = reported.covered.clone();
-        covered.extend(self.calls.iter().filter(|(_, argument)| reported.covered.contains(argument)).map(|call| call.0));
+        covered
+            .extend(self.calls.iter().filter(|(_, argument)| reported.covered.contains(argument)).map(|call| call.0));
         for line in &covered {
             *self.lines.entry(*line).or_default() += 1;
         }
@@ -200,9 +201,7 @@ impl Share {
 
 impl std::iter::Sum for Share {
     fn sum<I: Iterator<Item = Self>>(shares: I) -> Self {
-        shares.fold(Self::default(), |one, other| Self {
-            covered: one.covered + other.covered,
-            all: one.all + other.all,
-        })
+        shares
+            .fold(Self::default(), |one, other| Self { covered: one.covered + other.covered, all: one.all + other.all })
     }
 }

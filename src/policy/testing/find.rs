@@ -82,9 +82,9 @@ fn test(package: &[String], rule: &Rule) -> Option<Found> {
     let head = syntax::head_reference(rule);
     let keys = keys(head)?;
     let named = |key: &&Key<'_>| matches!(key, Key::Name { .. });
-    let at = keys.iter().take_while(named).position(|key| {
-        matches!(key, Key::Name { name, .. } if name.starts_with("test_") || name.starts_with("todo_test_"))
-    })?;
+    let at = keys.iter().take_while(named).position(
+        |key| matches!(key, Key::Name { name, .. } if name.starts_with("test_") || name.starts_with("todo_test_")),
+    )?;
     let (before, rest) = keys.split_at_checked(at)?;
     let (Key::Name { name, bytes }, keys) = rest.split_first()? else { return None };
     // In Rego v0, `test_x[note] { … }` is a set, and so never `true`.
@@ -92,7 +92,10 @@ fn test(package: &[String], rule: &Rule) -> Option<Found> {
         && !matches!(rule, Rule::Spec { head: RuleHead::Set { .. }, .. });
     Some(Found {
         package: package.to_vec(),
-        prefix: before.iter().filter_map(|key| if let Key::Name { name, .. } = key { Some(name.clone()) } else { None }).collect(),
+        prefix: before
+            .iter()
+            .filter_map(|key| if let Key::Name { name, .. } = key { Some(name.clone()) } else { None })
+            .collect(),
         rule: name.clone(),
         number: 0,
         position: syntax::position(head),

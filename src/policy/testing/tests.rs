@@ -87,7 +87,8 @@ fn a_table_fails_for_cases_that_have_no_value() {
     assert_eq!(cases_of(values), (Outcome::Fail, vec!["one=true".to_owned(), "two=false".to_owned()]));
     let expression = "test_e[sprintf(\"case %d\", [i])] if { some i in [1, 2]; i == 1 }";
     assert_eq!(cases_of(expression), (Outcome::Fail, vec!["case 1=true".to_owned(), "case 2=false".to_owned()]));
-    let noted = "test_t[tc.note] if { some tc in [{\"note\": \"e\", \"x\": 1}, {\"note\": \"f\", \"x\": 2}]; tc.x == 2 }";
+    let noted =
+        "test_t[tc.note] if { some tc in [{\"note\": \"e\", \"x\": 1}, {\"note\": \"f\", \"x\": 2}]; tc.x == 2 }";
     assert_eq!(cases_of(noted), (Outcome::Fail, vec!["e=false".to_owned(), "f=true".to_owned()]));
     let below = "test_b.q[note] if { some note in [\"k\"]; note == \"z\" }";
     assert_eq!(cases_of(below), (Outcome::Fail, vec!["q/k=false".to_owned()]));
@@ -129,7 +130,9 @@ fn a_table_that_cannot_be_listed_takes_no_other_along() {
 
 #[test]
 fn several_at_once_end_in_order() {
-    let text: String = (0..20).map(|n| format!("test_{n:02} if count(numbers.range(1, {})) > 0\n", 20_000 / (n + 1))).collect();
+    let lines: Vec<String> =
+        (0..20).map(|n| format!("test_{n:02} if count(numbers.range(1, {})) > 0", 20_000 / (n + 1))).collect();
+    let text = lines.join("\n");
     let mut set = suite(&[("p_test.rego", &format!("package p\n{text}"))], false);
     let all = set.tests().to_vec();
     let mut ended = Vec::new();
@@ -142,22 +145,28 @@ fn several_at_once_end_in_order() {
 #[test]
 fn a_rule_is_reached_or_not_and_has_its_lines() {
     let files = [
-        ("a.rego", "package a\n\ndefault allow := false\n\nallow if {\n\tinput.x == 1\n\tinput.y == 1\n}\n\nother if input.z\n"),
-        ("a_test.rego", "package a_test\n\ntest_x if not data.a.allow with input as {\"x\": 2}\n\ntest_y if data.a.allow == false\n"),
+        (
+            "a.rego",
+            "package a\n\ndefault allow := false\n\nallow if {\n\tinput.x == 1\n\tinput.y == 1\n}\n\nother if input.z\n",
+        ),
+        (
+            "a_test.rego",
+            "package a_test\n\ntest_x if not data.a.allow with input as {\"x\": 2}\n\ntest_y if data.a.allow == false\n",
+        ),
     ];
     let mut set = suite(&files, true);
     for one in set.tests().to_vec() {
         set.run(&one);
     }
     let file = &set.coverage().files["a.rego"];
-    let rules: Vec<_> = file.rules.iter().map(|rule| (rule.name.as_str(), rule.first, rule.last, rule.hits, rule.covered, rule.all)).collect();
+    let rules: Vec<_> = file
+        .rules
+        .iter()
+        .map(|rule| (rule.name.as_str(), rule.first, rule.last, rule.hits, rule.covered, rule.all))
+        .collect();
     assert_eq!(
         rules,
-        [
-            ("data.a.allow", 3, 3, 2, 1, 1),
-            ("data.a.allow#01", 5, 8, 2, 1, 2),
-            ("data.a.other", 10, 10, 0, 0, 1),
-        ]
+        [("data.a.allow", 3, 3, 2, 1, 1), ("data.a.allow#01", 5, 8, 2, 1, 2), ("data.a.other", 10, 10, 0, 0, 1),]
     );
     assert_eq!((file.lines[&6], file.lines[&7]), (2, 0));
     assert_eq!(set.coverage().rules(), Share { covered: 2, all: 3 });

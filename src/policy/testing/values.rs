@@ -7,7 +7,7 @@ mod operands;
 mod probe;
 mod text;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use self::probe::{Probe, Seen};
 use super::{Case, Outcome, Run, Suite, Test, engines_of, find::Names, isolated};
@@ -19,8 +19,6 @@ use crate::{
 
 /// The most tests that are looked into.
 const MOST: usize = 200;
-/// The most that looking into one test may take.
-const LIMIT: Duration = Duration::from_secs(2);
 
 /// What kept a test, or one case of it, from passing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +78,7 @@ impl Suite {
             });
             let Some(file) = engine.as_ref().and(files.get(probe.file())) else { continue };
             let own = probe.clone();
-            let limit = LIMIT.min(self.options.timeout);
+            let limit = self.options.timeout;
             let ask = move || engine.map(|mut engine| own.ask(&mut engine, limit)).unwrap_or_default();
             let Ok(seen) = isolated::run(limit, ask) else { continue };
             if let Some(why) = whys.get_mut(at) {
@@ -133,11 +131,7 @@ fn place(file: &str, text: &str, span: ast::Span) -> SourcePosition {
     let before = text.get(..span.range().start).unwrap_or_default();
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
     let row = before.rsplit('\n').next().unwrap_or_default();
-    SourcePosition {
-        file: file.into(),
-        line: count(before.matches('\n').count()),
-        column: count(row.chars().count()),
-    }
+    SourcePosition { file: file.into(), line: count(before.matches('\n').count()), column: count(row.chars().count()) }
 }
 
 #[cfg(test)]

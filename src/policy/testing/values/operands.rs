@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::policy::rego::ast::{
-    Body, Expr, ExprKind, Operator, Ref, RefPartKind, Span, TemplatePart, Term, TermKind,
-};
+use crate::policy::rego::ast::{Body, Expr, ExprKind, Operator, Ref, RefPartKind, Span, TemplatePart, Term, TermKind};
 
 /// A part of a condition whose value is told.
 pub(super) struct Operand {
@@ -75,8 +73,13 @@ fn side(term: &Term, with: bool, operands: &mut Vec<Operand>) {
         TermKind::Infix { operator, left, right, .. } => {
             let computes = matches!(
                 operator,
-                Operator::Plus | Operator::Minus | Operator::Multiply | Operator::Divide | Operator::Remainder
-                    | Operator::And | Operator::Or
+                Operator::Plus
+                    | Operator::Minus
+                    | Operator::Multiply
+                    | Operator::Divide
+                    | Operator::Remainder
+                    | Operator::And
+                    | Operator::Or
             );
             if computes && mentions_any(term) {
                 operands.push(Operand::at(term.span, with));
@@ -87,7 +90,9 @@ fn side(term: &Term, with: bool, operands: &mut Vec<Operand>) {
             side(right, with, operands);
         }
         TermKind::MemberWithKey { key, value, collection } => {
-            [key, value, collection].into_iter().for_each(|one| side(one, with, operands));
+            for one in [key, value, collection] {
+                side(one, with, operands);
+            }
         }
         TermKind::Parenthesised(inner) => side(inner, with, operands),
         TermKind::Array(_) | TermKind::Set(_) | TermKind::Object(_) => {
@@ -133,7 +138,9 @@ fn named(term: &Term, with: bool, operands: &mut Vec<Operand>) {
         }
         TermKind::Call { arguments, .. } => {
             push(None);
-            arguments.iter().for_each(|argument| side(argument, with, operands));
+            for argument in arguments {
+                side(argument, with, operands);
+            }
         }
         _ => {}
     }
@@ -182,7 +189,12 @@ impl Mentioned {
             }
             TermKind::Ref(reference) => self.reference(reference),
             TermKind::Array(items) | TermKind::Set(items) => items.iter().for_each(|item| self.term(item)),
-            TermKind::Object(members) => members.iter().flat_map(|(key, value)| [key, value]).for_each(|one| self.term(one)),
+            TermKind::Object(members) => {
+                for (key, value) in members {
+                    self.term(key);
+                    self.term(value);
+                }
+            }
             TermKind::ArrayComprehension(item, body) | TermKind::SetComprehension(item, body) => {
                 self.term(item);
                 self.body(body);
@@ -198,7 +210,9 @@ impl Mentioned {
                 self.term(right);
             }
             TermKind::MemberWithKey { key, value, collection } => {
-                [key, value, collection].into_iter().for_each(|one| self.term(one));
+                for one in [key, value, collection] {
+                    self.term(one);
+                }
             }
             TermKind::Parenthesised(inner) | TermKind::Minus(inner) => self.term(inner),
         }

@@ -68,7 +68,11 @@ pub(super) struct Failed<'a> {
 
 impl Probe {
     /// The probe of a test; `None` where its rule has nothing that can be asked.
-    pub(super) fn of(test: &Test, files: &std::collections::BTreeMap<&str, File<'_>>, names: &mut Names) -> Option<Self> {
+    pub(super) fn of(
+        test: &Test,
+        files: &std::collections::BTreeMap<&str, File<'_>>,
+        names: &mut Names,
+    ) -> Option<Self> {
         let path = &*test.position.file;
         let file = files.get(path)?;
         let here = |rule: &&Rule| super::place(path, file.text, rule.head.span) == test.position;
@@ -88,7 +92,8 @@ impl Probe {
                 // Its value is `true`, then; the step is only to see whether the last condition holds.
                 (None, None) => (rule.head.span, Vec::new()),
             };
-            let with = condition.and_then(|one| Some(slice(one.with.first()?.span.to(one.with.last()?.span))?.to_owned()));
+            let with =
+                condition.and_then(|one| Some(slice(one.with.first()?.span.to(one.with.last()?.span))?.to_owned()));
             let own = names.of_length(24)?;
             let told = |operand: Operand| {
                 if let Some(every) = operand.every {
@@ -106,8 +111,10 @@ impl Probe {
             let mut operands: Vec<(Span, String)> = operands.into_iter().filter_map(told).collect();
             let mut texts = BTreeSet::new();
             operands.retain(|(_, text)| texts.insert(text.clone()));
-            let before = at.checked_sub(1).and_then(|last| Some(conditions.first()?.span.to(conditions.get(last)?.span)));
-            let keyed = !keys.text.is_empty() && keys.names.iter().all(|name| bound.names.contains(name) || known.contains(name));
+            let before =
+                at.checked_sub(1).and_then(|last| Some(conditions.first()?.span.to(conditions.get(last)?.span)));
+            let keyed = !keys.text.is_empty()
+                && keys.names.iter().all(|name| bound.names.contains(name) || known.contains(name));
             probe.steps.push(Step {
                 name: names.of_length(24)?,
                 span,
@@ -139,7 +146,8 @@ impl Probe {
         let mut out = String::new();
         for step in &self.steps {
             let operands: Vec<&str> = step.operands.iter().map(|(_, ask)| ask.as_str()).collect();
-            let _ = write!(out, "\n{} := [[[{}], [{}]] | {}\n]\n", step.name, step.keys, operands.join(", "), step.prefix);
+            let _ =
+                write!(out, "\n{} := [[[{}], [{}]] | {}\n]\n", step.name, step.keys, operands.join(", "), step.prefix);
         }
         out
     }
@@ -260,7 +268,7 @@ fn globals(package: &[String], files: &std::collections::BTreeMap<&str, File<'_>
 }
 
 fn seen(solution: &Rego) -> Seen {
-    let list = |value: Option<&Rego>| value.and_then(|value| value.as_array().ok().map(|items| items.to_vec())).unwrap_or_default();
+    let list = |value: Option<&Rego>| value.and_then(|value| Some(value.as_array().ok()?.to_vec())).unwrap_or_default();
     let parts = list(Some(solution));
     let values = list(parts.get(1)).iter().map(|all| list(Some(all)).iter().map(text::of).collect()).collect();
     Seen { keys: list(parts.first()).iter().map(ask::key).collect(), values }

@@ -1,4 +1,4 @@
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use super::*;
 use crate::policy::testing::Options;
@@ -35,7 +35,10 @@ fn whys_in(text: &str, rego_v0: bool) -> Vec<String> {
 #[test]
 fn tells_the_first_condition_that_did_not_hold_and_its_values() {
     let text = "test_x if {\n\tx := {\"a\": [1, 2]}\n\tcount(x.a) == 2 # so far\n\tcount(x.a) + 1 == limit\n\tfalse\n}\n\nlimit := 7";
-    assert_eq!(whys(text), ["8:2 count(x.a) + 1 == limit | count(x.a) + 1 = 3 | count(x.a) = 2 | x.a = [1, 2] | limit = 7"]);
+    assert_eq!(
+        whys(text),
+        ["8:2 count(x.a) + 1 == limit | count(x.a) + 1 = 3 | count(x.a) = 2 | x.a = [1, 2] | limit = 7"]
+    );
 }
 
 #[test]
@@ -48,7 +51,8 @@ fn sees_what_the_condition_saw_under_its_with() {
 
 #[test]
 fn tells_each_case_that_failed_its_own() {
-    let text = "test_c[note] if {\n\tsome note, case in {\"one\": 1, \"two\": 2, \"three\": 3}\n\tcase != 3\n\tcase == 1\n}";
+    let text =
+        "test_c[note] if {\n\tsome note, case in {\"one\": 1, \"two\": 2, \"three\": 3}\n\tcase != 3\n\tcase == 1\n}";
     assert_eq!(whys(text), ["three 7:2 case != 3 | case = 3", "two 8:2 case == 1 | case = 2"]);
     let values = "test_v[note] := ok if some note, ok in {\"one\": true, \"two\": false}";
     assert_eq!(whys(values), ["two 5:17 ok | ok = false"]);
@@ -59,7 +63,10 @@ fn tells_many_values_in_short() {
     let text = "test_s if {\n\tsome i in numbers.range(1, 10)\n\ti > 100\n}";
     assert_eq!(whys(text), ["7:2 i > 100 | i = 1; 2; 3 +7"]);
     let every = "test_e if every k, v in {\"a\": 1, \"b\": 9, \"c\": 10} { v < 5 }";
-    assert_eq!(whys(every), ["5:11 every k, v in {\"a\": 1, \"b\": 9, \"c\": 10} { v < 5 } | k = \"b\"; \"c\" | v = 9; 10"]);
+    assert_eq!(
+        whys(every),
+        ["5:11 every k, v in {\"a\": 1, \"b\": 9, \"c\": 10} { v < 5 } | k = \"b\"; \"c\" | v = 9; 10"]
+    );
 }
 
 #[test]
