@@ -237,3 +237,16 @@ fn what_recurses_is_named_and_the_runner_goes_on_or_says_why_not() {
         assert!(shown.contains(part), "{part} in {shown}");
     }
 }
+
+#[test]
+fn a_value_that_nests_deep_takes_nothing_down() {
+    let rules: Vec<String> = (1..120).map(|n| format!("v{n} := [[[[[[[[[[v{}]]]]]]]]]]", n - 1)).collect();
+    let text = format!(
+        "package t\n\nv0 := 1\n\n{}\n\ntest_deep := v119\n\ntest_x if v119 == 1\n\ntest_ok if true\n",
+        rules.join("\n")
+    );
+    let folder = folder(&[("a_test.rego", &text)]);
+    let ran = verdict(folder.path(), &["test", ".", "--var-values", "--parallel", "2", "--timeout", "60s"], "");
+    assert_eq!(code(&ran), 1, "{}", err(&ran));
+    assert!(out(&ran).ends_with("PASS: 1/3\nFAIL: 2/3\n"), "{}", out(&ran));
+}

@@ -92,16 +92,19 @@ fn one(engine: &Engine, test: &Test, options: Options) -> (Run, Reached) {
     };
     let limit = options.timeout;
     let mut engine = engine.trial();
+    let asked = test.clone();
     let started = Instant::now();
-    let answer = isolated::run(limit, move || question.ask(&mut engine, limit, options.coverage));
+    // The value stays on that thread: what nests deep needs its stack to be looked at and to be dropped.
+    let ended = isolated::run(limit, move || {
+        let mut answer = question.ask(&mut engine, limit, options.coverage);
+        let (prints, reached) = (std::mem::take(&mut answer.prints), answer.coverage.take());
+        (answer.outcome(&asked, limit), prints, reached)
+    });
     let duration = started.elapsed();
-    let mut answer = match answer {
-        Ok(answer) => answer,
-        Err(stopped) => return (Run { duration, ..Run::of(Outcome::Error(stopped.reason(limit))) }, None),
-    };
-    let (prints, reached) = (std::mem::take(&mut answer.prints), answer.coverage.take());
-    let (outcome, cases) = answer.outcome(test, limit);
-    (Run { outcome, cases, duration, prints }, reached)
+    match ended {
+        Ok(((outcome, cases), prints, reached)) => (Run { outcome, cases, duration, prints }, reached),
+        Err(stopped) => (Run { duration, ..Run::of(Outcome::Error(stopped.reason(limit))) }, None),
+    }
 }
 
 impl Stopped {
