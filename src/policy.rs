@@ -12,6 +12,8 @@ mod explain;
 mod fault;
 mod gate;
 mod index;
+mod lint;
+mod lowering;
 mod pool;
 mod rego;
 mod rejection;
@@ -19,6 +21,7 @@ mod snapshot;
 mod statements;
 mod syntax;
 pub mod testing;
+mod text;
 mod value;
 
 use std::time::Duration;

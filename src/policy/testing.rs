@@ -13,7 +13,7 @@ mod isolated;
 mod run;
 mod values;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 pub use bench::{Bench, Sample};
 pub use coverage::{Coverage, FileCoverage, RuleCoverage, Share};
@@ -24,6 +24,7 @@ use super::{
     compile::{self, Options as CompileOptions},
     engine::Engine,
     fault::Faults,
+    text::Texts,
 };
 use crate::{
     bundle::{Bundle, Module},
@@ -55,6 +56,7 @@ pub struct Suite {
     engines: Vec<Engine>,
     tests: Vec<Test>,
     coverage: Coverage,
+    texts: Arc<Texts>,
 }
 
 /// One test.
@@ -119,27 +121,32 @@ impl Suite {
     /// Compiles policies and tests, and finds the tests.
     pub fn compile(bundle: &Bundle, options: Options) -> Result<Self, Faults> {
         // First as it is written, so that faults show what is written.
-        let mut engines = engines_of(bundle, Options { parallel: 1, ..options })?;
+        let (mut engines, texts) = engines_of(bundle, Options { parallel: 1, ..options })?;
         let Some(first) = engines.first_mut() else {
             return Err(Faults(vec![super::Fault::new("internal_error", "the compiler gave no evaluator")]));
         };
+        // What is found and edited is what regorus reads.
+        let lowered = texts.of(bundle);
         let mut found = find::tests(first.working().get_modules());
         let coverage = Coverage::of(first.working().get_modules(), bundle);
         // An evaluator without a test to run is only memory.
         let parallel = options.parallel.clamp(1, found.len().clamp(1, MOST_PARALLEL));
         let options = Options { parallel, ..options };
-        let mut edited = edited(bundle, &mut found);
-        if edited != *bundle || options.parallel > 1 {
-            engines = if let Ok(engines) = engines_of(&edited, options) {
+        let edited = edited(&lowered, &mut found);
+        if edited != lowered || options.parallel > 1 {
+            engines = if let Ok((engines, _)) = engines_of(&edited, options) {
                 engines
             } else {
-                keep_lists_that_compile(bundle, &mut found, options);
-                edited = self::edited(bundle, &mut found);
-                engines_of(&edited, options)?
+                keep_lists_that_compile(&lowered, &mut found, options);
+                engines_of(&self::edited(&lowered, &mut found), options)?.0
             };
         }
-        let tests = found.into_iter().map(Test::from).collect();
-        Ok(Self { options, bundle: bundle.clone(), engines, tests, coverage })
+        let tests = found.into_iter().map(|found| {
+            let test = Test::from(found);
+            Test { position: texts.position(test.position.clone()), ..test }
+        });
+        let tests = tests.collect();
+        Ok(Self { options, bundle: bundle.clone(), engines, tests, coverage, texts })
     }
 
     /// The tests, in the order of files and lines.
@@ -200,14 +207,15 @@ impl std::fmt::Display for Test {
     }
 }
 
-fn engines_of(bundle: &Bundle, options: Options) -> Result<Vec<Engine>, Faults> {
+fn engines_of(bundle: &Bundle, options: Options) -> Result<(Vec<Engine>, Arc<Texts>), Faults> {
     let options = CompileOptions {
         rego_v0: options.rego_v0,
         tests: true,
         evaluators: options.parallel,
         ..CompileOptions::default()
     };
-    Ok(compile::compile(bundle, options)?.engines.into_iter().map(|(engine, _)| engine).collect())
+    let compiled = compile::compile(bundle, options)?;
+    Ok((compiled.engines.into_iter().map(|(engine, _)| engine).collect(), compiled.texts))
 }
 
 /// The bundle in which each definition of a test has a name of its own, and each table lists its cases.

@@ -15,6 +15,8 @@ mod terms;
 use std::collections::HashSet;
 
 use super::ast::{Body, Import, Module, Name, Package, Rule, Span};
+pub(super) use checks::is_variable_index;
+
 use super::lexer::{Kind, Token, lex};
 
 /// Why a text, or a part of it, can't be read.
@@ -36,6 +38,13 @@ type Parse<T> = Result<T, SyntaxError>;
 /// Reads a module, as Rego v1 if `v1`, else as v0, whose `import rego.v1` makes it v1. All faults, where a statement
 /// below a faulty one can be told by its first column.
 pub(crate) fn parse(text: &str, v1: bool) -> Result<Module, Vec<SyntaxError>> {
+    let mut module = parse_bare(text, v1)?;
+    super::metadata::attach(&mut module, text)?;
+    Ok(module)
+}
+
+/// Reads a module without its annotations, which may be faulty.
+pub(crate) fn parse_bare(text: &str, v1: bool) -> Result<Module, Vec<SyntaxError>> {
     let mut parser = Parser::new(text, v1)?;
     let mut statements = Statements::default();
     while parser.kind() != Kind::End {
@@ -180,6 +189,12 @@ impl<'t> Parser<'t> {
     fn is_in_first_column(&self) -> bool {
         let before = self.text.get(..self.raw(0).span.start as usize).unwrap_or_default();
         before.is_empty() || before.ends_with('\n')
+    }
+
+    /// Goes back to where another reading begins.
+    fn rewind(&mut self, at: usize) {
+        self.at = at;
+        self.name = None;
     }
 
     /// The token `ahead`, or the last.

@@ -13,6 +13,7 @@ use crate::{
     policy::{
         engine::{Engine, Failure},
         rejection,
+        text::Texts,
     },
 };
 
@@ -65,11 +66,12 @@ impl Question {
 
 impl Answer {
     /// How the test ended, with the cases of a table; `limit` is what it was granted.
-    pub(super) fn outcome(self, test: &Test, limit: Duration) -> (Outcome, Vec<Case>) {
+    pub(super) fn outcome(self, test: &Test, limit: Duration, texts: &Texts) -> (Outcome, Vec<Case>) {
         match (self.value, &test.target) {
             (Err(Failure::Budget), _) => (Outcome::Error(too_long(limit)), Vec::new()),
             (Err(Failure::Error(error)), _) => {
-                (Outcome::Error(rejection::fault_of(&error, "rego_error", &BTreeMap::new()).to_string()), Vec::new())
+                let fault = texts.relocated(rejection::fault_of(&error, "rego_error", texts));
+                (Outcome::Error(fault.to_string()), Vec::new())
             }
             (Ok((value, tuples)), Target::Object(_, Some(_))) => {
                 let cases = cases(&value, tuples);

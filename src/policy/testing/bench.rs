@@ -1,6 +1,9 @@
 //! How long a test takes: repeated, in batches, with the spread of the batches.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     Outcome, Suite, Test,
@@ -54,12 +57,13 @@ impl Suite {
         let question = Question::of(test)?;
         let one = self.options.timeout;
         let Some(engine) = self.engines.first() else { return Err(Outcome::Error("no evaluator".to_owned())) };
-        let (mut engine, own) = (engine.trial(), test.clone());
+        let (mut engine, own, texts) = (engine.trial(), test.clone(), Arc::clone(&self.texts));
         let work = move || {
-            let once = |engine: &mut regorus::Engine| match question.ask(engine, one, false).outcome(&own, one).0 {
-                Outcome::Pass => Ok(()),
-                other => Err(other),
-            };
+            let once =
+                |engine: &mut regorus::Engine| match question.ask(engine, one, false).outcome(&own, one, &texts).0 {
+                    Outcome::Pass => Ok(()),
+                    other => Err(other),
+                };
             repeat(time, limit, || once(&mut engine))
         };
         isolated::run(limit.saturating_add(one), work)

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
+        Arc,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
@@ -15,7 +16,7 @@ use super::{
     ask::{self, Question},
     isolated::{self, Stopped},
 };
-use crate::policy::engine::Engine;
+use crate::policy::{engine::Engine, text::Texts};
 
 /// What one test reached.
 type Reached = Option<regorus::coverage::Report>;
@@ -33,14 +34,14 @@ impl Suite {
         let options = self.options;
         let next = AtomicUsize::new(0);
         let (sender, results) = mpsc::channel();
-        let coverage = &mut self.coverage;
+        let (coverage, texts) = (&mut self.coverage, &self.texts);
         let mut runs = Vec::with_capacity(tests.len());
         thread::scope(|scope| {
             for engine in self.engines.iter().take(tests.len()) {
                 let (sender, next) = (sender.clone(), &next);
                 // A thread that the system doesn't give leaves its work to the others, and at last to this one.
                 let _ = thread::Builder::new().name("tests".to_owned()).spawn_scoped(scope, move || {
-                    work(engine, tests, next, options, &sender);
+                    work(engine, tests, next, options, texts, &sender);
                 });
             }
             drop(sender);
@@ -73,32 +74,33 @@ fn work(
     tests: &[Test],
     next: &AtomicUsize,
     options: Options,
+    texts: &Arc<Texts>,
     sender: &mpsc::Sender<(usize, Run, Reached)>,
 ) {
     loop {
         let at = next.fetch_add(1, Ordering::Relaxed);
         let Some(test) = tests.get(at) else { return };
-        let (run, reached) = one(engine, test, options);
+        let (run, reached) = one(engine, test, options, texts);
         if sender.send((at, run, reached)).is_err() {
             return;
         }
     }
 }
 
-fn one(engine: &Engine, test: &Test, options: Options) -> (Run, Reached) {
+fn one(engine: &Engine, test: &Test, options: Options, texts: &Arc<Texts>) -> (Run, Reached) {
     let question = match Question::of(test) {
         Ok(question) => question,
         Err(outcome) => return (Run::of(outcome), None),
     };
     let limit = options.timeout;
     let mut engine = engine.trial();
-    let asked = test.clone();
+    let (asked, texts) = (test.clone(), Arc::clone(texts));
     let started = Instant::now();
     // The value stays on that thread: what nests deep needs its stack to be looked at and to be dropped.
     let ended = isolated::run(limit, move || {
         let mut answer = question.ask(&mut engine, limit, options.coverage);
         let (prints, reached) = (std::mem::take(&mut answer.prints), answer.coverage.take());
-        (answer.outcome(&asked, limit), prints, reached)
+        (answer.outcome(&asked, limit, &texts), prints, reached)
     });
     let duration = started.elapsed();
     match ended {

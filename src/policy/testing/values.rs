@@ -12,9 +12,8 @@ use std::collections::BTreeMap;
 use self::probe::{Probe, Seen};
 use super::{Case, Outcome, Run, Suite, Test, engines_of, find::Names, isolated};
 use crate::{
-    bundle::Bundle,
     decision::SourcePosition,
-    policy::rego::{self, ast},
+    policy::{rego::ast, text::line_and_column},
 };
 
 /// The most tests that are looked into.
@@ -51,7 +50,7 @@ pub struct Value {
 /// A file as its author wrote it.
 struct File<'a> {
     text: &'a str,
-    module: ast::Module,
+    module: &'a ast::Module,
 }
 
 impl Suite {
@@ -89,10 +88,9 @@ impl Suite {
     }
 
     fn files(&self) -> BTreeMap<&str, File<'_>> {
-        let Bundle { modules, tests, .. } = &self.bundle;
-        let read = modules.iter().chain(tests).filter_map(|module| {
-            let parsed = rego::parse(&module.text, !self.options.rego_v0).ok()?;
-            Some((module.path.as_str(), File { text: &module.text, module: parsed }))
+        let read = self.texts.iter().filter_map(|(path, text)| {
+            let module = text.module.as_deref()?;
+            Some((&**path, File { text: &text.written, module }))
         });
         read.collect()
     }
@@ -105,7 +103,7 @@ impl Suite {
                 module.text.push_str(&probe.rules());
             }
         }
-        let engines = engines_of(&bundle, super::Options { parallel: 1, ..self.options }).ok()?;
+        let (engines, _) = engines_of(&bundle, super::Options { parallel: 1, ..self.options }).ok()?;
         engines.first().map(crate::policy::engine::Engine::trial)
     }
 }
@@ -128,10 +126,8 @@ fn whys_of(probe: &Probe, seen: &[Vec<Seen>], cases: &[Case], file: &File<'_>) -
 
 /// Where a span begins.
 fn place(file: &str, text: &str, span: ast::Span) -> SourcePosition {
-    let before = text.get(..span.range().start).unwrap_or_default();
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
-    let row = before.rsplit('\n').next().unwrap_or_default();
-    SourcePosition { file: file.into(), line: count(before.matches('\n').count()), column: count(row.chars().count()) }
+    let (line, column) = line_and_column(text, span.range().start);
+    SourcePosition { file: file.into(), line, column }
 }
 
 #[cfg(test)]

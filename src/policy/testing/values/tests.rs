@@ -1,7 +1,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::*;
-use crate::policy::testing::Options;
+use crate::{bundle::Bundle, policy::testing::Options};
 
 const POLICY: &str = "package p\n\nallow if input.x == 1\n";
 
