@@ -105,7 +105,7 @@ fn side(term: &Term, with: bool, operands: &mut Vec<Operand>) {
                 term.kind,
                 TermKind::ArrayComprehension(..) | TermKind::SetComprehension(..) | TermKind::ObjectComprehension(..)
             );
-            if comprehension || matches!(term.kind, TermKind::Minus(_)) {
+            if comprehension || matches!(term.kind, TermKind::Minus(_) | TermKind::Template { .. }) {
                 operands.push(Operand::at(term.span, with));
             } else {
                 named(term, with, operands);

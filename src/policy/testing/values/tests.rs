@@ -74,6 +74,8 @@ fn reads_values_facts_and_rego_v0() {
     assert_eq!(whys("test_f := false"), ["5:11 false"]);
     assert_eq!(whys("test_set contains 1"), Vec::<String>::new());
     assert_eq!(whys("test_u if { x = 3; y = x + 1; y == 7 }"), ["5:31 y == 7 | y = 4"]);
+    let template = "test_t if { y := 3; $\"a{y}\" == \"a4\" }";
+    assert_eq!(whys(template), ["5:21 $\"a{y}\" == \"a4\" | $\"a{y}\" = \"a3\""]);
     let set = "test_s if {\n\ta := [{\"c\": 2}]\n\t{r.c | some r in a} == {1}\n}";
     assert_eq!(whys(set), ["7:2 {r.c | some r in a} == {1} | {r.c | some r in a} = {2}"]);
     assert_eq!(whys_in("test_x {\n\tx := 1\n\tx == input.y\n}", true), ["7:2 x == input.y | x = 1 | input.y = "]);
