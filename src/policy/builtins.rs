@@ -14,6 +14,7 @@ mod lowered;
 mod net;
 mod operand;
 mod regex;
+mod rego;
 mod sprintf;
 mod strings;
 mod term;
@@ -60,6 +61,7 @@ const FAMILIES: &[&[Function]] = &[
     lowered::ALL,
     net::ALL,
     regex::ALL,
+    rego::ALL,
     sprintf::ALL,
     strings::ALL,
     uri::ALL,
