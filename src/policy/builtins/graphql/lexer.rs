@@ -211,7 +211,8 @@ impl<'a> Lexer<'a> {
         self.at += 3;
         let mut raw = String::new();
         loop {
-            let special = |character: char| matches!(character, '"' | '\\' | '\n') || (character < ' ' && character != '\t');
+            let special =
+                |character: char| matches!(character, '"' | '\\' | '\n') || (character < ' ' && character != '\t');
             raw.push_str(self.take_until(special));
             match self.byte(0) {
                 Some(b'"') => {

@@ -7,7 +7,10 @@ use std::borrow::Cow;
 
 use super::{
     Fault,
-    ast::{Argument, ChildValue, Comment, Comments, Directive, Kind as ValueKind, QueryDocument, SchemaDocument, Type, Value},
+    ast::{
+        Argument, ChildValue, Comment, Comments, Directive, Kind as ValueKind, QueryDocument, SchemaDocument, Type,
+        Value,
+    },
     lexer::{Kind, Lexer, Token},
 };
 

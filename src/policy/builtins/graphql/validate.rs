@@ -161,11 +161,7 @@ impl<'a> Validator<'a, '_> {
     }
 
     /// Checks arguments against their definitions, where these are known.
-    fn arguments(
-        &mut self,
-        arguments: &'a [Argument],
-        defined: Option<&'a [ArgumentDefinition]>,
-    ) -> Result<(), Fault> {
+    fn arguments(&mut self, arguments: &'a [Argument], defined: Option<&'a [ArgumentDefinition]>) -> Result<(), Fault> {
         let mut given = HashMap::new();
         for (number, argument) in arguments.iter().enumerate() {
             self.steps.take(1 + defined.map_or(0, <[_]>::len))?;

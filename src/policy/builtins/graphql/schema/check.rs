@@ -87,9 +87,7 @@ fn fields(schema: &Schema, of: &Definition, steps: &mut Steps) -> Result<(), Fau
         own_name(&field.name)?;
         let kind = &referred(schema, field.of.as_ref())?.kind;
         let fits = match of.kind.as_str() {
-            "OBJECT" | "INTERFACE" => {
-                ["SCALAR", "OBJECT", "INTERFACE", "UNION", "ENUM"].contains(&kind.as_str())
-            }
+            "OBJECT" | "INTERFACE" => ["SCALAR", "OBJECT", "INTERFACE", "UNION", "ENUM"].contains(&kind.as_str()),
             "INPUT_OBJECT" => ["SCALAR", "ENUM", "INPUT_OBJECT"].contains(&kind.as_str()),
             _ => true,
         };

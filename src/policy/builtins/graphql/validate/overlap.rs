@@ -11,6 +11,9 @@ use super::{
     Definition, Fault, Field, Schema, Selection, Spread, Validator, invalid,
 };
 
+/// What collecting fields costs before the first of them.
+const COLLECTING: usize = 10;
+
 /// The pairs of fragments that were compared, and whether only as excluding each other.
 #[derive(Default)]
 pub(super) struct Compared<'a> {
@@ -35,7 +38,11 @@ impl<'a> Collected<'a> {
     /// Whether these are the same fields, not only equal ones.
     fn is(&self, other: &Self) -> bool {
         let all = |collected: &Self| -> Vec<*const Field> {
-            collected.fields.iter().flat_map(|(_, fields)| fields.iter().map(|field| std::ptr::from_ref(*field))).collect()
+            collected
+                .fields
+                .iter()
+                .flat_map(|(_, fields)| fields.iter().map(|field| std::ptr::from_ref(*field)))
+                .collect()
         };
         all(self) == all(other)
     }
@@ -66,6 +73,7 @@ impl<'a> Validator<'a, '_> {
     }
 
     fn collected(&mut self, selections: &'a [Selection]) -> Result<Collected<'a>, Fault> {
+        self.steps.take(COLLECTING)?;
         let mut collected = Collected { fields: Vec::new(), index: HashMap::new(), spreads: Vec::new() };
         // The next of each set that is not yet at its end, as inline fragments are read in their place.
         let mut sets = vec![selections.iter()];
@@ -174,12 +182,7 @@ impl<'a> Validator<'a, '_> {
         self.compare_selected(exclusive, &one.selection_set, &other.selection_set)
     }
 
-    fn compare_selected(
-        &mut self,
-        exclusive: bool,
-        one: &'a [Selection],
-        other: &'a [Selection],
-    ) -> Result<(), Fault> {
+    fn compare_selected(&mut self, exclusive: bool, one: &'a [Selection], other: &'a [Selection]) -> Result<(), Fault> {
         self.steps.descend()?;
         let (one, other) = (self.collected(one)?, self.collected(other)?);
         self.with_each_other(exclusive, &one, &other)?;
@@ -208,7 +211,8 @@ fn response_name(field: &Field) -> &str {
 /// gqlparser compares lists and objects by their kind alone.
 fn same_arguments(one: &[Argument], other: &[Argument]) -> bool {
     let key = |value: &Option<Value>| value.as_ref().map(|value| (value.kind, value.raw.clone()));
-    let same = |one: &Argument| other.iter().any(|other| one.name == other.name && key(&one.value) == key(&other.value));
+    let same =
+        |one: &Argument| other.iter().any(|other| one.name == other.name && key(&one.value) == key(&other.value));
     one.len() == other.len() && one.iter().all(same)
 }
 
