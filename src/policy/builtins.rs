@@ -6,6 +6,7 @@
 
 mod bounds;
 mod graphql;
+mod template;
 
 pub(super) use bounds::has_huge_exponent;
 
@@ -39,7 +40,7 @@ pub(super) struct Function {
 }
 
 /// The families, the first that has a name defines it.
-const FAMILIES: &[&[Function]] = &[graphql::ALL];
+const FAMILIES: &[&[Function]] = &[graphql::ALL, template::ALL];
 
 /// Built-ins that regorus itself must call: it treats them by their names.
 const KEPT: [&str; 2] = ["walk", "trace"];
