@@ -6,9 +6,11 @@
 
 mod bounds;
 mod graphql;
+mod network;
 mod template;
 
 pub(super) use bounds::has_huge_exponent;
+pub use network::{Hosts, InvalidHost, Network, NetworkSettings};
 
 use std::sync::OnceLock;
 
@@ -40,7 +42,7 @@ pub(super) struct Function {
 }
 
 /// The families, the first that has a name defines it.
-const FAMILIES: &[&[Function]] = &[graphql::ALL, template::ALL];
+const FAMILIES: &[&[Function]] = &[graphql::ALL, network::ALL, template::ALL];
 
 /// Built-ins that regorus itself must call: it treats them by their names.
 const KEPT: [&str; 2] = ["walk", "trace"];
@@ -55,7 +57,8 @@ struct Place {
 }
 
 /// Gives the engine every built-in. `strict` makes failures errors, as OPA's `--strict-builtin-errors` does.
-pub(super) fn install(engine: &mut regorus::Engine, strict: bool) {
+pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Network) {
+    network.install(engine, strict);
     for function in FAMILIES.iter().copied().flatten() {
         let Function { name, arity, call } = function;
         let wrapped = move |arguments: Vec<Rego>| settle(name, call(&arguments), strict);

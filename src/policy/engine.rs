@@ -53,7 +53,7 @@ impl Engine {
             max_col: NonZeroU32::new(1 << 20).unwrap_or(NonZeroU32::MIN),
             ..PolicyLengthConfig::default()
         });
-        builtins::install(&mut engine, options.strict);
+        builtins::install(&mut engine, options.strict, options.network);
         engine
     }
 
