@@ -138,7 +138,8 @@ impl Network {
             Some(address) => vec![address],
             None => shared.wait(shared.settings.timeout, &host, client::addresses(&shared.resolve, host.clone()))?,
         };
-        let addresses: BTreeSet<Rego> = addresses.iter().map(|address| Rego::from(address.to_string())).collect();
+        let text = |address: &IpAddr| Rego::from(address.to_canonical().to_string());
+        let addresses: BTreeSet<Rego> = addresses.iter().map(text).collect();
         Ok(Rego::from(addresses))
     }
 }

@@ -58,7 +58,7 @@ fn render(arguments: &[Rego]) -> Result<Rego, Failure> {
     }
     let data = value::Value::of(data).ok_or_else(|| Failure::Operand("the data is no JSON".to_owned()))?;
     let templates = parser::parse(template)?;
-    let text = exec::run(&templates, data)?;
+    let text = exec::run(&templates, &data)?;
     let text = String::from_utf8_lossy(&text).replace("<no value>", "<undefined>");
     Ok(Rego::from(text))
 }

@@ -4,12 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A sequence that its JSON leaves out where it is empty.
+/// A node, whose members have gqlparser's names.
 macro_rules! node {
     ($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Debug, Default, Serialize, Deserialize)]
         #[serde(rename_all = "PascalCase", default)]
+        #[allow(clippy::struct_field_names, reason = "gqlparser names them")]
         pub(super) struct $name {
             $($(#[$attribute])* pub(super) $field: $type,)*
         }

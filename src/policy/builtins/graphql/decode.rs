@@ -123,14 +123,14 @@ fn selection(mut item: Json) -> Option<Selection> {
         Some(Json::Array(items)) => Some(items.into_iter().filter_map(selection).collect()),
         Some(_) => None,
     };
-    match (serde_json::from_value::<Field>(item.clone()), selection_set) {
-        (Ok(field), Some(selection_set)) => Some(Selection::Field(Field { selection_set, ..field })),
-        (_, selection_set) => match serde_json::from_value::<Spread>(item.clone()) {
-            Ok(spread) => Some(Selection::Spread(spread)),
-            Err(_) => {
-                let inline = serde_json::from_value::<Inline>(item).ok()?;
-                Some(Selection::Inline(Inline { selection_set: selection_set?, ..inline }))
-            }
-        },
+    if selection_set.is_some()
+        && let Ok(field) = serde_json::from_value::<Field>(item.clone())
+    {
+        return Some(Selection::Field(Field { selection_set: selection_set?, ..field }));
     }
+    if let Ok(spread) = serde_json::from_value::<Spread>(item.clone()) {
+        return Some(Selection::Spread(spread));
+    }
+    let inline = serde_json::from_value::<Inline>(item).ok()?;
+    Some(Selection::Inline(Inline { selection_set: selection_set?, ..inline }))
 }

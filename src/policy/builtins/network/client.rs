@@ -173,10 +173,10 @@ async fn exchange(
 
 /// The host of a `Host` header, which must be in the list, as it decides who answers.
 fn named_host(settings: &NetworkSettings, headers: &HeaderMap, port: u16) -> Result<Option<String>, Failure> {
+    let invalid = || Failure::Operand("invalid Host header".to_owned());
     let Some(value) = headers.get(header::HOST) else { return Ok(None) };
-    let text = value.to_str().or_else(|_| Err(Failure::Operand("invalid Host header".to_owned())))?;
-    let url =
-        Url::parse(&format!("http://{text}/")).or_else(|_| Err(Failure::Operand("invalid Host header".to_owned())))?;
+    let text = value.to_str().map_err(|_| invalid())?;
+    let url = Url::parse(&format!("http://{text}/")).map_err(|_| invalid())?;
     let (host, _) = target(&url)?;
     check(settings, &host, url.port().unwrap_or(port))?;
     Ok(Some(host))

@@ -98,7 +98,7 @@ impl FromStr for Pattern {
             let host = address.to_canonical().to_string();
             return if below { Err(invalid()) } else { Ok(Self { host, below, port: None }) };
         }
-        let (host, port) = match rest.rsplit_once(':') {
+        let (host, port) = match rest.rsplit_once(':').filter(|_| !rest.ends_with(']')) {
             Some((host, port)) => {
                 let digits = port.bytes().all(|byte| byte.is_ascii_digit());
                 let port = port.parse::<u16>().ok().filter(|port| digits && *port > 0);

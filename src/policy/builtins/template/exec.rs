@@ -33,11 +33,11 @@ pub(super) struct Execution<'a> {
 }
 
 /// Executes the main template.
-pub(super) fn run(templates: &Templates, data: Value) -> Result<Vec<u8>, Fault> {
+pub(super) fn run(templates: &Templates, data: &Value) -> Result<Vec<u8>, Fault> {
     let variables = vec![("$", data.clone())];
     let mut execution = Execution { templates, variables, output: Vec::new(), steps: MAX_STEPS, calls: 0 };
     let nodes = templates.get(MAIN).map(Vec::as_slice).unwrap_or_default();
-    execution.list(&data, nodes)?;
+    execution.list(data, nodes)?;
     Ok(execution.output)
 }
 
@@ -108,7 +108,7 @@ impl<'a> Execution<'a> {
     }
 
     fn range(&mut self, dot: &Value, pipe: &'a Pipe, nodes: &'a [Node], otherwise: &'a [Node]) -> Result<Flow, Fault> {
-        let (mut index, mut items): (Box<dyn Iterator<Item = Value>>, Box<dyn Iterator<Item = Value>>) =
+        let (mut index, items): (Box<dyn Iterator<Item = Value>>, Box<dyn Iterator<Item = Value>>) =
             match self.pipe(dot, pipe)? {
                 Value::Int(_) if pipe.variables.len() > 1 => {
                     return failed("can't use an int to iterate over two variables");
@@ -133,7 +133,7 @@ impl<'a> Execution<'a> {
             };
         let scope = self.variables.len();
         let mut any = false;
-        while let Some(item) = items.next() {
+        for item in items {
             any = true;
             self.step(1)?;
             let key = index.next().unwrap_or(Value::Missing);

@@ -13,6 +13,7 @@ const MAX_DEPTH: usize = 500;
 
 /// The flags of a verb.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "these are Go's flags")]
 pub(super) struct Shape {
     minus: bool,
     plus: bool,
@@ -371,7 +372,7 @@ fn quoted(text: &[u8], quote: char, ascii: bool) -> String {
             quote_character(&mut output, character, quote, ascii);
         }
         for byte in chunk.invalid() {
-            output.push_str(&format!("\\x{byte:02x}"));
+            output.extend([format!("\\x{byte:02x}")]);
         }
     }
     output.push(quote);
@@ -390,8 +391,8 @@ fn quote_character(output: &mut String, character: char, quote: char, ascii: boo
         '\\' => output.push_str("\\\\"),
         _ if character == quote => output.extend(['\\', quote]),
         _ if is_printable(character) && (!ascii || character.is_ascii()) => output.push(character),
-        '\0'..' ' | '\u{7f}' => output.push_str(&format!("\\x{:02x}", u32::from(character))),
-        '\u{80}'..='\u{ffff}' => output.push_str(&format!("\\u{:04x}", u32::from(character))),
-        _ => output.push_str(&format!("\\U{:08x}", u32::from(character))),
+        '\0'..' ' | '\u{7f}' => output.extend([format!("\\x{:02x}", u32::from(character))]),
+        '\u{80}'..='\u{ffff}' => output.extend([format!("\\u{:04x}", u32::from(character))]),
+        _ => output.extend([format!("\\U{:08x}", u32::from(character))]),
     }
 }

@@ -53,7 +53,7 @@ pub(super) type Templates = HashMap<String, Vec<Node>>;
 pub(super) const MAIN: &str = "template";
 
 /// How a list of nodes ended.
-enum End {
+enum Stop {
     End,
     Else,
     ElseIf,
@@ -171,7 +171,7 @@ impl Parser {
         let (nodes, end) = self.nested(Self::list)?;
         (self.variables, self.ranges) = (variables, ranges);
         match end {
-            End::End => Ok(nodes),
+            Stop::End => Ok(nodes),
             _ => failed("unexpected {{else}}"),
         }
     }
@@ -184,7 +184,7 @@ impl Parser {
     }
 
     /// Nodes until an `end` or an `else`.
-    fn list(&mut self) -> Result<(Vec<Node>, End), Fault> {
+    fn list(&mut self) -> Result<(Vec<Node>, Stop), Fault> {
         let mut nodes = Vec::new();
         loop {
             match self.take() {
@@ -199,7 +199,7 @@ impl Parser {
     }
 
     /// What follows `{{`: a node, or the end of a list.
-    fn action(&mut self) -> Result<Result<Node, End>, Fault> {
+    fn action(&mut self) -> Result<Result<Node, Stop>, Fault> {
         self.space();
         let word = match &self.next {
             Some(Token::Word(word)) => word.clone(),
@@ -214,18 +214,18 @@ impl Parser {
         match word.as_str() {
             "end" => {
                 self.right()?;
-                return Ok(Err(End::End));
+                return Ok(Err(Stop::End));
             }
             "else" => {
                 self.space();
                 if self.is_word("if") {
-                    return Ok(Err(End::ElseIf));
+                    return Ok(Err(Stop::ElseIf));
                 }
                 if self.is_word("with") {
-                    return Ok(Err(End::ElseWith));
+                    return Ok(Err(Stop::ElseWith));
                 }
                 self.right()?;
-                return Ok(Err(End::Else));
+                return Ok(Err(Stop::Else));
             }
             _ => {}
         }
@@ -267,18 +267,18 @@ impl Parser {
             let (nodes, end) = parser.list()?;
             parser.ranges -= usize::from(word == "range");
             let otherwise = match end {
-                End::End => Vec::new(),
-                End::ElseIf if word == "if" => {
+                Stop::End => Vec::new(),
+                Stop::ElseIf if word == "if" => {
                     parser.take();
                     vec![parser.control("if")?]
                 }
-                End::ElseWith if word == "with" => {
+                Stop::ElseWith if word == "with" => {
                     parser.take();
                     vec![parser.control("with")?]
                 }
-                End::Else => {
+                Stop::Else => {
                     let (nodes, end) = parser.list()?;
-                    if !matches!(end, End::End) {
+                    if !matches!(end, Stop::End) {
                         return failed("expected end; found {{else}}");
                     }
                     nodes

@@ -149,11 +149,7 @@ impl Parser<'_> {
                 (definition.enum_values, definition.end_of_definition_comment) =
                     self.some(Kind::BraceL, Kind::BraceR, Self::enum_value)?;
             }
-            "UNION" => {
-                if self.skip(Kind::Equals)? {
-                    definition.types = self.separated(Kind::Pipe)?;
-                }
-            }
+            "UNION" if self.skip(Kind::Equals)? => definition.types = self.separated(Kind::Pipe)?,
             _ => {}
         }
         let Definition { interfaces, directives, fields, types, enum_values, .. } = &definition;
