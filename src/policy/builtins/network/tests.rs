@@ -401,3 +401,45 @@ fn lists_are_read_and_shown() {
         assert!(text.parse::<Hosts>().is_err(), "{text}");
     }
 }
+
+/// The value of `data.p.x` in a module, or its error.
+fn evaluated(network: Network, module: &str) -> Result<Rego, String> {
+    use crate::policy::{Options, engine::Engine};
+    let mut engine = Engine::blank(Options { network, ..Options::default() });
+    engine.add_policy("p.rego".to_owned(), format!("package p\nimport rego.v1\n{module}")).unwrap();
+    engine.eval_rule("data.p.x".to_owned()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn neither_not_nor_raise_error_makes_a_value_of_what_is_forbidden() {
+    let (port, _) = server(|_, _, _| redirect(302, "http://evil.test/"));
+    for (access, host) in
+        [(Network::OFF, "one.test"), (network("other.test"), "one.test"), (network("one.test, 127.0.0.1"), "evil.test")]
+    {
+        let call = format!(
+            r#"http.send({{"method": "get", "url": "http://one.test:{port}/", "raise_error": false, "enable_redirect": true}})"#
+        );
+        for module in [
+            format!("x if not {call}"),
+            format!("x if {call}.status_code == 0"),
+            format!("x := [r | r := {call}]"),
+            format!("x := true if {{ {call} }} else := true"),
+            "x if not net.lookup_ip_addr(\"one.example\")".to_owned(),
+        ] {
+            let error = evaluated(access, &module).unwrap_err();
+            assert!(error.contains("p.rego:3:") && error.contains("`network.allow`"), "{module}: {error}");
+            let named = access.0.is_none() || error.contains(host) || error.contains("one.example");
+            assert!(named, "{module}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_policy_gets_an_answer_and_failures_are_undefined() {
+    let (port, _) = server(|_, _, _| ok("{\"allow\": true}", "Content-Type: application/json\r\n"));
+    let call = |port: u16| format!(r#"http.send({{"method": "get", "url": "http://127.0.0.1:{port}/"}}).body.allow"#);
+    let access = network("127.0.0.1");
+    assert_eq!(evaluated(access, &format!("x if {}", call(port))), Ok(Rego::Bool(true)));
+    // Nobody listens at port 1; as in OPA, that is undefined.
+    assert_eq!(evaluated(access, &format!("x if {}", call(1))), Ok(Rego::Undefined));
+}
