@@ -10,6 +10,7 @@ mod network;
 mod template;
 
 pub(super) use bounds::has_huge_exponent;
+pub(super) use network::Query;
 pub use network::{Hosts, InvalidHost, Network, NetworkSettings};
 
 use std::sync::OnceLock;

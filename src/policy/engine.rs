@@ -76,6 +76,7 @@ impl Engine {
 
     /// The value of the rule at `path`, which must exist, within `budget`, which it uses up.
     pub(super) fn rule(&mut self, path: &str, budget: &mut Budget) -> Result<Rego, Failure> {
+        let _query = builtins::Query::begin();
         let value = budget.run(|limit| {
             self.within(limit, |engine| engine.eval_rule(path.to_owned())).map_err(|failure| match failure {
                 Failure::Budget => budget::Failure::Time,
@@ -108,6 +109,7 @@ impl Engine {
 
     /// The results of any query, as OPA's `result` array.
     pub(super) fn query(&mut self, query: &str, budget: Duration) -> Result<regorus::QueryResults, Failure> {
+        let _query = builtins::Query::begin();
         self.within(budget, |engine| engine.eval_query(query.to_owned(), false))
     }
 

@@ -7,6 +7,7 @@
 mod address;
 mod cache;
 mod client;
+mod memory;
 mod request;
 mod response;
 mod settings;
@@ -29,6 +30,7 @@ use std::{
 use regorus::Value as Rego;
 use tokio::runtime::Runtime;
 
+pub(in crate::policy) use self::memory::Query;
 pub use self::settings::{Hosts, InvalidHost, NetworkSettings};
 use super::{Failure, Function};
 use cache::Cache;
@@ -145,10 +147,21 @@ impl Network {
 }
 
 impl Shared {
-    fn response(&'static self, mut request: request::Request, host: &str) -> Result<client::Response, Failure> {
+    /// The response to a request: within a query always the same, as in OPA.
+    fn response(&'static self, request: request::Request, host: &str) -> Result<client::Response, Failure> {
+        if let Some(result) = memory::recall(&request.key) {
+            return result;
+        }
+        let key = request.key.clone();
+        let result = self.fetched(request, host);
+        memory::keep(key, &result);
+        result
+    }
+
+    fn fetched(&'static self, mut request: request::Request, host: &str) -> Result<client::Response, Failure> {
         let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         let caching = request.cache.take();
-        if let Some(response) = caching.as_ref().and_then(|caching| lock().get(&caching.key, Instant::now())) {
+        if let Some(response) = caching.as_ref().and_then(|_| lock().get(&request.key, Instant::now())) {
             return Ok(response);
         }
         let timeout = request.timeout.map_or(self.settings.timeout, |timeout| timeout.min(self.settings.timeout));
@@ -163,7 +176,7 @@ impl Shared {
         };
         if let Some(caching) = caching {
             let most = self.settings.cache_bytes;
-            lock().put(caching.key, &response, caching.forced, Instant::now(), most);
+            lock().put(request.key, &response, caching.forced, Instant::now(), most);
         }
         Ok(response)
     }

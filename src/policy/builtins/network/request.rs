@@ -68,6 +68,8 @@ pub(super) struct Request {
     pub(super) retries: usize,
     pub(super) decode: Decode,
     pub(super) tls: Tls,
+    /// What tells it from another.
+    pub(super) key: String,
     pub(super) cache: Option<Caching>,
 }
 
@@ -93,8 +95,6 @@ pub(super) struct Tls {
 /// Whether and for how long an answer is kept.
 #[derive(Clone, Debug)]
 pub(super) struct Caching {
-    /// What tells one request from another.
-    pub(super) key: String,
     /// For how long, whatever the response says.
     pub(super) forced: Option<Duration>,
 }
@@ -162,6 +162,7 @@ pub(super) fn read(argument: &Rego) -> Result<Request, Failure> {
         .get("max_retry_attempts")
         .map_or(Ok(0), |retries| retries.as_u64().or_else(|_| operand("invalid value for field max_retry_attempts")))?;
     Ok(Request {
+        key: key(&members)?,
         cache: caching(&members)?.filter(|_| method == Method::GET),
         method,
         url,
@@ -259,6 +260,10 @@ fn caching(members: &Members) -> Result<Option<Caching>, Failure> {
     if !flag(members, "cache")? && !forces {
         return Ok(None);
     }
+    Ok(Some(Caching { forced }))
+}
+
+fn key(members: &Members) -> Result<String, Failure> {
     let mut key = members.clone();
     if let (Some(Rego::Array(ignored)), Some(Rego::Object(headers))) =
         (key.remove("cache_ignored_headers"), members.get("headers"))
@@ -269,6 +274,5 @@ fn caching(members: &Members) -> Result<Option<Caching>, Failure> {
         }
         key.insert("headers".to_owned(), Rego::Object(left.into()));
     }
-    let key = serde_json::to_string(&key).or_else(|_| operand("invalid request"))?;
-    Ok(Some(Caching { key, forced }))
+    serde_json::to_string(&key).or_else(|_| operand("invalid request"))
 }

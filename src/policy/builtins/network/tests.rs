@@ -443,3 +443,40 @@ fn a_policy_gets_an_answer_and_failures_are_undefined() {
     // Nobody listens at port 1; as in OPA, that is undefined.
     assert_eq!(evaluated(access, &format!("x if {}", call(1))), Ok(Rego::Undefined));
 }
+
+#[test]
+fn a_query_sends_equal_requests_once() {
+    let (port, requests) = server(|_, _, _| ok("", ""));
+    let access = network("127.0.0.1");
+    let count = || requests.lock().unwrap().len();
+    let ask = |path: &str| send(access, get(&format!("http://127.0.0.1:{port}/{path}"))).unwrap();
+    let query = Query::begin();
+    ask("a");
+    ask("a");
+    ask("b");
+    assert_eq!(count(), 2);
+    drop(query);
+    ask("a");
+    ask("a");
+    assert_eq!(count(), 4);
+    let _query = Query::begin();
+    ask("a");
+    assert_eq!(count(), 5);
+}
+
+#[test]
+fn an_evaluation_that_waits_beyond_its_budget_asks_once() {
+    use crate::policy::{Options, budget::Budget, engine::Engine};
+    let (port, requests) = server(|_, _, _| {
+        thread::sleep(Duration::from_millis(150));
+        ok("", "")
+    });
+    let mut blank = Engine::blank(Options { network: network("127.0.0.1"), ..Options::default() });
+    let call = format!(r#"http.send({{"method": "post", "url": "http://127.0.0.1:{port}/"}})"#);
+    blank.add_policy("p.rego".to_owned(), format!("package p\nimport rego.v1\nx := {call}.status_code")).unwrap();
+    let mut engine = Engine::prepare(blank).unwrap();
+    let mut budget = Budget::new(Duration::from_millis(50), Duration::from_secs(2));
+    let result = engine.rule("data.p.x", &mut budget);
+    assert_eq!(requests.lock().unwrap().len(), 1);
+    assert_eq!(result.unwrap(), Rego::from(200_u64));
+}
