@@ -9,18 +9,23 @@ mod aws;
 mod bounds;
 mod crypto;
 mod globs;
+mod graphql;
 mod jwt;
 mod lowered;
 mod net;
+mod network;
 mod operand;
 mod regex;
 mod rego;
 mod sprintf;
 mod strings;
+mod template;
 mod term;
 mod uri;
 
 pub(super) use bounds::has_huge_exponent;
+pub(super) use network::Query;
+pub use network::{Hosts, InvalidHost, Network, NetworkSettings};
 
 use std::sync::OnceLock;
 
@@ -57,13 +62,16 @@ const FAMILIES: &[&[Function]] = &[
     aws::ALL,
     crypto::ALL,
     globs::ALL,
+    graphql::ALL,
     jwt::ALL,
     lowered::ALL,
     net::ALL,
+    network::ALL,
     regex::ALL,
     rego::ALL,
     sprintf::ALL,
     strings::ALL,
+    template::ALL,
     uri::ALL,
 ];
 
@@ -80,7 +88,8 @@ struct Place {
 }
 
 /// Gives the engine every built-in. `strict` makes failures errors, as OPA's `--strict-builtin-errors` does.
-pub(super) fn install(engine: &mut regorus::Engine, strict: bool) {
+pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Network) {
+    network.install(engine, strict);
     for function in FAMILIES.iter().copied().flatten() {
         let Function { name, arity, call } = function;
         let bound = bounds::of(name);

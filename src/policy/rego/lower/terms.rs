@@ -117,7 +117,7 @@ impl<'a> Lowering<'a> {
             Some("rego.metadata.rule") => Some(false),
             _ => None,
         };
-        if let Some(json) = chain.and_then(|chain| (self.world.metadata)(self.rule, chain)) {
+        if let Some(json) = chain.and_then(|chain| (self.world.metadata)(self.place, chain)) {
             return self.replace(at, json);
         }
         if let (Some("walk"), [_]) = (names::dotted(function).as_deref(), arguments)
