@@ -16,7 +16,7 @@ use super::{
         lower::{self, World},
     },
     statements,
-    text::{Text, Texts},
+    text::{PART, Text, Texts},
 };
 use crate::bundle::Module;
 
@@ -58,18 +58,21 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
             metadata: &|_, _| None,
         };
         let lowered = lower::lower(&module.text, &tree, &world);
+        let parts = lowered.keyword_packages.into_iter();
+        let parts = parts.map(|(keywords, edited)| (format!("{}{PART}{}", module.path, keywords.join(".")), edited));
+        let (parts, lowered) = (parts.collect(), lowered.module);
         if let Some((line, column)) = brackets::too_deep(&lowered.text) {
             let cause = format!("brackets nest more than {} deep here", brackets::MAX_NESTING);
             let help = "name parts of it as rules, or move it to `data.json`";
             let fault =
                 Fault::new("rego_nesting_error", cause).help(help).at(&module.path, &lowered.text, line, column, 1);
             broken.insert(package.join("."));
-            texts.insert(&module.path, Text { written: module.text.as_str().into(), module: None, lowered });
+            texts.insert(&module.path, Text { written: module.text.as_str().into(), module: None, lowered, parts });
             faults.push(texts.relocated(fault));
             continue;
         }
         readable.push((module, Arc::clone(&tree)));
-        texts.insert(&module.path, Text { written: module.text.as_str().into(), module: Some(tree), lowered });
+        texts.insert(&module.path, Text { written: module.text.as_str().into(), module: Some(tree), lowered, parts });
     }
     readable.retain(|(_, tree)| !touches(tree, &broken));
     Lowered { texts, readable: readable.into_iter().map(|(module, _)| module).collect() }

@@ -231,3 +231,6 @@ fn string(text: &str) -> Value {
 fn boolean(value: bool) -> Value {
     term("boolean", value.into())
 }
+
+#[cfg(test)]
+mod tests;

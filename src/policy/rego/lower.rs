@@ -1,7 +1,7 @@
 //! What the author wrote, in the words that regorus knows, and with OPA's meaning where regorus' differs.
 //!
 //! - Names of imports become the whole references that they stand for, as in OPA.
-//! - Keywords in references become `["…"]`.
+//! - Keywords in references become `["…"]`; rules whose names begin with one go to a package that is named by it.
 //! - Template strings become calls of [`TEMPLATE`], with a set comprehension for each expression, as in OPA: what is
 //!   undefined has no element.
 //! - Arithmetic and set operators become calls, because regorus' own operators give errors that end the evaluation where
@@ -16,7 +16,7 @@ pub(super) mod names;
 mod rules;
 mod terms;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     ast::{Module, Span},
@@ -43,9 +43,33 @@ pub(crate) struct World<'a> {
     pub(crate) metadata: &'a dyn Fn(usize, bool) -> Option<String>,
 }
 
+/// A module, lowered.
+#[derive(Debug)]
+pub(crate) struct Lowered {
+    /// The module.
+    pub(crate) module: Edited,
+    /// The rules whose names begin with keywords: in packages of their own, named by these.
+    pub(crate) keyword_packages: Vec<(Vec<String>, Edited)>,
+}
+
 /// Lowers a module. `text` is what it was parsed from.
-pub(crate) fn lower(text: &str, module: &Module, world: &World<'_>) -> Edited {
+pub(crate) fn lower(text: &str, module: &Module, world: &World<'_>) -> Lowered {
+    let packages: BTreeSet<Vec<String>> = module.rules.iter().map(names::keywords).collect();
+    let mut texts = packages.into_iter().chain([Vec::new()]).map(|keywords| {
+        let edited = lower_part(text, module, world, &keywords);
+        (keywords, edited)
+    });
+    let mut keyword_packages: Vec<(Vec<String>, Edited)> = texts.by_ref().collect();
+    let whole = keyword_packages.pop().map(|(_, edited)| edited).unwrap_or_default();
+    keyword_packages.retain(|(keywords, _)| !keywords.is_empty());
+    Lowered { module: whole, keyword_packages }
+}
+
+/// The rules of a module whose names begin with these keywords.
+fn lower_part(text: &str, module: &Module, world: &World<'_>, keywords: &[String]) -> Edited {
     let mut lowering = Lowering::new(text, world, names::imports(module));
+    lowering.package = module.package.path.iter().map(|name| name.text.clone()).collect();
+    lowering.keywords = keywords.to_vec();
     lowering.module(module);
     let mut edits = lowering.edits;
     if !lowering.wrappers.is_empty() {
@@ -69,6 +93,10 @@ struct Lowering<'a> {
     world: &'a World<'a>,
     /// Name to what it imports, as text.
     imports: HashMap<String, String>,
+    /// The module's package.
+    package: Vec<String>,
+    /// What the names of the rules that are lowered begin with; their package is named by it, too.
+    keywords: Vec<String>,
     /// Names that are declared, inmost last.
     scopes: Vec<Vec<&'a str>>,
     /// In the order of the text.
@@ -86,6 +114,8 @@ impl<'a> Lowering<'a> {
             text,
             world,
             imports,
+            package: Vec::new(),
+            keywords: Vec::new(),
             scopes: Vec::new(),
             edits: Vec::new(),
             wrappers: BTreeMap::new(),

@@ -4,6 +4,8 @@ use std::{fs, path::Path};
 
 use super::parser::parse;
 
+mod robust;
+
 /// Texts and whether each is v1.
 pub(super) fn corpus() -> Vec<(String, String, bool)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

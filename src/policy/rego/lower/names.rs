@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::ast::{Body, Expr, ExprKind, Module, Name, Operator, Ref, RefPartKind, Term, TermKind};
+use super::super::ast::{Body, Expr, ExprKind, Module, Name, Operator, Ref, RefPartKind, Rule, Term, TermKind};
 
 /// Words that regorus does not take after a dot.
 const KEYWORDS: [&str; 16] = [
@@ -41,6 +41,27 @@ pub(super) fn path(names: &[Name]) -> String {
     written
 }
 
+/// `data.a["if"]` for names below `data`.
+pub(super) fn data<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    names.into_iter().fold("data".to_owned(), |path, name| path + &part(name))
+}
+
+/// The keywords that a rule's name begins with: what regorus takes for no name.
+pub(super) fn keywords(rule: &Rule) -> Vec<String> {
+    let TermKind::Var(head) = &rule.head.reference.head.kind else { return Vec::new() };
+    let rest = rule.head.reference.parts.iter().map_while(|part| constant(&part.kind));
+    std::iter::once(head.as_str()).chain(rest).take_while(|name| !is_plain(name)).map(str::to_owned).collect()
+}
+
+/// The name of a part that is a constant.
+pub(super) fn constant(part: &RefPartKind) -> Option<&str> {
+    match part {
+        RefPartKind::Dot(name) => Some(name),
+        RefPartKind::Bracket(Term { kind: TermKind::String { value, .. }, .. }) => Some(value),
+        RefPartKind::Bracket(_) => None,
+    }
+}
+
 /// What each import's name stands for; imports of keywords have none.
 pub(super) fn imports(module: &Module) -> HashMap<String, String> {
     let imports = module
@@ -55,13 +76,8 @@ pub(super) fn dotted(reference: &Ref) -> Option<String> {
     let TermKind::Var(head) = &reference.head.kind else { return None };
     let mut name = head.clone();
     for part in &reference.parts {
-        let text = match &part.kind {
-            RefPartKind::Dot(text) => text,
-            RefPartKind::Bracket(Term { kind: TermKind::String { value, .. }, .. }) => value,
-            RefPartKind::Bracket(_) => return None,
-        };
         name.push('.');
-        name.push_str(text);
+        name.push_str(constant(&part.kind)?);
     }
     Some(name)
 }

@@ -8,7 +8,13 @@ use crate::policy::rego::ast::{Term, TermKind};
 
 impl<'a> Lowering<'a> {
     pub(super) fn module(&mut self, module: &'a Module) {
-        self.replace_path(module.package.path_span, &module.package.path);
+        let names = self.package.iter().chain(&self.keywords);
+        // A package's path has no `data`.
+        let path = names::data(names);
+        let path = path.strip_prefix("data.").map_or_else(|| path.replacen("data", "", 1), str::to_owned);
+        if self.text.get(module.package.path_span.range()) != Some(path.as_str()) {
+            self.replace(module.package.path_span, path);
+        }
         for import in &module.imports {
             // Its uses are whole references now; regorus would read a package for the name alone.
             let root = import.path.first().map(|name| name.text.as_str());
@@ -17,15 +23,12 @@ impl<'a> Lowering<'a> {
             }
         }
         for (number, rule) in module.rules.iter().enumerate() {
-            self.rule = number;
-            self.rule(rule);
-        }
-    }
-
-    fn replace_path(&mut self, at: super::Span, path: &[super::super::ast::Name]) {
-        let written = names::path(path);
-        if self.text.get(at.range()) != Some(written.as_str()) {
-            self.replace(at, written);
+            if names::keywords(rule) == self.keywords {
+                self.rule = number;
+                self.rule(rule);
+            } else {
+                self.replace(rule.span, "");
+            }
         }
     }
 
@@ -35,7 +38,10 @@ impl<'a> Lowering<'a> {
         self.scopes.push(arguments);
         // The head sees what the body declares.
         self.scopes.push(rule.body.as_ref().map(names::declared).unwrap_or_default());
-        self.head(&rule.head);
+        // A further body of a rule of Rego v0 has the head of the first, where that stands.
+        if !rule.chained {
+            self.head(&rule.head);
+        }
         if let Some(body) = &rule.body {
             self.expressions(body);
         }
@@ -48,7 +54,12 @@ impl<'a> Lowering<'a> {
 
     fn head(&mut self, head: &'a Head) {
         // Its first name is what it defines, not a use.
-        self.parts(&head.reference);
+        let named = self.keywords.len();
+        if let Some(part) = named.checked_sub(1).and_then(|last| head.reference.parts.get(last)) {
+            let name = names::constant(&part.kind).unwrap_or_default();
+            self.replace(Span { start: head.reference.span.start, end: part.span.end }, name);
+        }
+        self.parts(head.reference.parts.get(named..).unwrap_or_default());
         head.arguments.iter().flatten().for_each(|argument| self.term(argument));
         head.key.iter().for_each(|key| self.term(key));
         head.value.iter().for_each(|value| self.term(value));

@@ -1,7 +1,7 @@
 //! Terms.
 
 use super::{
-    super::ast::{Body, Operator, Ref, RefPartKind, Span, TemplatePart, Term, TermKind},
+    super::ast::{Body, Operator, Ref, RefPart, RefPartKind, Span, TemplatePart, Term, TermKind},
     Lowering, OWN, TEMPLATE, WALK, names,
 };
 
@@ -50,19 +50,25 @@ impl<'a> Lowering<'a> {
     }
 
     fn name(&mut self, name: &str, at: Span) {
-        if let Some(target) = self.imports.get(name).filter(|_| !self.is_local(name)) {
+        if self.is_local(name) {
+            return;
+        }
+        if let Some(target) = self.imports.get(name) {
             let target = target.clone();
             self.replace(at, target);
+        } else if (self.world.defined)(name) && (!self.keywords.is_empty() || !names::is_plain(name)) {
+            // Of this package, but not of the one that the rule goes to; or a name that regorus takes for none.
+            self.replace(at, names::data(self.package.iter().chain([&name.to_owned()])));
         }
     }
 
     pub(super) fn reference(&mut self, reference: &'a Ref) {
         self.term(&reference.head);
-        self.parts(reference);
+        self.parts(&reference.parts);
     }
 
-    pub(super) fn parts(&mut self, reference: &'a Ref) {
-        for part in &reference.parts {
+    pub(super) fn parts(&mut self, parts: &'a [RefPart]) {
+        for part in parts {
             match &part.kind {
                 RefPartKind::Dot(name) if !names::is_plain(name) => self.replace(part.span, names::part(name)),
                 RefPartKind::Dot(_) => {}
@@ -99,6 +105,21 @@ impl<'a> Lowering<'a> {
         }
         self.reference(function);
         arguments.iter().for_each(|argument| self.term(argument));
+        self.assign_output(at, function, arguments);
+    }
+
+    /// `f(a, b, x)`, where `f` is a built-in of two arguments, becomes `f(a, b) = x`: regorus knows the arity of its own
+    /// built-ins alone.
+    fn assign_output(&mut self, at: Span, function: &'a Ref, arguments: &'a [Term]) {
+        let Some(name) = names::dotted(function) else { return };
+        let [.., before, output] = arguments else { return };
+        let first = name.split('.').next().unwrap_or_default();
+        let known = self.is_local(first) || self.imports.contains_key(first) || (self.world.defined)(&name);
+        let arity = (self.world.built_in)(&name).map(usize::from);
+        if !known && name != "walk" && arity.is_some_and(|arity| arity + 1 == arguments.len()) {
+            self.replace(Span { start: before.span.end, ..output.span }.before(output.span), ") = ");
+            self.replace(Span { start: output.span.end, ..at }, "");
+        }
     }
 
     /// `$"a {x}"` becomes `TEMPLATE(["a ", {t | t := x}])`.

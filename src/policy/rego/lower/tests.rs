@@ -13,14 +13,14 @@ fn lowered(text: &str) -> String {
         defined: &|name| name == "own",
         metadata: &|rule, chain| (!chain).then(|| format!("{{\"rule\": {rule}}}")),
     };
-    lower(text, &module, &world).text
+    lower(text, &module, &world).module.text
 }
 
 fn body(text: &str) -> String {
     let module = format!("package p\nimport data.a.b\nimport input.user as u\nr if {{ {text} }}");
     let lowered = lowered(&module);
     let body = lowered.lines().nth(3).unwrap();
-    body.trim_start_matches("r if { ").trim_end_matches(" }").to_owned()
+    body.strip_prefix("r if { ").unwrap().strip_suffix(" }").unwrap().to_owned()
 }
 
 #[test]
@@ -48,6 +48,20 @@ fn keywords_are_quoted() {
     assert_eq!(body("data.x.if.y == input.in"), "data.x[\"if\"].y == input[\"in\"]");
     let text = "package a.if\nimport data.not.x\np.default := x.with";
     assert_eq!(lowered(text), "package a[\"if\"]\n\np[\"default\"] := data[\"not\"].x[\"with\"]");
+}
+
+#[test]
+fn rules_named_by_keywords_go_to_packages_of_their_own() {
+    let text = "package a\nas.x contains y if { y := own.z + if.q }\nr := as.x";
+    let module = parser::parse(text, true).unwrap();
+    let defined = |name: &str| ["own", "as", "if", "r"].contains(&name);
+    let world = World { built_in: &|_| None, defined: &defined, metadata: &|_, _| None };
+    let Lowered { module, keyword_packages } = lower(text, &module, &world);
+    assert_eq!(module.text, "package a\n\nr := data.a[\"as\"].x");
+    let [(keywords, part)] = keyword_packages.as_slice() else { panic!("{keyword_packages:?}") };
+    assert_eq!(keywords, &["as"]);
+    let sum = format!("{OWN}.plus(data.a.own.z , data.a[\"if\"].q)");
+    assert_eq!(part.text, format!("package a[\"as\"]\nx contains y if {{ y := {sum} }}\n"));
 }
 
 #[test]
