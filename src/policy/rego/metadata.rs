@@ -1,6 +1,14 @@
 //! Annotations: what a `# METADATA` comment says of the rule or the package after it.
 //!
 //! <https://www.openpolicyagent.org/docs/policy-language#annotations>
+#![cfg_attr(
+    not(test),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "the lowering comes to ask for the chain, and not all of a block is used"
+    )
+)]
 
 mod block;
 mod chain;
