@@ -74,7 +74,7 @@ impl Writer<'_> {
         let mut path = import.path.iter().map(|name| name.text.as_str());
         let root = variable(path.next().unwrap_or_default());
         let path: Vec<Value> = std::iter::once(root).chain(path.map(string)).collect();
-        let path = term("ref", path.into());
+        let path = term("ref", path);
         match &import.alias {
             Some(alias) => {
                 let alias = self.name(&alias.text).get("value").cloned();
@@ -218,20 +218,20 @@ fn is_wildcard(term: &Term) -> bool {
     matches!(&term.kind, TermKind::Var(name) if name == "_")
 }
 
-fn term(kind: &str, value: Value) -> Value {
-    json!({ "type": kind, "value": value })
+fn term(kind: &str, value: impl Into<Value>) -> Value {
+    Value::Object(Map::from_iter([("type".to_owned(), kind.into()), ("value".to_owned(), value.into())]))
 }
 
 fn variable(name: &str) -> Value {
-    term("var", name.into())
+    term("var", name)
 }
 
 fn string(text: &str) -> Value {
-    term("string", text.into())
+    term("string", text)
 }
 
 fn boolean(value: bool) -> Value {
-    term("boolean", value.into())
+    term("boolean", value)
 }
 
 #[cfg(test)]
