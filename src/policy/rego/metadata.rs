@@ -1,6 +1,7 @@
 //! Annotations: what a `# METADATA` comment says of the rule or the package after it.
 //!
 //! <https://www.openpolicyagent.org/docs/policy-language#annotations>
+#![allow(dead_code, unused_imports, reason = "the lowering comes to ask for the chain; not all of a block is used")]
 
 mod block;
 mod chain;
@@ -72,7 +73,7 @@ pub(crate) struct Schema {
     /// The document, its root first.
     pub(crate) path: Vec<Value>,
     /// `schema.a.b`, with `schema` first; empty if it has a definition.
-    pub(crate) schema: Vec<Value>,
+    pub(crate) names: Vec<Value>,
     pub(crate) definition: Option<Value>,
 }
 
@@ -139,7 +140,7 @@ impl Schema {
         let path = &self.path;
         match &self.definition {
             Some(definition) => json!({ "path": path, "definition": definition }),
-            None => json!({ "path": path, "schema": self.schema }),
+            None => json!({ "path": path, "schema": self.names }),
         }
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct SyntaxError {
 const MAX_DEPTH: u32 = 400;
 
 /// How many faults one text gives at most; each costs up to one more reading of it.
-const MAX_FAULTS: usize = 50;
+pub(super) const MAX_FAULTS: usize = 50;
 
 type Parse<T> = Result<T, SyntaxError>;
 
@@ -162,7 +162,7 @@ impl<'t> Parser<'t> {
 
     /// Keeps a fault; of a token that is none, the lexer has said what is wrong.
     fn fault(&mut self, fault: SyntaxError) {
-        if self.faults.iter().all(|known| known.span != fault.span) {
+        if self.faults.iter().all(|known| known.span.start != fault.span.start) {
             self.faults.push(fault);
         }
     }

@@ -106,8 +106,10 @@ fn read(module: &Module, first: &Name, lines: &[Name]) -> Result<Annotation, Syn
 /// The first statement after `end`; an import is an error.
 fn target(module: &Module, end: u32) -> Result<Target, &'static str> {
     let after = |span: Span| span.start >= end;
-    let rule = module.rules.iter().map(|rule| rule.span).find(|span| after(*span));
-    let import = module.imports.iter().map(|import| import.span).find(|span| after(*span));
+    // Both are in the order of the text.
+    let rule = module.rules.get(module.rules.partition_point(|rule| !after(rule.span))).map(|rule| rule.span);
+    let import = module.imports.get(module.imports.partition_point(|import| !after(import.span)));
+    let import = import.map(|import| import.span);
     if after(module.package.span) {
         return Ok(Target::Package);
     }
@@ -207,11 +209,11 @@ fn schema(map: &Mapping) -> Result<Schema, String> {
             let schema = if text == "schema" { Some(vec!["schema".into()]) } else { self::path(text) };
             let schema = schema.filter(|schema| schema.first() == Some(&"schema".into()));
             let schema = schema.ok_or_else(|| format!("`{text}` is no schema: it begins with `schema`"))?;
-            Ok(Schema { path, schema, definition: None })
+            Ok(Schema { path, names: schema, definition: None })
         }
         Yaml::Mapping(definition) => {
             let definition = Some(Value::Object(object(definition)?));
-            Ok(Schema { path, schema: Vec::new(), definition })
+            Ok(Schema { path, names: Vec::new(), definition })
         }
         _ => Err(refused()),
     }
