@@ -114,7 +114,8 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
         return Err(Faults(faults));
     };
     let share = bundle.size() > SHARE_DATA_BEYOND;
-    let sources: Vec<(&str, &str)> = modules.iter().map(|module| (&*module.path, texts.lowered(&module.path))).collect();
+    let sources: Vec<(&str, &str)> =
+        modules.iter().map(|module| (&*module.path, texts.lowered(&module.path))).collect();
     let engines = (0..options.evaluators.max(1)).map(|number| {
         let own = if share || number == 0 { data.clone() } else { value::unshared(&data) };
         let (engine, modules) = build(&sources, own, options)?;

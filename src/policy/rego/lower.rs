@@ -49,7 +49,8 @@ pub(crate) fn lower(text: &str, module: &Module, world: &World<'_>) -> Edited {
     lowering.module(module);
     let mut edits = lowering.edits;
     if !lowering.wrappers.is_empty() {
-        let functions: Vec<String> = lowering.wrappers.iter().map(|(name, arity)| names::wrapper(name, *arity)).collect();
+        let functions: Vec<String> =
+            lowering.wrappers.iter().map(|(name, arity)| names::wrapper(name, *arity)).collect();
         let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
         edits.push(Edit::insert(end, format!("\n{}\n", functions.join("\n"))));
     }

@@ -1,6 +1,7 @@
 //! Private keys: read from DER, and made to sign. They have no `Debug`, so that none is written by mistake.
 
 use aws_lc_rs::{
+    agreement,
     rand::SystemRandom,
     rsa::{KeyPairComponents, PublicKeyComponents},
     signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair},
@@ -18,10 +19,20 @@ const MAX_MODULUS: usize = 1024;
 /// A private key. Numbers are big-endian, without leading zeros.
 pub(in super::super) enum PrivateKey {
     Rsa(Rsa),
-    Ec { curve: Curve, d: Vec<u8>, point: Vec<u8> },
-    Ed25519 { seed: Vec<u8>, public: Vec<u8> },
+    Ec {
+        curve: Curve,
+        d: Vec<u8>,
+        point: Vec<u8>,
+    },
+    Ed25519 {
+        seed: Vec<u8>,
+        public: Vec<u8>,
+    },
     /// It signs nothing.
-    X25519,
+    X25519 {
+        d: Vec<u8>,
+        public: Vec<u8>,
+    },
 }
 
 /// RSA's private key with two primes (RFC 8017 §3.2).
@@ -75,16 +86,8 @@ impl Rsa {
     fn sign(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Option<Vec<u8>> {
         let public_key = PublicKeyComponents { n: &self.n, e: &self.e };
         let Self { d, p, q, dp, dq, qi, .. } = self;
-        let pair = RsaKeyPair::from_components(&KeyPairComponents {
-            public_key,
-            d,
-            p,
-            q,
-            dP: dp,
-            dQ: dq,
-            qInv: qi,
-        })
-        .ok()?;
+        let pair =
+            RsaKeyPair::from_components(&KeyPairComponents { public_key, d, p, q, dP: dp, dQ: dq, qInv: qi }).ok()?;
         let mut signature = vec![0; pair.public_modulus_len()];
         pair.sign(encoding, &SystemRandom::new(), message, &mut signature).ok()?;
         Some(signature)
@@ -108,12 +111,11 @@ impl PrivateKey {
         } else {
             let agreement = match curve {
                 Curve::P224 => return None,
-                Curve::P256 => &aws_lc_rs::agreement::ECDH_P256,
-                Curve::P384 => &aws_lc_rs::agreement::ECDH_P384,
-                Curve::P521 => &aws_lc_rs::agreement::ECDH_P521,
+                Curve::P256 => &agreement::ECDH_P256,
+                Curve::P384 => &agreement::ECDH_P384,
+                Curve::P521 => &agreement::ECDH_P521,
             };
-            let key = aws_lc_rs::agreement::PrivateKey::from_private_key(agreement, &padded).ok()?;
-            key.compute_public_key().ok()?.as_ref().to_vec()
+            agreed_public(agreement, &padded)?
         };
         Some(Self::Ec { curve, d: padded, point })
     }
@@ -122,6 +124,12 @@ impl PrivateKey {
     pub(in super::super) fn from_seed(seed: &[u8]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
         Some(Self::Ed25519 { seed: seed.to_vec(), public: pair.public_key().as_ref().to_vec() })
+    }
+
+    /// The key of X25519 (RFC 7748) out of its bytes.
+    pub(in super::super) fn x25519(d: &[u8]) -> Option<Self> {
+        let public = agreed_public(&agreement::X25519, d)?;
+        Some(Self::X25519 { d: d.to_vec(), public })
     }
 
     /// The key in RFC 5915; `curve` where what is around it names one.
@@ -159,7 +167,7 @@ impl PrivateKey {
             }
             key::ED25519 | key::X25519 => {
                 let seed = Input(bytes).expect(tag::OCTET_STRING).filter(|_| algorithm.is_empty())?.0;
-                if oid == key::ED25519 { Self::from_seed(seed) } else { (seed.len() == 32).then_some(Self::X25519) }
+                if oid == key::ED25519 { Self::from_seed(seed) } else { Self::x25519(seed) }
             }
             _ => None,
         }
@@ -171,7 +179,7 @@ impl PrivateKey {
             Self::Rsa(Rsa { n, e, .. }) => PublicKey::Rsa { n: n.clone(), e: e.clone() },
             Self::Ec { curve, point, .. } => PublicKey::Ec { curve: *curve, point: point.clone() },
             Self::Ed25519 { public, .. } => PublicKey::Ed25519(public.clone()),
-            Self::X25519 => PublicKey::X25519,
+            Self::X25519 { .. } => PublicKey::X25519,
         }
     }
 
@@ -212,4 +220,10 @@ impl PrivateKey {
             _ => None,
         }
     }
+}
+
+/// The public part of a key that is given as its number.
+fn agreed_public(algorithm: &'static agreement::Algorithm, private: &[u8]) -> Option<Vec<u8>> {
+    let key = agreement::PrivateKey::from_private_key(algorithm, private).ok()?;
+    Some(key.compute_public_key().ok()?.as_ref().to_vec())
 }
