@@ -6,6 +6,8 @@
 
 mod aws;
 mod bounds;
+#[cfg(test)]
+mod corpus;
 mod crypto;
 mod jwt;
 mod lowered;

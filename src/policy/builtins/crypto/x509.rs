@@ -10,9 +10,6 @@ mod options;
 mod request;
 pub(super) mod value;
 
-#[cfg(test)]
-mod tests;
-
 use regorus::Value as Rego;
 
 use super::{
