@@ -50,6 +50,7 @@ pub(in super::super) struct Rsa {
 impl Rsa {
     /// A key out of its numbers, of which the last three follow from the others. `None` where they do not belong
     /// together.
+    #[expect(clippy::many_single_char_names, reason = "these are the names that RFC 8017 gives them")]
     pub(in super::super) fn new(n: &[u8], e: &[u8], d: &[u8], p: &[u8], q: &[u8]) -> Option<Self> {
         let numbers = [n, e, d, p, q].map(without_zeros);
         if numbers.iter().any(|number| number.is_empty() || number.len() > MAX_MODULUS) {
@@ -72,6 +73,7 @@ impl Rsa {
     }
 
     /// The key in PKCS #1 (RFC 8017, appendix A.1.2).
+    #[expect(clippy::many_single_char_names, reason = "these are the names that RFC 8017 gives them")]
     pub(in super::super) fn from_pkcs1(der: &[u8]) -> Option<Self> {
         let mut input = Input(der);
         let mut key = input.expect(tag::SEQUENCE).filter(|_| input.is_empty())?;

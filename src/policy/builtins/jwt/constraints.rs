@@ -127,12 +127,8 @@ impl Constraints {
         }
         let now = Rego::from(self.time);
         match member(claims, "exp") {
-            None => {}
-            Some(expires @ Rego::Number(_)) => {
-                if now >= *expires {
-                    return Ok(false);
-                }
-            }
+            Some(expires @ Rego::Number(_)) if now >= *expires => return Ok(false),
+            None | Some(Rego::Number(_)) => {}
             Some(_) => return Err(bad("exp value must be a number")),
         }
         match member(claims, "nbf") {
