@@ -95,7 +95,7 @@ pub fn query(
         one(match failure {
             Failure::Budget => Fault::new("budget_exceeded", format!("the query took longer than {budget:?}")),
             Failure::Error(error) => {
-                let text = Text { written: query.into(), module: None, lowered };
+                let text = Text { written: query.into(), module: None, lowered, parts: Vec::new() };
                 let mut texts = Texts::default();
                 texts.insert("<query.rego>", text);
                 texts.relocated(compiled.texts.relocated(rejection::fault_of(&error, "rego_error", &compiled.texts)))

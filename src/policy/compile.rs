@@ -92,9 +92,9 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
     let mut lowered_faults = Vec::new();
     let mut engine = Engine::blank(options);
     let mut accepted = Vec::new();
-    for module in readable {
-        match engine.add_policy(module.path.clone(), texts.lowered(&module.path).to_owned()) {
-            Ok(_) => accepted.push(module.path.as_str()),
+    for (name, text) in readable.iter().flat_map(|module| texts.sources(&module.path)) {
+        match engine.add_policy(name.to_owned(), text.to_owned()) {
+            Ok(_) => accepted.push(name),
             Err(error) => lowered_faults.push(fault_of(&error, "rego_parse_error", &texts)),
         }
     }
@@ -114,8 +114,7 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
         return Err(Faults(faults));
     };
     let share = bundle.size() > SHARE_DATA_BEYOND;
-    let sources: Vec<(&str, &str)> =
-        modules.iter().map(|module| (&*module.path, texts.lowered(&module.path))).collect();
+    let sources: Vec<(&str, &str)> = modules.iter().flat_map(|module| texts.sources(&module.path)).collect();
     let engines = (0..options.evaluators.max(1)).map(|number| {
         let own = if share || number == 0 { data.clone() } else { value::unshared(&data) };
         let (engine, modules) = build(&sources, own, options)?;

@@ -8,14 +8,15 @@ use serde_json::{Map, Value, json};
 
 use super::ast::{Else, Head, Import, Module, Rule, Span, Term, TermKind};
 
-/// The module of the file of this name.
-pub(crate) fn module(module: &Module, file: &str, text: &str) -> Value {
-    let mut writer = Writer { module, wildcards: 0, not_body: module.imports.iter().any(imports_not) };
+/// The module of the file of this name; `None` if it has a number that JSON can't have, as `.5`, where OPA fails too.
+pub(crate) fn module(module: &Module, file: &str, text: &str) -> Option<Value> {
+    let not_body = module.imports.iter().any(imports_not);
+    let mut writer = Writer { module, wildcards: 0, not_body, head: Map::new(), is_json: true };
     let mut result = Map::new();
     let path = module.package.path.iter().map(|name| string(&name.text));
     let path: Vec<Value> = std::iter::once(variable("data")).chain(path).collect();
     result.insert("package".to_owned(), json!({ "path": path }));
-    let imports: Vec<Value> = module.imports.iter().map(import).collect();
+    let imports: Vec<Value> = module.imports.iter().map(|import| writer.import(import)).collect();
     let rules: Vec<Value> = module.rules.iter().map(|rule| writer.rule(rule)).collect();
     let comments = comments(module, file, text);
     for (name, list) in [("imports", imports), ("rules", rules), ("comments", comments)] {
@@ -23,7 +24,7 @@ pub(crate) fn module(module: &Module, file: &str, text: &str) -> Value {
             result.insert(name.to_owned(), Value::Array(list));
         }
     }
-    Value::Object(result)
+    writer.is_json.then_some(Value::Object(result))
 }
 
 /// One `_` after the other gets a name of its own, in the order of the text.
@@ -32,24 +33,55 @@ struct Writer<'m> {
     wildcards: usize,
     /// Whether `not` has a body always.
     not_body: bool,
+    /// The head of the rule before, which a further body repeats.
+    head: Map<String, Value>,
+    is_json: bool,
 }
 
 impl Writer<'_> {
     fn rule(&mut self, rule: &Rule) -> Value {
         let mut result = Map::new();
-        // A further body repeats the head, whose own `_` come after those of the body.
-        let body = rule.chained.then(|| self.rule_body(rule.body.as_ref()));
-        let head = self.head(rule);
         if rule.default {
             result.insert("default".to_owned(), true.into());
         }
-        let body = body.unwrap_or_else(|| self.rule_body(rule.body.as_ref()));
-        result.insert("body".to_owned(), body);
+        if rule.chained {
+            result.insert("body".to_owned(), self.rule_body(rule.body.as_ref()));
+            self.head = self.repeated(&rule.head, &self.head.clone());
+        } else {
+            self.head = self.head(rule);
+            result.insert("body".to_owned(), self.rule_body(rule.body.as_ref()));
+        }
+        let head = self.head.clone();
         if let Some(otherwise) = self.otherwise(&rule.head, &head, &rule.otherwise) {
             result.insert("else".to_owned(), otherwise);
         }
         result.insert("head".to_owned(), Value::Object(head));
         Value::Object(result)
+    }
+
+    /// A head once more: each argument `_` is another one.
+    fn repeated(&mut self, head: &Head, written: &Map<String, Value>) -> Map<String, Value> {
+        let mut result = written.clone();
+        if let (Some(arguments), Some(Value::Array(written))) = (&head.arguments, result.get_mut("args")) {
+            for (_, argument) in arguments.iter().zip(written).filter(|(argument, _)| is_wildcard(argument)) {
+                *argument = self.wildcard();
+            }
+        }
+        result
+    }
+
+    fn import(&mut self, import: &Import) -> Value {
+        let mut path = import.path.iter().map(|name| name.text.as_str());
+        let root = variable(path.next().unwrap_or_default());
+        let path: Vec<Value> = std::iter::once(root).chain(path.map(string)).collect();
+        let path = term("ref", path.into());
+        match &import.alias {
+            Some(alias) => {
+                let alias = self.name(&alias.text).get("value").cloned();
+                json!({ "path": path, "alias": alias })
+            }
+            None => json!({ "path": path }),
+        }
     }
 
     fn head(&mut self, rule: &Rule) -> Map<String, Value> {
@@ -63,12 +95,12 @@ impl Writer<'_> {
         let has_arguments = head.arguments.as_ref().is_some_and(|arguments| !arguments.is_empty());
         let is_indexed = parts == 2 && !has_arguments && !head.contains && !rule.default;
         let is_named = parts == 1
-            || (head.if_ && !head.contains && parts == 2 && head.value.is_some())
+            || (head.if_ && !head.contains && parts == 2 && (head.value.is_some() || has_arguments))
             || (is_indexed && !head.if_);
         let index = is_indexed && (!head.if_ || super::parser::is_variable_index(&head.reference));
         let key = key.or_else(|| if index { reference.last().cloned() } else { None });
-        if is_named && let TermKind::Var(name) = &head.reference.head.kind {
-            result.insert("name".to_owned(), name.as_str().into());
+        if is_named && let Some(name) = reference.first().and_then(|name| name.get("value")) {
+            result.insert("name".to_owned(), name.clone());
         }
         let value = match value {
             None if head.contains || (head.key.is_some() && !head.if_) => None,
@@ -92,12 +124,7 @@ impl Writer<'_> {
     fn otherwise(&mut self, head: &Head, written: &Map<String, Value>, all: &[Else]) -> Option<Value> {
         let mut done = Vec::new();
         for other in all {
-            let mut result = written.clone();
-            if let (Some(arguments), Some(Value::Array(written))) = (&head.arguments, result.get_mut("args")) {
-                for (_, argument) in arguments.iter().zip(written).filter(|(argument, _)| is_wildcard(argument)) {
-                    *argument = self.wildcard();
-                }
-            }
+            let mut result = self.repeated(head, written);
             let value = match &other.value {
                 Some(value) => {
                     result.remove("assign");
@@ -118,17 +145,6 @@ impl Writer<'_> {
             }
             Some(Value::Object(rule))
         })
-    }
-}
-
-fn import(import: &Import) -> Value {
-    let mut path = import.path.iter().map(|name| name.text.as_str());
-    let root = variable(path.next().unwrap_or_default());
-    let path: Vec<Value> = std::iter::once(root).chain(path.map(string)).collect();
-    let path = term("ref", path.into());
-    match &import.alias {
-        Some(alias) => json!({ "path": path, "alias": alias.text }),
-        None => json!({ "path": path }),
     }
 }
 

@@ -184,6 +184,12 @@ impl<'t> Parser<'t> {
         before.is_empty() || before.ends_with('\n')
     }
 
+    /// Goes back to where another reading begins.
+    fn rewind(&mut self, at: usize) {
+        self.at = at;
+        self.name = None;
+    }
+
     /// The token `ahead`, or the last.
     fn raw(&self, ahead: usize) -> Token {
         let end = Token { kind: Kind::End, span: Span::default(), space: false, newline: false };

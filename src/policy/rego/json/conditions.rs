@@ -96,7 +96,7 @@ impl Writer<'_> {
         }
     }
 
-    fn name(&mut self, name: &str) -> Value {
+    pub(super) fn name(&mut self, name: &str) -> Value {
         if name == "_" { self.wildcard() } else { variable(name) }
     }
 

@@ -11,11 +11,9 @@ pub(super) fn set(mut terms: Vec<Value>) -> Vec<Value> {
     terms
 }
 
-/// An object's pairs; of those with one key, the last.
+/// An object's pairs, as OPA's parser keeps them: all, also of one key.
 pub(super) fn object(mut pairs: Vec<(Value, Value)>) -> Vec<Value> {
-    pairs.reverse();
     pairs.sort_by(|(one, _), (other, _)| compare(one, other));
-    pairs.dedup_by(|(one, _), (other, _)| compare(one, other).is_eq());
     pairs.into_iter().map(|(key, value)| Value::Array(vec![key, value])).collect()
 }
 

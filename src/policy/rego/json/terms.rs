@@ -16,7 +16,7 @@ impl Writer<'_> {
         match &of.kind {
             TermKind::Null => term("null", json!({})),
             TermKind::Bool(value) => boolean(*value),
-            TermKind::Number(text) => term("number", number(text)),
+            TermKind::Number(text) => term("number", self.number(text)),
             TermKind::String { value, .. } => string(value),
             TermKind::Template { parts, raw } => {
                 let parts = self.template(parts, of.span);
@@ -79,6 +79,12 @@ impl Writer<'_> {
         parts
     }
 
+    fn number(&mut self, text: &str) -> Value {
+        let number = Number::from_str(text);
+        self.is_json &= number.is_ok();
+        number.map_or(Value::Null, Value::Number)
+    }
+
     pub(super) fn wildcard(&mut self) -> Value {
         let name = format!("${}", self.wildcards);
         self.wildcards += 1;
@@ -109,12 +115,6 @@ impl Writer<'_> {
         }
         written
     }
-}
-
-fn number(text: &str) -> Value {
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
-    let zero = if digits.starts_with('.') { "0" } else { "" };
-    Number::from_str(&format!("{sign}{zero}{digits}")).map_or(Value::Null, Value::Number)
 }
 
 pub(super) fn internal(name: &str) -> Value {
