@@ -7,6 +7,8 @@
 mod arrays;
 mod aws;
 mod bounds;
+#[cfg(test)]
+mod corpus;
 mod crypto;
 mod globs;
 mod graphql;

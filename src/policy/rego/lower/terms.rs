@@ -144,8 +144,8 @@ impl<'a> Lowering<'a> {
         let known = self.is_local(first) || self.imports.contains_key(first) || (self.world.defined)(&name);
         let arity = (self.world.built_in)(&name).map(usize::from);
         if !known && name != "walk" && arity.is_some_and(|arity| arity + 1 == arguments.len()) {
-            self.replace(Span { start: before.span.end, ..output.span }.before(output.span), ") = ");
-            self.replace(Span { start: output.span.end, ..at }, "");
+            self.replace(before.span.between(output.span), ") = ");
+            self.replace(Span { start: output.span.end, end: at.end }, "");
         }
     }
 
