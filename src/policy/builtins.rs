@@ -7,7 +7,11 @@
 mod arrays;
 mod bounds;
 mod globs;
+mod identifiers;
+mod json;
 mod net;
+mod numbers;
+mod objects;
 mod operand;
 mod regex;
 mod sprintf;
@@ -47,7 +51,7 @@ pub(super) struct Function {
 }
 
 /// The families, the first that has a name defines it.
-const FAMILIES: &[&[Function]] = &[arrays::ALL, globs::ALL, net::ALL, regex::ALL, sprintf::ALL, strings::ALL, uri::ALL];
+const FAMILIES: &[&[Function]] = &[arrays::ALL, globs::ALL, identifiers::ALL, json::ALL, net::ALL, numbers::ALL, objects::ALL, regex::ALL, sprintf::ALL, strings::ALL, uri::ALL];
 
 /// Built-ins that regorus itself must call: it treats them by their names.
 const KEPT: [&str; 2] = ["walk", "trace"];
