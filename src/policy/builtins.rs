@@ -17,6 +17,7 @@ mod regex;
 mod sprintf;
 mod strings;
 mod term;
+mod time;
 mod uri;
 
 pub(super) use bounds::has_huge_exponent;
@@ -51,7 +52,7 @@ pub(super) struct Function {
 }
 
 /// The families, the first that has a name defines it.
-const FAMILIES: &[&[Function]] = &[arrays::ALL, globs::ALL, identifiers::ALL, json::ALL, net::ALL, numbers::ALL, objects::ALL, regex::ALL, sprintf::ALL, strings::ALL, uri::ALL];
+const FAMILIES: &[&[Function]] = &[arrays::ALL, globs::ALL, identifiers::ALL, json::ALL, net::ALL, numbers::ALL, objects::ALL, regex::ALL, sprintf::ALL, strings::ALL, time::ALL, uri::ALL];
 
 /// Built-ins that regorus itself must call: it treats them by their names.
 const KEPT: [&str; 2] = ["walk", "trace"];
