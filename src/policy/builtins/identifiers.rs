@@ -11,9 +11,11 @@ use super::{
 
 pub(super) const ALL: &[Function] = &[
     Function { name: "semver.compare", arity: 2, call: compare },
-    Function { name: "semver.is_valid", arity: 1, call: |arguments| {
-        Ok(Rego::from(text(arguments, 0).is_ok_and(|text| Version::parse(text).is_some())))
-    } },
+    Function {
+        name: "semver.is_valid",
+        arity: 1,
+        call: |arguments| Ok(Rego::from(text(arguments, 0).is_ok_and(|text| Version::parse(text).is_some()))),
+    },
     Function { name: "uuid.parse", arity: 1, call: parse },
     Function { name: "opa.runtime", arity: 0, call: runtime },
 ];
@@ -140,6 +142,7 @@ fn parse(arguments: &[Rego]) -> Answer {
 }
 
 /// Nothing of the machine: neither its environment nor the configuration.
+#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
 fn runtime(_: &[Rego]) -> Answer {
     let nothing = || Rego::new_object();
     Ok(object_of([(string("env"), nothing()), (string("config"), nothing()), (string("version"), string("1.20.2"))]))

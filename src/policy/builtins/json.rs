@@ -22,6 +22,7 @@ pub(super) const ALL: &[Function] = &[
     Function { name: "base64url.decode", arity: 1, call: base64url_decode },
 ];
 
+#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
 fn is_valid(arguments: &[Rego]) -> Answer {
     let valid = |text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     Ok(Rego::from(text(arguments, 0).is_ok_and(valid)))
@@ -98,6 +99,7 @@ impl io::Write for Limited {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
 fn yaml_is_valid(arguments: &[Rego]) -> Answer {
     let valid = |text| yaml_serde::from_str::<yaml_serde::Value>(text).is_ok();
     Ok(Rego::from(text(arguments, 0).is_ok_and(valid)))
@@ -162,7 +164,7 @@ fn decoded(text: &str, last: [u8; 2]) -> Answer {
     let [sixty_two, sixty_three] = last;
     let text: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
-    if text.len() % 4 != 0 || padding > 2 {
+    if !text.len().is_multiple_of(4) || padding > 2 {
         return Err(illegal());
     }
     let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len() / 4 * 3), 0_u32, 0);

@@ -93,9 +93,8 @@ fn network_or_address(arguments: &[Rego], at: usize) -> Result<Network, Failure>
     if let Ok(address) = text.parse() {
         return Ok(Network::new(number(address), 128));
     }
-    Network::parse(text).ok_or_else(|| {
-        Failure::Operand(format!("not a valid textual representation of an IP address or CIDR: {text}"))
-    })
+    Network::parse(text)
+        .ok_or_else(|| Failure::Operand(format!("not a valid textual representation of an IP address or CIDR: {text}")))
 }
 
 fn contains(arguments: &[Rego]) -> Answer {
@@ -108,6 +107,7 @@ fn intersects(arguments: &[Rego]) -> Answer {
     Ok(Rego::from(one.has(other.first) || other.has(one.first)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
 fn is_valid(arguments: &[Rego]) -> Answer {
     Ok(Rego::from(network(arguments, 0).is_ok()))
 }
@@ -146,9 +146,7 @@ fn tagged(operand: &Rego, position: usize) -> Result<Vec<(Rego, Rego)>, Failure>
     };
     match operand {
         Rego::String(_) => Ok(vec![(operand.clone(), operand.clone())]),
-        Rego::Array(items) => {
-            items.iter().enumerate().map(|(at, item)| Ok((Rego::from(at), element(item)?))).collect()
-        }
+        Rego::Array(items) => items.iter().enumerate().map(|(at, item)| Ok((Rego::from(at), element(item)?))).collect(),
         Rego::Set(items) => items.iter().map(|item| Ok((item.clone(), element(item)?))).collect(),
         Rego::Object(members) => members.iter().map(|(key, item)| Ok((key.clone(), element(item)?))).collect(),
         _ => Ok(Vec::new()),

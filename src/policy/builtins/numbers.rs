@@ -120,7 +120,11 @@ impl Decimal {
     /// It times `factor`, as a fraction.
     fn times(&self, factor: &BigInt) -> (BigInt, BigInt) {
         let power = BigInt::from(10).pow(self.exponent.unsigned_abs());
-        if self.exponent < 0 { (&self.digits * factor, power) } else { (&self.digits * factor * power, BigInt::from(1)) }
+        if self.exponent < 0 {
+            (&self.digits * factor, power)
+        } else {
+            (&self.digits * factor * power, BigInt::from(1))
+        }
     }
 }
 

@@ -65,7 +65,7 @@ fn has(outer: &Rego, inner: &Rego) -> bool {
 
 fn union_n(arguments: &[Rego]) -> Answer {
     let mut union = Object::new();
-    for item in array(arguments, 0)?.iter() {
+    for item in array(arguments, 0)?.as_slice() {
         let Rego::Object(members) = item else { return mismatch(arguments, 0, "array of objects") };
         union = merged(&union, members);
     }
@@ -125,9 +125,9 @@ impl Paths {
             return value.clone();
         }
         match value {
-            Rego::Object(members) => object_of(
-                members.iter().filter_map(|(key, item)| Some((key.clone(), self.at(key)?.filter(item)))),
-            ),
+            Rego::Object(members) => {
+                object_of(members.iter().filter_map(|(key, item)| Some((key.clone(), self.at(key)?.filter(item)))))
+            }
             Rego::Array(items) => {
                 array_of(items.iter().enumerate().filter_map(|(at, item)| Some(self.at(&index(at))?.filter(item))))
             }

@@ -21,7 +21,7 @@ pub(super) const ALL: &[Function] = &[
     Function { name: "upper", arity: 1, call: |arguments| map(arguments, upper) },
     Function { name: "replace", arity: 3, call: replace },
     Function { name: "split", arity: 2, call: split },
-    Function { name: "strings.any_prefix_match", arity: 2, call: |arguments| any_match(arguments, |text| text.to_owned()) },
+    Function { name: "strings.any_prefix_match", arity: 2, call: |arguments| any_match(arguments, str::to_owned) },
     Function { name: "strings.any_suffix_match", arity: 2, call: |arguments| any_match(arguments, reversed) },
     Function { name: "strings.count", arity: 2, call: count },
     Function { name: "strings.replace_n", arity: 2, call: replace_n },
@@ -31,8 +31,16 @@ pub(super) const ALL: &[Function] = &[
     Function { name: "trim", arity: 2, call: |arguments| trim(arguments, true, true) },
     Function { name: "trim_left", arity: 2, call: |arguments| trim(arguments, true, false) },
     Function { name: "trim_right", arity: 2, call: |arguments| trim(arguments, false, true) },
-    Function { name: "trim_prefix", arity: 2, call: |arguments| trim_affix(arguments, |text, affix| text.strip_prefix(affix)) },
-    Function { name: "trim_suffix", arity: 2, call: |arguments| trim_affix(arguments, |text, affix| text.strip_suffix(affix)) },
+    Function {
+        name: "trim_prefix",
+        arity: 2,
+        call: |arguments| trim_affix(arguments, |text, affix| text.strip_prefix(affix)),
+    },
+    Function {
+        name: "trim_suffix",
+        arity: 2,
+        call: |arguments| trim_affix(arguments, |text, affix| text.strip_suffix(affix)),
+    },
     Function { name: "trim_space", arity: 1, call: |arguments| Ok(string(text(arguments, 0)?.trim())) },
 ];
 

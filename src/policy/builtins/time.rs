@@ -3,7 +3,9 @@
 mod layout;
 mod parse;
 
-use chrono::{DateTime, Datelike as _, NaiveDate, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _, Utc};
+use chrono::{
+    DateTime, Datelike as _, NaiveDate, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _, Utc,
+};
 use chrono_tz::{OffsetName as _, Tz};
 use regorus::Value as Rego;
 
@@ -137,11 +139,8 @@ fn add_date(arguments: &[Rego]) -> Answer {
     let added = |at: usize| int(arguments, at).map(i128::from);
     let (years, months, more) = (added(1)?, added(2)?, added(3)?);
     let local = moment.local();
-    let days = days(
-        i128::from(local.year()) + years,
-        i128::from(local.month()) + months,
-        i128::from(local.day()) + more,
-    );
+    let days =
+        days(i128::from(local.year()) + years, i128::from(local.month()) + months, i128::from(local.day()) + more);
     let seconds = days * 86_400 + i128::from(local.num_seconds_from_midnight());
     // What the clocks showed is looked up as if it were UTC, and once more if that is beyond a change of the zone.
     let offset = |seconds: i128| {

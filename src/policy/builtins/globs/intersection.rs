@@ -155,14 +155,19 @@ fn simplified(tokens: Vec<Token>) -> Vec<Token> {
 /// Both without the tokens that they have in common at either end, but for one; `None` if these do not match.
 fn trimmed<'a>(one: &'a [Token], other: &'a [Token]) -> Option<(&'a [Token], &'a [Token])> {
     let plain = |pair: &(&Token, &Token)| !pair.0.is_flagged() && !pair.1.is_flagged();
-    let start = one.iter().zip(other).take_while(plain).try_fold(0_usize, |count, (one, other)| {
-        one.meets(other).then_some(count + 1)
-    })?;
+    let start = one
+        .iter()
+        .zip(other)
+        .take_while(plain)
+        .try_fold(0_usize, |count, (one, other)| one.meets(other).then_some(count + 1))?;
     let start = start.saturating_sub(1);
     let (one, other) = (one.get(start..)?, other.get(start..)?);
-    let end = one.iter().rev().zip(other.iter().rev()).take_while(plain).try_fold(0_usize, |count, (one, other)| {
-        one.meets(other).then_some(count + 1)
-    })?;
+    let end = one
+        .iter()
+        .rev()
+        .zip(other.iter().rev())
+        .take_while(plain)
+        .try_fold(0_usize, |count, (one, other)| one.meets(other).then_some(count + 1))?;
     let end = end.saturating_sub(1);
     Some((one.get(..one.len() - end)?, other.get(..other.len() - end)?))
 }
@@ -214,9 +219,7 @@ impl Globs<'_> {
             return false;
         };
         let (meets, other_flagged) = (plus.meets(other), other.is_flagged());
-        meets
-            && (self.star(swapped, flagged, plain + 1)
-                || other_flagged && self.sided(swapped, flagged + 1, plain))
+        meets && (self.star(swapped, flagged, plain + 1) || other_flagged && self.sided(swapped, flagged + 1, plain))
     }
 
     fn star(&mut self, swapped: bool, flagged: usize, plain: usize) -> bool {

@@ -6,7 +6,17 @@ use chrono::{Datelike as _, NaiveDateTime, Timelike as _};
 
 pub(super) const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 pub(super) const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 
@@ -46,6 +56,7 @@ pub(super) enum Part {
     Fraction {
         digits: usize,
         trimmed: bool,
+        comma: bool,
     },
 }
 
@@ -113,7 +124,10 @@ fn part(rest: &str) -> Option<(Part, usize)> {
         if digits.get(count..)?.starts_with(|next: char| next.is_ascii_digit()) {
             return None;
         }
-        return Some((Part::Fraction { digits: count, trimmed: digit == '9' }, count + 1));
+        return Some((
+            Part::Fraction { digits: count, trimmed: digit == '9', comma: rest.starts_with(',') },
+            count + 1,
+        ));
     }
     if let Some(zone) = rest.strip_prefix(['Z', '-']) {
         let z = rest.starts_with('Z');
@@ -194,12 +208,12 @@ fn write(made: &mut String, part: Part, local: NaiveDateTime, offset: i32, zone:
                 let _ = write!(made, "{colon}{:02}", offset % 60);
             }
         }
-        Part::Fraction { digits, trimmed } => {
+        Part::Fraction { digits, trimmed, comma } => {
             let nanoseconds = format!("{:09}", local.nanosecond() % 1_000_000_000);
             let shown = nanoseconds.get(..digits.min(9)).unwrap_or_default();
             let shown = if trimmed { shown.trim_end_matches('0') } else { shown };
             if !shown.is_empty() {
-                let _ = write!(made, ".{shown}");
+                let _ = write!(made, "{}{shown}", if comma { ',' } else { '.' });
             }
         }
     }

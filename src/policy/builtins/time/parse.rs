@@ -153,7 +153,7 @@ impl Fields {
             Part::ZoneName => rest = value.strip_prefix("UTC").or_else(|| value.get(zone_name(value)?..))?,
             Part::Zone { z: true, .. } if value.starts_with('Z') => rest = value.strip_prefix('Z')?,
             Part::Zone { colon, minutes, seconds, .. } => rest = self.zone(value, colon, minutes, seconds)?,
-            Part::Fraction { digits, trimmed: false } => (self.nanosecond, rest) = fraction(value, digits)?,
+            Part::Fraction { digits, trimmed: false, .. } => (self.nanosecond, rest) = fraction(value, digits)?,
             Part::Fraction { .. } => {
                 if !value.starts_with(['.', ',']) || fraction_digits(value) == 0 {
                     return Some(value);
