@@ -70,6 +70,8 @@ const FAMILIES: &[&[Function]] = &[
     strings::ALL,
     time::ALL,
     uri::ALL,
+    #[cfg(test)]
+    tests::ALL,
 ];
 
 /// Built-ins that regorus itself must call: it treats them by their names.
