@@ -136,11 +136,8 @@ fn functions(trees: &[(&Module, Arc<Tree>)]) -> BTreeSet<String> {
 fn annotations(modules: &[&Tree], module: &Tree, rule: Place, chain: bool) -> Option<String> {
     let Place { rule, in_else } = rule;
     let rule = module.rules.get(rule)?;
-    let value = if chain {
-        metadata::chain(modules, module, rule, in_else)
-    } else {
-        metadata::rule(module, rule, in_else)
-    };
+    let value =
+        if chain { metadata::chain(modules, module, rule, in_else) } else { metadata::rule(module, rule, in_else) };
     Some(value.to_string())
 }
 
