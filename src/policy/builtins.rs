@@ -147,6 +147,11 @@ pub(super) fn arity(name: &str) -> Option<u8> {
     own.map(|function| function.arity).or_else(|| BUILTINS.get(name).map(|(_, arity)| *arity))
 }
 
+/// Whether regorus itself has a built-in of this name.
+pub(super) fn is_regorus(name: &str) -> bool {
+    BUILTINS.contains_key(name)
+}
+
 /// The names of all.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FAMILIES.iter().copied().flatten().map(|function| function.name).chain(BUILTINS.keys().copied())

@@ -42,6 +42,15 @@ pub(crate) const MEMBER: &str = "__verdict__.member";
 /// See [`MEMBER`].
 pub(crate) const MEMBER_WITH_KEY: &str = "__verdict__.member_with_key";
 
+/// The package of the functions that call built-ins that a `with` replaces.
+pub(crate) const MOCKED: &str = "__verdict_built_ins__";
+
+/// That package, for these built-ins and their numbers of arguments.
+pub(crate) fn mocked<'a>(built_ins: impl Iterator<Item = (&'a str, u8)>) -> String {
+    let functions: Vec<String> = built_ins.map(|(name, arity)| names::wrapper(name, arity)).collect();
+    format!("package {MOCKED}\n{}\n", functions.join("\n"))
+}
+
 /// Where in a module something stands.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
@@ -57,6 +66,8 @@ pub(crate) struct World<'a> {
     pub(crate) built_in: &'a dyn Fn(&str) -> Option<u8>,
     /// The names that the module's package defines, in any file.
     pub(crate) defined: &'a dyn Fn(&str) -> bool,
+    /// Whether a built-in is called by a function in [`MOCKED`].
+    pub(crate) mocked: &'a dyn Fn(&str) -> bool,
     /// Whether a whole name, `data.a.f`, is a function's.
     pub(crate) function: &'a dyn Fn(&str) -> bool,
     /// JSON of `rego.metadata.chain()` (`true`) or `rego.metadata.rule()` where it is asked.
