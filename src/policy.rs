@@ -14,6 +14,7 @@ mod gate;
 mod index;
 mod lint;
 mod lowering;
+mod paths;
 mod pool;
 mod rego;
 mod rejection;

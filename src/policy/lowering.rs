@@ -5,10 +5,13 @@ use std::{
     sync::Arc,
 };
 
+use regorus::Value as Rego;
+
 use super::{
     brackets, builtins,
     compile::Options,
     fault::Fault,
+    paths::Paths,
     rego::{
         self,
         ast::{Module as Tree, TermKind},
@@ -35,7 +38,12 @@ pub(super) struct Lowered<'a> {
 }
 
 /// Reads and lowers the files. Adds every fault of their syntax.
-pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut Vec<Fault>) -> Lowered<'a> {
+pub(super) fn lower<'a>(
+    modules: &[&'a Module],
+    data: Option<&Rego>,
+    options: Options,
+    faults: &mut Vec<Fault>,
+) -> Lowered<'a> {
     let mut trees: Vec<(&Module, Arc<Tree>)> = Vec::new();
     let mut texts = Texts::default();
     let mut broken: BTreeSet<String> = BTreeSet::new();
@@ -55,6 +63,8 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
     if !mocked.is_empty() {
         mocked_text = Some(lower::mocked(mocked.iter().map(|(name, arity)| (name.as_str(), *arity))));
     }
+    let paths = Paths::new(trees.iter().map(|(_, tree)| tree.as_ref()));
+    let mut defaults = paths.defaults();
     let all: Vec<Arc<Tree>> = trees.iter().map(|(_, tree)| Arc::clone(tree)).collect();
     let all: Vec<&Tree> = all.iter().map(Arc::as_ref).collect();
     let mut readable = Vec::new();
@@ -64,6 +74,8 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
         let world = World {
             built_in: &builtins::arity,
             defined: &|name| own.is_some_and(|names| names.contains(name)),
+            children: &|path, rest| paths.children(data, path, rest),
+            defaults: &defaults.remove(&package).unwrap_or_default(),
             mocked: &|name| mocked.contains_key(name),
             function: &|name| functions.contains(name),
             metadata: &|rule, chain| annotations(&all, &tree, rule, chain),
@@ -100,6 +112,8 @@ pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> 
     let world = World {
         built_in: &builtins::arity,
         defined: &|_| false,
+        children: &|_, _| None,
+        defaults: "",
         mocked: &|_| false,
         function: &|_| false,
         metadata: &|_, _| None,

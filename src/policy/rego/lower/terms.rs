@@ -103,6 +103,9 @@ impl<'a> Lowering<'a> {
     }
 
     pub(super) fn reference(&mut self, reference: &'a Ref) {
+        if self.dynamic(reference) {
+            return;
+        }
         self.term(&reference.head);
         self.parts(&reference.parts);
     }

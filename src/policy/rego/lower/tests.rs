@@ -11,6 +11,8 @@ fn lowered(text: &str) -> String {
     let world = World {
         built_in: &arity,
         defined: &|name| name == "own",
+        children: &|path, rest| (path == ["pol"] && rest == ["v"]).then(|| vec!["a".to_owned(), "if".to_owned()]),
+        defaults: "",
         mocked: &|name| name == "io.jwt.decode",
         function: &|name| name == "data.p.f",
         metadata: &|rule, chain| (!chain).then(|| format!("{{\"rule\": {}}}", rule.rule)),
@@ -53,6 +55,8 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
     let world = World {
         built_in: &|_| None,
         defined: &defined,
+        children: &|_, _| None,
+        defaults: "",
         mocked: &|_| false,
         function: &|_| false,
         metadata: &|_, _| None,
@@ -208,4 +212,14 @@ fn a_function_that_is_all_head_is_true() {
 fn built_ins_that_are_replaced_are_called_by_functions() {
     let function = format!("data.{MOCKED}.__verdict_with_io__jwt__decode");
     assert_eq!(body("io.jwt.decode(1) with io.jwt.decode as 2"), format!("{function}(1) with {function} as 2"));
+}
+
+#[test]
+fn dynamic_references_read_only_what_they_mean() {
+    let all = "__verdict__.merged([{\"a\": __verdict_1 | __verdict_1 := data.pol.a.v}, \
+               {\"if\": __verdict_2 | __verdict_2 := data.pol.if.v}])";
+    assert_eq!(body("data.pol[x].v[_].w == 1"), format!("{all}[x][_].w == 1"));
+    assert_eq!(body("data.pol[x].w == 1"), "data.pol[x].w == 1");
+    assert_eq!(body("data.pol[1].v == 1"), "data.pol[1].v == 1");
+    assert_eq!(body("not f(x).root"), "__verdict_1 := f(x); not __verdict_1.root");
 }
