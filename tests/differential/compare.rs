@@ -49,6 +49,14 @@ fn show(said: &Said) -> String {
     }
 }
 
+/// What an error of ours is about, without places and values; `None` if we have a value.
+pub(crate) fn kind(difference: &Difference) -> Option<String> {
+    let Said::Error(error) = &difference.ours else { return None };
+    let about = error.splitn(4, ':').last().unwrap_or(error);
+    let about = about.split_once("Got").map_or(about, |(about, _)| about);
+    Some(about.chars().filter(|letter| !letter.is_numeric()).take(60).collect())
+}
+
 /// The differences of a policy that both have loaded, about one input.
 pub(crate) fn differences(opa: &mut Opa, ours: &mut Ours, policy: &str, input: Option<&str>) -> Vec<Difference> {
     let (theirs, own) = (opa.ask("g", input), ours.package(input));

@@ -1,7 +1,7 @@
 //! A run: as many policies as it takes, each asked about many inputs; what differs is shrunk.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fmt,
     path::PathBuf,
     time::{Duration, Instant},
@@ -36,6 +36,7 @@ pub(crate) struct Report {
     refused: BTreeMap<String, (usize, String)>,
     differences: BTreeMap<Class, usize>,
     shown: BTreeMap<String, (usize, String)>,
+    kinds: BTreeSet<String>,
     took: Duration,
 }
 
@@ -57,6 +58,7 @@ pub(crate) fn run(program: &PathBuf) -> Report {
         refused: BTreeMap::new(),
         differences: BTreeMap::new(),
         shown: BTreeMap::new(),
+        kinds: BTreeSet::new(),
         took: Duration::ZERO,
     };
     // Panics are results here; their places would drown the report.
@@ -67,7 +69,6 @@ pub(crate) fn run(program: &PathBuf) -> Report {
         let policy = generate::policy(&words, &choices);
         report.policies += 1;
         let (theirs, own) = (opa.load(&policy), Ours::load(&policy));
-        if env::var_os("REJ").is_some() { if let Err((c,m))=&theirs { println!("REJ {c} {m:?}"); if m.contains("unsafe") { println!("{policy}") } } }
         let (Ok(()), Ok(mut own)) = (&theirs, own) else {
             report.unloaded(&policy, theirs);
             continue;
@@ -78,9 +79,11 @@ pub(crate) fn run(program: &PathBuf) -> Report {
             let found = compare::differences(&mut opa, &mut own, &policy, inputs::input(&asked).as_deref());
             let Some(first) = found.into_iter().next() else { continue };
             *report.differences.entry(first.class).or_default() += 1;
-            if shrunk < most {
+            // One of each error is enough; values tell no kinds apart.
+            let kind = compare::kind(&first);
+            if shrunk < most && report.kinds.insert(kind.clone().unwrap_or_else(|| policy.clone())) {
                 shrunk += 1;
-                report.shrink(&mut opa, &words, &choices, &asked, first.class);
+                report.shrink(&mut opa, &words, &choices, &asked, (first.class, kind));
             }
             break;
         }
@@ -125,16 +128,16 @@ impl Report {
         }
     }
 
-    fn shrink(&mut self, opa: &mut Opa, words: &Words, choices: &Choices, asked: &Choices, class: Class) {
+    fn shrink(&mut self, opa: &mut Opa, words: &Words, choices: &Choices, asked: &Choices, kind: (Class, Option<String>)) {
         let mut differs = |choices: &Choices, asked: &Choices| -> Option<Difference> {
             let policy = generate::policy(words, choices);
             opa.load(&policy).ok()?;
             let mut own = Ours::load(&policy).ok()?;
             let found = compare::differences(opa, &mut own, &policy, inputs::input(asked).as_deref());
-            found.into_iter().find(|one| one.class == class)
+            found.into_iter().find(|one| (one.class, compare::kind(one)) == kind)
         };
-        let choices = tape::shrink(choices, 1500, |candidate| differs(candidate, asked).is_some());
-        let asked = tape::shrink(asked, 500, |candidate| differs(&choices, candidate).is_some());
+        let choices = tape::shrink(choices, 1000, |candidate| differs(candidate, asked).is_some());
+        let asked = tape::shrink(asked, 300, |candidate| differs(&choices, candidate).is_some());
         let Some(difference) = differs(&choices, &asked) else { return };
         let (policy, input) = (generate::policy(words, &choices), inputs::input(&asked));
         if env::var_os("VERDICT_DIFFERENTIAL_WRITE").is_some() {
