@@ -12,12 +12,16 @@ mod explain;
 mod fault;
 mod gate;
 mod index;
+mod lint;
+mod lowering;
 mod pool;
+mod rego;
 mod rejection;
 mod snapshot;
 mod statements;
 mod syntax;
 pub mod testing;
+mod text;
 mod value;
 
 use std::time::Duration;

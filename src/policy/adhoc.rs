@@ -1,7 +1,7 @@
 //! Any Rego query on a policy set, for people who try things out. Questions never come this way: they name an entry
 //! point, and no text of theirs is read as Rego.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use regorus::{
     Value as Rego,
@@ -12,7 +12,10 @@ use super::{
     compile::{self, Options},
     engine::{Engine, Failure},
     fault::{Fault, Faults},
+    lowering,
+    rego::edit::Edited,
     rejection,
+    text::{Text, Texts},
 };
 use crate::bundle::{Bundle, Module};
 
@@ -63,8 +66,9 @@ impl Input<'_> {
 /// A query on a policy set, compiled once to be asked about many inputs.
 pub struct Prepared {
     engine: Engine,
-    query: String,
-    texts: Vec<(String, String)>,
+    texts: Texts,
+    written: String,
+    lowered: Edited,
 }
 
 impl Prepared {
@@ -72,16 +76,18 @@ impl Prepared {
     pub fn new(bundle: &Bundle, options: Options, query: &str) -> Result<Self, Faults> {
         let one = |fault| Faults(vec![fault]);
         let options = Options { evaluators: 1, tests: true, ..options };
-        let engine = compile::compile(bundle, options)?.engines.into_iter().map(|(engine, _)| engine).next();
+        let compiled = compile::compile(bundle, options)?;
         gate(bundle, options, query)?;
-        if loses_results(options.rego_v0, query) {
+        let module = Module { path: FILE.to_owned(), text: query.to_owned() };
+        let lowered = lowering::lower_query(query)
+            .map_err(|errors| Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect()))?;
+        if loses_results(options.rego_v0, &lowered.text) {
             let fault = Fault::new("rego_unsupported", "`some … in` beside other expressions loses results here");
             return Err(one(fault.help("put it into a comprehension: `[x | some x in …; …]`").at(FILE, query, 1, 1, 1)));
         }
-        let engine =
-            engine.ok_or_else(|| one(Fault::new("internal_error", "the compiler gave no evaluator")))?;
-        let texts = bundle.modules.iter().map(|module| (module.path.clone(), module.text.clone())).collect();
-        Ok(Self { engine, query: query.to_owned(), texts })
+        let engine = compiled.engines.into_iter().map(|(engine, _)| engine).next();
+        let engine = engine.ok_or_else(|| one(Fault::new("internal_error", "the compiler gave no evaluator")))?;
+        Ok(Self { engine, texts: compiled.texts, written: query.to_owned(), lowered })
     }
 
     /// The answer with that `input`, within `budget`. No answer depends on an earlier one.
@@ -91,13 +97,14 @@ impl Prepared {
         let one = |fault| Faults(vec![fault]);
         let input = input.value(budget).map_err(one)?;
         self.engine.set_input(input.unwrap_or(Rego::Undefined));
-        let results = self.engine.query(&self.query, budget).map_err(|failure| {
+        let results = self.engine.query(&self.lowered.text, budget).map_err(|failure| {
             one(match failure {
                 Failure::Budget => Fault::new("budget_exceeded", format!("the query took longer than {budget:?}")),
                 Failure::Error(error) => {
-                    let mut texts = BTreeMap::from([("<query.rego>", self.query.as_str())]);
-                    texts.extend(self.texts.iter().map(|(path, text)| (path.as_str(), text.as_str())));
-                    rejection::fault_of(&error, "rego_error", &texts)
+                    let (written, lowered) = (self.written.as_str().into(), self.lowered.clone());
+                    let mut texts = Texts::default();
+                    texts.insert("<query.rego>", Text { written, module: None, lowered, parts: Vec::new() });
+                    texts.relocated(self.texts.relocated(rejection::fault_of(&error, "rego_error", &self.texts)))
                 }
             })
         })?;
@@ -157,7 +164,12 @@ fn gate(bundle: &Bundle, options: Options, query: &str) -> Result<(), Faults> {
         }
         _ => fault,
     };
-    Err(Faults(faults.into_iter().map(own).collect()))
+    // A query may ask for all of `data`; that the rule that it is read as is in there, too, is no recursion.
+    let itself = |fault: &Fault| {
+        fault.code == "rego_recursion_error" && fault.position.as_ref().is_some_and(|place| &*place.file == FILE)
+    };
+    let faults: Vec<Fault> = faults.into_iter().filter(|fault| !itself(fault)).map(own).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
 }
 
 #[cfg(test)]
