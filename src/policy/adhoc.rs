@@ -1,7 +1,7 @@
 //! Any Rego query on a policy set, for people who try things out. Questions never come this way: they name an entry
 //! point, and no text of theirs is read as Rego.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use regorus::{
     Value as Rego,
@@ -66,7 +66,7 @@ impl Input<'_> {
 /// A query on a policy set, compiled once to be asked about many inputs.
 pub struct Prepared {
     engine: Engine,
-    texts: Texts,
+    texts: Rc<Texts>,
     written: String,
     lowered: Edited,
 }
