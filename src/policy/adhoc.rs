@@ -1,10 +1,10 @@
 //! Any Rego query on a policy set, for people who try things out. Questions never come this way: they name an entry
 //! point, and no text of theirs is read as Rego.
 
-use std::{rc::Rc, time::Duration};
+use std::time::Duration;
 
 use regorus::{
-    Value as Rego,
+    Rc, Value as Rego,
     unstable::{Literal, Rule},
 };
 
