@@ -95,13 +95,13 @@ resource_tenant := data.directory.documents[input.resource.id].tenant if input.r
 
 resource_tenant := input.resource.properties.tenant if input.resource.type != "document"
 
-decision.allow := allow
+answer.allow := allow
 
-decision.reasons := [reason | some reason in deny]
+answer.reasons := [reason | some reason in deny]
 
-decision.obligations contains {"id": "mask", "patch": data.masking.response.patch} if {
+answer.obligations contains {"id": "mask", "patch": data.masking.response.patch} if {
 	allow
 	input.resource.properties.document
 }
 
-decision.obligations contains {"id": "log", "severity": data.audit.record.severity}
+answer.obligations contains {"id": "log", "severity": data.audit.record.severity}

@@ -44,7 +44,7 @@ test_plan if {
 }
 
 test_decision if {
-	decision := main.decision with input as base
+	decision := main.answer with input as base
 	decision.allow == true
 	decision.reasons == []
 	decision.obligations == {{"id": "log", "severity": "low"}}
@@ -52,7 +52,7 @@ test_decision if {
 
 test_obligation_to_mask if {
 	document := {"cost_centre": "cc-12345", "owner": {"id": "acme-002"}}
-	decision := main.decision with input as ask({"resource": {"properties": {"document": document}}})
+	decision := main.answer with input as ask({"resource": {"properties": {"document": document}}})
 	some obligation in decision.obligations
 	obligation == {"id": "mask", "patch": [{"op": "replace", "path": "/cost_centre", "value": "cc…45"}]}
 }
