@@ -48,6 +48,7 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
         }
     }
     let defined = defined(&trees);
+    let functions = functions(&trees);
     let mut readable = Vec::new();
     for (module, tree) in trees {
         let package = package(&tree);
@@ -55,6 +56,7 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
         let world = World {
             built_in: &builtins::arity,
             defined: &|name| own.is_some_and(|names| names.contains(name)),
+            function: &|name| functions.contains(name),
             metadata: &|_, _| None,
         };
         let lowered = lower::lower(&module.text, &tree, &world);
@@ -81,7 +83,7 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
 /// Lowers a query, which is one in no package.
 pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> {
     let body = rego::parser::parse_query(text)?;
-    let world = World { built_in: &builtins::arity, defined: &|_| false, metadata: &|_, _| None };
+    let world = World { built_in: &builtins::arity, defined: &|_| false, function: &|_| false, metadata: &|_, _| None };
     Ok(lower::lower_query(text, &body, &world))
 }
 
@@ -110,6 +112,21 @@ fn defined(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<Vec<String>, BTreeSet<Str
         defined.entry(package(tree)).or_default().extend(names);
     }
     defined
+}
+
+/// The whole names of all functions.
+fn functions(trees: &[(&Module, Arc<Tree>)]) -> BTreeSet<String> {
+    let named = |package: &str, rule: &rego::ast::Rule| {
+        let name = lower::names::dotted(&rule.head.reference)?;
+        rule.head.arguments.is_some().then(|| format!("data.{package}.{name}"))
+    };
+    trees
+        .iter()
+        .flat_map(|(_, tree)| {
+            let package = package(tree).join(".");
+            tree.rules.iter().filter_map(move |rule| named(&package, rule))
+        })
+        .collect()
 }
 
 fn touches(tree: &Tree, broken: &BTreeSet<String>) -> bool {

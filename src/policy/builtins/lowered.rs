@@ -7,7 +7,7 @@ use bigdecimal::{BigDecimal, RoundingMode, num_bigint::BigInt};
 use regorus::Value as Rego;
 
 use super::{Failure, Function};
-use crate::policy::rego::lower::{COLLECTION, TEMPLATE, WALK};
+use crate::policy::rego::lower::{COLLECTION, MEMBER, MEMBER_WITH_KEY, TEMPLATE, WALK};
 
 /// The family.
 pub(super) const ALL: &[Function] = &[
@@ -21,6 +21,8 @@ pub(super) const ALL: &[Function] = &[
     Function { name: TEMPLATE, arity: 1, call: template },
     #[cfg(test)]
     Function { name: "__verdict__.panic", arity: 1, call: |_| panic!("as a test asked for") },
+    Function { name: MEMBER, arity: 2, call: member },
+    Function { name: MEMBER_WITH_KEY, arity: 3, call: member_with_key },
     Function { name: WALK, arity: 1, call: walk },
     Function { name: COLLECTION, arity: 1, call: collection },
 ];
@@ -127,6 +129,29 @@ fn number(result: &BigDecimal) -> Result<Rego, Failure> {
         Ok(double) if double.is_finite() => Ok(Rego::from(double)),
         _ => Err(Failure::Operand("not a finite number".to_owned())),
     }
+}
+
+fn member(operands: &[Rego]) -> Result<Rego, Failure> {
+    let (item, collection) = pair(operands)?;
+    Ok(Rego::from(match collection {
+        Rego::Array(items) => items.contains(item),
+        Rego::Set(items) => items.contains(item),
+        Rego::Object(members) => members.iter().any(|(_, value)| value == item),
+        _ => false,
+    }))
+}
+
+fn member_with_key(operands: &[Rego]) -> Result<Rego, Failure> {
+    let [key, item, collection] = operands else { return Err(Failure::Halt("takes three operands".to_owned())) };
+    Ok(Rego::from(match collection {
+        Rego::Array(items) => {
+            let at = key.as_u64().ok().and_then(|at| usize::try_from(at).ok());
+            at.and_then(|at| items.get(at)).is_some_and(|value| value == item)
+        }
+        Rego::Set(items) => key == item && items.contains(item),
+        Rego::Object(members) => members.get(key).is_some_and(|value| value == item),
+        _ => false,
+    }))
 }
 
 /// What is no collection has no elements.

@@ -6,20 +6,24 @@
 //!   undefined has no element.
 //! - Arithmetic and set operators become calls, because regorus' own operators give errors that end the evaluation where
 //!   OPA's are undefined (its strict mode is on: without it, it drops errors of functions).
+//! - What OPA asks before a `not` or a `with` is asked before it (`hoist.rs`), and what a head asks at the end of its body.
+//! - `in` becomes [`MEMBER`] and [`MEMBER_WITH_KEY`], which are undefined where an operand is.
 //! - Collections of `some … in` pass through [`COLLECTION`]: over what is no collection OPA finds nothing.
 //! - A built-in as the value of a `with` becomes a function that calls it.
 //! - `rego.metadata.chain()` and `rego.metadata.rule()` become their values.
 //!
 //! Lines stay; `Edited` knows the columns.
 
-pub(super) mod names;
+mod bodies;
+mod hoist;
+pub(in crate::policy) mod names;
 mod rules;
 mod terms;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
-    ast::{Module, Span},
+    ast::{Module, Ref, Span},
     edit::{Edit, Edited},
 };
 
@@ -33,12 +37,19 @@ pub(crate) const COLLECTION: &str = "__verdict__.collection";
 /// The function that lists `[path, value]` of everything in a value.
 pub(crate) const WALK: &str = "__verdict__.walk";
 
+/// The functions of `a in b` and `k, v in b`.
+pub(crate) const MEMBER: &str = "__verdict__.member";
+/// See [`MEMBER`].
+pub(crate) const MEMBER_WITH_KEY: &str = "__verdict__.member_with_key";
+
 /// What lowering must know of the world.
 pub(crate) struct World<'a> {
     /// How many arguments a built-in takes; `None` for what is none.
     pub(crate) built_in: &'a dyn Fn(&str) -> Option<u8>,
     /// The names that the module's package defines, in any file.
     pub(crate) defined: &'a dyn Fn(&str) -> bool,
+    /// Whether a whole name, `data.a.f`, is a function's.
+    pub(crate) function: &'a dyn Fn(&str) -> bool,
     /// JSON of `rego.metadata.chain()` (`true`) or `rego.metadata.rule()` for the rule with that number.
     pub(crate) metadata: &'a dyn Fn(usize, bool) -> Option<String>,
 }
@@ -70,6 +81,7 @@ fn lower_part(text: &str, module: &Module, world: &World<'_>, keywords: &[String
     let mut lowering = Lowering::new(text, world, names::imports(module));
     lowering.package = module.package.path.iter().map(|name| name.text.clone()).collect();
     lowering.keywords = keywords.to_vec();
+    lowering.comments = module.comments.iter().map(|comment| comment.span).collect();
     lowering.module(module);
     let mut edits = lowering.edits;
     if !lowering.wrappers.is_empty() {
@@ -104,8 +116,15 @@ struct Lowering<'a> {
     /// Built-ins that are values of a `with`.
     wrappers: BTreeMap<String, u8>,
     rule: usize,
-    /// Template strings so far: their variables have a number each.
-    templates: usize,
+    /// Variables so far: each has a number.
+    variables: usize,
+    /// Whether all must come to stand on one line.
+    flat: bool,
+    comments: Vec<Span>,
+    /// What must be asked before the condition that is being lowered.
+    before: Vec<String>,
+    /// What the head of the rule that is being lowered asks.
+    asked_of_head: Vec<String>,
 }
 
 impl<'a> Lowering<'a> {
@@ -120,7 +139,11 @@ impl<'a> Lowering<'a> {
             edits: Vec::new(),
             wrappers: BTreeMap::new(),
             rule: 0,
-            templates: 0,
+            variables: 0,
+            flat: false,
+            comments: Vec::new(),
+            before: Vec::new(),
+            asked_of_head: Vec::new(),
         }
     }
 

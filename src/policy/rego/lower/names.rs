@@ -75,7 +75,7 @@ pub(super) fn imports(module: &Module) -> HashMap<String, String> {
 }
 
 /// The name of a function or a built-in, `a.b.c`, where a reference has no other parts.
-pub(super) fn dotted(reference: &Ref) -> Option<String> {
+pub(crate) fn dotted(reference: &Ref) -> Option<String> {
     let TermKind::Var(head) = &reference.head.kind else { return None };
     let mut name = head.clone();
     for part in &reference.parts {
