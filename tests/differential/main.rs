@@ -6,6 +6,7 @@
 //! policy, an input and OPA's answer that hold without `opa`.
 
 mod bodies;
+mod canonical;
 mod cases;
 mod compare;
 mod expressions;
