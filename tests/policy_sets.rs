@@ -40,7 +40,8 @@ fn holds(name: &'static str, rego_v0: bool, tests: usize) {
     assert_eq!(code(&ran), 0, "{shown}{}", common::err(&ran));
     let passed = shown.lines().last().and_then(|line| line.split('/').next_back()?.parse().ok());
     assert!(passed.is_some_and(|passed: usize| passed >= tests), "{shown}");
-    let thread = thread::Builder::new().stack_size(STACK).spawn(move || answers(&root, name, rego_v0)).expect("a thread");
+    let thread =
+        thread::Builder::new().stack_size(STACK).spawn(move || answers(&root, name, rego_v0)).expect("a thread");
     let wrong = thread.join().expect("no panic");
     assert!(wrong.is_empty(), "{} answers differ:\n{}", wrong.len(), wrong.join("\n"));
 }
@@ -57,8 +58,9 @@ fn answers(root: &Path, name: &str, rego_v0: bool) -> Vec<String> {
         let question: Value = serde_json::from_str(line).expect("JSON");
         let query = question["query"].as_str().expect("a query").to_owned();
         let asked = prepared.entry(query.clone()).or_insert_with(|| {
-            Prepared::new(&bundle, Options { rego_v0, ..Options::default() }, &query)
-                .unwrap_or_else(|faults| panic!("{query}: {:?}", faults.0.iter().map(ToString::to_string).collect::<Vec<_>>()))
+            Prepared::new(&bundle, Options { rego_v0, ..Options::default() }, &query).unwrap_or_else(|faults| {
+                panic!("{query}: {:?}", faults.0.iter().map(ToString::to_string).collect::<Vec<_>>())
+            })
         });
         let input = question["input"].to_string();
         let (wanted, error) = (question.get("value").map(canonical), question.get("error"));

@@ -83,7 +83,9 @@ impl Prepared {
             .map_err(|errors| Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect()))?;
         if loses_results(options.rego_v0, &lowered.text) {
             let fault = Fault::new("rego_unsupported", "`some … in` beside other expressions loses results here");
-            return Err(one(fault.help("put it into a comprehension: `[x | some x in …; …]`").at(FILE, query, 1, 1, 1)));
+            return Err(one(fault
+                .help("put it into a comprehension: `[x | some x in …; …]`")
+                .at(FILE, query, 1, 1, 1)));
         }
         let engine = compiled.engines.into_iter().map(|(engine, _)| engine).next();
         let engine = engine.ok_or_else(|| one(Fault::new("internal_error", "the compiler gave no evaluator")))?;

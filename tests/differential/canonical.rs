@@ -7,9 +7,14 @@ pub(crate) fn canonical(value: &Value) -> Value {
     match value {
         Value::Number(number) => Value::String(format!("number {}", decimal(&number.to_string()))),
         Value::Array(items) => items.iter().map(canonical).collect(),
-        Value::Object(members) => members.iter().map(|(name, item)| (name.clone(), canonical(item))).collect(),
+        Value::Object(members) => members.iter().map(|(name, item)| (key(name), canonical(item))).collect(),
         other => other.clone(),
     }
+}
+
+/// Keys that are no strings are printed as JSON, with numbers as they were written.
+fn key(name: &str) -> String {
+    serde_json::from_str::<Value>(name).map_or_else(|_| name.to_owned(), |value| canonical(&value).to_string())
 }
 
 /// A number's significant digits and its exponent: equal for equal numbers.
@@ -24,6 +29,7 @@ fn decimal(text: &str) -> String {
     }
     let zeros = all.len() - all.trim_end_matches('0').len();
     let exponent: i64 = exponent.parse().unwrap_or(i64::MAX);
-    let exponent = exponent.saturating_add(i64::try_from(zeros).unwrap_or(0)) - i64::try_from(fraction.len()).unwrap_or(0);
+    let exponent =
+        exponent.saturating_add(i64::try_from(zeros).unwrap_or(0)) - i64::try_from(fraction.len()).unwrap_or(0);
     format!("{sign}{significant}e{exponent}")
 }

@@ -57,7 +57,9 @@ pub(crate) fn write(policy: &str, input: Option<&str>, difference: &Difference) 
     let case = Case { policy, rule: difference.rule.clone(), input: input.map(str::to_owned), value, error };
     let mut text = serde_json::to_string_pretty(&case).expect("JSON");
     text.push('\n');
-    let digest = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let digest = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     fs::write(folder().join(format!("{digest:016x}.json")), text).expect("the folder can be written");
 }
 

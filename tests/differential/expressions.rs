@@ -7,7 +7,17 @@ use super::{
 
 /// Members of `input` and of `data.base`, with what they mostly are.
 pub(crate) const MEMBERS: &[(&str, Kind)] = &[
-    ("a", 'a'), ("b", 'a'), ("n", 'n'), ("m", 'n'), ("s", 's'), ("u", 's'), ("xs", 'r'), ("ss", 'S'), ("o", 'o'), ("p", 'o'), ("f", 'b'),
+    ("a", 'a'),
+    ("b", 'a'),
+    ("n", 'n'),
+    ("m", 'n'),
+    ("s", 's'),
+    ("u", 's'),
+    ("xs", 'r'),
+    ("ss", 'S'),
+    ("o", 'o'),
+    ("p", 'o'),
+    ("f", 'b'),
 ];
 
 impl Generator<'_> {
@@ -38,11 +48,8 @@ impl Generator<'_> {
         let root = if self.tape.chance(20) { self.base() } else { "input".to_owned() };
         let fitting: Vec<&str> =
             MEMBERS.iter().filter(|(_, of)| *of == kind || kind == 'a').map(|(name, _)| *name).collect();
-        let member = if fitting.is_empty() || self.tape.chance(10) {
-            self.tape.one(MEMBERS).0
-        } else {
-            self.tape.one(&fitting)
-        };
+        let member =
+            if fitting.is_empty() || self.tape.chance(10) { self.tape.one(MEMBERS).0 } else { self.tape.one(&fitting) };
         let mut reference = match self.tape.weighted(&[10, 1]) {
             0 => format!("{root}.{member}"),
             _ => format!("{root}[\"{member}\"]"),
@@ -66,8 +73,9 @@ impl Generator<'_> {
     }
 
     fn variable(&mut self, kind: Kind) -> String {
-        let fitting: Vec<usize> =
-            (0..self.scope.len()).filter(|&at| self.scope[at].1 == kind || self.scope[at].1 == 'a' || kind == 'a').collect();
+        let fitting: Vec<usize> = (0..self.scope.len())
+            .filter(|&at| self.scope[at].1 == kind || self.scope[at].1 == 'a' || kind == 'a')
+            .collect();
         if fitting.is_empty() {
             return self.reference(kind);
         }

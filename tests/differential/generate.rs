@@ -108,7 +108,11 @@ impl Generator<'_> {
     }
 
     fn condition(&mut self) -> String {
-        if self.tape.chance(75) { format!(" if {{\n\t{}\n}}", self.body(2, 3).replace("; ", "\n\t")) } else { String::new() }
+        if self.tape.chance(75) {
+            format!(" if {{\n\t{}\n}}", self.body(2, 3).replace("; ", "\n\t"))
+        } else {
+            String::new()
+        }
     }
 
     fn values(&mut self, name: &str) -> String {

@@ -24,9 +24,10 @@ pub(crate) enum Said {
 
 /// A running `opa`; it ends with this value.
 pub(crate) struct Opa {
+    program: PathBuf,
     process: Child,
     connection: BufReader<UnixStream>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Opa {
@@ -61,7 +62,7 @@ impl Opa {
             thread::sleep(Duration::from_millis(20));
         };
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-        Self { process, connection: BufReader::new(stream), _folder: folder }
+        Self { program: program.clone(), process, connection: BufReader::new(stream), folder }
     }
 
     /// Replaces the policy; an error has its code and what OPA says of it.
@@ -72,7 +73,11 @@ impl Opa {
         }
         let first = &answer["errors"][0];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        if first.is_null() { Err((text(&answer["code"]), text(&answer["message"]))) } else { Err((text(&first["code"]), text(&first["message"]))) }
+        if first.is_null() {
+            Err((text(&answer["code"]), text(&answer["message"])))
+        } else {
+            Err((text(&first["code"]), text(&first["message"])))
+        }
     }
 
     /// The value at `path`, like `g/rule`; no input is undefined `input`.
@@ -84,6 +89,24 @@ impl Opa {
         }
         let code = answer["errors"][0]["code"].as_str().or(answer["code"].as_str());
         Said::Error(code.unwrap_or("unknown").to_owned())
+    }
+
+    /// Whether evaluating all definitions to their ends is an error, where the server's index and early exit skip some.
+    pub(crate) fn errs_in_full(&self, policy: &str, rule: &str, input: Option<&str>) -> bool {
+        let (file, asked) = (self.folder.path().join("g.rego"), self.folder.path().join("input.json"));
+        std::fs::write(&file, policy).expect("the folder can be written");
+        std::fs::write(&asked, input.unwrap_or("{}")).expect("the folder can be written");
+        let ran = Command::new(&self.program)
+            .args(["eval", "--format", "json", "--disable-indexing", "--disable-early-exit", "--data"])
+            .arg(&file)
+            .arg("--data")
+            .arg(self.folder.path().join("data.json"))
+            .args(input.map(|_| "--input"))
+            .args(input.map(|_| &asked))
+            .arg(format!("data.g.{rule}"))
+            .output()
+            .expect("opa runs");
+        serde_json::from_slice::<Value>(&ran.stdout).is_ok_and(|answer| answer["errors"].is_array())
     }
 
     fn call(&mut self, method: &str, path: &str, body: &str) -> (u16, Value) {

@@ -128,7 +128,14 @@ impl Report {
         }
     }
 
-    fn shrink(&mut self, opa: &mut Opa, words: &Words, choices: &Choices, asked: &Choices, kind: (Class, Option<String>)) {
+    fn shrink(
+        &mut self,
+        opa: &mut Opa,
+        words: &Words,
+        choices: &Choices,
+        asked: &Choices,
+        kind: (Class, Option<String>),
+    ) {
         let mut differs = |choices: &Choices, asked: &Choices| -> Option<Difference> {
             let policy = generate::policy(words, choices);
             opa.load(&policy).ok()?;
