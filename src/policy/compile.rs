@@ -9,6 +9,7 @@ use regorus::{
 };
 
 use super::{
+    builtins::Network,
     documents,
     engine::Engine,
     fault::{Fault, Faults},
@@ -34,11 +35,13 @@ pub struct Options {
     pub tests: bool,
     /// Whether a built-in that fails is an error instead of undefined (OPA's `--strict-builtin-errors`).
     pub strict: bool,
+    /// What `http.send` and `net.lookup_ip_addr` may ask.
+    pub network: Network,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rego_v0: false, evaluators: 1, tests: false, strict: false }
+        Self { rego_v0: false, evaluators: 1, tests: false, strict: false, network: Network::OFF }
     }
 }
 

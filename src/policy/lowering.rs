@@ -13,7 +13,8 @@ use super::{
         self,
         ast::{Module as Tree, TermKind},
         edit::Edited,
-        lower::{self, World},
+        lower::{self, Place, World},
+        metadata,
     },
     statements,
     text::{PART, Text, Texts},
@@ -49,6 +50,8 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
     }
     let defined = defined(&trees);
     let functions = functions(&trees);
+    let all: Vec<Arc<Tree>> = trees.iter().map(|(_, tree)| Arc::clone(tree)).collect();
+    let all: Vec<&Tree> = all.iter().map(Arc::as_ref).collect();
     let mut readable = Vec::new();
     for (module, tree) in trees {
         let package = package(&tree);
@@ -57,7 +60,7 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
             built_in: &builtins::arity,
             defined: &|name| own.is_some_and(|names| names.contains(name)),
             function: &|name| functions.contains(name),
-            metadata: &|_, _| None,
+            metadata: &|rule, chain| annotations(&all, &tree, rule, chain),
         };
         let lowered = lower::lower(&module.text, &tree, &world);
         let parts = lowered.keyword_packages.into_iter();
@@ -127,6 +130,15 @@ fn functions(trees: &[(&Module, Arc<Tree>)]) -> BTreeSet<String> {
             tree.rules.iter().filter_map(move |rule| named(&package, rule))
         })
         .collect()
+}
+
+/// What `rego.metadata.chain()` or `rego.metadata.rule()` gives in a rule.
+fn annotations(modules: &[&Tree], module: &Tree, rule: Place, chain: bool) -> Option<String> {
+    let Place { rule, in_else } = rule;
+    let rule = module.rules.get(rule)?;
+    let value =
+        if chain { metadata::chain(modules, module, rule, in_else) } else { metadata::rule(module, rule, in_else) };
+    Some(value.to_string())
 }
 
 fn touches(tree: &Tree, broken: &BTreeSet<String>) -> bool {

@@ -29,7 +29,7 @@ fn concat(arguments: &[Rego]) -> Answer {
 
 fn flatten(arguments: &[Rego]) -> Answer {
     let mut flat = Vec::new();
-    for item in array(arguments, 0)?.iter() {
+    for item in array(arguments, 0)?.as_slice() {
         match item {
             Rego::Array(nested) => flat.extend(nested.iter().cloned()),
             other => flat.push(other.clone()),

@@ -117,7 +117,7 @@ fn sign_request(arguments: &[Rego]) -> Result<Rego, Failure> {
         }
     }
     let names = to_sign.keys().map(String::as_str).collect::<Vec<_>>().join(";");
-    let lines: String = to_sign.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines: String = to_sign.iter().flat_map(|(name, value)| [name.as_str(), ":", *value, "\n"]).collect();
     let canonical = format!("{method}\n{}\n{}\n{lines}\n{names}\n{body}", url.escaped_path(), url.raw_query);
     let scope = format!("{date}/{region}/{service}/aws4_request");
     let message = format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{}", sha256(&canonical));

@@ -11,27 +11,20 @@ pub(super) fn of(name: &str) -> Option<Bound> {
 }
 
 /// The bounded built-ins.
-const ALL: [(&str, Bound); 12] = [
+const ALL: [(&str, Bound); 9] = [
     ("json.unmarshal", json_numbers),
     ("yaml.unmarshal", yaml_numbers),
     ("to_number", any_number),
     ("units.parse", any_number),
     ("units.parse_bytes", any_number),
-    ("numbers.range", range),
-    ("numbers.range_step", range),
-    ("bits.lsh", shift),
     ("replace", replaced),
     ("strings.replace_n", replaced_n),
     ("concat", joined),
     ("graph.reachable_paths", paths),
 ];
 
-/// The most elements that a call may make.
-const MAX_ELEMENTS: u128 = 1_000_000;
 /// The most bytes that a call may make of its arguments.
 const MAX_BYTES: usize = 16 << 20;
-/// The most bits by which a number may be shifted.
-const MAX_SHIFT: u128 = 10_000;
 /// The most digits of an exponent.
 const MAX_DIGITS: usize = 3;
 /// The most edges of a graph all of whose paths are asked for; their number can double with each two.
@@ -92,34 +85,6 @@ fn any_number(arguments: &[Rego]) -> Result<(), String> {
         return Err("a number has more than 1000 characters".to_owned());
     }
     numbers(text, false)
-}
-
-fn range(arguments: &[Rego]) -> Result<(), String> {
-    let number = |at: usize| arguments.get(at).map(Rego::as_i128);
-    let (Some(Ok(from)), Some(Ok(to))) = (number(0), number(1)) else {
-        // Beyond 128 bits nothing is short; what is no number is undefined without a bound.
-        let numbers = arguments.iter().all(|argument| matches!(argument, Rego::Number(_)));
-        return if numbers { Err("the range is too long".to_owned()) } else { Ok(()) };
-    };
-    let step = number(2).and_then(Result::ok).map_or(1, i128::unsigned_abs).max(1);
-    let elements = from.abs_diff(to) / step;
-    if elements > MAX_ELEMENTS {
-        return Err(format!("the range has more than {MAX_ELEMENTS} elements"));
-    }
-    Ok(())
-}
-
-fn shift(arguments: &[Rego]) -> Result<(), String> {
-    match arguments.get(1) {
-        Some(by @ Rego::Number(_)) if by.as_u128().map_or(true, |by| by > MAX_SHIFT) && !is_negative(by) => {
-            Err(format!("a shift by more than {MAX_SHIFT} bits"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn is_negative(number: &Rego) -> bool {
-    number.as_i128().is_ok_and(|number| number < 0)
 }
 
 fn made(bytes: Option<usize>) -> Result<(), String> {

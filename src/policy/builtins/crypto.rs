@@ -10,6 +10,9 @@ pub(super) mod private;
 pub(super) mod url;
 pub(super) mod x509;
 
+#[cfg(test)]
+mod tests;
+
 use ::hmac::{Hmac, KeyInit as _, Mac as _};
 use aws_lc_rs::{constant_time, digest, hmac};
 use md5::{Digest as _, Md5};

@@ -83,7 +83,7 @@ fn translate(glob: &str, delimiters: &str) -> Result<String, String> {
             '[' => made.push_str(&class(&mut rest)?),
             '?' => made.push_str(&single),
             '*' if rest.next_if_eq(&'*').is_some() => made.push_str(".*"),
-            '*' => made.push_str(&format!("{single}*")),
+            '*' => made.extend([&single, "*"]),
             '\\' => rest.next().into_iter().for_each(|character| literal(&mut made, character)),
             other => literal(&mut made, other),
         }

@@ -1,6 +1,14 @@
 //! `io.jwt.*`: JSON Web Tokens, signed (RFC 7515, RFC 7519). Encrypted ones are not read.
 //!
-//! Keys come from the policy alone: `jwk`, `jku`, `x5c` and `x5u` of a token's header are never looked at.
+//! Keys come from the policy alone: `jwk`, `jku`, `x5c` and `x5u` of a token's header are never looked at. Signatures are
+//! aws-lc-rs', with its bounds on keys, so that these are refused where OPA takes them:
+//! - RSA of more than 8,192 bits, or with an exponent of more than 33; of less than 2,048 for PS*, RS384 and to sign,
+//!   of less than 1,024 for the others (RFC 7518 §3.3 asks for 2,048);
+//! - a PS* signature whose salt is not as long as the digest (RFC 7518 §3.5), which `io.jwt.verify_ps*` of OPA takes;
+//! - signing with ES* on a curve that is not the algorithm's (RFC 7518 §3.4).
+//!
+//! OPA itself crashes on an `iss` that is no string where an issuer is demanded, and on such a `cty`. The one does not
+//! verify here, the other is an error.
 
 mod algorithm;
 mod constraints;

@@ -69,6 +69,7 @@ fn matches(arguments: &[Rego]) -> Answer {
     Ok(Rego::from(compiled.regex.is_match(text)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
 fn is_valid(arguments: &[Rego]) -> Answer {
     let valid = text(arguments, 0).is_ok_and(|pattern| !matches!(expression(pattern), Err(Failure::Operand(_))));
     Ok(Rego::from(valid))
@@ -145,16 +146,10 @@ fn expand(made: &mut String, template: &str, captures: &Captures<'_>, compiled: 
             continue;
         }
         let is_name = |character: char| character == '_' || character.is_alphanumeric();
-        let (name, after) = match after.strip_prefix('{') {
-            Some(braced) => {
-                let (name, tail) = braced.split_at(braced.find(|c| !is_name(c)).unwrap_or(braced.len()));
-                (name, tail.strip_prefix('}'))
-            }
-            None => {
-                let (name, tail) = after.split_at(after.find(|c| !is_name(c)).unwrap_or(after.len()));
-                (name, Some(tail))
-            }
-        };
+        let braced = after.strip_prefix('{');
+        let after = braced.unwrap_or(after);
+        let (name, tail) = after.split_at(after.find(|c| !is_name(c)).unwrap_or(after.len()));
+        let after = if braced.is_some() { tail.strip_prefix('}') } else { Some(tail) };
         let (Some(tail), false) = (after, name.is_empty()) else {
             made.push('$');
             rest = rest.split_once('$').map_or("", |(_, after)| after);
@@ -199,7 +194,7 @@ fn template_match(arguments: &[Rego]) -> Answer {
                 let part = template.get(begin..at).unwrap_or_default();
                 // On its own, it must be an expression, too: it can't close the group around it.
                 expression(&format!("^{part}$"))?;
-                pattern.push_str(&format!("({part})"));
+                pattern.extend(["(", part, ")"]);
                 begin = at + 1;
             }
         }

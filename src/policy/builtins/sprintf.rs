@@ -2,6 +2,8 @@
 
 mod number;
 
+use std::fmt::Write as _;
+
 use num_bigint::BigInt;
 use regorus::Value as Rego;
 
@@ -67,6 +69,7 @@ impl Argument {
 
 /// What stands between `%` and the verb.
 #[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the format")]
 struct Spec {
     sharp: bool,
     zero: bool,
@@ -142,7 +145,7 @@ impl Printer<'_> {
             let extra = self.arguments.get(self.argument..).unwrap_or_default().iter();
             let extra: Vec<_> =
                 extra.map(|extra| format!("{}={}", extra.kind(), print(extra, 'v', Spec::default()))).collect();
-            self.made.push_str(&format!("%!(EXTRA {})", extra.join(", ")));
+            self.made.extend(["%!(EXTRA ", &extra.join(", "), ")"]);
         }
         Ok(())
     }
@@ -201,7 +204,7 @@ impl Printer<'_> {
         if verb == '%' {
             self.made.push('%');
         } else if !self.good {
-            self.made.push_str(&format!("%!{verb}(BADINDEX)"));
+            self.made.extend(["%!", &*verb.to_string(), "(BADINDEX)"]);
         } else if let Some(argument) = self.arguments.get(self.argument) {
             if matches!(verb, 'v' | 'w') {
                 (spec.go_syntax, spec.sharp) = (spec.sharp, false);
@@ -210,7 +213,7 @@ impl Printer<'_> {
             self.made.push_str(&print(argument, verb, spec));
             self.argument += 1;
         } else {
-            self.made.push_str(&format!("%!{verb}(MISSING)"));
+            self.made.extend(["%!", &*verb.to_string(), "(MISSING)"]);
         }
     }
 
@@ -337,11 +340,11 @@ fn push_escaped(quoted: &mut String, character: char, quote: char, ascii: bool) 
         }
         other => {
             let code = u32::from(other);
-            quoted.push_str(&match code {
-                0..0x20 | 0x7f => format!("\\x{code:02x}"),
-                0..0x1_0000 => format!("\\u{code:04x}"),
-                _ => format!("\\U{code:08x}"),
-            });
+            let _ = match code {
+                0..0x20 | 0x7f => write!(quoted, "\\x{code:02x}"),
+                0..0x1_0000 => write!(quoted, "\\u{code:04x}"),
+                _ => write!(quoted, "\\U{code:08x}"),
+            };
             return;
         }
     };

@@ -21,11 +21,7 @@ pub(super) const ALL: &[Function] = &[
     Function { name: "upper", arity: 1, call: |arguments| map(arguments, upper) },
     Function { name: "replace", arity: 3, call: replace },
     Function { name: "split", arity: 2, call: split },
-    Function {
-        name: "strings.any_prefix_match",
-        arity: 2,
-        call: |arguments| any_match(arguments, |text| text.to_owned()),
-    },
+    Function { name: "strings.any_prefix_match", arity: 2, call: |arguments| any_match(arguments, str::to_owned) },
     Function { name: "strings.any_suffix_match", arity: 2, call: |arguments| any_match(arguments, reversed) },
     Function { name: "strings.count", arity: 2, call: count },
     Function { name: "strings.replace_n", arity: 2, call: replace_n },

@@ -221,6 +221,7 @@ fn is_port(text: &str) -> bool {
     text.is_empty() || text.strip_prefix(':').is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
 fn is_valid(arguments: &[Rego]) -> Answer {
     let empty = text(arguments, 0).is_ok_and(str::is_empty);
     Ok(Rego::from(!empty && parse(arguments).is_ok()))

@@ -74,7 +74,7 @@ impl Writer<'_> {
         let mut path = import.path.iter().map(|name| name.text.as_str());
         let root = variable(path.next().unwrap_or_default());
         let path: Vec<Value> = std::iter::once(root).chain(path.map(string)).collect();
-        let path = term("ref", path.into());
+        let path = term("ref", path);
         match &import.alias {
             Some(alias) => {
                 let alias = self.name(&alias.text).get("value").cloned();
@@ -93,7 +93,9 @@ impl Writer<'_> {
         let value = head.value.as_ref().map(|value| self.term(value));
         let parts = reference.len();
         let has_arguments = head.arguments.as_ref().is_some_and(|arguments| !arguments.is_empty());
-        let is_indexed = parts == 2 && !has_arguments && !head.contains && !rule.default;
+        // A fact is no function only without parentheses, a rule with a body also with none in them.
+        let is_function = if rule.body.is_none() { head.arguments.is_some() } else { has_arguments };
+        let is_indexed = parts == 2 && !is_function && !head.contains && !rule.default;
         let is_named = parts == 1
             || (head.if_ && !head.contains && parts == 2 && (head.value.is_some() || has_arguments))
             || (is_indexed && !head.if_);
@@ -216,18 +218,21 @@ fn is_wildcard(term: &Term) -> bool {
     matches!(&term.kind, TermKind::Var(name) if name == "_")
 }
 
-fn term(kind: &str, value: Value) -> Value {
-    json!({ "type": kind, "value": value })
+fn term(kind: &str, value: impl Into<Value>) -> Value {
+    Value::Object(Map::from_iter([("type".to_owned(), kind.into()), ("value".to_owned(), value.into())]))
 }
 
 fn variable(name: &str) -> Value {
-    term("var", name.into())
+    term("var", name)
 }
 
 fn string(text: &str) -> Value {
-    term("string", text.into())
+    term("string", text)
 }
 
 fn boolean(value: bool) -> Value {
-    term("boolean", value.into())
+    term("boolean", value)
 }
+
+#[cfg(test)]
+mod tests;

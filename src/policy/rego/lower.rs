@@ -42,6 +42,15 @@ pub(crate) const MEMBER: &str = "__verdict__.member";
 /// See [`MEMBER`].
 pub(crate) const MEMBER_WITH_KEY: &str = "__verdict__.member_with_key";
 
+/// Where in a module something stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    /// The number of the rule.
+    pub(crate) rule: usize,
+    /// Whether it is in an `else` of it.
+    pub(crate) in_else: bool,
+}
+
 /// What lowering must know of the world.
 pub(crate) struct World<'a> {
     /// How many arguments a built-in takes; `None` for what is none.
@@ -50,8 +59,8 @@ pub(crate) struct World<'a> {
     pub(crate) defined: &'a dyn Fn(&str) -> bool,
     /// Whether a whole name, `data.a.f`, is a function's.
     pub(crate) function: &'a dyn Fn(&str) -> bool,
-    /// JSON of `rego.metadata.chain()` (`true`) or `rego.metadata.rule()` for the rule with that number.
-    pub(crate) metadata: &'a dyn Fn(usize, bool) -> Option<String>,
+    /// JSON of `rego.metadata.chain()` (`true`) or `rego.metadata.rule()` where it is asked.
+    pub(crate) metadata: &'a dyn Fn(Place, bool) -> Option<String>,
 }
 
 /// A module, lowered.
@@ -115,7 +124,7 @@ struct Lowering<'a> {
     edits: Vec<Edit>,
     /// Built-ins that are values of a `with`.
     wrappers: BTreeMap<String, u8>,
-    rule: usize,
+    place: Place,
     /// Variables so far: each has a number.
     variables: usize,
     /// Whether all must come to stand on one line.
@@ -138,7 +147,7 @@ impl<'a> Lowering<'a> {
             scopes: Vec::new(),
             edits: Vec::new(),
             wrappers: BTreeMap::new(),
-            rule: 0,
+            place: Place::default(),
             variables: 0,
             flat: false,
             comments: Vec::new(),

@@ -78,6 +78,7 @@ impl<'a> Input<'a> {
     }
 
     /// The value of the next element if it has this tag; the outer `None` is an error.
+    #[expect(clippy::option_option, reason = "the outer is an error, the inner what is not there")]
     pub(in super::super) fn optional(&mut self, tag: u8) -> Option<Option<Self>> {
         if self.next_is(tag) { self.expect(tag).map(Some) } else { Some(None) }
     }

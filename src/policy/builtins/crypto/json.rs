@@ -75,7 +75,11 @@ fn write(text: &mut String, value: &Rego, depth: usize) -> Result<(), Failure> {
             for (key, item) in members.iter() {
                 let name = match key {
                     Rego::String(name) => name.to_string(),
-                    other => marshal(other)?,
+                    other => {
+                        let mut name = String::new();
+                        write(&mut name, other, depth + 1)?;
+                        name
+                    }
                 };
                 sorted.insert(name, item);
             }

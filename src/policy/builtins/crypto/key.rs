@@ -137,6 +137,7 @@ impl PublicKey {
 
     /// The key in a `SubjectPublicKeyInfo` (RFC 5280 §4.1.2.7): algorithm, parameters and bits. The inner `None` is an
     /// algorithm that is not known, the outer an error.
+    #[expect(clippy::option_option, reason = "the outer is an error, the inner what is not there")]
     pub(in super::super) fn of_info(
         algorithm: ObjectIdentifier,
         parameters: &[u8],

@@ -38,22 +38,22 @@ pub(super) fn parse_rsa_private_key(arguments: &[Rego]) -> Result<Rego, Failure>
     } else {
         read(&encoding::standard(text.as_bytes()).ok_or_else(|| bad("illegal base64 data"))?)?
     };
-    keys.first().map_or(Ok(Rego::Null), jwk)
+    Ok(keys.first().map_or(Rego::Null, jwk))
 }
 
 /// A certificate with the key that belongs to it.
 pub(super) fn parse_keypair(arguments: &[Rego]) -> Result<Rego, Failure> {
     let (certificate, key) = (document(arguments, 0)?, document(arguments, 1)?);
-    let certificates = blocks(certificate, "CERTIFICATE", |label| label == "CERTIFICATE")?;
+    let certificates = blocks(certificate, |label| label == "CERTIFICATE")?;
     let first = certificates.first().ok_or_else(|| bad("tls: failed to find any PEM data in certificate input"))?;
-    let keys = blocks(key, "PRIVATE KEY", |label| label == "PRIVATE KEY" || label.ends_with(" PRIVATE KEY"))?;
+    let keys = blocks(key, |label| label == "PRIVATE KEY" || label.ends_with(" PRIVATE KEY"))?;
     let key = keys.first().ok_or_else(|| bad("tls: failed to find any PEM data in key input"))?;
     let leaf = Certificate::parse(first)?;
     let key = Rsa::from_pkcs1(key)
         .map(PrivateKey::Rsa)
         .or_else(|| PrivateKey::from_pkcs8(key))
         .or_else(|| PrivateKey::from_sec1(key, None))
-        .filter(|key| !matches!(key, PrivateKey::X25519))
+        .filter(|key| !matches!(key, PrivateKey::X25519 { .. }))
         .ok_or_else(|| bad("tls: failed to parse private key"))?;
     if leaf.public_key != Some(key.public()) {
         return Err(bad("tls: private key does not match public key"));
@@ -70,7 +70,7 @@ pub(super) fn parse_keypair(arguments: &[Rego]) -> Result<Rego, Failure> {
 }
 
 /// The bytes of the blocks with a label that is wanted, in PEM, or PEM in base64; or of DER in base64.
-fn blocks(text: &str, label: &str, wanted: fn(&str) -> bool) -> Result<Vec<Vec<u8>>, Failure> {
+fn blocks(text: &str, wanted: fn(&str) -> bool) -> Result<Vec<Vec<u8>>, Failure> {
     const BEGIN: &[u8] = b"-----BEGIN ";
 
     let mut bytes = text.as_bytes().to_vec();
@@ -78,7 +78,6 @@ fn blocks(text: &str, label: &str, wanted: fn(&str) -> bool) -> Result<Vec<Vec<u
         bytes = encoding::standard(&bytes).ok_or_else(|| bad("illegal base64 data"))?;
     }
     if !bytes.starts_with(BEGIN) {
-        debug_assert!(wanted(label), "DER is what is wanted");
         return Ok(vec![bytes]);
     }
     let mut found = Vec::new();
@@ -138,13 +137,13 @@ fn value(key: &PrivateKey) -> Result<Rego, Failure> {
             encoding::to_standard(&[seed.as_slice(), public.as_slice()].concat()).into()
         }
         // Go has nothing public in there.
-        PrivateKey::X25519 => Rego::new_object(),
+        PrivateKey::X25519 { .. } => Rego::new_object(),
     })
 }
 
-fn jwk(key: &PrivateKey) -> Result<Rego, Failure> {
+fn jwk(key: &PrivateKey) -> Rego {
     let text = |bytes: &[u8]| Rego::from(encoding::to_url(bytes));
-    Ok(match key {
+    match key {
         PrivateKey::Rsa(Rsa { n, e, d, p, q, dp, dq, qi }) => record([
             ("d", text(d)),
             ("dp", text(dp)),
@@ -163,6 +162,8 @@ fn jwk(key: &PrivateKey) -> Result<Rego, Failure> {
         PrivateKey::Ed25519 { seed, public } => {
             record([("crv", "Ed25519".into()), ("d", text(seed)), ("kty", "OKP".into()), ("x", text(public))])
         }
-        PrivateKey::X25519 => return Err(bad("the key's kind is not supported")),
-    })
+        PrivateKey::X25519 { d, public } => {
+            record([("crv", "X25519".into()), ("d", text(d)), ("kty", "OKP".into()), ("x", text(public))])
+        }
+    }
 }

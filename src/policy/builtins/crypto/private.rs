@@ -1,6 +1,7 @@
 //! Private keys: read from DER, and made to sign. They have no `Debug`, so that none is written by mistake.
 
 use aws_lc_rs::{
+    agreement,
     rand::SystemRandom,
     rsa::{KeyPairComponents, PublicKeyComponents},
     signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaEncoding, RsaKeyPair},
@@ -28,7 +29,10 @@ pub(in super::super) enum PrivateKey {
         public: Vec<u8>,
     },
     /// It signs nothing.
-    X25519,
+    X25519 {
+        d: Vec<u8>,
+        public: Vec<u8>,
+    },
 }
 
 /// RSA's private key with two primes (RFC 8017 §3.2).
@@ -46,6 +50,7 @@ pub(in super::super) struct Rsa {
 impl Rsa {
     /// A key out of its numbers, of which the last three follow from the others. `None` where they do not belong
     /// together.
+    #[expect(clippy::many_single_char_names, reason = "these are the names that RFC 8017 gives them")]
     pub(in super::super) fn new(n: &[u8], e: &[u8], d: &[u8], p: &[u8], q: &[u8]) -> Option<Self> {
         let numbers = [n, e, d, p, q].map(without_zeros);
         if numbers.iter().any(|number| number.is_empty() || number.len() > MAX_MODULUS) {
@@ -68,6 +73,7 @@ impl Rsa {
     }
 
     /// The key in PKCS #1 (RFC 8017, appendix A.1.2).
+    #[expect(clippy::many_single_char_names, reason = "these are the names that RFC 8017 gives them")]
     pub(in super::super) fn from_pkcs1(der: &[u8]) -> Option<Self> {
         let mut input = Input(der);
         let mut key = input.expect(tag::SEQUENCE).filter(|_| input.is_empty())?;
@@ -107,12 +113,11 @@ impl PrivateKey {
         } else {
             let agreement = match curve {
                 Curve::P224 => return None,
-                Curve::P256 => &aws_lc_rs::agreement::ECDH_P256,
-                Curve::P384 => &aws_lc_rs::agreement::ECDH_P384,
-                Curve::P521 => &aws_lc_rs::agreement::ECDH_P521,
+                Curve::P256 => &agreement::ECDH_P256,
+                Curve::P384 => &agreement::ECDH_P384,
+                Curve::P521 => &agreement::ECDH_P521,
             };
-            let key = aws_lc_rs::agreement::PrivateKey::from_private_key(agreement, &padded).ok()?;
-            key.compute_public_key().ok()?.as_ref().to_vec()
+            agreed_public(agreement, &padded)?
         };
         Some(Self::Ec { curve, d: padded, point })
     }
@@ -121,6 +126,12 @@ impl PrivateKey {
     pub(in super::super) fn from_seed(seed: &[u8]) -> Option<Self> {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).ok()?;
         Some(Self::Ed25519 { seed: seed.to_vec(), public: pair.public_key().as_ref().to_vec() })
+    }
+
+    /// The key of X25519 (RFC 7748) out of its bytes.
+    pub(in super::super) fn x25519(d: &[u8]) -> Option<Self> {
+        let public = agreed_public(&agreement::X25519, d)?;
+        Some(Self::X25519 { d: d.to_vec(), public })
     }
 
     /// The key in RFC 5915; `curve` where what is around it names one.
@@ -158,7 +169,7 @@ impl PrivateKey {
             }
             key::ED25519 | key::X25519 => {
                 let seed = Input(bytes).expect(tag::OCTET_STRING).filter(|_| algorithm.is_empty())?.0;
-                if oid == key::ED25519 { Self::from_seed(seed) } else { (seed.len() == 32).then_some(Self::X25519) }
+                if oid == key::ED25519 { Self::from_seed(seed) } else { Self::x25519(seed) }
             }
             _ => None,
         }
@@ -170,7 +181,7 @@ impl PrivateKey {
             Self::Rsa(Rsa { n, e, .. }) => PublicKey::Rsa { n: n.clone(), e: e.clone() },
             Self::Ec { curve, point, .. } => PublicKey::Ec { curve: *curve, point: point.clone() },
             Self::Ed25519 { public, .. } => PublicKey::Ed25519(public.clone()),
-            Self::X25519 => PublicKey::X25519,
+            Self::X25519 { .. } => PublicKey::X25519,
         }
     }
 
@@ -211,4 +222,10 @@ impl PrivateKey {
             _ => None,
         }
     }
+}
+
+/// The public part of a key that is given as its number.
+fn agreed_public(algorithm: &'static agreement::Algorithm, private: &[u8]) -> Option<Vec<u8>> {
+    let key = agreement::PrivateKey::from_private_key(algorithm, private).ok()?;
+    Some(key.compute_public_key().ok()?.as_ref().to_vec())
 }

@@ -122,6 +122,7 @@ impl std::fmt::Display for Url {
 }
 
 /// The scheme and what is after it; the outer `None` is an error.
+#[expect(clippy::option_option, reason = "the outer is an error, the inner what is not there")]
 fn scheme(text: &str) -> Option<Option<(&str, &str)>> {
     for (at, byte) in text.bytes().enumerate() {
         match byte {
@@ -145,8 +146,11 @@ fn authority(text: &str) -> Option<(Option<String>, String)> {
     if user.is_some_and(|user| !user.bytes().all(allowed) || unescape(user).is_none()) {
         return None;
     }
-    let port =
-        if host.starts_with('[') { host.rsplit_once(']')?.1 } else { host.find(':').map_or("", |at| &host[at..]) };
+    let port = if host.starts_with('[') {
+        host.rsplit_once(']')?.1
+    } else {
+        host.find(':').and_then(|at| host.get(at..)).unwrap_or_default()
+    };
     let valid_port =
         port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     if !valid_port {

@@ -62,10 +62,12 @@ impl Constraints {
         };
         let time = match member(object, "time") {
             None => now(),
+            // As text, because regorus makes no double of an integer that is not exactly one.
             Some(time @ Rego::Number(_)) => time
-                .as_f64()
+                .to_string()
+                .parse()
                 .ok()
-                .filter(|time| time.is_finite() && *time >= 0.0)
+                .filter(|time: &f64| time.is_finite() && *time >= 0.0)
                 .ok_or_else(|| bad("token time constraint: must be a number that is not negative"))?,
             Some(_) => return Err(bad("token time constraint: must be a number")),
         };
@@ -125,12 +127,8 @@ impl Constraints {
         }
         let now = Rego::from(self.time);
         match member(claims, "exp") {
-            None => {}
-            Some(expires @ Rego::Number(_)) => {
-                if now >= *expires {
-                    return Ok(false);
-                }
-            }
+            Some(expires @ Rego::Number(_)) if now >= *expires => return Ok(false),
+            None | Some(Rego::Number(_)) => {}
             Some(_) => return Err(bad("exp value must be a number")),
         }
         match member(claims, "nbf") {

@@ -13,7 +13,7 @@ use super::{
         Failure,
         crypto::{
             encoding, json,
-            operand::{bad, document, mismatch},
+            operand::{bad, document},
         },
     },
     algorithm::{self, Algorithm},
@@ -27,12 +27,9 @@ struct Header {
     kind: Option<Value>,
 }
 
-/// From objects.
+/// From values, of which OPA does not ask that they are objects.
 pub(super) fn encode_sign(arguments: &[Rego]) -> Result<Rego, Failure> {
-    let text = |at: usize| match arguments.get(at) {
-        Some(value @ Rego::Object(_)) => json::marshal(value),
-        other => Err(mismatch(at, "object", other)),
-    };
+    let text = |at: usize| arguments.get(at).map_or_else(|| Err(bad("an operand is missing")), json::marshal);
     sign(&text(0)?, &text(1)?, &text(2)?)
 }
 

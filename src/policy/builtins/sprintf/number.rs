@@ -62,7 +62,7 @@ fn unicode(value: i64, spec: Spec) -> String {
     let mut text = format!("U+{}{digits}", "0".repeat(least.saturating_sub(digits.len())));
     let character = u32::try_from(value).ok().and_then(char::from_u32);
     if let Some(character) = character.filter(|character| spec.sharp && super::is_printed(*character)) {
-        text += &format!(" '{character}'");
+        text.extend([" '", &*character.to_string(), "'"]);
     }
     spec.pad_with_spaces(&text)
 }

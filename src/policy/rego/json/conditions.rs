@@ -64,7 +64,7 @@ impl Writer<'_> {
                 let mut call = vec![super::terms::internal(name)];
                 call.extend(key.iter().map(|key| self.term(key)));
                 call.extend([self.term(value), self.term(collection)]);
-                json!({ "symbols": [term("call", call.into())] })
+                json!({ "symbols": [term("call", call)] })
             }
             ExprKind::Every { key, value, domain, body } => {
                 let key = key.as_ref().map(|key| self.name(&key.text));

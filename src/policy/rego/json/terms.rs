@@ -26,11 +26,11 @@ impl Writer<'_> {
             TermKind::Var(name) if name == "_" => self.wildcard(),
             TermKind::Var(name) => variable(name),
             TermKind::Ref(reference) => self.reference(reference),
-            TermKind::Array(terms) => term("array", self.terms(terms).into()),
-            TermKind::Set(terms) => term("set", order::set(self.terms(terms)).into()),
+            TermKind::Array(terms) => term("array", self.terms(terms)),
+            TermKind::Set(terms) => term("set", order::set(self.terms(terms))),
             TermKind::Object(pairs) => {
                 let pairs = pairs.iter().map(|(key, value)| (self.term(key), self.term(value))).collect();
-                term("object", order::object(pairs).into())
+                term("object", order::object(pairs))
             }
             TermKind::ArrayComprehension(head, body) => self.comprehension("arraycomprehension", head, body),
             TermKind::SetComprehension(head, body) => self.comprehension("setcomprehension", head, body),
@@ -40,7 +40,7 @@ impl Writer<'_> {
             }
             TermKind::Parenthesised(inner) => self.term(inner),
             TermKind::Call { .. } | TermKind::Infix { .. } | TermKind::MemberWithKey { .. } | TermKind::Minus(_) => {
-                term("call", self.call(of).unwrap_or_default().into())
+                term("call", self.call(of).unwrap_or_default())
             }
         }
     }
@@ -59,13 +59,13 @@ impl Writer<'_> {
             TermKind::MemberWithKey { key, value, collection } => {
                 Some(vec![internal("member_3"), self.term(key), self.term(value), self.term(collection)])
             }
-            TermKind::Minus(inner) => Some(vec![name_of(Operator::Minus), term("number", 0.into()), self.term(inner)]),
+            TermKind::Minus(inner) => Some(vec![name_of(Operator::Minus), term("number", 0), self.term(inner)]),
             _ => None,
         }
     }
 
     pub(super) fn reference(&mut self, reference: &Ref) -> Value {
-        term("ref", self.reference_parts(reference).into())
+        term("ref", self.reference_parts(reference))
     }
 
     pub(super) fn reference_parts(&mut self, reference: &Ref) -> Vec<Value> {
@@ -118,7 +118,7 @@ impl Writer<'_> {
 }
 
 pub(super) fn internal(name: &str) -> Value {
-    term("ref", vec![variable("internal"), string(name)].into())
+    term("ref", vec![variable("internal"), string(name)])
 }
 
 fn name_of(operator: Operator) -> Value {
@@ -140,5 +140,5 @@ fn name_of(operator: Operator) -> Value {
         Operator::Or => "or",
         Operator::In => return internal("member_2"),
     };
-    term("ref", vec![variable(name)].into())
+    term("ref", vec![variable(name)])
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::ast::{Body, Else, Module, RefPartKind, Rule, Span, Term},
-    Lowering, names,
+    Lowering, Place, names,
 };
 
 impl<'a> Lowering<'a> {
@@ -23,7 +23,7 @@ impl<'a> Lowering<'a> {
         }
         for (number, rule) in module.rules.iter().enumerate() {
             if names::keywords(rule) == self.keywords {
-                self.rule = number;
+                self.place = Place { rule: number, in_else: false };
                 self.rule(rule);
             } else {
                 self.replace(rule.span, "");
@@ -82,6 +82,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn otherwise(&mut self, otherwise: &'a Else) {
+        self.place.in_else = true;
         self.scopes.push(otherwise.body.as_ref().map(names::declared).unwrap_or_default());
         let value = otherwise.value.as_ref();
         let asked = value.map(|value| match otherwise.body {

@@ -117,7 +117,7 @@ impl<'a> Lowering<'a> {
             Some("rego.metadata.rule") => Some(false),
             _ => None,
         };
-        if let Some(json) = chain.and_then(|chain| (self.world.metadata)(self.rule, chain)) {
+        if let Some(json) = chain.and_then(|chain| (self.world.metadata)(self.place, chain)) {
             return self.replace(at, json);
         }
         if let (Some("walk"), [_]) = (names::dotted(function).as_deref(), arguments)
@@ -144,8 +144,8 @@ impl<'a> Lowering<'a> {
         let known = self.is_local(first) || self.imports.contains_key(first) || (self.world.defined)(&name);
         let arity = (self.world.built_in)(&name).map(usize::from);
         if !known && name != "walk" && arity.is_some_and(|arity| arity + 1 == arguments.len()) {
-            self.replace(Span { start: before.span.end, ..output.span }.before(output.span), ") = ");
-            self.replace(Span { start: output.span.end, ..at }, "");
+            self.replace(before.span.between(output.span), ") = ");
+            self.replace(Span { start: output.span.end, end: at.end }, "");
         }
     }
 

@@ -12,7 +12,7 @@ fn lowered(text: &str) -> String {
         built_in: &arity,
         defined: &|name| name == "own",
         function: &|name| name == "data.p.f",
-        metadata: &|rule, chain| (!chain).then(|| format!("{{\"rule\": {rule}}}")),
+        metadata: &|rule, chain| (!chain).then(|| format!("{{\"rule\": {}}}", rule.rule)),
     };
     lower(text, &module, &world).module.text
 }

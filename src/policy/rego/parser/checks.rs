@@ -84,8 +84,13 @@ pub(super) fn default(rule: &Rule) -> Parse<()> {
 /// A variable, reference or call outside of comprehensions.
 fn variable(term: &Term) -> Option<Span> {
     match &term.kind {
-        TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. } => None,
-        TermKind::ArrayComprehension(..) | TermKind::SetComprehension(..) | TermKind::ObjectComprehension(..) => None,
+        TermKind::Null
+        | TermKind::Bool(_)
+        | TermKind::Number(_)
+        | TermKind::String { .. }
+        | TermKind::ArrayComprehension(..)
+        | TermKind::SetComprehension(..)
+        | TermKind::ObjectComprehension(..) => None,
         TermKind::Array(terms) | TermKind::Set(terms) => terms.iter().find_map(variable),
         TermKind::Object(pairs) => pairs.iter().find_map(|(key, value)| variable(key).or_else(|| variable(value))),
         TermKind::Parenthesised(inner) => variable(inner),

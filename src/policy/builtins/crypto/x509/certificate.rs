@@ -215,6 +215,7 @@ fn digest(input: &mut Input) -> Option<(Hash, i64)> {
 }
 
 /// The key in a `SubjectPublicKeyInfo`'s value. The inner `None` is a kind that Go does not know in certificates.
+#[expect(clippy::option_option, reason = "the outer is an error, the inner what is not there")]
 pub(super) fn subject_key(mut info: Input) -> Option<Option<PublicKey>> {
     let mut algorithm = info.expect(tag::SEQUENCE)?;
     let oid = algorithm.oid()?;

@@ -94,7 +94,8 @@ impl<'a> Search<'a> {
     /// Whether a whole chain is one for the usages that are asked for, with names that its authorities may vouch for.
     /// Go weighs policies where an authority demands them (RFC 5280 §4.2.1.11); such a chain is refused here.
     fn accepts(&self, chain: &[&Certificate]) -> Result<bool, Failure> {
-        if chain.iter().any(|certificate| certificate.extensions.explicit_policy.is_some()) {
+        let mut below_root = chain.iter().rev().skip(1);
+        if below_root.any(|certificate| certificate.extensions.explicit_policy.is_some()) {
             return Ok(false);
         }
         Ok(self.is_for_usages(chain) && constraints::admit(chain)?)
