@@ -1,6 +1,14 @@
 //! Two larger policy sets, as a user would bring them: they load, all their tests pass, and questions get the answers
 //! that OPA gave (`tests/sets/answers.py` asked it).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by ending"
+)]
+
 mod common;
 
 #[path = "differential/canonical.rs"]

@@ -5,6 +5,15 @@
 //! generator starts. A difference is shrunk and shown; `…_WRITE=1` also adds it to `cases/`, where every file is a
 //! policy, an input and OPA's answer that hold without `opa`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::format_push_string,
+    reason = "a test says what is wrong by ending, and need not be the quickest"
+)]
+
 mod bodies;
 mod canonical;
 mod cases;

@@ -53,7 +53,7 @@ fn prepare(bundle: &Bundle, query: &str) -> Result<Prepared, (String, String)> {
         .map_err(|_| ("panic".to_owned(), "the compiler panicked".to_owned()))?
         .map_err(|faults| {
             let first = faults.0.first().expect("a fault");
-            (first.code.to_string(), first.cause.to_string())
+            (first.code.to_string(), first.cause.clone())
         })
 }
 
@@ -62,7 +62,7 @@ fn ask(prepared: &mut Prepared, input: Option<&str>) -> Said {
     let answer = catch_unwind(AssertUnwindSafe(|| prepared.answer(input, BUDGET)));
     match answer {
         Err(_) => Said::Error("panic".to_owned()),
-        Ok(Err(faults)) => Said::Error(faults.0.first().map_or_else(String::new, |fault| fault.to_string())),
+        Ok(Err(faults)) => Said::Error(faults.0.first().map_or_else(String::new, ToString::to_string)),
         Ok(Ok(answer)) => {
             let mut json: Value = serde_json::from_str(&answer.json).expect("JSON");
             Said::Value(json.pointer_mut("/result/0/expressions/0/value").map(Value::take))

@@ -83,7 +83,7 @@ pub(crate) fn run(program: &PathBuf) -> Report {
             let kind = compare::kind(&first);
             if shrunk < most && report.kinds.insert(kind.clone().unwrap_or_else(|| policy.clone())) {
                 shrunk += 1;
-                report.shrink(&mut opa, &words, &choices, &asked, (first.class, kind));
+                report.shrink(&mut opa, &words, &choices, &asked, &(first.class, kind));
             }
             break;
         }
@@ -134,14 +134,14 @@ impl Report {
         words: &Words,
         choices: &Choices,
         asked: &Choices,
-        kind: (Class, Option<String>),
+        kind: &(Class, Option<String>),
     ) {
         let mut differs = |choices: &Choices, asked: &Choices| -> Option<Difference> {
             let policy = generate::policy(words, choices);
             opa.load(&policy).ok()?;
             let mut own = Ours::load(&policy).ok()?;
             let found = compare::differences(opa, &mut own, &policy, inputs::input(asked).as_deref());
-            found.into_iter().find(|one| (one.class, compare::kind(one)) == kind)
+            found.into_iter().find(|one| (one.class, compare::kind(one)) == *kind)
         };
         let choices = tape::shrink(choices, 1000, |candidate| differs(candidate, asked).is_some());
         let asked = tape::shrink(asked, 300, |candidate| differs(&choices, candidate).is_some());
