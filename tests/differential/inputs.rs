@@ -13,7 +13,8 @@ pub(crate) fn input(choices: &[u16]) -> Option<String> {
     let mut tape = Tape::new(choices);
     match tape.weighted(&[96, 2, 2]) {
         1 => return None,
-        2 => return Some(value(&mut tape, 'a', 2)),
+        // OPA's server takes `null` for no input at all.
+        2 => return Some(value(&mut tape, 'a', 2)).filter(|input| input != "null"),
         _ => {}
     }
     let mut members = Vec::new();

@@ -43,7 +43,7 @@ def saas():
     for person in people:
         for query in ["data.lib.subject", "data.roles.hierarchy", "data.rebac.relations.subjects", "data.limits.rates", "data.abac.network"]:
             yield query, {"subject": {"type": "user", "id": person}, "context": contexts[1]}
-    for wrong in [None, {}, [], "x", {"subject": None}, {"subject": {"id": 7}}, {"subject": {"id": ["acme-000"]}, "context": []}, {"resource": {"type": 1}, "action": "read", "subject": "acme-000"}]:
+    for wrong in [{}, [], "x", {"subject": None}, {"subject": {"id": 7}}, {"subject": {"id": ["acme-000"]}, "context": []}, {"resource": {"type": 1}, "action": "read", "subject": "acme-000"}]:
         for query in ["data.authz.main.answer", "data.authz.main.allow", "data.routes", "data.abac", "data.documents", "data.masking"]:
             yield query, wrong
 
@@ -85,7 +85,7 @@ def admission():
     for size in range(len(resources) + 1):
         for chosen in itertools.combinations(resources, size):
             yield "data.terraform", {"resource_changes": list(chosen), "variables": {"region": {"value": "us-east-1" if size % 2 else "eu-west-1"}, "budget": {"value": 50}}}
-    for wrong in [None, {}, [], "x", {"kind": 1}, {"review": {"object": None}}, {"resource_changes": {"a": {"address": "a", "change": 1}}}]:
+    for wrong in [{}, [], "x", {"kind": 1}, {"review": {"object": None}}, {"resource_changes": {"a": {"address": "a", "change": 1}}}]:
         for query in ["data.policies.main", "data.terraform", "data.lib.kubernetes"]:
             yield query, wrong
 
