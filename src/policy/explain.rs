@@ -9,13 +9,13 @@ use super::{
     engine::{Engine, Failure},
     index::{Entry, Index},
 };
-use crate::decision::{EntryPoint, RuleOutcome};
+use crate::decision::{EntryPoint, Explanation, RuleOutcome};
 
 /// The most bytes of a value that are told.
 const MAX_VALUE: usize = 4_096;
 
 /// Asks every rule that the answer reached, in the entry point's package and those that it refers to, within `budget`.
-pub(super) fn explain(engine: &mut Engine, index: &Index, entry: &EntryPoint, mut budget: Budget) -> Vec<RuleOutcome> {
+pub(super) fn explain(engine: &mut Engine, index: &Index, entry: &EntryPoint, mut budget: Budget) -> Explanation {
     let involved = index.involved(entry);
     let asked: Vec<&str> = match index.entry(entry) {
         Some(Entry::Rule(rule)) => vec![&rule.name],
@@ -23,7 +23,7 @@ pub(super) fn explain(engine: &mut Engine, index: &Index, entry: &EntryPoint, mu
         None => Vec::new(),
     };
     let reached = engine.reached(&asked, &mut budget);
-    involved
+    let rules = involved
         .into_iter()
         // After an error, nobody knows what was reached: then all is told.
         .filter(|rule| reached.is_empty() || rule.is_on(&reached))
@@ -39,7 +39,8 @@ pub(super) fn explain(engine: &mut Engine, index: &Index, entry: &EntryPoint, mu
             };
             RuleOutcome { rule: Arc::clone(&rule.name), position: Some(rule.position.clone()), value }
         })
-        .collect()
+        .collect();
+    Explanation { rules, ..Explanation::default() }
 }
 
 fn shortened(mut json: String) -> String {

@@ -130,7 +130,7 @@ fn answer(engine: &mut Engine, index: &Index, query: &Query, entry: &EntryPoint,
     });
     if query.explain {
         let left = asked.budget;
-        verdict.explanation = Some(explain::explain(engine, index, entry, left));
+        verdict.explanation = Some(Box::new(explain::explain(engine, index, entry, left)));
     }
     verdict
 }
