@@ -13,6 +13,7 @@ mod fault;
 mod gate;
 mod index;
 mod pool;
+mod rego;
 mod rejection;
 mod snapshot;
 mod statements;
