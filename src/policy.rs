@@ -24,6 +24,7 @@ mod value;
 use std::time::Duration;
 
 pub use compile::Options;
+pub use explain::{InvalidRedaction, Redaction};
 pub use fault::{Fault, Faults, printable};
 pub use snapshot::{Size, Snapshot};
 

@@ -68,6 +68,11 @@ impl Engine {
         self.set_input(self.names.input(query));
     }
 
+    /// What is asked about.
+    pub(super) fn input(&self) -> &Rego {
+        &self.input
+    }
+
     /// Sets any input.
     pub(super) fn set_input(&mut self, input: Rego) {
         self.input = input.clone();

@@ -13,7 +13,7 @@ use super::{
     compile::{self, Compiled, Options},
     contract::{self, InvalidDecision},
     engine::{Engine, Failure},
-    explain,
+    explain::{self, Explainer, Redaction},
     fault::Faults,
     index::{Entry, Index, Package, RuleInfo},
     pool::Pool,
@@ -30,6 +30,7 @@ pub struct Snapshot {
     evaluators: Pool<(Engine, Index)>,
     // For whoever asks about the snapshot; each evaluator has its own.
     index: Index,
+    explainer: Explainer,
     modules: usize,
     bytes: usize,
 }
@@ -52,6 +53,7 @@ impl Snapshot {
         Ok(Self {
             revision: Revision { sequence, digest: bundle.digest },
             index,
+            explainer: Explainer::new(bundle, options),
             modules: bundle.modules.len(),
             bytes: bundle.size(),
             evaluators: Pool::new(engines),
@@ -62,6 +64,11 @@ impl Snapshot {
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.revision.digest
+    }
+
+    /// Hides these values in explanations, instead of those that are hidden by default.
+    pub fn redact(&self, redaction: Redaction) {
+        self.explainer.redact(redaction);
     }
 
     /// The packages that can be asked, in order.
@@ -96,7 +103,7 @@ impl Evaluator for Snapshot {
             return Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None);
         };
         let answer = catch_unwind(AssertUnwindSafe(|| {
-            let verdict = answer(engine, index, query, entry, time);
+            let verdict = answer(engine, index, &self.explainer, query, entry, time);
             for line in engine.take_prints() {
                 // As a quoted value: a policy that prints its input must not be able to forge lines of the log.
                 tracing::debug!(target: "verdict::print", printed = ?line);
@@ -111,7 +118,14 @@ impl Evaluator for Snapshot {
     }
 }
 
-fn answer(engine: &mut Engine, index: &Index, query: &Query, entry: &EntryPoint, time: Time) -> Verdict {
+fn answer(
+    engine: &mut Engine,
+    index: &Index,
+    explainer: &Explainer,
+    query: &Query,
+    entry: &EntryPoint,
+    time: Time,
+) -> Verdict {
     let Time { budget: granted, patience } = time;
     let budget = Budget::new(granted, patience);
     let Some(found) = index.entry(entry) else {
@@ -130,7 +144,8 @@ fn answer(engine: &mut Engine, index: &Index, query: &Query, entry: &EntryPoint,
     });
     if query.explain {
         let left = asked.budget;
-        verdict.explanation = Some(Box::new(explain::explain(engine, index, entry, left)));
+        let asked = explain::Asked { query, entry, effect: verdict.effect };
+        verdict.explanation = Some(Box::new(explainer.explain(engine, index, &asked, left)));
     }
     verdict
 }

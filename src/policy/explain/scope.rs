@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::policy::rego::ast::{Body, Expr, ExprKind, Module, Operator, Ref, RefPartKind, Term, TermKind};
+use crate::policy::rego::ast::{
+    Body, Expr, ExprKind, Module, Operator, Ref, RefPartKind, TemplatePart, Term, TermKind,
+};
 
 /// The names that a module gives to what is outside of its rules, and the rules of its package.
 #[derive(Debug, Default)]
@@ -19,6 +21,8 @@ pub(super) struct Names {
 pub(super) struct Scope {
     bound: BTreeSet<String>,
     declared: BTreeSet<String>,
+    /// The paths that the value of a variable comes from.
+    made_of: BTreeMap<String, Vec<Vec<String>>>,
 }
 
 /// What can be said of a term.
@@ -26,6 +30,8 @@ pub(super) struct Scope {
 pub(super) struct Uses {
     /// The paths that it reads, as far as they are constant, `data` or `input` first.
     pub(super) paths: Vec<Vec<String>>,
+    /// The same, and what the local variables in it were made of.
+    pub(super) sources: Vec<Vec<String>>,
     /// The local variables in it.
     pub(super) locals: Vec<String>,
     /// Whether it goes through a collection by a variable that nothing has bound.
@@ -68,7 +74,8 @@ impl Scope {
     pub(super) fn bind_pattern(&mut self, pattern: &Term, names: &Names) {
         let mut found = Vec::new();
         variables(pattern, &mut found);
-        self.bound.extend(found.into_iter().filter(|name| self.declared.contains(name) || names.root(name).is_none()));
+        found.retain(|name| self.declared.contains(name) || names.root(name).is_none());
+        self.bind_all(found);
     }
 
     /// Says that a name is local from here on, without a value yet.
@@ -81,22 +88,31 @@ impl Scope {
         if condition.negated {
             return;
         }
+        let known = self.bound.clone();
+        let sources = self.uses_of(condition, names).sources;
+        self.bind_by(condition, names);
+        for name in self.bound.difference(&known) {
+            self.made_of.insert(name.clone(), sources.clone());
+        }
+    }
+
+    fn bind_by(&mut self, condition: &Expr, names: &Names) {
         match &condition.kind {
             ExprKind::Some(declared) => declared.iter().for_each(|name| self.declare(&name.text)),
             ExprKind::SomeIn { key, value, .. } => {
                 for pattern in key.iter().chain([value]) {
                     let mut found = Vec::new();
                     variables(pattern, &mut found);
-                    self.bound.extend(found);
+                    self.bind_all(found);
                 }
             }
-            ExprKind::Every { .. } => {}
+            ExprKind::Every { .. } | ExprKind::Not(_) | ExprKind::Logical { .. } => {}
             ExprKind::Term(term) => {
                 match &term.kind {
                     TermKind::Infix { operator: Operator::Assign, left, .. } => {
                         let mut found = Vec::new();
                         variables(left, &mut found);
-                        self.bound.extend(found);
+                        self.bind_all(found);
                     }
                     TermKind::Infix { operator: Operator::Unify, left, right, .. } => {
                         self.bind_pattern(left, names);
@@ -109,9 +125,20 @@ impl Scope {
                 }
                 let mut indices = Vec::new();
                 index_variables(term, &mut indices);
-                self.bound.extend(indices.into_iter().filter(|name| names.root(name).is_none()));
+                indices.retain(|name| names.root(name).is_none());
+                self.bind_all(indices);
             }
         }
+    }
+
+    /// The bound variables.
+    pub(super) fn bound(&self) -> impl Iterator<Item = &str> {
+        self.bound.iter().map(String::as_str)
+    }
+
+    /// The paths that a variable's value comes from.
+    pub(super) fn sources(&self, name: &str) -> Vec<Vec<String>> {
+        self.made_of.get(name).cloned().unwrap_or_default()
     }
 
     /// Whether the name is a local variable.
@@ -130,14 +157,24 @@ impl Scope {
     pub(super) fn uses(&self, term: &Term, names: &Names) -> Uses {
         let mut uses = Uses::default();
         self.look(term, names, &mut uses, false);
-        uses
+        self.trace(uses)
     }
 
     /// Looks through a whole condition.
     pub(super) fn uses_of(&self, condition: &Expr, names: &Names) -> Uses {
         let mut uses = Uses::default();
         self.look_at(condition, names, &mut uses, false);
+        self.trace(uses)
+    }
+
+    fn trace(&self, mut uses: Uses) -> Uses {
+        let through = uses.locals.iter().flat_map(|name| self.sources(name));
+        uses.sources = uses.paths.iter().cloned().chain(through).collect();
         uses
+    }
+
+    fn bind_all(&mut self, found: Vec<String>) {
+        self.bound.extend(found.into_iter().filter(|name| name != "_"));
     }
 
     fn is_bound(&self, name: &str, names: &Names) -> bool {
@@ -155,6 +192,11 @@ impl Scope {
             ExprKind::Every { domain, body, .. } => {
                 self.look(domain, names, uses, inside);
                 self.look_in(body, names, uses);
+            }
+            ExprKind::Not(body) => self.look_in(body, names, uses),
+            ExprKind::Logical { left, right, .. } => {
+                self.look_in(left, names, uses);
+                self.look_in(right, names, uses);
             }
             ExprKind::Term(term) => self.look(term, names, uses, inside),
         }
@@ -197,10 +239,10 @@ impl Scope {
                 each(value);
                 each(collection);
             }
-            TermKind::Parenthesised(inner) => each(inner),
+            TermKind::Parenthesised(inner) | TermKind::Minus(inner) => each(inner),
             TermKind::Template { parts, .. } => {
                 for part in parts {
-                    if let crate::policy::rego::ast::TemplatePart::Expr(expression) = part {
+                    if let TemplatePart::Expr(expression) = part {
                         self.look_at(expression, names, uses, inside);
                     }
                 }
