@@ -11,6 +11,9 @@ use verdict::{
 /// The most misses, and the most rules that held, that people are shown; JSON has all.
 const SHOWN: usize = 8;
 
+/// The most characters of a value that people are shown; JSON has more.
+const WIDE: usize = 160;
+
 /// For people: what held, or what came nearest, each with its line of the source and a caret.
 pub(super) fn text(explanation: &Explanation) -> String {
     let Explanation { rules, fired, missed, note } = explanation;
@@ -25,19 +28,24 @@ pub(super) fn text(explanation: &Explanation) -> String {
         fired.iter().take(SHOWN).for_each(|trace| hit(&mut out, trace));
         more(&mut out, fired.len());
     }
-    out.push_str("  rules:\n");
-    for RuleOutcome { rule, position, value } in rules {
-        let value = match value {
-            Ok(Some(json)) => json.clone(),
-            Ok(None) => "undefined".to_owned(),
-            Err(error) => format!("error: {error}"),
-        };
-        line(&mut out, 4, &format!("{rule} = {value}{}", place(position.as_ref())));
+    // What was missed and what held says more, and has the values; JSON has both.
+    if missed.is_empty() && fired.is_empty() && !rules.is_empty() {
+        out.push_str("  rules:\n");
+        rules.iter().for_each(|outcome| rule(&mut out, outcome));
     }
     if !note.is_empty() {
         line(&mut out, 2, &format!("note: {note}"));
     }
     out
+}
+
+fn rule(out: &mut String, RuleOutcome { rule, position, value }: &RuleOutcome) {
+    let value = match value {
+        Ok(Some(json)) => json.clone(),
+        Ok(None) => "undefined".to_owned(),
+        Err(error) => format!("error: {error}"),
+    };
+    line(out, 4, &format!("{rule} = {value}{}", place(position.as_ref())));
 }
 
 /// For programs: the members of `verdict.v1.Explanation`, in the names of its fields.
@@ -114,8 +122,12 @@ fn name(trace: &RuleTrace) -> String {
     format!("{}{arguments}{title}", trace.rule)
 }
 
-fn value(seen: &Seen) -> &str {
-    seen.value.as_deref().unwrap_or("undefined")
+fn value(seen: &Seen) -> String {
+    let value = seen.value.as_deref().unwrap_or("undefined");
+    match value.char_indices().nth(WIDE) {
+        Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
+        None => value.to_owned(),
+    }
 }
 
 fn place(position: Option<&SourcePosition>) -> String {

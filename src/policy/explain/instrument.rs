@@ -286,11 +286,7 @@ impl Writer<'_> {
             TermKind::Infix { operator: Operator::Unify, left, right, .. } => {
                 let patterns = [left, right].map(|side| writing.scope.is_pattern(side, self.names));
                 match patterns {
-                    [false, false] => {
-                        self.operand(writing, left);
-                        self.operand(writing, right);
-                        Shape::Compare(Operator::Unify)
-                    }
+                    [false, false] => self.comparison(writing, Operator::Unify, left, right),
                     [true, false] => {
                         self.operand(writing, right);
                         Shape::Assign
@@ -303,9 +299,7 @@ impl Writer<'_> {
                 }
             }
             TermKind::Infix { operator, left, right, .. } if is_comparison(*operator) => {
-                self.operand(writing, left);
-                self.operand(writing, right);
-                Shape::Compare(*operator)
+                self.comparison(writing, *operator, left, right)
             }
             TermKind::Call { arguments, .. }
                 if arguments.iter().any(|argument| writing.scope.is_pattern(argument, self.names)) =>
@@ -320,6 +314,14 @@ impl Writer<'_> {
                 Shape::Truth { call }
             }
         }
+    }
+
+    fn comparison(&mut self, writing: &mut Writing<'_>, operator: Operator, left: &Term, right: &Term) -> Shape {
+        self.operand(writing, left);
+        let condition = self.program.conditions.get(writing.number);
+        let number = condition.map_or(0, |condition| condition.operands.len());
+        self.operand(writing, right);
+        Shape::Compare { operator, right: number }
     }
 
     /// Wraps an operand, and the arguments of the calls in it.

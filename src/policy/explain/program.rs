@@ -73,8 +73,8 @@ pub(super) struct BodyInfo {
 /// What a condition does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
-    /// `left operator right`; its operands are 0 and 1.
-    Compare(Operator),
+    /// `left operator right`; its operands are 0 and `right`.
+    Compare { operator: Operator, right: usize },
     /// A term that is to be true; operand 0.
     Truth { call: bool },
     /// A term that is to have a value; operand 0.

@@ -83,7 +83,9 @@ impl Story<'_> {
         let undefined = if held { None } else { undefined(condition, step) };
         let mut values = Vec::new();
         for (operand, value) in condition.operands.iter().zip(&shown) {
-            if !operand.literal && value.is_some() {
+            // That a call is true or false is what the condition says itself.
+            let says_itself = condition.shape == Shape::Truth { call: true } && operand.span == condition.span;
+            if !operand.literal && !says_itself && value.is_some() {
                 add(&mut values, file.slice(operand.span), value.clone());
             }
         }

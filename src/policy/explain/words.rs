@@ -26,22 +26,26 @@ pub(super) fn sentence(condition: &Condition, text: &str, operands: &[Said<'_>],
     if let Some(undefined) = undefined {
         return format!("{} is undefined", code(undefined));
     }
-    match (condition.shape, value(0), value(1)) {
-        (Shape::Compare(operator), Some(left), Some(right)) => comparison(operator, left, right),
-        (Shape::Truth { call: true }, Some("false"), _) => format!("{} is false", expression(operands, 0, text)),
-        (Shape::Truth { .. } | Shape::Value, Some(shown), _) => {
+    if let Shape::Compare { operator, right } = condition.shape
+        && let (Some(left), Some(right)) = (value(0), value(right))
+    {
+        return comparison(operator, left, right);
+    }
+    match (condition.shape, value(0)) {
+        (Shape::Truth { call: true }, Some("false")) => format!("{} is false", expression(operands, 0, text)),
+        (Shape::Truth { .. } | Shape::Value, Some(shown)) => {
             format!("{} is {}", expression(operands, 0, text), quoted(shown, true))
         }
-        (Shape::Each, Some("[]" | "{}"), _) => format!("{} is empty", expression(operands, 0, text)),
-        (Shape::Each, Some(shown), _) if !shown.starts_with(['[', '{']) => {
+        (Shape::Each, Some("[]" | "{}")) => format!("{} is empty", expression(operands, 0, text)),
+        (Shape::Each, Some(shown)) if !shown.starts_with(['[', '{']) => {
             format!("{} is {}, which has no elements", expression(operands, 0, text), quoted(shown, true))
         }
-        (Shape::Each, Some(_), _) => format!("no element of {} fits", expression(operands, 0, text)),
-        (Shape::Every(_), Some(shown), _) if !shown.starts_with(['[', '{']) => {
+        (Shape::Each, Some(_)) => format!("no element of {} fits", expression(operands, 0, text)),
+        (Shape::Every(_), Some(shown)) if !shown.starts_with(['[', '{']) => {
             format!("{} is {}, which has no elements", expression(operands, 0, text), quoted(shown, true))
         }
-        (Shape::Every(_), ..) => "it does not hold for every element".to_owned(),
-        (Shape::Assign, Some(shown), _) => format!("{} does not fit the pattern", quoted(shown, true)),
+        (Shape::Every(_), _) => "it does not hold for every element".to_owned(),
+        (Shape::Assign, Some(shown)) => format!("{} does not fit the pattern", quoted(shown, true)),
         _ => "nothing fits it".to_owned(),
     }
 }
