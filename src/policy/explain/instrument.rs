@@ -3,7 +3,10 @@
 //! Only insertions, all of them on the lines that are there. Operands are wrapped where they stand, so that the engine
 //! evaluates them in its own order, once, with the author's meaning.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     program::{BodyInfo, Condition, Definition, File, Kind, Operand, Program, Shape},
@@ -12,9 +15,12 @@ use super::{
 };
 use crate::{
     decision::EntryPoint,
-    policy::rego::{
-        self,
-        ast::{Body, Else, Expr, ExprKind, Head, Module, Operator, Ref, RefPartKind, Rule, Span, Term, TermKind},
+    policy::{
+        builtins,
+        rego::{
+            self,
+            ast::{Body, Else, Expr, ExprKind, Head, Module, Operator, Ref, RefPartKind, Rule, Span, Term, TermKind},
+        },
     },
 };
 
@@ -29,6 +35,14 @@ const MAX_LOCALS: usize = 8;
 pub(super) fn instrument(files: &[(Arc<str>, Arc<str>)], v1: bool) -> (Program, Vec<String>) {
     let modules: Vec<Option<Module>> =
         files.iter().map(|(_, text)| if text.contains(PREFIX) { None } else { rego::parse(text, v1).ok() }).collect();
+    let functions = modules.iter().flatten().flat_map(|module| {
+        let of_rule = |rule: &Rule| {
+            let path = package(module).into_iter().chain(path_of(&rule.head.reference)).collect();
+            Some((path, rule.head.arguments.as_ref()?.len()))
+        };
+        module.rules.iter().filter_map(of_rule).collect::<Vec<(Vec<String>, usize)>>()
+    });
+    let arities: BTreeMap<Vec<String>, usize> = functions.collect();
     let mut program = Program::default();
     let mut texts = Vec::new();
     for (module, (path, text)) in modules.iter().zip(files) {
@@ -39,7 +53,8 @@ pub(super) fn instrument(files: &[(Arc<str>, Arc<str>)], v1: bool) -> (Program, 
         };
         let names = Names::new(module, rules_of(&modules, &package(module)));
         let file = program.files.len() - 1;
-        let mut writer = Writer { program: &mut program, names: &names, module, file, insertions: Vec::new() };
+        let mut writer =
+            Writer { program: &mut program, arities: &arities, names: &names, module, file, insertions: Vec::new() };
         writer.module();
         let insertions = std::mem::take(&mut writer.insertions);
         texts.push(apply(text, insertions));
@@ -91,6 +106,7 @@ struct Insertion {
 struct Writer<'a> {
     program: &'a mut Program,
     names: &'a Names,
+    arities: &'a BTreeMap<Vec<String>, usize>,
     module: &'a Module,
     file: usize,
     insertions: Vec<Insertion>,
@@ -203,14 +219,15 @@ impl Writer<'_> {
         }
         match (value, after) {
             (Some(term), Some(_)) => {
-                self.open(term.span.start, format!("{HELD}({number}, "));
+                let (before, behind) = group(term);
+                self.open(term.span.start, format!("{HELD}({number}, {before}"));
                 if !constant && !inner.is_pattern(term, self.names) {
                     let condition =
                         self.condition(number, term.span, Shape::Value, &inner.uses(term, self.names), &inner);
                     let mut writing = self.writing(condition, &inner, &inner.uses(term, self.names));
                     self.operand(&mut writing, term);
                 }
-                self.close(term.span.end, ")".to_owned());
+                self.close(term.span.end, format!("{behind})"));
             }
             (None, Some(at)) => self.close(at, format!(" := {HELD}({number}, true)")),
             (_, None) => {}
@@ -301,11 +318,9 @@ impl Writer<'_> {
             TermKind::Infix { operator, left, right, .. } if is_comparison(*operator) => {
                 self.comparison(writing, *operator, left, right)
             }
-            TermKind::Call { arguments, .. }
-                if arguments.iter().any(|argument| writing.scope.is_pattern(argument, self.names)) =>
-            {
-                // Its last argument takes its value: it can't be wrapped as a whole.
-                self.arguments(writing, arguments);
+            TermKind::Call { function, arguments } if self.arity(function, writing.scope) != Some(arguments.len()) => {
+                // Its last argument takes its value: it can't be wrapped, nor the call as a whole.
+                self.arguments(writing, arguments.split_last().map(|(_, before)| before).unwrap_or_default());
                 Shape::Other
             }
             kind => {
@@ -324,6 +339,15 @@ impl Writer<'_> {
         Shape::Compare { operator, right: number }
     }
 
+    /// How many arguments a function takes, where that is known.
+    fn arity(&self, function: &Ref, scope: &Scope) -> Option<usize> {
+        let uses = scope.uses_of_reference(function, self.names);
+        if let Some(arity) = uses.paths.first().and_then(|path| self.arities.get(path.get(1..)?)) {
+            return Some(*arity);
+        }
+        builtins::arity(&path_of(function).join(".")).map(usize::from)
+    }
+
     /// Wraps an operand, and the arguments of the calls in it.
     fn operand(&mut self, writing: &mut Writing<'_>, term: &Term) {
         if writing.scope.is_pattern(term, self.names) {
@@ -335,9 +359,10 @@ impl Writer<'_> {
         } else {
             writing.number.to_string()
         };
-        self.open(term.span.start, format!("{SEEN}({met}, {number}, "));
+        let (before, after) = group(term);
+        self.open(term.span.start, format!("{SEEN}({met}, {number}, {before}"));
         self.inside(writing, term);
-        self.close(term.span.end, ")".to_owned());
+        self.close(term.span.end, format!("{after})"));
     }
 
     fn inside(&mut self, writing: &mut Writing<'_>, term: &Term) {
@@ -444,6 +469,14 @@ impl Writer<'_> {
 fn is_comparison(operator: Operator) -> bool {
     use Operator::{Equal, Greater, GreaterOrEqual, In, Less, LessOrEqual, NotEqual};
     matches!(operator, Equal | NotEqual | Less | LessOrEqual | Greater | GreaterOrEqual | In)
+}
+
+/// What keeps the commas of `k, v in xs` from being those of a call.
+fn group(term: &Term) -> (&'static str, &'static str) {
+    match &term.kind {
+        TermKind::MemberWithKey { .. } | TermKind::Infix { .. } => ("(", ")"),
+        _ => ("", ""),
+    }
 }
 
 /// Whether a term says itself what its value is.

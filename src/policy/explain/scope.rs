@@ -160,6 +160,13 @@ impl Scope {
         self.trace(uses)
     }
 
+    /// Looks through a function's name.
+    pub(super) fn uses_of_reference(&self, reference: &Ref, names: &Names) -> Uses {
+        let mut uses = Uses::default();
+        self.reference(reference, names, &mut uses, false);
+        self.trace(uses)
+    }
+
     /// Looks through a whole condition.
     pub(super) fn uses_of(&self, condition: &Expr, names: &Names) -> Uses {
         let mut uses = Uses::default();

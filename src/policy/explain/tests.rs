@@ -76,9 +76,14 @@ fn names_the_first_condition_that_did_not_hold() {
         ("split(input.context.n, \",\", parts)\nparts[1] == \"x\"", r#"{"n": "a,b"}"#, "3: `b` is not `x`"),
         ("input.context.a - input.context.b > 1", r#"{"a": 2, "b": 2}"#, "2: `0` is not more than `1`"),
     ] {
-        let found = missed(&format!("allow if {{
+        let found = missed(
+            &format!(
+                "allow if {{
 {body}
-}}"), context);
+}}"
+            ),
+            context,
+        );
         if found != [shifted(expected)] {
             wrong.push(format!("{body} on {context}: {found:?}, not {}", shifted(expected)));
         }
