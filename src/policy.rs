@@ -39,6 +39,8 @@ pub struct Config {
     pub rego_v0: bool,
     /// The most of the processor's time that one evaluation may take.
     pub evaluation_budget: Duration,
+    /// The values that explanations hide.
+    pub redact: Redaction,
 }
 
 impl Default for Config {
@@ -47,6 +49,7 @@ impl Default for Config {
             default_policy: EntryPoint::from_parts(["authz".to_owned()]),
             rego_v0: false,
             evaluation_budget: Duration::from_millis(50),
+            redact: Redaction::default(),
         }
     }
 }

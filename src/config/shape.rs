@@ -14,6 +14,7 @@ use super::{
 use crate::{
     api::Address,
     decision::{EntryPoint, InvalidEntryPoint},
+    policy::{InvalidRedaction, Redaction},
     telemetry::Format,
 };
 
@@ -28,6 +29,8 @@ pub(super) enum Raw {
     Integer(i128),
     /// A boolean of the file.
     Switch(bool),
+    /// A list of the file, all of strings.
+    List(Vec<String>),
     /// Nothing, where the file has a key.
     Empty,
     /// Anything else that a file can hold, by its name.
@@ -45,6 +48,7 @@ pub(super) enum Shape {
     Time(RangeInclusive<Duration>, fn(&mut Config, Duration)),
     Filter(fn(&mut Config, String)),
     Format(fn(&mut Config, Format)),
+    Redaction(fn(&mut Config, Redaction)),
 }
 
 impl Raw {
@@ -82,6 +86,7 @@ impl std::fmt::Display for Raw {
             Self::Text(text) => write!(out, "the text `{}`", excerpt(text)),
             Self::Integer(number) => write!(out, "the number `{number}`"),
             Self::Switch(value) => write!(out, "the boolean `{value}`"),
+            Self::List(_) => out.write_str("a list"),
             Self::Empty => out.write_str("nothing"),
             Self::Other(name) => out.write_str(name),
         }
@@ -111,6 +116,11 @@ impl Shape {
                                 `warn,verdict::reload=debug`"
                 .into(),
             Self::Format(_) => "`human` or `json`".into(),
+            Self::Redaction(_) => {
+                "paths such as `input.token` or `data.keys`, and names of members such as `password`, joined by commas or a \
+                 list"
+                    .into()
+            }
         }
     }
 
@@ -141,6 +151,13 @@ impl Shape {
                 "json" => set(config, Format::Json),
                 _ => return Err(raw.fails("is no format")),
             },
+            Self::Redaction(set) => {
+                let entries = match raw {
+                    Raw::List(entries) => entries.join(","),
+                    _ => raw.text()?.to_owned(),
+                };
+                set(config, entries.parse().map_err(|invalid: InvalidRedaction| invalid.to_string())?);
+            }
         }
         Ok(())
     }

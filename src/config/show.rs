@@ -23,7 +23,7 @@ pub(super) enum Shown {
 ///
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
-pub(super) fn values(config: &Config) -> [(&'static str, Shown); 19] {
+pub(super) fn values(config: &Config) -> [(&'static str, Shown); 20] {
     let Config { grpc, http, policy, source, reload, log, server } = config;
     let api::grpc::Config {
         address,
@@ -35,7 +35,7 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 19] {
         reflection,
     } = grpc;
     let api::ops::Config { address: http_address } = http;
-    let policy::Config { default_policy, rego_v0, evaluation_budget } = policy;
+    let policy::Config { default_policy, rego_v0, evaluation_budget, redact } = policy;
     let source::Config { path, settle, poll_interval } = source;
     let reload::Config { strict } = reload;
     let telemetry::Config { level, format } = log;
@@ -61,6 +61,7 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 19] {
         ("policies.settle", Shown::Plain(show_time(*settle))),
         ("policies.poll_interval", Shown::Plain(show_time(*poll_interval))),
         ("policies.strict", plain(strict)),
+        ("explain.redact", text(redact)),
         ("log.level", text(level)),
         (
             "log.format",

@@ -21,6 +21,8 @@ policies:
   settle: 10ms
   poll_interval: 1m
   strict: true
+explain:
+  redact: [input.token, data.keys, password]
 log:
   level: warn,verdict::reload=debug
   format: json
@@ -48,6 +50,8 @@ evaluation_budget = "5ms"
 settle = "10ms"
 poll_interval = "60s"
 strict = true
+[explain]
+redact = ["input.token", "data.keys", "password"]
 [log]
 level = "warn,verdict::reload=debug"
 format = "json"
