@@ -12,12 +12,15 @@ mod explain;
 mod fault;
 mod gate;
 mod index;
+mod lint;
+mod lowering;
 mod pool;
 mod rego;
 mod rejection;
 mod snapshot;
 mod statements;
 mod syntax;
+mod text;
 pub mod testing;
 mod value;
 

@@ -4,7 +4,11 @@
 //! fails is undefined, unless errors are strict; what must not be undefined (a spent bound: `not` of it would be true)
 //! halts the evaluation.
 
+mod aws;
 mod bounds;
+mod crypto;
+mod jwt;
+mod lowered;
 
 pub(super) use bounds::has_huge_exponent;
 
@@ -38,7 +42,7 @@ pub(super) struct Function {
 }
 
 /// The families, the first that has a name defines it.
-const FAMILIES: &[&[Function]] = &[];
+const FAMILIES: &[&[Function]] = &[aws::ALL, crypto::ALL, jwt::ALL, lowered::ALL];
 
 /// Built-ins that regorus itself must call: it treats them by their names.
 const KEPT: [&str; 2] = ["walk", "trace"];

@@ -38,9 +38,11 @@ use super::{
     compile::{Options, STACK},
     engine::{Engine, Failure},
     index::{Entry, Index},
+    lowering,
+    text::Texts,
 };
 use crate::{
-    bundle::Bundle,
+    bundle::{Bundle, Module},
     decision::{Effect, EntryPoint, Explanation, Query, RuleOutcome, RuleTrace},
 };
 
@@ -169,18 +171,39 @@ impl Explainer {
         let recorder = Recorder::default();
         let mut engine = Engine::blank(self.options);
         recorder.install(&mut engine).map_err(refused)?;
-        for ((path, text), instrumented) in self.files.iter().zip(texts) {
-            if let Err(error) = engine.add_policy(path.to_string(), instrumented) {
-                tracing::debug!(%path, %error, "not instrumented");
-                engine.add_policy(path.to_string(), text.to_string()).map_err(refused)?;
-            }
+        let texts = self.lowered(texts);
+        for (path, text) in self.files.iter().flat_map(|(path, _)| texts.sources(path)) {
+            engine.add_policy(path.to_owned(), text.to_owned()).map_err(refused)?;
         }
         let secrets = Secrets::of(redaction, "data", &data);
         engine.add_data(data).map_err(refused)?;
-        let index = Index::new(engine.get_modules());
+        let index = Index::new(engine.get_modules(), &texts);
         let engine = Engine::prepare(engine).map_err(refused)?;
         let layout = Arc::new(program.layout());
         Ok(Box::new(Prepared { engine, index, recorder, program, layout, secrets }))
+    }
+}
+
+impl Explainer {
+    /// The texts that regorus reads. A file that is none any more with reports in it stays as its author wrote it.
+    fn lowered(&self, instrumented: Vec<String>) -> Texts {
+        let mut modules: Vec<Module> = self
+            .files
+            .iter()
+            .zip(instrumented)
+            .map(|((path, _), text)| Module { path: path.to_string(), text })
+            .collect();
+        for (module, (path, text)) in modules.iter_mut().zip(&self.files) {
+            let mut faults = Vec::new();
+            let read = lowering::lower(&[&*module], self.options, &mut faults).texts;
+            let mut engine = Engine::blank(self.options);
+            let refused = |(name, text): (&str, &str)| engine.add_policy(name.to_owned(), text.to_owned()).is_err();
+            if !faults.is_empty() || read.sources(&module.path).any(refused) {
+                tracing::debug!(%path, "not instrumented");
+                module.text = text.to_string();
+            }
+        }
+        lowering::lower(&modules.iter().collect::<Vec<_>>(), self.options, &mut Vec::new()).texts
     }
 }
 

@@ -3,15 +3,17 @@
 //! regorus stays the evaluator. This reading is what comes before it: newer syntax is lowered to what regorus knows,
 //! the static gate and `explain` look at the author's own text, annotations are attached to rules. It knows nothing of
 //! regorus.
-#![expect(dead_code, reason = "the lowering, the gate and explain come to use it one after the other")]
-#![expect(unused_imports, reason = "the lowering, the gate and explain come to use it one after the other")]
 
 pub(super) mod ast;
+pub(super) mod edit;
+pub(super) mod json;
 mod lexer;
+pub(super) mod lower;
 pub(super) mod metadata;
-mod parser;
+pub(super) mod parser;
+pub(super) mod visit;
 
-pub(super) use parser::{SyntaxError, parse, parse_query};
+pub(super) use parser::SyntaxError;
 
 #[cfg(test)]
 mod tests;

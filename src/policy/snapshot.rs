@@ -18,6 +18,7 @@ use super::{
     index::{Entry, Index, Package, RuleInfo},
     pool::Pool,
     rejection,
+    text::Texts,
 };
 use crate::{
     bundle::Bundle,
@@ -31,6 +32,8 @@ pub struct Snapshot {
     // For whoever asks about the snapshot; each evaluator has its own.
     index: Index,
     explainer: Explainer,
+    // For the places of errors.
+    texts: Arc<Texts>,
     modules: usize,
     bytes: usize,
 }
@@ -49,11 +52,12 @@ pub struct Size {
 impl Snapshot {
     /// Compiles `bundle` into the snapshot with that sequence number, or says everything that is wrong with it.
     pub fn compile(bundle: &Bundle, sequence: u64, options: Options) -> Result<Self, Faults> {
-        let Compiled { engines, index } = compile::compile(bundle, options)?;
+        let Compiled { engines, index, texts } = compile::compile(bundle, options)?;
         Ok(Self {
             revision: Revision { sequence, digest: bundle.digest },
             index,
             explainer: Explainer::new(bundle, options),
+            texts,
             modules: bundle.modules.len(),
             bytes: bundle.size(),
             evaluators: Pool::new(engines),
@@ -103,7 +107,7 @@ impl Evaluator for Snapshot {
             return Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None);
         };
         let answer = catch_unwind(AssertUnwindSafe(|| {
-            let verdict = answer(engine, index, &self.explainer, query, entry, time);
+            let verdict = answer(engine, index, &self.texts, &self.explainer, query, entry, time);
             for line in engine.take_prints() {
                 // As a quoted value: a policy that prints its input must not be able to forge lines of the log.
                 tracing::debug!(target: "verdict::print", printed = ?line);
@@ -121,6 +125,7 @@ impl Evaluator for Snapshot {
 fn answer(
     engine: &mut Engine,
     index: &Index,
+    texts: &Texts,
     explainer: &Explainer,
     query: &Query,
     entry: &EntryPoint,
@@ -133,7 +138,7 @@ fn answer(
         return contract::no_decision(message);
     };
     engine.ask(query);
-    let mut asked = Asked { engine, index, granted, budget };
+    let mut asked = Asked { engine, index, texts, granted, budget };
     let mut verdict = match found {
         Entry::Rule(rule) => asked.rule(rule),
         Entry::Package(package) => asked.package(package),
@@ -154,6 +159,7 @@ fn answer(
 struct Asked<'a> {
     engine: &'a mut Engine,
     index: &'a Index,
+    texts: &'a Texts,
     granted: Duration,
     budget: Budget,
 }
@@ -222,7 +228,7 @@ impl Asked<'_> {
                     Verdict::deny_for(code::BUDGET_EXCEEDED, message, Some(rule.position.clone()))
                 }
                 Failure::Error(error) => {
-                    let fault = rejection::fault_of(&error, code::EVALUATION_ERROR, &std::collections::BTreeMap::new());
+                    let fault = self.texts.relocated(rejection::fault_of(&error, code::EVALUATION_ERROR, self.texts));
                     let message = format!("`{}`: {}", rule.name, fault.cause);
                     Verdict::deny_for(code::EVALUATION_ERROR, message, fault.position.or(Some(rule.position.clone())))
                 }

@@ -18,6 +18,16 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
+    /// What is between the start of this and the start of `other`, which is in it.
+    pub(crate) fn before(self, other: Self) -> Self {
+        Self { start: self.start, end: other.start }
+    }
+
+    /// What is between the end of this and the start of `other`, which is after it.
+    pub(crate) fn between(self, other: Self) -> Self {
+        Self { start: self.end, end: other.start }
+    }
+
     /// From the start of this to the end of `other`.
     pub(crate) fn to(self, other: Self) -> Self {
         Self { start: self.start, end: other.end }

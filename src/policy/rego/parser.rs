@@ -15,6 +15,8 @@ mod terms;
 use std::collections::HashSet;
 
 use super::ast::{Body, Import, Module, Name, Package, Rule, Span};
+pub(super) use checks::is_variable_index;
+
 use super::lexer::{Kind, Token, lex};
 
 /// Why a text, or a part of it, can't be read.
@@ -180,6 +182,12 @@ impl<'t> Parser<'t> {
     fn is_in_first_column(&self) -> bool {
         let before = self.text.get(..self.raw(0).span.start as usize).unwrap_or_default();
         before.is_empty() || before.ends_with('\n')
+    }
+
+    /// Goes back to where another reading begins.
+    fn rewind(&mut self, at: usize) {
+        self.at = at;
+        self.name = None;
     }
 
     /// The token `ahead`, or the last.

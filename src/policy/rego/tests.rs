@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::parse;
+use super::parser::parse;
 
 /// Texts and whether each is v1.
 pub(super) fn corpus() -> Vec<(String, String, bool)> {
