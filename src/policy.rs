@@ -20,8 +20,8 @@ mod rejection;
 mod snapshot;
 mod statements;
 mod syntax;
-mod text;
 pub mod testing;
+mod text;
 mod value;
 
 use std::time::Duration;

@@ -79,9 +79,8 @@ pub fn query(
     let mut engine = compiled.engines.into_iter().map(|(engine, _)| engine);
     gate(bundle, options, query)?;
     let module = Module { path: FILE.to_owned(), text: query.to_owned() };
-    let lowered = lowering::lower_query(query).map_err(|errors| {
-        Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect())
-    })?;
+    let lowered = lowering::lower_query(query)
+        .map_err(|errors| Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect()))?;
     if loses_results(rego_v0, &lowered.text) {
         let fault = Fault::new("rego_unsupported", "`some … in` beside other expressions loses results here");
         return Err(one(fault.help("put it into a comprehension: `[x | some x in …; …]`").at(FILE, query, 1, 1, 1)));

@@ -64,7 +64,8 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
         if let Some((line, column)) = brackets::too_deep(&lowered.text) {
             let cause = format!("brackets nest more than {} deep here", brackets::MAX_NESTING);
             let help = "name parts of it as rules, or move it to `data.json`";
-            let fault = Fault::new("rego_nesting_error", cause).help(help).at(&module.path, &lowered.text, line, column, 1);
+            let fault =
+                Fault::new("rego_nesting_error", cause).help(help).at(&module.path, &lowered.text, line, column, 1);
             broken.insert(package.join("."));
             texts.insert(&module.path, Text { written: module.text.as_str().into(), module: None, lowered, parts });
             faults.push(texts.relocated(fault));
@@ -88,9 +89,8 @@ pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> 
 pub(super) fn fault(module: &Module, error: rego::SyntaxError) -> Fault {
     let (line, column) = super::text::line_and_column(&module.text, error.span.start as usize);
     let marked = module.text.get(error.span.range()).map_or(1, |text| text.chars().take_while(|c| *c != '\n').count());
-    let fault = Fault::new("rego_parse_error", error.cause).help(
-        error.help.unwrap_or_else(|| "`verdict lint DIR` shows every fault of a folder at once".to_owned()),
-    );
+    let fault = Fault::new("rego_parse_error", error.cause)
+        .help(error.help.unwrap_or_else(|| "`verdict lint DIR` shows every fault of a folder at once".to_owned()));
     fault.at(&module.path, &module.text, line, column, marked.max(1))
 }
 

@@ -78,9 +78,7 @@ impl Texts {
         let (path, text) = self.0.get_key_value(path)?;
         match part {
             None => Some((path, text, &text.lowered)),
-            Some(name) => {
-                text.parts.iter().find(|(known, _)| known == name).map(|(_, edited)| (path, text, edited))
-            }
+            Some(name) => text.parts.iter().find(|(known, _)| known == name).map(|(_, edited)| (path, text, edited)),
         }
     }
 

@@ -169,11 +169,14 @@ fn refuses_keys_that_are_given_twice() {
 fn refuses_unknown_keys_and_says_what_there_is() {
     for (text, fault) in [
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
-        ("tls: {}", "tls: unknown key; expected one of `grpc`, `http`, `policies`, `log`, `server`"),
+        ("tls: {}", "tls: unknown key; expected one of `grpc`, `http`, `policies`, `explain`, `log`, `server`"),
         ("http: {tls: 1}", "http.tls: unknown key; expected one of `http.address`"),
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
-        ("log: {level: info}\n<<: {}", "<<: unknown key; expected one of `grpc`, `http`, `policies`, `log`, `server`"),
-        ("1: 2", "1: unknown key; expected one of `grpc`, `http`, `policies`, `log`, `server`"),
+        (
+            "log: {level: info}\n<<: {}",
+            "<<: unknown key; expected one of `grpc`, `http`, `policies`, `explain`, `log`, `server`",
+        ),
+        ("1: 2", "1: unknown key; expected one of `grpc`, `http`, `policies`, `explain`, `log`, `server`"),
         (
             "policies: {true: 2}",
             "policies.true: unknown key; expected one of `policies.path`, `policies.default`, \

@@ -67,9 +67,9 @@ fn sign_request(arguments: &[Rego]) -> Result<Rego, Failure> {
     let (service, access_key) = (required(SERVICE)?, required(ACCESS_KEY)?);
     let (secret_key, region) = (required(SECRET_KEY)?, required(REGION)?);
     let time = match arguments.get(2) {
-        Some(time @ Rego::Number(_)) => time
-            .as_i64()
-            .map_err(|_| refused("operand 3 could not convert time_ns value into a unix timestamp"))?,
+        Some(time @ Rego::Number(_)) => {
+            time.as_i64().map_err(|_| refused("operand 3 could not convert time_ns value into a unix timestamp"))?
+        }
         other => return Err(mismatch(2, "number", other)),
     };
     let known = |key: &Rego| matches!(key, Rego::String(key) if REQUEST_KEYS.contains(&&**key));
@@ -123,7 +123,9 @@ fn sign_request(arguments: &[Rego]) -> Result<Rego, Failure> {
     let message = format!("AWS4-HMAC-SHA256\n{moment}\n{scope}\n{}", sha256(&canonical));
     let key = [region, service, "aws4_request"]
         .iter()
-        .fold(authenticate(format!("AWS4{secret_key}").as_bytes(), &date), |key, part| authenticate(key.as_ref(), part));
+        .fold(authenticate(format!("AWS4{secret_key}").as_bytes(), &date), |key, part| {
+            authenticate(key.as_ref(), part)
+        });
     let signature = to_hex(authenticate(key.as_ref(), &message).as_ref());
     let authorization =
         format!("AWS4-HMAC-SHA256 Credential={access_key}/{scope},SignedHeaders={names},Signature={signature}");

@@ -10,8 +10,8 @@ pub(super) mod private;
 pub(super) mod url;
 pub(super) mod x509;
 
-use aws_lc_rs::{constant_time, digest, hmac};
 use ::hmac::{Hmac, KeyInit as _, Mac as _};
+use aws_lc_rs::{constant_time, digest, hmac};
 use md5::{Digest as _, Md5};
 use regorus::Value as Rego;
 

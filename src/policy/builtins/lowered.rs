@@ -98,7 +98,8 @@ fn bits(number: &BigDecimal) -> u64 {
 
 fn quotient(left: &BigDecimal, right: &BigDecimal) -> BigDecimal {
     if left.is_integer() && right.is_integer() {
-        let (left, right) = (left.with_scale(0).into_bigint_and_scale().0, right.with_scale(0).into_bigint_and_scale().0);
+        let (left, right) =
+            (left.with_scale(0).into_bigint_and_scale().0, right.with_scale(0).into_bigint_and_scale().0);
         let (whole, rest) = (&left / &right, &left % &right);
         if rest == BigInt::from(0) {
             return BigDecimal::from(whole);
@@ -182,7 +183,8 @@ fn template(operands: &[Rego]) -> Result<Rego, Failure> {
                     (Some(value), None) => print(value, &mut text),
                     _ => {
                         return Err(Failure::Halt(
-                            "eval_conflict_error: an expression of a template string has more than one value".to_owned(),
+                            "eval_conflict_error: an expression of a template string has more than one value"
+                                .to_owned(),
                         ));
                     }
                 }

@@ -33,8 +33,10 @@ const MAX_LOCALS: usize = 8;
 /// Reads and instruments all files: what to speak of, and the texts to evaluate. A file that can't be read by us stays
 /// as it is, and is not spoken of.
 pub(super) fn instrument(files: &[(Arc<str>, Arc<str>)], v1: bool) -> (Program, Vec<String>) {
-    let modules: Vec<Option<Module>> =
-        files.iter().map(|(_, text)| if text.contains(PREFIX) { None } else { rego::parser::parse(text, v1).ok() }).collect();
+    let modules: Vec<Option<Module>> = files
+        .iter()
+        .map(|(_, text)| if text.contains(PREFIX) { None } else { rego::parser::parse(text, v1).ok() })
+        .collect();
     let functions = modules.iter().flatten().flat_map(|module| {
         let of_rule = |rule: &Rule| {
             let path = package(module).into_iter().chain(path_of(&rule.head.reference)).collect();

@@ -171,3 +171,71 @@ fn names_a_deny_that_fired_with_its_values() {
     assert_eq!((seen.expression.as_str(), seen.value.as_deref()), ("input.context.hour", Some("20")));
     assert!(explanation.missed.is_empty(), "{:?}", explanation.missed);
 }
+
+/// All that an explanation says.
+fn said(rego: &str, context: &str) -> String {
+    format!("{:?}", explain(rego, context))
+}
+
+#[test]
+fn hides_secrets_wherever_they_turn_up() {
+    let context = r#"{"password": "hunter22", "api": {"client_secret": "s3cr3t-value"}, "n": "x hunter22 y",
+                      "keys": ["hunter22"], "accessToken": "abcdefghijklmnop", "part": "cdefghijkl", "user": "bob"}"#;
+    for body in [
+        "input.context.password == \"x\"",
+        "x := input.context.password\nx == \"x\"",
+        "input.context.n == \"x\"",
+        "upper(input.context.password) == \"x\"",
+        "some x in input.context.keys\nx == \"y\"",
+        "input.context == 1",
+        "input.context.api == 1",
+        "sprintf(\"%s!\", [input.context.password]) == \"x\"",
+        "x := split(input.context.password, \"t\")\nx == 1",
+        "secret_of(input.context.password) == 1",
+        "held == 1",
+        "input.context.part == 1",
+        "count(input.context.password) == 99",
+    ] {
+        let rego = format!(
+            "allow if {{\n{body}\n}}\nsecret_of(s) := t if {{\nt := concat(\"-\", [s, s])\n}}\n\
+             held := x if {{\nx := lower(input.context.password)\n}}"
+        );
+        let said = said(&rego, context);
+        for secret in ["hunter22", "HUNTER22", "s3cr3t", "cdefghijkl", "\"hun"] {
+            assert!(!said.contains(secret), "{secret} of {body}: {said}");
+        }
+        assert!(said.contains("[redacted]"), "{body}: {said}");
+    }
+    assert!(said("allow if input.context.user == \"x\"", context).contains("bob"));
+}
+
+#[test]
+fn what_is_hidden_is_configured() {
+    let list: crate::policy::Redaction = "input.context.ssn, data.keys,pin".parse().unwrap();
+    assert_eq!(list.to_string(), "input.context.ssn,data.keys,pin");
+    for wrong in ["input", "data", "a b", "input..x", "subject.x", "input.x[0]"] {
+        assert!(wrong.parse::<crate::policy::Redaction>().is_err(), "{wrong}");
+    }
+    assert_eq!("".parse::<crate::policy::Redaction>().unwrap().to_string(), "");
+    assert_eq!(crate::policy::Redaction::default().to_string(), "input.token,password,secret,token,authorization");
+}
+
+#[test]
+fn an_explanation_that_fails_leaves_the_verdict() {
+    // The name is taken, so that nothing is instrumented.
+    let explanation = explain("verdict__seen := 1\nallow if input.context.n == verdict__seen", r#"{"n": 1}"#);
+    assert!(explanation.fired.is_empty() && explanation.missed.is_empty());
+    assert_eq!(explanation.rules.len(), 2);
+}
+
+#[test]
+fn collections_of_many_elements_are_told_of_in_bounds() {
+    let numbers: Vec<String> = (0..300).map(|n| n.to_string()).collect();
+    let context = format!("{{\"n\": [{}]}}", numbers.join(","));
+    let rego =
+        "allow if {\nsome x in input.context.n\nsome y in input.context.n\nf(x, y)\n}\nf(x, y) if {\nx + y == -1\n}";
+    let explanation = explain(rego, &context);
+    assert!(explanation.missed.len() <= 64 && !explanation.missed.is_empty());
+    assert_eq!(explanation.note, "the evaluation was too long to be followed whole");
+    assert!(format!("{explanation:?}").len() < 1 << 20);
+}

@@ -19,7 +19,8 @@ pub(super) fn check(graph: &Graph, texts: &Texts) -> Vec<Fault> {
 fn fault(graph: &Graph, edges: &[Vec<usize>], group: &[usize], texts: &Texts) -> Option<Fault> {
     let first = *group.iter().min_by_key(|rule| graph.rules.get(**rule).map(|rule| (&rule.file, rule.span)))?;
     let cycle = cycle(edges, first)?;
-    let name = |rule: &usize| graph.rules.get(*rule).map(|rule| format!("data.{}", rule.path.join("."))).unwrap_or_default();
+    let name =
+        |rule: &usize| graph.rules.get(*rule).map(|rule| format!("data.{}", rule.path.join("."))).unwrap_or_default();
     let shown: Vec<String> = cycle.iter().map(name).collect();
     let rule = graph.rules.get(first)?;
     let next = cycle.get(1)?;

@@ -96,10 +96,8 @@ mod tests {
     fn every_place_is_known_after_edits() {
         let text = "a + b\nc";
         let span = |start, end| Span { start, end };
-        let edited = Edited::new(
-            text,
-            vec![Edit::insert(0, "plus("), Edit::replace(span(1, 4), ", "), Edit::insert(5, ")")],
-        );
+        let edited =
+            Edited::new(text, vec![Edit::insert(0, "plus("), Edit::replace(span(1, 4), ", "), Edit::insert(5, ")")]);
         assert_eq!(edited.text, "plus(a, b)\nc");
         for (part, old) in [("a", 0), ("b)", 4), ("c", 6), ("plus", 0), (")", 5), ("\n", 5)] {
             assert_eq!(edited.original(edited.text.find(part).unwrap()), old, "{part}");

@@ -73,7 +73,8 @@ fn lower_part(text: &str, module: &Module, world: &World<'_>, keywords: &[String
     lowering.module(module);
     let mut edits = lowering.edits;
     if !lowering.wrappers.is_empty() {
-        let functions: Vec<String> = lowering.wrappers.iter().map(|(name, arity)| names::wrapper(name, *arity)).collect();
+        let functions: Vec<String> =
+            lowering.wrappers.iter().map(|(name, arity)| names::wrapper(name, *arity)).collect();
         let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
         edits.push(Edit::insert(end, format!("\n{}\n", functions.join("\n"))));
     }

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use regorus::Value as Rego;
 
-use super::{super::{Failure, bounds}, operand::bad};
+use super::{
+    super::{Failure, bounds},
+    operand::bad,
+};
 
 /// The deepest value that is written.
 const MAX_DEPTH: usize = 200;

@@ -44,11 +44,22 @@ pub(in super::super) enum Scheme {
 /// A public key. Numbers are big-endian, without leading zeros.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) enum PublicKey {
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    Rsa {
+        n: Vec<u8>,
+        e: Vec<u8>,
+    },
     /// The point is uncompressed (SEC 1 §2.3.3).
-    Ec { curve: Curve, point: Vec<u8> },
+    Ec {
+        curve: Curve,
+        point: Vec<u8>,
+    },
     Ed25519(Vec<u8>),
-    Dsa { p: Vec<u8>, q: Vec<u8>, g: Vec<u8>, y: Vec<u8> },
+    Dsa {
+        p: Vec<u8>,
+        q: Vec<u8>,
+        g: Vec<u8>,
+        y: Vec<u8>,
+    },
     /// It can't verify anything.
     X25519,
 }
@@ -203,9 +214,9 @@ impl PublicKey {
                 };
                 PublicKeyComponents { n, e }.verify(parameters, message, signature).is_ok()
             }
-            (Self::Ec { curve, point }, Scheme::Ecdsa(hash)) => curve.verification(hash).is_some_and(|algorithm| {
-                UnparsedPublicKey::new(algorithm, point).verify(message, signature).is_ok()
-            }),
+            (Self::Ec { curve, point }, Scheme::Ecdsa(hash)) => curve
+                .verification(hash)
+                .is_some_and(|algorithm| UnparsedPublicKey::new(algorithm, point).verify(message, signature).is_ok()),
             (Self::Ed25519(key), Scheme::EdDsa) => {
                 UnparsedPublicKey::new(&signature::ED25519, key).verify(message, signature).is_ok()
             }

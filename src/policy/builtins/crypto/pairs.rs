@@ -158,20 +158,11 @@ fn jwk(key: &PrivateKey) -> Result<Rego, Failure> {
         ]),
         PrivateKey::Ec { curve, d, point } => {
             let (x, y) = coordinates(curve.size(), point);
-            record([
-                ("crv", curve.name().into()),
-                ("d", text(d)),
-                ("kty", "EC".into()),
-                ("x", text(x)),
-                ("y", text(y)),
-            ])
+            record([("crv", curve.name().into()), ("d", text(d)), ("kty", "EC".into()), ("x", text(x)), ("y", text(y))])
         }
-        PrivateKey::Ed25519 { seed, public } => record([
-            ("crv", "Ed25519".into()),
-            ("d", text(seed)),
-            ("kty", "OKP".into()),
-            ("x", text(public)),
-        ]),
+        PrivateKey::Ed25519 { seed, public } => {
+            record([("crv", "Ed25519".into()), ("d", text(seed)), ("kty", "OKP".into()), ("x", text(public))])
+        }
         PrivateKey::X25519 => return Err(bad("the key's kind is not supported")),
     })
 }

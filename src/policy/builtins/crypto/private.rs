@@ -18,8 +18,15 @@ const MAX_MODULUS: usize = 1024;
 /// A private key. Numbers are big-endian, without leading zeros.
 pub(in super::super) enum PrivateKey {
     Rsa(Rsa),
-    Ec { curve: Curve, d: Vec<u8>, point: Vec<u8> },
-    Ed25519 { seed: Vec<u8>, public: Vec<u8> },
+    Ec {
+        curve: Curve,
+        d: Vec<u8>,
+        point: Vec<u8>,
+    },
+    Ed25519 {
+        seed: Vec<u8>,
+        public: Vec<u8>,
+    },
     /// It signs nothing.
     X25519,
 }
@@ -75,16 +82,8 @@ impl Rsa {
     fn sign(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Option<Vec<u8>> {
         let public_key = PublicKeyComponents { n: &self.n, e: &self.e };
         let Self { d, p, q, dp, dq, qi, .. } = self;
-        let pair = RsaKeyPair::from_components(&KeyPairComponents {
-            public_key,
-            d,
-            p,
-            q,
-            dP: dp,
-            dQ: dq,
-            qInv: qi,
-        })
-        .ok()?;
+        let pair =
+            RsaKeyPair::from_components(&KeyPairComponents { public_key, d, p, q, dP: dp, dQ: dq, qInv: qi }).ok()?;
         let mut signature = vec![0; pair.public_modulus_len()];
         pair.sign(encoding, &SystemRandom::new(), message, &mut signature).ok()?;
         Some(signature)

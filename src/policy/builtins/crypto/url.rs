@@ -145,14 +145,20 @@ fn authority(text: &str) -> Option<(Option<String>, String)> {
     if user.is_some_and(|user| !user.bytes().all(allowed) || unescape(user).is_none()) {
         return None;
     }
-    let port = if host.starts_with('[') { host.rsplit_once(']')?.1 } else { host.find(':').map_or("", |at| &host[at..]) };
-    let valid_port = port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let port =
+        if host.starts_with('[') { host.rsplit_once(']')?.1 } else { host.find(':').map_or("", |at| &host[at..]) };
+    let valid_port =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     if !valid_port {
         return None;
     }
     let allowed = |byte: u8| byte >= 0x80 || byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]<>\"%".contains(&byte);
     // Only bytes that are no ASCII may be escaped in a host.
-    if !host.bytes().all(allowed) || host.match_indices('%').any(|(at, _)| !matches!(host.as_bytes().get(at + 1), Some(b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F'))) {
+    if !host.bytes().all(allowed)
+        || host
+            .match_indices('%')
+            .any(|(at, _)| !matches!(host.as_bytes().get(at + 1), Some(b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F')))
+    {
         return None;
     }
     Some((user.map(str::to_owned), unescape(host)?))

@@ -22,10 +22,35 @@ const MAX_KEYS: usize = 100;
 
 /// What a JWK's `alg` may be beside the algorithms for signatures: keys for encryption are passed over (RFC 7518 §4.1).
 const OTHER_ALGORITHMS: [&str; 29] = [
-    "A128CBC-HS256", "A128GCM", "A128GCMKW", "A128KW", "A192CBC-HS384", "A192GCM", "A192GCMKW", "A192KW",
-    "A256CBC-HS512", "A256GCM", "A256GCMKW", "A256KW", "dir", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW",
-    "ECDH-ES+A256KW", "Ed25519", "Ed448", "ES256K", "none", "PBES2-HS256+A128KW", "PBES2-HS384+A192KW",
-    "PBES2-HS512+A256KW", "RSA-OAEP", "RSA-OAEP-256", "RSA-OAEP-384", "RSA-OAEP-512", "RSA1_5",
+    "A128CBC-HS256",
+    "A128GCM",
+    "A128GCMKW",
+    "A128KW",
+    "A192CBC-HS384",
+    "A192GCM",
+    "A192GCMKW",
+    "A192KW",
+    "A256CBC-HS512",
+    "A256GCM",
+    "A256GCMKW",
+    "A256KW",
+    "dir",
+    "ECDH-ES",
+    "ECDH-ES+A128KW",
+    "ECDH-ES+A192KW",
+    "ECDH-ES+A256KW",
+    "Ed25519",
+    "Ed448",
+    "ES256K",
+    "none",
+    "PBES2-HS256+A128KW",
+    "PBES2-HS384+A192KW",
+    "PBES2-HS512+A256KW",
+    "RSA-OAEP",
+    "RSA-OAEP-256",
+    "RSA-OAEP-384",
+    "RSA-OAEP-512",
+    "RSA1_5",
 ];
 
 /// What a JWK's `key_ops` may list (RFC 7517 §4.3).
@@ -79,10 +104,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Jwk>, Failure> {
         Some(Value::Array(keys)) if keys.len() > MAX_KEYS => {
             Err(Failure::Halt(format!("a JWK set has more than {MAX_KEYS} keys")))
         }
-        Some(Value::Array(keys)) => keys
-            .iter()
-            .map(|key| Jwk::new(key.as_object().ok_or_else(|| bad("a JWK must be an object"))?))
-            .collect(),
+        Some(Value::Array(keys)) => {
+            keys.iter().map(|key| Jwk::new(key.as_object().ok_or_else(|| bad("a JWK must be an object"))?)).collect()
+        }
         Some(_) => Err(bad("failed to parse a JWK set: `keys` must be an array")),
     }
 }

@@ -45,9 +45,7 @@ pub(super) fn any(keys: &[Jwk], header: &Header, signed: impl Fn(&Key) -> bool) 
     {
         return signed(&jwk.key);
     }
-    keys.iter()
-        .filter(|jwk| jwk.algorithm.is_empty() || jwk.algorithm == header.algorithm)
-        .any(|jwk| signed(&jwk.key))
+    keys.iter().filter(|jwk| jwk.algorithm.is_empty() || jwk.algorithm == header.algorithm).any(|jwk| signed(&jwk.key))
 }
 
 /// Here a signature of ECDSA may have any length; its halves are the numbers.

@@ -6,8 +6,8 @@ use super::super::ast::{Body, Expr, ExprKind, Module, Name, Operator, Ref, RefPa
 
 /// Words that regorus does not take after a dot.
 const KEYWORDS: [&str; 16] = [
-    "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package", "set", "some",
-    "true", "with",
+    "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package", "set",
+    "some", "true", "with",
 ];
 
 /// Whether a name can stand after a dot.
@@ -64,9 +64,10 @@ pub(super) fn constant(part: &RefPartKind) -> Option<&str> {
 
 /// What each import's name stands for; imports of keywords have none.
 pub(super) fn imports(module: &Module) -> HashMap<String, String> {
-    let imports = module.imports.iter().filter(|import| {
-        import.path.first().is_some_and(|root| root.text == "data" || root.text == "input")
-    });
+    let imports = module
+        .imports
+        .iter()
+        .filter(|import| import.path.first().is_some_and(|root| root.text == "data" || root.text == "input"));
     imports.filter_map(|import| Some((import.name()?.to_owned(), path(&import.path)))).collect()
 }
 

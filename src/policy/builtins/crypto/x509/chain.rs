@@ -2,12 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::{
-    super::super::Failure,
-    certificate::Certificate,
-    constraints, hostname,
-    options::Options,
-};
+use super::{super::super::Failure, certificate::Certificate, constraints, hostname, options::Options};
 
 /// The most signatures that are looked at for one leaf.
 const MAX_CHECKS: usize = 100;
@@ -89,8 +84,7 @@ impl<'a> Search<'a> {
     fn is_valid(&self, certificate: &Certificate, role: Role, chain: &[&Certificate]) -> bool {
         let extensions = &certificate.extensions;
         let second = |seconds: i64| i128::from(seconds) * 1_000_000_000;
-        let in_time =
-            self.now_ns >= second(certificate.not_before) && self.now_ns <= second(certificate.not_after);
+        let in_time = self.now_ns >= second(certificate.not_before) && self.now_ns <= second(certificate.not_after);
         let authority = role != Role::Intermediate || (extensions.has_basic_constraints && extensions.is_authority);
         let below = i64::try_from(chain.len()).unwrap_or(i64::MAX) - 1;
         let short = !extensions.has_basic_constraints || extensions.max_path < 0 || below <= extensions.max_path;
@@ -138,7 +132,11 @@ fn likelihood(parent: &Certificate, child: &Certificate) -> u8 {
 fn is_in(candidate: &Certificate, chain: &[&Certificate]) -> bool {
     let names = |certificate: &Certificate| {
         let id = "2.5.29.17";
-        certificate.list.iter().find(|extension| extension.id.to_string() == id).map(|extension| extension.value.clone())
+        certificate
+            .list
+            .iter()
+            .find(|extension| extension.id.to_string() == id)
+            .map(|extension| extension.value.clone())
     };
     chain.iter().any(|certificate| {
         candidate.raw_subject == certificate.raw_subject
@@ -150,8 +148,7 @@ fn is_in(candidate: &Certificate, chain: &[&Certificate]) -> bool {
 /// Whether `parent`, which may do so, signed `child`.
 fn has_signed(parent: &Certificate, child: &Certificate) -> bool {
     let extensions = &parent.extensions;
-    let authority =
-        if extensions.has_basic_constraints { extensions.is_authority } else { parent.version != 3 };
+    let authority = if extensions.has_basic_constraints { extensions.is_authority } else { parent.version != 3 };
     let may_sign = extensions.key_usage == 0 || extensions.key_usage & CERTIFICATE_SIGNING != 0;
     let signed = || match (child.signature_algorithm.scheme, parent.key()) {
         (Some(scheme), Some(key)) => key.verifies(scheme, &child.signed, &child.signature),

@@ -128,7 +128,8 @@ impl Subtrees {
             match name.tag {
                 0x81 => {
                     let email = text()?;
-                    let valid = if email.contains('@') { mailbox(&email).is_some() } else { valid_domain(&email, true) };
+                    let valid =
+                        if email.contains('@') { mailbox(&email).is_some() } else { valid_domain(&email, true) };
                     subtrees.emails.push(Some(email).filter(|_| valid)?);
                 }
                 0x82 => subtrees.dns.push(domain()?),
@@ -157,7 +158,8 @@ pub(super) fn admit(chain: &[&Certificate]) -> Result<bool, Failure> {
     for (at, certificate) in chain.iter().enumerate() {
         let Some(names) = &certificate.extensions.names else { continue };
         let count = names.dns.len() + names.emails.len() + names.addresses.len() + names.uris.len();
-        let above = chain.iter().skip(at + 1).filter_map(|certificate| certificate.extensions.name_constraints.as_ref());
+        let above =
+            chain.iter().skip(at + 1).filter_map(|certificate| certificate.extensions.name_constraints.as_ref());
         for constraints in above {
             comparisons = comparisons.saturating_add(count.saturating_mul(constraints.len()));
             if comparisons > MAX_COMPARISONS {
@@ -185,10 +187,7 @@ fn has_suffix(constraint: &str, domain: &str) -> bool {
     let Some(start) = domain.len().checked_sub(constraint.len()) else { return false };
     let (before, end) = domain.as_bytes().split_at(start);
     end.eq_ignore_ascii_case(constraint.as_bytes())
-        && (before.is_empty()
-            || constraint.is_empty()
-            || constraint.starts_with('.')
-            || before.last() == Some(&b'.'))
+        && (before.is_empty() || constraint.is_empty() || constraint.starts_with('.') || before.last() == Some(&b'.'))
 }
 
 /// What is after the first label, with the period.

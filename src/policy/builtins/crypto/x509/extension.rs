@@ -188,8 +188,7 @@ impl Extensions {
 
     fn read_basic_constraints(&mut self, mut input: Input) -> Option<()> {
         self.is_authority = if input.next_is(tag::BOOLEAN) { input.boolean()? } else { false };
-        self.max_path =
-            if input.next_is(tag::INTEGER) { input.small().filter(|length| *length >= 0)? } else { -1 };
+        self.max_path = if input.next_is(tag::INTEGER) { input.small().filter(|length| *length >= 0)? } else { -1 };
         self.has_basic_constraints = true;
         Some(())
     }

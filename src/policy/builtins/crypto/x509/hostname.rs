@@ -34,15 +34,17 @@ fn ip(bytes: &[u8]) -> Option<IpAddr> {
 fn matches(pattern: &str, host: &str) -> bool {
     let (patterns, labels) = (pattern.split('.'), host.split('.'));
     patterns.clone().count() == labels.clone().count()
-        && patterns.zip(labels).enumerate().all(|(at, (pattern, label))| (at == 0 && pattern == "*") || pattern == label)
+        && patterns
+            .zip(labels)
+            .enumerate()
+            .all(|(at, (pattern, label))| (at == 0 && pattern == "*") || pattern == label)
 }
 
 fn is_valid(host: &str, pattern: bool) -> bool {
     host != "*"
         && host.split('.').enumerate().all(|(at, label)| {
-            let character = |(at, byte): (usize, u8)| {
-                byte.is_ascii_alphanumeric() || byte == b'_' || (byte == b'-' && at != 0)
-            };
+            let character =
+                |(at, byte): (usize, u8)| byte.is_ascii_alphanumeric() || byte == b'_' || (byte == b'-' && at != 0);
             (pattern && at == 0 && label == "*") || (!label.is_empty() && label.bytes().enumerate().all(character))
         })
 }

@@ -39,9 +39,8 @@ impl Name {
             self.0.iter().filter(|(kind, _)| Some(*kind) == wanted).map(|(_, text)| text.clone()).collect()
         };
         let last = |arc: u32| Rego::from(all(arc).pop().unwrap_or_default());
-        let names = value::slice(&self.0, |(kind, text)| {
-            record([("Type", value::oid(kind)), ("Value", text.as_str().into())])
-        });
+        let names =
+            value::slice(&self.0, |(kind, text)| record([("Type", value::oid(kind)), ("Value", text.as_str().into())]));
         record([
             ("CommonName", last(3)),
             ("Country", texts(&all(6))),

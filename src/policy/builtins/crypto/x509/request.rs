@@ -101,7 +101,11 @@ fn attribute_value(attribute: Element) -> Option<Rego> {
     let mut parts = attribute.value;
     let kind = parts.oid().filter(|_| attribute.tag == tag::SEQUENCE)?;
     let mut lists = Vec::new();
-    for mut values in list(parts.expect(tag::SET)?)?.into_iter().map(|list| (list.tag == tag::SEQUENCE).then_some(list.value)).collect::<Option<Vec<_>>>()? {
+    for mut values in list(parts.expect(tag::SET)?)?
+        .into_iter()
+        .map(|list| (list.tag == tag::SEQUENCE).then_some(list.value))
+        .collect::<Option<Vec<_>>>()?
+    {
         let mut pairs = Vec::new();
         while !values.is_empty() {
             let mut pair = values.expect(tag::SEQUENCE)?;

@@ -5,12 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use der::asn1::ObjectIdentifier;
 use regorus::Value as Rego;
 
-use super::super::{
-    super::Failure,
-    asn1,
-    encoding::to_standard,
-    key::PublicKey,
-};
+use super::super::{super::Failure, asn1, encoding::to_standard, key::PublicKey};
 
 /// An object of these members.
 pub(in super::super) fn record<const N: usize>(members: [(&str, Rego); N]) -> Rego {
