@@ -32,7 +32,7 @@ pub(super) const HELD: &str = "verdict__held";
 pub(super) const PREFIX: &str = "verdict__";
 
 /// The most reports of one evaluation that are looked at.
-const MAX_REPORTS: u32 = 200_000;
+const MAX_REPORTS: u32 = 50_000;
 
 /// The most times that one body is followed, and that all are.
 const MAX_RUNS: usize = 256;
