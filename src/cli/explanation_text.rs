@@ -9,7 +9,8 @@ use verdict::{
 };
 
 /// The most misses, and the most rules that held, that people are shown; JSON has all.
-const SHOWN: usize = 8;
+const MISSED: usize = 8;
+const HELD: usize = 24;
 
 /// The most characters of a value that people are shown; JSON has more.
 const WIDE: usize = 160;
@@ -20,13 +21,13 @@ pub(super) fn text(explanation: &Explanation) -> String {
     let mut out = String::new();
     if !missed.is_empty() {
         out.push_str("  missed, the nearest first:\n");
-        missed.iter().take(SHOWN).for_each(|trace| miss(&mut out, trace));
-        more(&mut out, missed.len());
+        missed.iter().take(MISSED).for_each(|trace| miss(&mut out, trace));
+        more(&mut out, missed.len(), MISSED);
     }
     if !fired.is_empty() {
         out.push_str("  held:\n");
-        fired.iter().take(SHOWN).for_each(|trace| hit(&mut out, trace));
-        more(&mut out, fired.len());
+        fired.iter().take(HELD).for_each(|trace| hit(&mut out, trace));
+        more(&mut out, fired.len(), HELD);
     }
     // What was missed and what held says more, and has the values; JSON has both.
     if missed.is_empty() && fired.is_empty() && !rules.is_empty() {
@@ -138,9 +139,9 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn more(out: &mut String, count: usize) {
-    if count > SHOWN {
-        line(out, 4, &format!("and {} more; `--json` has them", count - SHOWN));
+fn more(out: &mut String, count: usize, shown: usize) {
+    if count > shown {
+        line(out, 4, &format!("and {} more; `--json` has them", count - shown));
     }
 }
 

@@ -83,7 +83,7 @@ impl Engine {
     /// The value of the rule at `path`, which must exist, within `budget`, which it uses up.
     pub(super) fn rule(&mut self, path: &str, budget: &mut Budget) -> Result<Rego, Failure> {
         let value = budget.run(|limit| {
-            self.within(limit, |engine| engine.eval_rule(path.to_owned())).map_err(|failure| match failure {
+            self.attempt(path, limit).map_err(|failure| match failure {
                 Failure::Budget => budget::Failure::Time,
                 Failure::Error(error) => budget::Failure::Other(error),
             })
@@ -92,6 +92,11 @@ impl Engine {
             budget::Failure::Time => Failure::Budget,
             budget::Failure::Other(error) => Failure::Error(error),
         })
+    }
+
+    /// The value of the rule at `path`, in one attempt of at most `limit`.
+    pub(super) fn attempt(&mut self, path: &str, limit: Duration) -> Result<Rego, Failure> {
+        self.within(limit, |engine| engine.eval_rule(path.to_owned()))
     }
 
     /// The lines, by file, that asking these rules reaches.

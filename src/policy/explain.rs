@@ -34,7 +34,7 @@ use self::{
     story::Story,
 };
 use super::{
-    budget::Budget,
+    budget::{self, Budget},
     compile::{Options, STACK},
     engine::{Engine, Failure},
     index::{Entry, Index},
@@ -217,19 +217,27 @@ impl Prepared {
             }
             None => return note("there is no such entry point"),
         };
-        self.recorder.start(&self.layout);
-        let mut failed = String::new();
-        for (name, _) in &rules {
-            match self.engine.rule(name, budget) {
-                Ok(_) => {}
-                Err(Failure::Budget) => failed = format!("no time was left to explain `{name}`"),
-                Err(Failure::Error(error)) => {
-                    let cause = error.to_string();
-                    let cause = cause.lines().last().unwrap_or_default().trim();
-                    failed = shower().text(format!("`{name}` ended in an error: {cause}"));
-                }
+        // An attempt that is cut short is put again, all of it: what it reported is no part of the story.
+        let asked_rules = budget.run(|limit| {
+            let since = Instant::now();
+            self.recorder.start(&self.layout);
+            rules.iter().try_for_each(|(name, _)| {
+                let left = limit.saturating_sub(since.elapsed());
+                self.engine.attempt(name, left).map(drop).map_err(|failure| match failure {
+                    Failure::Budget => budget::Failure::Time,
+                    Failure::Error(error) => budget::Failure::Other((Arc::clone(name), error)),
+                })
+            })
+        });
+        let mut failed = match asked_rules {
+            Ok(()) => String::new(),
+            Err(budget::Failure::Time) => format!("no time was left to explain `{}`", asked.entry),
+            Err(budget::Failure::Other((name, error))) => {
+                let cause = error.to_string();
+                let cause = cause.lines().last().unwrap_or_default().trim();
+                shower().text(format!("`{name}` ended in an error: {cause}"))
             }
-        }
+        };
         let record = self.recorder.stop();
         self.engine.take_prints();
         let engine = &mut self.engine;

@@ -379,6 +379,13 @@ impl Writer<'_> {
                 }
             }
             TermKind::Parenthesised(inner) => self.inside(writing, inner),
+            TermKind::Ref(reference) => {
+                for part in &reference.parts {
+                    if let RefPartKind::Bracket(index @ Term { kind: TermKind::Ref(_), .. }) = &part.kind {
+                        self.operand(writing, index);
+                    }
+                }
+            }
             _ => {}
         }
     }

@@ -89,10 +89,17 @@ impl<'a> Story<'a> {
                 }
             }
         }
-        self.missed.sort_by(|one, other| {
-            let deeper = other.needed_by.len().cmp(&one.needed_by.len());
-            other.nearness.total_cmp(&one.nearness).then(deeper)
-        });
+        sort(&mut self.missed);
+        if effect == Effect::Deny {
+            // What a deny complains about beyond that did not keep the allow from holding alone: it comes after.
+            let mut nearest = std::mem::take(&mut self.missed);
+            for path in paths {
+                self.complaints(path, 0);
+            }
+            sort(&mut self.missed);
+            nearest.append(&mut self.missed);
+            self.missed = nearest;
+        }
         (self.fired, self.missed)
     }
 
@@ -175,6 +182,26 @@ impl<'a> Story<'a> {
             }
             for path in &info.answer_paths {
                 self.denied(path, chain, depth + 1);
+            }
+        }
+    }
+
+    /// Why what a deny complains of, by `not`, did not hold.
+    fn complaints(&mut self, path: &[String], depth: usize) {
+        for (definition, run) in self.runs(path, (0, u64::MAX)) {
+            let Some(info) = self.program.definitions.get(definition) else { continue };
+            let Some((steps, _)) = run.held.as_ref().filter(|_| depth <= MAX_DEPTH) else { continue };
+            for step in steps {
+                let Some(condition) = self.program.condition(step.condition).filter(|one| one.negated) else {
+                    continue;
+                };
+                let link = Link { definition, span: condition.span, held: 0, total: 1 };
+                for path in &condition.paths {
+                    self.missing(path, (step.at, step.until), &mut vec![link.clone()], depth + 1);
+                }
+            }
+            for path in &info.value_paths {
+                self.complaints(path, depth + 1);
             }
         }
     }
@@ -311,4 +338,11 @@ impl<'a> Story<'a> {
         }
         found
     }
+}
+
+fn sort(missed: &mut [RuleTrace]) {
+    missed.sort_by(|one, other| {
+        let deeper = other.needed_by.len().cmp(&one.needed_by.len());
+        other.nearness.total_cmp(&one.nearness).then(deeper)
+    });
 }
