@@ -39,6 +39,8 @@ pub(super) struct Story<'a> {
     fired: Vec<RuleTrace>,
     missed: Vec<RuleTrace>,
     told: BTreeSet<(DefinitionId, u64, bool)>,
+    /// Definitions that did not hold, of decisions that another definition handed to another rule.
+    elsewhere: Vec<(DefinitionId, &'a Run, Vec<Link>)>,
 }
 
 /// A condition through which a rule is asked for.
@@ -72,6 +74,7 @@ impl<'a> Story<'a> {
             fired: Vec::new(),
             missed: Vec::new(),
             told: BTreeSet::new(),
+            elsewhere: Vec::new(),
         }
     }
 
@@ -95,6 +98,13 @@ impl<'a> Story<'a> {
             let mut nearest = std::mem::take(&mut self.missed);
             for path in paths {
                 self.complaints(path, 0);
+            }
+            sort(&mut self.missed);
+            nearest.append(&mut self.missed);
+            for (definition, run, mut chain) in std::mem::take(&mut self.elsewhere) {
+                if let Some(missed) = &run.missed {
+                    self.miss(definition, run, missed, &mut chain, 0);
+                }
             }
             sort(&mut self.missed);
             nearest.append(&mut self.missed);
@@ -161,9 +171,16 @@ impl<'a> Story<'a> {
         if depth > MAX_DEPTH {
             return;
         }
-        for (definition, run) in self.runs(path, (0, u64::MAX)) {
+        let runs = self.runs(path, (0, u64::MAX));
+        let hands_on = runs.iter().any(|(definition, run)| {
+            let info = self.program.definitions.get(*definition);
+            run.held.is_some() && info.is_some_and(|info| !info.answer_paths.is_empty())
+        });
+        for (definition, run) in runs {
             let Some((steps, value)) = &run.held else {
-                if let Some(missed) = &run.missed {
+                if hands_on {
+                    self.elsewhere.push((definition, run, chain.clone()));
+                } else if let Some(missed) = &run.missed {
                     self.miss(definition, run, missed, chain, depth);
                 }
                 continue;
