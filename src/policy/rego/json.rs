@@ -93,7 +93,9 @@ impl Writer<'_> {
         let value = head.value.as_ref().map(|value| self.term(value));
         let parts = reference.len();
         let has_arguments = head.arguments.as_ref().is_some_and(|arguments| !arguments.is_empty());
-        let is_indexed = parts == 2 && !has_arguments && !head.contains && !rule.default;
+        // A fact is no function only without parentheses, a rule with a body also with none in them.
+        let is_function = if rule.body.is_none() { head.arguments.is_some() } else { has_arguments };
+        let is_indexed = parts == 2 && !is_function && !head.contains && !rule.default;
         let is_named = parts == 1
             || (head.if_ && !head.contains && parts == 2 && (head.value.is_some() || has_arguments))
             || (is_indexed && !head.if_);
@@ -231,3 +233,6 @@ fn string(text: &str) -> Value {
 fn boolean(value: bool) -> Value {
     term("boolean", value.into())
 }
+
+#[cfg(test)]
+mod tests;

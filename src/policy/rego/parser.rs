@@ -38,6 +38,13 @@ type Parse<T> = Result<T, SyntaxError>;
 /// Reads a module, as Rego v1 if `v1`, else as v0, whose `import rego.v1` makes it v1. All faults, where a statement
 /// below a faulty one can be told by its first column.
 pub(crate) fn parse(text: &str, v1: bool) -> Result<Module, Vec<SyntaxError>> {
+    let mut module = parse_bare(text, v1)?;
+    super::metadata::attach(&mut module, text)?;
+    Ok(module)
+}
+
+/// Reads a module without its annotations, which may be faulty.
+pub(crate) fn parse_bare(text: &str, v1: bool) -> Result<Module, Vec<SyntaxError>> {
     let mut parser = Parser::new(text, v1)?;
     let mut statements = Statements::default();
     while parser.kind() != Kind::End {

@@ -4,23 +4,26 @@ use std::collections::HashMap;
 
 use super::super::ast::{Body, Expr, ExprKind, Module, Name, Operator, Ref, RefPartKind, Rule, Term, TermKind};
 
-/// Words that regorus does not take after a dot.
+/// Words that regorus does not take for a name.
 const KEYWORDS: [&str; 16] = [
     "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package", "set",
     "some", "true", "with",
 ];
 
-/// Whether a name can stand after a dot.
+/// Whether a rule can have that name.
 pub(super) fn is_plain(name: &str) -> bool {
+    is_identifier(name) && !KEYWORDS.contains(&name)
+}
+
+fn is_identifier(name: &str) -> bool {
     let mut characters = name.chars();
     characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
-        && !KEYWORDS.contains(&name)
 }
 
 /// A part of a reference, with its dot or brackets.
 pub(super) fn part(name: &str) -> String {
-    if is_plain(name) { format!(".{name}") } else { format!("[{}]", quoted(name)) }
+    if is_identifier(name) { format!(".{name}") } else { format!("[{}]", quoted(name)) }
 }
 
 /// A string as Rego writes it.

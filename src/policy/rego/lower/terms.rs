@@ -70,7 +70,6 @@ impl<'a> Lowering<'a> {
     pub(super) fn parts(&mut self, parts: &'a [RefPart]) {
         for part in parts {
             match &part.kind {
-                RefPartKind::Dot(name) if !names::is_plain(name) => self.replace(part.span, names::part(name)),
                 RefPartKind::Dot(_) => {}
                 RefPartKind::Bracket(index) => self.term(index),
             }

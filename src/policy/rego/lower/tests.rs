@@ -44,24 +44,17 @@ fn imports_become_what_they_stand_for() {
 }
 
 #[test]
-fn keywords_are_quoted() {
-    assert_eq!(body("data.x.if.y == input.in"), "data.x[\"if\"].y == input[\"in\"]");
-    let text = "package a.if\nimport data.not.x\np.default := x.with";
-    assert_eq!(lowered(text), "package a[\"if\"]\n\np[\"default\"] := data[\"not\"].x[\"with\"]");
-}
-
-#[test]
 fn rules_named_by_keywords_go_to_packages_of_their_own() {
-    let text = "package a\nas.x contains y if { y := own.z + if.q }\nr := as.x";
+    let text = "package a\nas.x contains y if { if.q == own.z + y }\nr if { as.x == 1 }";
     let module = parser::parse(text, true).unwrap();
     let defined = |name: &str| ["own", "as", "if", "r"].contains(&name);
     let world = World { built_in: &|_| None, defined: &defined, metadata: &|_, _| None };
     let Lowered { module, keyword_packages } = lower(text, &module, &world);
-    assert_eq!(module.text, "package a\n\nr := data.a[\"as\"].x");
+    assert_eq!(module.text, "package a\n\nr if { data.a.as.x == 1 }");
     let [(keywords, part)] = keyword_packages.as_slice() else { panic!("{keyword_packages:?}") };
     assert_eq!(keywords, &["as"]);
-    let sum = format!("{OWN}.plus(data.a.own.z , data.a[\"if\"].q)");
-    assert_eq!(part.text, format!("package a[\"as\"]\nx contains y if {{ y := {sum} }}\n"));
+    let sum = format!("{OWN}.plus(data.a.own.z , y)");
+    assert_eq!(part.text, format!("package a.as\nx contains y if {{ data.a.if.q == {sum} }}\n"));
 }
 
 #[test]
