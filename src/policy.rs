@@ -15,6 +15,7 @@ mod index;
 mod lint;
 mod lowering;
 mod pool;
+mod reasons;
 mod rego;
 mod rejection;
 mod snapshot;

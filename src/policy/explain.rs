@@ -4,7 +4,10 @@
 //! has the same policies with reports in them, is made when the first question asks, and serves one question at a time.
 //! Whatever goes wrong here leaves the verdict as it is, and the explanation with a note.
 
+mod insert;
 mod instrument;
+mod operands;
+pub(super) mod paths;
 mod program;
 mod record;
 mod redact;
@@ -42,7 +45,7 @@ use super::{
     text::Texts,
 };
 use crate::{
-    bundle::{Bundle, Module},
+    bundle::Module,
     decision::{Effect, EntryPoint, Explanation, Query, RuleOutcome, RuleTrace},
 };
 
@@ -54,7 +57,7 @@ const MOST_PATIENCE: Duration = Duration::from_millis(200);
 
 /// Explains the answers of one snapshot.
 pub(super) struct Explainer {
-    files: Vec<(Arc<str>, Arc<str>)>,
+    texts: Arc<Texts>,
     options: Options,
     redaction: OnceLock<Redaction>,
     // `None` before the first explanation. Never on the way of a question that asks for none.
@@ -81,15 +84,8 @@ pub(super) struct Asked<'a> {
 
 impl Explainer {
     /// Explains the answers of a snapshot of these policies; nothing is made yet.
-    pub(super) fn new(bundle: &Bundle, options: Options) -> Self {
-        let tests = bundle.tests.iter().filter(|_| options.tests);
-        let files = bundle.modules.iter().chain(tests);
-        Self {
-            files: files.map(|module| (module.path.as_str().into(), module.text.as_str().into())).collect(),
-            options,
-            redaction: OnceLock::new(),
-            prepared: Mutex::new(None),
-        }
+    pub(super) fn new(texts: Arc<Texts>, options: Options) -> Self {
+        Self { texts, options, redaction: OnceLock::new(), prepared: Mutex::new(None) }
     }
 
     /// Hides these values instead of the default's. Only the first call counts.
@@ -167,12 +163,12 @@ impl Explainer {
 
     fn build(&self, data: Rego, redaction: &Redaction) -> Result<Box<Prepared>, String> {
         let refused = |error: anyhow::Error| format!("the policies can't be explained: {}", error.to_string().trim());
-        let (program, texts) = instrument::instrument(&self.files, !self.options.rego_v0);
+        let (program, texts) = instrument::instrument(&self.texts);
         let recorder = Recorder::default();
         let mut engine = Engine::blank(self.options);
         recorder.install(&mut engine).map_err(refused)?;
         let texts = self.lowered(texts);
-        for (path, text) in self.files.iter().flat_map(|(path, _)| texts.sources(path)) {
+        for (path, text) in self.texts.iter().flat_map(|(path, _)| texts.sources(path)) {
             engine.add_policy(path.to_owned(), text.to_owned()).map_err(refused)?;
         }
         let secrets = Secrets::of(redaction, "data", &data);
@@ -188,19 +184,19 @@ impl Explainer {
     /// The texts that regorus reads. A file that is none any more with reports in it stays as its author wrote it.
     fn lowered(&self, instrumented: Vec<String>) -> Texts {
         let mut modules: Vec<Module> = self
-            .files
+            .texts
             .iter()
             .zip(instrumented)
             .map(|((path, _), text)| Module { path: path.to_string(), text })
             .collect();
-        for (module, (path, text)) in modules.iter_mut().zip(&self.files) {
+        for (module, (path, text)) in modules.iter_mut().zip(self.texts.iter()) {
             let mut faults = Vec::new();
             let read = lowering::lower(&[&*module], self.options, &mut faults).texts;
             let mut engine = Engine::blank(self.options);
             let refused = |(name, text): (&str, &str)| engine.add_policy(name.to_owned(), text.to_owned()).is_err();
             if !faults.is_empty() || read.sources(&module.path).any(refused) {
                 tracing::debug!(%path, "not instrumented");
-                module.text = text.to_string();
+                module.text = text.written.to_string();
             }
         }
         lowering::lower(&modules.iter().collect::<Vec<_>>(), self.options, &mut Vec::new()).texts

@@ -3,24 +3,20 @@
 //! Only insertions, all of them on the lines that are there. Operands are wrapped where they stand, so that the engine
 //! evaluates them in its own order, once, with the author's meaning.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    program::{BodyInfo, Condition, Definition, File, Kind, Operand, Program, Shape},
-    record::{BodyId, ConditionId, ENTER, HELD, MET, NEAR, PREFIX, SEEN},
+    insert::{Insertion, apply},
+    paths::{path_of, rules_of, title},
+    program::{BodyInfo, Condition, Definition, File, Kind, Program, Shape},
+    record::{BodyId, ConditionId, ENTER, HELD, NEAR, PREFIX},
     scope::{Names, Scope, Uses, package},
 };
 use crate::{
     decision::EntryPoint,
     policy::{
-        builtins,
-        rego::{
-            self,
-            ast::{Body, Else, Expr, ExprKind, Head, Module, Operator, Ref, RefPartKind, Rule, Span, Term, TermKind},
-        },
+        rego::ast::{Body, Else, Expr, ExprKind, Head, Module, Rule, Span, Term, TermKind},
+        text::Texts,
     },
 };
 
@@ -32,11 +28,10 @@ const MAX_LOCALS: usize = 8;
 
 /// Reads and instruments all files: what to speak of, and the texts to evaluate. A file that can't be read by us stays
 /// as it is, and is not spoken of.
-pub(super) fn instrument(files: &[(Arc<str>, Arc<str>)], v1: bool) -> (Program, Vec<String>) {
-    let modules: Vec<Option<Module>> = files
-        .iter()
-        .map(|(_, text)| if text.contains(PREFIX) { None } else { rego::parser::parse(text, v1).ok() })
-        .collect();
+pub(super) fn instrument(texts: &Texts) -> (Program, Vec<String>) {
+    let modules: Vec<Option<&Module>> =
+        texts.iter().map(|(_, text)| text.module.as_deref().filter(|_| !text.written.contains(PREFIX))).collect();
+    let files = texts.iter().map(|(path, text)| (path, &text.written));
     let functions = modules.iter().flatten().flat_map(|module| {
         let of_rule = |rule: &Rule| {
             let path = package(module).into_iter().chain(path_of(&rule.head.reference)).collect();
@@ -46,11 +41,11 @@ pub(super) fn instrument(files: &[(Arc<str>, Arc<str>)], v1: bool) -> (Program, 
     });
     let arities: BTreeMap<Vec<String>, usize> = functions.collect();
     let mut program = Program::default();
-    let mut texts = Vec::new();
+    let mut written = Vec::new();
     for (module, (path, text)) in modules.iter().zip(files) {
-        program.files.push(File { path: Arc::clone(path), text: Arc::clone(text) });
+        program.files.push(File { path: Arc::clone(path), text: Arc::from(&**text) });
         let Some(module) = module else {
-            texts.push(text.to_string());
+            written.push(text.to_string());
             continue;
         };
         let names = Names::new(module, rules_of(&modules, &package(module)));
@@ -59,68 +54,28 @@ pub(super) fn instrument(files: &[(Arc<str>, Arc<str>)], v1: bool) -> (Program, 
             Writer { program: &mut program, arities: &arities, names: &names, module, file, insertions: Vec::new() };
         writer.module();
         let insertions = std::mem::take(&mut writer.insertions);
-        texts.push(apply(text, insertions));
+        written.push(apply(text, insertions));
     }
-    (program, texts)
+    (program, written)
 }
 
-/// The first names of all rules of a package.
-fn rules_of(modules: &[Option<Module>], name: &[String]) -> BTreeSet<String> {
-    let of_package = modules.iter().flatten().filter(|module| package(module) == name);
-    let rules = of_package.flat_map(|module| &module.rules);
-    rules.filter_map(|rule| path_of(&rule.head.reference).into_iter().next()).collect()
-}
-
-/// The constant names of a head's reference.
-fn path_of(reference: &Ref) -> Vec<String> {
-    let TermKind::Var(first) = &reference.head.kind else { return Vec::new() };
-    let constant = |kind: &RefPartKind| match kind {
-        RefPartKind::Dot(name) => Some(name.clone()),
-        RefPartKind::Bracket(Term { kind: TermKind::String { value, .. }, .. }) => Some(value.clone()),
-        RefPartKind::Bracket(_) => None,
-    };
-    std::iter::once(first.clone()).chain(reference.parts.iter().map_while(|part| constant(&part.kind))).collect()
-}
-
-/// Puts insertions into a text: at one place, what closes goes before what opens, and else by rank, then as they came.
-fn apply(text: &str, mut insertions: Vec<Insertion>) -> String {
-    insertions.sort_by_key(|insertion| (insertion.at, !insertion.closes, insertion.rank));
-    let mut out = String::with_capacity(text.len() * 2);
-    let mut from = 0;
-    for insertion in insertions {
-        let at = usize::try_from(insertion.at).unwrap_or(usize::MAX).min(text.len());
-        out.push_str(text.get(from..at).unwrap_or_default());
-        out.push_str(&insertion.text);
-        from = at;
-    }
-    out.push_str(text.get(from..).unwrap_or_default());
-    out
-}
-
-struct Insertion {
-    at: u32,
-    closes: bool,
-    /// Whether it goes with the body (least where it opens, last where it closes), the condition, or an operand.
-    rank: u8,
-    text: String,
-}
-
-struct Writer<'a> {
-    program: &'a mut Program,
-    names: &'a Names,
-    arities: &'a BTreeMap<Vec<String>, usize>,
+/// Instruments one file.
+pub(super) struct Writer<'a> {
+    pub(super) program: &'a mut Program,
+    pub(super) names: &'a Names,
+    pub(super) arities: &'a BTreeMap<Vec<String>, usize>,
     module: &'a Module,
     file: usize,
-    insertions: Vec<Insertion>,
+    pub(super) insertions: Vec<Insertion>,
 }
 
 /// A condition being written.
-struct Writing<'s> {
-    number: ConditionId,
-    locals: String,
+pub(super) struct Writing<'s> {
+    pub(super) number: ConditionId,
+    pub(super) locals: String,
     /// Whether the next operand is the one that says that the condition is met.
-    first: bool,
-    scope: &'s Scope,
+    pub(super) first: bool,
+    pub(super) scope: &'s Scope,
 }
 
 impl Writer<'_> {
@@ -151,12 +106,13 @@ impl Writer<'_> {
                 arguments.push(name.clone());
             }
         }
+        let title = title(self.module, rule);
         let define = |program: &mut Program, file: usize, span: Span, head: &Head| {
             program.definitions.push(Definition {
                 rule: EntryPoint::from_parts(names.clone()).as_str().into(),
                 file,
                 span,
-                title: String::new(),
+                title: title.clone(),
                 kind,
                 function: head.arguments.is_some(),
                 arguments: arguments.clone(),
@@ -296,121 +252,6 @@ impl Writer<'_> {
         }
     }
 
-    fn term(&mut self, writing: &mut Writing<'_>, term: &Term) -> Shape {
-        match &term.kind {
-            TermKind::Infix { operator: Operator::Assign, right, .. } => {
-                self.operand(writing, right);
-                Shape::Assign
-            }
-            TermKind::Infix { operator: Operator::Unify, left, right, .. } => {
-                let patterns = [left, right].map(|side| writing.scope.is_pattern(side, self.names));
-                match patterns {
-                    [false, false] => self.comparison(writing, Operator::Unify, left, right),
-                    [true, false] => {
-                        self.operand(writing, right);
-                        Shape::Assign
-                    }
-                    [false, true] => {
-                        self.operand(writing, left);
-                        Shape::Assign
-                    }
-                    [true, true] => Shape::Other,
-                }
-            }
-            TermKind::Infix { operator, left, right, .. } if is_comparison(*operator) => {
-                self.comparison(writing, *operator, left, right)
-            }
-            TermKind::Call { function, arguments } if self.arity(function, writing.scope) != Some(arguments.len()) => {
-                // Its last argument takes its value: it can't be wrapped, nor the call as a whole.
-                self.arguments(writing, arguments.split_last().map(|(_, before)| before).unwrap_or_default());
-                Shape::Other
-            }
-            kind => {
-                let call = matches!(kind, TermKind::Call { .. });
-                self.operand(writing, term);
-                Shape::Truth { call }
-            }
-        }
-    }
-
-    fn comparison(&mut self, writing: &mut Writing<'_>, operator: Operator, left: &Term, right: &Term) -> Shape {
-        self.operand(writing, left);
-        let condition = self.program.conditions.get(writing.number);
-        let number = condition.map_or(0, |condition| condition.operands.len());
-        self.operand(writing, right);
-        Shape::Compare { operator, right: number }
-    }
-
-    /// How many arguments a function takes, where that is known.
-    fn arity(&self, function: &Ref, scope: &Scope) -> Option<usize> {
-        let uses = scope.uses_of_reference(function, self.names);
-        if let Some(arity) = uses.paths.first().and_then(|path| self.arities.get(path.get(1..)?)) {
-            return Some(*arity);
-        }
-        builtins::arity(&path_of(function).join(".")).map(usize::from)
-    }
-
-    /// Wraps an operand, and the arguments of the calls in it.
-    fn operand(&mut self, writing: &mut Writing<'_>, term: &Term) {
-        if writing.scope.is_pattern(term, self.names) {
-            return;
-        }
-        let Some(number) = self.note(writing, term) else { return };
-        let met = if std::mem::take(&mut writing.first) {
-            format!("{MET}({}, {})", writing.number, writing.locals)
-        } else {
-            writing.number.to_string()
-        };
-        let (before, after) = group(term);
-        self.open(term.span.start, format!("{SEEN}({met}, {number}, {before}"));
-        self.inside(writing, term);
-        self.close(term.span.end, format!("{after})"));
-    }
-
-    fn inside(&mut self, writing: &mut Writing<'_>, term: &Term) {
-        match &term.kind {
-            TermKind::Call { arguments, .. } => self.arguments(writing, arguments),
-            TermKind::Infix { left, right, .. } => {
-                for side in [left, right] {
-                    match &side.kind {
-                        TermKind::Ref(_) | TermKind::Var(_) => self.operand(writing, side),
-                        _ => self.inside(writing, side),
-                    }
-                }
-            }
-            TermKind::Parenthesised(inner) => self.inside(writing, inner),
-            TermKind::Ref(reference) => {
-                for part in &reference.parts {
-                    if let RefPartKind::Bracket(index @ Term { kind: TermKind::Ref(_), .. }) = &part.kind {
-                        self.operand(writing, index);
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn arguments(&mut self, writing: &mut Writing<'_>, arguments: &[Term]) {
-        for argument in arguments {
-            match &argument.kind {
-                TermKind::Ref(_) | TermKind::Var(_) => self.operand(writing, argument),
-                TermKind::Call { .. } => self.inside(writing, argument),
-                _ => {}
-            }
-        }
-    }
-
-    /// Adds an operand to its condition, if there may be one more.
-    fn note(&mut self, writing: &Writing<'_>, term: &Term) -> Option<usize> {
-        let uses = writing.scope.uses(term, self.names);
-        let condition = self.program.conditions.get_mut(writing.number)?;
-        if condition.operands.len() >= MAX_OPERANDS {
-            return None;
-        }
-        condition.operands.push(Operand { span: term.span, literal: is_literal(term), sources: uses.sources });
-        Some(condition.operands.len() - 1)
-    }
-
     fn condition(&mut self, body: BodyId, span: Span, shape: Shape, uses: &Uses, scope: &Scope) -> ConditionId {
         let locals: Vec<String> = uses.locals.iter().take(MAX_LOCALS).cloned().collect();
         self.program.conditions.push(Condition {
@@ -465,23 +306,10 @@ impl Writer<'_> {
             self.insertions.push(Insertion { at: body.span.end, closes: true, rank: 2, text: " }".to_owned() });
         }
     }
-
-    fn open(&mut self, at: u32, text: String) {
-        self.insertions.push(Insertion { at, closes: false, rank: 2, text });
-    }
-
-    fn close(&mut self, at: u32, text: String) {
-        self.insertions.push(Insertion { at, closes: true, rank: 0, text });
-    }
-}
-
-fn is_comparison(operator: Operator) -> bool {
-    use Operator::{Equal, Greater, GreaterOrEqual, In, Less, LessOrEqual, NotEqual};
-    matches!(operator, Equal | NotEqual | Less | LessOrEqual | Greater | GreaterOrEqual | In)
 }
 
 /// What keeps the commas of `k, v in xs` from being those of a call.
-fn group(term: &Term) -> (&'static str, &'static str) {
+pub(super) fn group(term: &Term) -> (&'static str, &'static str) {
     match &term.kind {
         TermKind::MemberWithKey { .. } | TermKind::Infix { .. } => ("(", ")"),
         _ => ("", ""),
@@ -489,7 +317,7 @@ fn group(term: &Term) -> (&'static str, &'static str) {
 }
 
 /// Whether a term says itself what its value is.
-fn is_literal(term: &Term) -> bool {
+pub(super) fn is_literal(term: &Term) -> bool {
     match &term.kind {
         TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. } => true,
         TermKind::Array(items) | TermKind::Set(items) => items.iter().all(is_literal),

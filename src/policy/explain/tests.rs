@@ -239,3 +239,12 @@ fn collections_of_many_elements_are_told_of_in_bounds() {
     assert_eq!(explanation.note, "the evaluation was too long to be followed whole");
     assert!(format!("{explanation:?}").len() < 1 << 20);
 }
+
+#[test]
+fn gives_the_title_of_a_rules_metadata() {
+    let rego = "# METADATA\n# title: Readers read\nallow if input.action.name == \"read\"\n\
+                # METADATA\n# title: All of it\n# scope: document\nx := 1";
+    assert_eq!(explain(rego, "{}").fired[0].title, "Readers read");
+    let missed = explain(&rego.replace("\"read\"", "\"write\""), "{}").missed;
+    assert_eq!(missed[0].title, "Readers read");
+}
