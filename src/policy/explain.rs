@@ -21,7 +21,7 @@ mod tests;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, OnceLock, PoisonError, TryLockError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError},
     thread,
     time::{Duration, Instant},
 };
@@ -61,8 +61,11 @@ pub(super) struct Explainer {
     options: Options,
     redaction: OnceLock<Redaction>,
     // `None` before the first explanation. Never on the way of a question that asks for none.
-    prepared: Mutex<Option<Result<Box<Prepared>, String>>>,
+    prepared: Mutex<Option<Ready>>,
 }
+
+/// The engine, or why there is none.
+type Ready = Result<Box<Prepared>, String>;
 
 /// The engine of explanations.
 struct Prepared {
@@ -128,7 +131,7 @@ impl Explainer {
         explanation
     }
 
-    fn turn(&self) -> Option<std::sync::MutexGuard<'_, Option<Result<Box<Prepared>, String>>>> {
+    fn turn(&self) -> Option<MutexGuard<'_, Option<Ready>>> {
         let since = Instant::now();
         loop {
             match self.prepared.try_lock() {
@@ -149,7 +152,7 @@ impl Explainer {
     }
 
     /// Makes the engine, on a thread with the compiler's stack.
-    fn prepare(&self, data: Rego, redaction: &Redaction) -> Result<Box<Prepared>, String> {
+    fn prepare(&self, data: Rego, redaction: &Redaction) -> Ready {
         thread::scope(|scope| {
             let worker = thread::Builder::new().name("explain".to_owned()).stack_size(STACK);
             let worker = worker.spawn_scoped(scope, || self.build(data, redaction));
@@ -161,7 +164,7 @@ impl Explainer {
         })
     }
 
-    fn build(&self, data: Rego, redaction: &Redaction) -> Result<Box<Prepared>, String> {
+    fn build(&self, data: Rego, redaction: &Redaction) -> Ready {
         let refused = |error: anyhow::Error| format!("the policies can't be explained: {}", error.to_string().trim());
         let (program, texts) = instrument::instrument(&self.texts);
         let recorder = Recorder::default();

@@ -69,6 +69,17 @@ pub(super) struct Writer<'a> {
     pub(super) insertions: Vec<Insertion>,
 }
 
+/// A body and the value that it gives.
+struct Defined<'r> {
+    definition: usize,
+    body: Option<&'r Body>,
+    value: Option<&'r Term>,
+    /// Where a value goes that nobody wrote, if one may.
+    after: Option<u32>,
+    /// Whether it is an `else`.
+    otherwise: bool,
+}
+
 /// A condition being written.
 pub(super) struct Writing<'s> {
     pub(super) number: ConditionId,
@@ -133,26 +144,22 @@ impl Writer<'_> {
         // A v0 set `p[x]`: the key is in the place of a reference's part, where nothing may stand for it.
         let value = head.value.as_ref().or(head.key.as_ref().filter(|_| head.contains));
         let wraps = !chained && (value.is_some() || head.key.is_none());
-        self.define(definition, rule.body.as_ref(), value, &scope, &arguments, wraps.then_some(head.span.end), false);
+        let after = wraps.then_some(head.span.end);
+        let defined = Defined { definition, body: rule.body.as_ref(), value, after, otherwise: false };
+        self.define(&defined, &scope, &arguments);
         for otherwise in &rule.otherwise {
             let Else { span, value, body, .. } = otherwise;
             let at = Span { start: span.start, end: span.start + 4 };
             let definition = define(self.program, self.file, at, head);
-            self.define(definition, body.as_ref(), value.as_ref(), &scope, &arguments, Some(at.end), true);
+            let (body, value) = (body.as_ref(), value.as_ref());
+            let defined = Defined { definition, body, value, after: Some(at.end), otherwise: true };
+            self.define(&defined, &scope, &arguments);
         }
     }
 
-    /// Instruments one body and the value that it gives; `after` is where a value goes that nobody wrote, if one may.
-    fn define(
-        &mut self,
-        definition: usize,
-        body: Option<&Body>,
-        value: Option<&Term>,
-        scope: &Scope,
-        arguments: &[String],
-        after: Option<u32>,
-        otherwise: bool,
-    ) {
+    /// Instruments one body and the value that it gives.
+    fn define(&mut self, defined: &Defined<'_>, scope: &Scope, arguments: &[String]) {
+        let Defined { definition, body, value, after, otherwise } = *defined;
         let value_uses = value.map(|term| scope.uses(term, self.names)).unwrap_or_default();
         let constant = value.is_none_or(is_literal) || value_uses.walks;
         // What is constant always holds; but an `else` only where nothing before it did.
@@ -182,7 +189,7 @@ impl Writer<'_> {
                 if !constant && !inner.is_pattern(term, self.names) {
                     let condition =
                         self.condition(number, term.span, Shape::Value, &inner.uses(term, self.names), &inner);
-                    let mut writing = self.writing(condition, &inner, &inner.uses(term, self.names));
+                    let mut writing = Self::writing(condition, &inner, &inner.uses(term, self.names));
                     self.operand(&mut writing, term);
                 }
                 self.close(term.span.end, format!("{behind})"));
@@ -216,7 +223,7 @@ impl Writer<'_> {
     fn expression(&mut self, body: BodyId, expression: &Expr, scope: &Scope) {
         let uses = scope.uses_of(expression, self.names);
         let condition = self.condition(body, expression.span, Shape::Other, &uses, scope);
-        let mut writing = self.writing(condition, scope, &uses);
+        let mut writing = Self::writing(condition, scope, &uses);
         let shape = if uses.walks {
             Shape::Other
         } else {
@@ -269,7 +276,7 @@ impl Writer<'_> {
         self.program.conditions.len() - 1
     }
 
-    fn writing<'s>(&self, number: ConditionId, scope: &'s Scope, uses: &Uses) -> Writing<'s> {
+    fn writing<'s>(number: ConditionId, scope: &'s Scope, uses: &Uses) -> Writing<'s> {
         let locals: Vec<&str> = uses.locals.iter().take(MAX_LOCALS).map(String::as_str).collect();
         Writing { number, locals: format!("[{}]", locals.join(", ")), first: true, scope }
     }
@@ -294,9 +301,10 @@ impl Writer<'_> {
     }
 
     fn open_body(&mut self, body: &Body, begin: &str) {
-        let (at, text) = match body.braces {
-            true => (body.span.start + 1, format!(" {begin}")),
-            false => (body.span.start, format!("{{ {begin}")),
+        let (at, text) = if body.braces {
+            (body.span.start + 1, format!(" {begin}"))
+        } else {
+            (body.span.start, format!("{{ {begin}"))
         };
         self.insertions.push(Insertion { at, closes: false, rank: 0, text });
     }

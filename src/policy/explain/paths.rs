@@ -42,7 +42,9 @@ fn asking(rule: &Rule, module: &Module, names: &Names) -> Asking {
     let values = [rule.head.key.as_ref(), rule.head.value.as_ref()].into_iter().map(|value| (value, None));
     for (value, body) in values.chain([(None, rule.body.as_ref())]).chain(others) {
         let mut scope = scope.clone();
-        body.into_iter().for_each(|body| ask_in(body, &mut scope, names, &mut found));
+        if let Some(body) = body {
+            ask_in(body, &mut scope, names, &mut found);
+        }
         if let Some(value) = value {
             found.asks.extend(below(scope.uses(value, names).paths));
         }

@@ -119,7 +119,9 @@ impl Scope {
                         self.bind_pattern(right, names);
                     }
                     TermKind::Call { arguments, .. } => {
-                        arguments.iter().for_each(|argument| self.bind_pattern(argument, names));
+                        for argument in arguments {
+                            self.bind_pattern(argument, names);
+                        }
                     }
                     _ => {}
                 }
@@ -235,7 +237,9 @@ impl Scope {
             TermKind::Call { function, arguments } => {
                 self.reference(function, names, uses, inside);
                 uses.walks |= matches!(&function.head.kind, TermKind::Var(name) if name == "walk");
-                arguments.iter().for_each(|argument| self.look(argument, names, uses, inside));
+                for argument in arguments {
+                    self.look(argument, names, uses, inside);
+                }
             }
             TermKind::Infix { left, right, .. } => {
                 each(left);

@@ -252,10 +252,8 @@ impl<'a> Story<'a> {
                 }
                 // A function that held for other arguments, or another definition that gave the value: no cause.
                 (_, Some(_)) if some_held && info.kind != Kind::Partial => {}
-                (_, Some(missed)) => {
-                    if self.miss(definition, run, missed, chain, depth) {
-                        found = if some_held { Found::Part } else { Found::All };
-                    }
+                (_, Some(missed)) if self.miss(definition, run, missed, chain, depth) => {
+                    found = if some_held { Found::Part } else { Found::All };
                 }
                 _ => {}
             }

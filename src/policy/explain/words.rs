@@ -37,13 +37,10 @@ pub(super) fn sentence(condition: &Condition, text: &str, operands: &[Said<'_>],
             format!("{} is {}", expression(operands, 0, text), quoted(shown, true))
         }
         (Shape::Each, Some("[]" | "{}")) => format!("{} is empty", expression(operands, 0, text)),
-        (Shape::Each, Some(shown)) if !shown.starts_with(['[', '{']) => {
+        (Shape::Each | Shape::Every(_), Some(shown)) if !shown.starts_with(['[', '{']) => {
             format!("{} is {}, which has no elements", expression(operands, 0, text), quoted(shown, true))
         }
         (Shape::Each, Some(_)) => format!("no element of {} fits", expression(operands, 0, text)),
-        (Shape::Every(_), Some(shown)) if !shown.starts_with(['[', '{']) => {
-            format!("{} is {}, which has no elements", expression(operands, 0, text), quoted(shown, true))
-        }
         (Shape::Every(_), _) => "it does not hold for every element".to_owned(),
         (Shape::Assign, Some(shown)) => format!("{} does not fit the pattern", quoted(shown, true)),
         _ => "nothing fits it".to_owned(),
