@@ -32,7 +32,9 @@ pub(super) fn text(explanation: &Explanation) -> String {
     // What was missed and what held says more, and has the values; JSON has both.
     if missed.is_empty() && fired.is_empty() && !rules.is_empty() {
         out.push_str("  rules:\n");
-        rules.iter().for_each(|outcome| rule(&mut out, outcome));
+        for outcome in rules {
+            rule(&mut out, outcome);
+        }
     }
     if !note.is_empty() {
         line(&mut out, 2, &format!("note: {note}"));
