@@ -76,6 +76,8 @@ struct Prepared {
     layout: Arc<Layout>,
     /// What hidden places of the data hold.
     secrets: Secrets,
+    /// Files that can't be instrumented.
+    left_out: Vec<Arc<str>>,
 }
 
 /// What is explained.
@@ -170,7 +172,7 @@ impl Explainer {
         let recorder = Recorder::default();
         let mut engine = Engine::blank(self.options);
         recorder.install(&mut engine).map_err(refused)?;
-        let texts = self.lowered(texts);
+        let (texts, left_out) = self.lowered(texts);
         for (path, text) in self.texts.iter().flat_map(|(path, _)| texts.sources(path)) {
             engine.add_policy(path.to_owned(), text.to_owned()).map_err(refused)?;
         }
@@ -179,13 +181,14 @@ impl Explainer {
         let index = Index::new(engine.get_modules(), &texts);
         let engine = Engine::prepare(engine).map_err(refused)?;
         let layout = Arc::new(program.layout());
-        Ok(Box::new(Prepared { engine, index, recorder, program, layout, secrets }))
+        Ok(Box::new(Prepared { engine, index, recorder, program, layout, secrets, left_out }))
     }
 }
 
 impl Explainer {
     /// The texts that regorus reads. A file that is none any more with reports in it stays as its author wrote it.
-    fn lowered(&self, instrumented: Vec<String>) -> Texts {
+    fn lowered(&self, instrumented: Vec<String>) -> (Texts, Vec<Arc<str>>) {
+        let mut left_out = Vec::new();
         let mut modules: Vec<Module> = self
             .texts
             .iter()
@@ -193,6 +196,10 @@ impl Explainer {
             .map(|((path, _), text)| Module { path: path.to_string(), text })
             .collect();
         for (module, (path, text)) in modules.iter_mut().zip(self.texts.iter()) {
+            if text.module.is_none() || text.written.contains(record::PREFIX) {
+                left_out.push(Arc::clone(path));
+                continue;
+            }
             let mut faults = Vec::new();
             let read = lowering::lower(&[&*module], self.options, &mut faults).texts;
             let mut engine = Engine::blank(self.options);
@@ -200,9 +207,10 @@ impl Explainer {
             if !faults.is_empty() || read.sources(&module.path).any(refused) {
                 tracing::debug!(%path, "not instrumented");
                 module.text = text.written.to_string();
+                left_out.push(Arc::clone(path));
             }
         }
-        lowering::lower(&modules.iter().collect::<Vec<_>>(), self.options, &mut Vec::new()).texts
+        (lowering::lower(&modules.iter().collect::<Vec<_>>(), self.options, &mut Vec::new()).texts, left_out)
     }
 }
 
@@ -248,6 +256,9 @@ impl Prepared {
         if failed.is_empty() && record.cut {
             "the evaluation was too long to be followed whole".clone_into(&mut failed);
         }
+        if failed.is_empty() && !self.left_out.is_empty() {
+            failed = format!("not told of are the rules of {}", self.left_out.join(", "));
+        }
         Explanation { rules: Vec::new(), fired, missed, note: failed }
     }
 }
@@ -276,7 +287,7 @@ fn outcomes(
             path.insert(0, "data".to_owned());
             let value = match engine.rule(&rule.name, budget) {
                 Ok(Rego::Undefined) => Ok(None),
-                Ok(_) if shower.redaction.hides_path(&path) => Ok(Some(Shower::hidden())),
+                Ok(_) if shower.redaction.hides_path(&path, path.len()) => Ok(Some(Shower::hidden())),
                 Ok(value) => Ok(Some(shower.json(&value, MAX_VALUE))),
                 Err(Failure::Budget) => Err("no time left to ask it".to_owned()),
                 Err(Failure::Error(error)) => Err(shower.text(error.to_string().trim().to_owned())),

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     insert::{Insertion, apply},
     paths::{path_of, rules_of, title},
-    program::{BodyInfo, Condition, Definition, File, Kind, Program, Shape},
+    program::{ARGUMENTS, BodyInfo, Condition, Definition, File, Kind, Program, Shape},
     record::{BodyId, ConditionId, ENTER, HELD, NEAR, PREFIX},
     scope::{Names, Scope, Uses, package},
 };
@@ -117,6 +117,8 @@ impl Writer<'_> {
                 arguments.push(name.clone());
             }
         }
+        let source: Vec<String> = std::iter::once(ARGUMENTS.to_owned()).chain(names.iter().cloned()).collect();
+        scope.come_from(&source);
         let title = title(self.module, rule);
         let define = |program: &mut Program, file: usize, span: Span, head: &Head| {
             program.definitions.push(Definition {
@@ -127,6 +129,7 @@ impl Writer<'_> {
                 kind,
                 function: head.arguments.is_some(),
                 arguments: arguments.clone(),
+                argument_source: source.clone(),
                 body: None,
                 value_paths: Vec::new(),
                 value_sources: Vec::new(),
@@ -261,6 +264,12 @@ impl Writer<'_> {
 
     fn condition(&mut self, body: BodyId, span: Span, shape: Shape, uses: &Uses, scope: &Scope) -> ConditionId {
         let locals: Vec<String> = uses.locals.iter().take(MAX_LOCALS).cloned().collect();
+        for path in &uses.paths {
+            if let Some((_, function)) = path.split_first().filter(|(root, _)| *root == "data") {
+                let sources = uses.sources.iter().filter(|source| *source != path).cloned();
+                self.program.called_with.entry(function.to_vec()).or_default().extend(sources);
+            }
+        }
         self.program.conditions.push(Condition {
             body,
             file: self.file,

@@ -23,7 +23,12 @@ pub(super) struct Program {
     pub(super) conditions: Vec<Condition>,
     /// The definitions of each rule, by its path below `data`, in the order of files and lines.
     pub(super) rules: BTreeMap<Vec<String>, Vec<DefinitionId>>,
+    /// The sources of what a function is called with, by its path below `data`.
+    pub(super) called_with: BTreeMap<Vec<String>, BTreeSet<Vec<String>>>,
 }
+
+/// The root of a path that stands for what a function is called with.
+pub(super) const ARGUMENTS: &str = "arguments";
 
 /// A file as its author wrote it.
 #[derive(Debug)]
@@ -53,6 +58,8 @@ pub(super) struct Definition {
     pub(super) function: bool,
     /// What names its arguments, where a name does.
     pub(super) arguments: Vec<String>,
+    /// The path that stands for them.
+    pub(super) argument_source: Vec<String>,
     /// `None` where nothing of it was instrumented: a constant, which always holds.
     pub(super) body: Option<BodyId>,
     /// The paths that its value reads.

@@ -85,10 +85,15 @@ impl fmt::Display for Redaction {
 }
 
 impl Redaction {
-    /// Whether what is read at a path is hidden.
-    pub(super) fn hides_path(&self, path: &[String]) -> bool {
+    /// Whether what is read at a path is hidden. The first `rule` names are those of a rule, and hidden only where they
+    /// are a hidden name as a whole: a rule `valid_token` is no token.
+    pub(super) fn hides_path(&self, path: &[String], rule: usize) -> bool {
         self.paths.iter().any(|hidden| path.starts_with(hidden))
-            || path.iter().skip(1).any(|part| self.hides_name(part) != Named::No)
+            || path.iter().enumerate().skip(1).any(|(number, part)| match self.hides_name(part) {
+                Named::No => false,
+                Named::Exactly => true,
+                Named::AtItsEnd => number >= rule,
+            })
     }
 
     fn hides_name(&self, name: &str) -> Named {

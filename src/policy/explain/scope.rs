@@ -78,6 +78,11 @@ impl Scope {
         self.bind_all(found);
     }
 
+    /// Says where the values of all that is bound come from.
+    pub(super) fn come_from(&mut self, source: &[String]) {
+        self.made_of = self.bound.iter().map(|name| (name.clone(), vec![source.to_vec()])).collect();
+    }
+
     /// Says that a name is local from here on, without a value yet.
     pub(super) fn declare(&mut self, name: &str) {
         self.declared.insert(name.to_owned());

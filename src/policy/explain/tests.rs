@@ -192,16 +192,19 @@ fn hides_secrets_wherever_they_turn_up() {
         "sprintf(\"%s!\", [input.context.password]) == \"x\"",
         "x := split(input.context.password, \"t\")\nx == 1",
         "secret_of(input.context.password) == 1",
+        "first_of(input.context.password) == 1",
+        "through(input.context.password) == 1",
         "held == 1",
         "input.context.part == 1",
         "count(input.context.password) == 99",
     ] {
         let rego = format!(
             "allow if {{\n{body}\n}}\nsecret_of(s) := t if {{\nt := concat(\"-\", [s, s])\n}}\n\
+             first_of(s) := t if {{\nt := substring(s, 0, 4)\ncount(t) != 4\n}}\nthrough(s) := first_of(s)\n\
              held := x if {{\nx := lower(input.context.password)\n}}"
         );
         let said = said(&rego, context);
-        for secret in ["hunter22", "HUNTER22", "s3cr3t", "cdefghijkl", "\"hun"] {
+        for secret in ["hunt", "HUNTER22", "s3cr3t", "cdefghijkl", "\"hun"] {
             assert!(!said.contains(secret), "{secret} of {body}: {said}");
         }
         assert!(said.contains("[redacted]"), "{body}: {said}");
@@ -226,6 +229,7 @@ fn an_explanation_that_fails_leaves_the_verdict() {
     let explanation = explain("verdict__seen := 1\nallow if input.context.n == verdict__seen", r#"{"n": 1}"#);
     assert!(explanation.fired.is_empty() && explanation.missed.is_empty());
     assert_eq!(explanation.rules.len(), 2);
+    assert_eq!(explanation.note, "not told of are the rules of p.rego");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One definition and its conditions as they are shown, with their values.
 
 use super::{
-    program::{Condition, DefinitionId, Shape},
+    program::{ARGUMENTS, Condition, DefinitionId, Shape},
     record::{Run, Step},
     redact::Shower,
     story::Story,
@@ -46,9 +46,10 @@ impl Story<'_> {
             let value = self.value(value, &info.value_sources);
             Seen { expression: info.rule.to_string(), value: Some(value) }
         });
+        let sources = [info.argument_source.clone()];
         let arguments = info.arguments.iter().zip(&run.arguments);
         let arguments: Vec<Seen> = arguments
-            .map(|(name, value)| Seen { expression: name.clone(), value: Some(self.shower.json(value, MAX_VALUE)) })
+            .map(|(name, value)| Seen { expression: name.clone(), value: Some(self.value(value, &sources)) })
             .collect();
         let count = u32::try_from(conditions.len()).unwrap_or(u32::MAX);
         RuleTrace {
@@ -154,12 +155,23 @@ impl Story<'_> {
         if let Some(known) = self.hidden.get(path) {
             return *known;
         }
-        if self.shower.redaction.hides_path(path) || depth > MAX_DEPTH {
+        if depth > MAX_DEPTH {
             return true;
         }
-        self.hidden.insert(path.to_vec(), false);
         let program = self.program;
-        let definitions = program.rule(path).map(|(_, definitions)| definitions).unwrap_or_default();
+        self.hidden.insert(path.to_vec(), false);
+        if path.first().is_some_and(|root| root == ARGUMENTS) {
+            let sources = program.called_with.get(path.get(1..).unwrap_or_default());
+            let hidden = sources.is_some_and(|sources| sources.iter().any(|source| self.hides(source, depth + 1)));
+            self.hidden.insert(path.to_vec(), hidden);
+            return hidden;
+        }
+        let rule = program.rule(path);
+        if self.shower.redaction.hides_path(path, rule.map_or(0, |(name, _)| name.len() + 1)) {
+            self.hidden.insert(path.to_vec(), true);
+            return true;
+        }
+        let definitions = rule.map(|(_, definitions)| definitions).unwrap_or_default();
         let hidden = definitions.iter().filter_map(|number| program.definitions.get(*number)).any(|info| {
             // What a rule is true or false for is no secret, but what it hands on is, where it handed on something.
             let held = info.body.is_none_or(|body| self.record.runs(body).iter().any(|run| run.held.is_some()));
