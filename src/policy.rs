@@ -16,6 +16,7 @@ mod lint;
 mod lowering;
 mod paths;
 mod pool;
+mod reasons;
 mod rego;
 mod rejection;
 mod snapshot;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 pub use builtins::{Hosts, InvalidHost, Network, NetworkSettings};
 pub use compile::Options;
+pub use explain::{InvalidRedaction, Redaction};
 pub use fault::{Fault, Faults, printable};
 pub use snapshot::{Size, Snapshot};
 
@@ -45,6 +47,8 @@ pub struct Config {
     pub evaluation_budget: Duration,
     /// What policies may ask of the network.
     pub network: NetworkSettings,
+    /// The values that explanations hide.
+    pub redact: Redaction,
 }
 
 impl Default for Config {
@@ -54,6 +58,7 @@ impl Default for Config {
             rego_v0: false,
             evaluation_budget: Duration::from_millis(50),
             network: NetworkSettings::default(),
+            redact: Redaction::default(),
         }
     }
 }

@@ -69,6 +69,11 @@ impl Engine {
         self.set_input(self.names.input(query));
     }
 
+    /// What is asked about.
+    pub(super) fn input(&self) -> &Rego {
+        &self.input
+    }
+
     /// Sets any input.
     pub(super) fn set_input(&mut self, input: Rego) {
         self.input = input.clone();
@@ -79,7 +84,7 @@ impl Engine {
     pub(super) fn rule(&mut self, path: &str, budget: &mut Budget) -> Result<Rego, Failure> {
         let _query = builtins::Query::begin();
         let value = budget.run(|limit| {
-            self.within(limit, |engine| engine.eval_rule(path.to_owned())).map_err(|failure| match failure {
+            self.attempt(path, limit).map_err(|failure| match failure {
                 Failure::Budget => budget::Failure::Time,
                 Failure::Error(error) => budget::Failure::Other(error),
             })
@@ -88,6 +93,11 @@ impl Engine {
             budget::Failure::Time => Failure::Budget,
             budget::Failure::Other(error) => Failure::Error(error),
         })
+    }
+
+    /// The value of the rule at `path`, in one attempt of at most `limit`.
+    pub(super) fn attempt(&mut self, path: &str, limit: Duration) -> Result<Rego, Failure> {
+        self.within(limit, |engine| engine.eval_rule(path.to_owned()))
     }
 
     /// The lines, by file, that asking these rules reaches.

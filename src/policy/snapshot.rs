@@ -13,10 +13,11 @@ use super::{
     compile::{self, Compiled, Options},
     contract::{self, InvalidDecision},
     engine::{Engine, Failure},
-    explain,
+    explain::{self, Explainer, Redaction},
     fault::Faults,
     index::{Entry, Index, Package, RuleInfo},
     pool::Pool,
+    reasons::Reasons,
     rejection,
     text::Texts,
 };
@@ -31,6 +32,8 @@ pub struct Snapshot {
     evaluators: Pool<(Engine, Index)>,
     // For whoever asks about the snapshot; each evaluator has its own.
     index: Index,
+    explainer: Explainer,
+    reasons: Reasons,
     // For the places of errors.
     texts: Arc<Texts>,
     modules: usize,
@@ -55,6 +58,8 @@ impl Snapshot {
         Ok(Self {
             revision: Revision { sequence, digest: bundle.digest },
             index,
+            explainer: Explainer::new(Arc::clone(&texts), options),
+            reasons: Reasons::new(&texts),
             texts,
             modules: bundle.modules.len(),
             bytes: bundle.size(),
@@ -66,6 +71,11 @@ impl Snapshot {
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.revision.digest
+    }
+
+    /// Hides these values in explanations, instead of those that are hidden by default.
+    pub fn redact(&self, redaction: Redaction) {
+        self.explainer.redact(redaction);
     }
 
     /// The packages that can be asked, in order.
@@ -100,7 +110,7 @@ impl Evaluator for Snapshot {
             return Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None);
         };
         let answer = catch_unwind(AssertUnwindSafe(|| {
-            let verdict = answer(engine, index, &self.texts, query, entry, time);
+            let verdict = answer(engine, index, self, query, entry, time);
             for line in engine.take_prints() {
                 // As a quoted value: a policy that prints its input must not be able to forge lines of the log.
                 tracing::debug!(target: "verdict::print", printed = ?line);
@@ -115,7 +125,15 @@ impl Evaluator for Snapshot {
     }
 }
 
-fn answer(engine: &mut Engine, index: &Index, texts: &Texts, query: &Query, entry: &EntryPoint, time: Time) -> Verdict {
+fn answer(
+    engine: &mut Engine,
+    index: &Index,
+    snapshot: &Snapshot,
+    query: &Query,
+    entry: &EntryPoint,
+    time: Time,
+) -> Verdict {
+    let Snapshot { texts, explainer, reasons, .. } = snapshot;
     let Time { budget: granted, patience } = time;
     let budget = Budget::new(granted, patience);
     let Some(found) = index.entry(entry) else {
@@ -123,7 +141,7 @@ fn answer(engine: &mut Engine, index: &Index, texts: &Texts, query: &Query, entr
         return contract::no_decision(message);
     };
     engine.ask(query);
-    let mut asked = Asked { engine, index, texts, granted, budget };
+    let mut asked = Asked { engine, index, texts, reasons, granted, budget };
     let mut verdict = match found {
         Entry::Rule(rule) => asked.rule(rule),
         Entry::Package(package) => asked.package(package),
@@ -134,7 +152,8 @@ fn answer(engine: &mut Engine, index: &Index, texts: &Texts, query: &Query, entr
     });
     if query.explain {
         let left = asked.budget;
-        verdict.explanation = Some(explain::explain(engine, index, entry, left));
+        let asked = explain::Asked { query, entry, effect: verdict.effect };
+        verdict.explanation = Some(Box::new(explainer.explain(engine, index, &asked, left)));
     }
     verdict
 }
@@ -144,6 +163,7 @@ struct Asked<'a> {
     engine: &'a mut Engine,
     index: &'a Index,
     texts: &'a Texts,
+    reasons: &'a Reasons,
     granted: Duration,
     budget: Budget,
 }
@@ -153,6 +173,9 @@ impl Asked<'_> {
         let decided =
             self.value(rule).and_then(|value| contract::verdict(&value).map_err(|error| invalid(rule, &error)));
         let mut verdict = decided.unwrap_or_else(|verdict| *verdict);
+        if verdict.effect == Effect::Deny && gives_none(&verdict) {
+            self.annotated(&mut verdict, rule);
+        }
         if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
             let message = format!("`{}` is false and gives no reason", rule.name);
             verdict.reasons.push(Reason::new(code::POLICY_DENIED, message));
@@ -181,6 +204,7 @@ impl Asked<'_> {
         if let Some(deny_rule) = rule("deny") {
             let value = self.value(deny_rule)?;
             if let Some(mut reasons) = contract::deny(&value).map_err(|error| invalid(deny_rule, &error))? {
+                self.reasons.complete(&mut reasons, deny_rule);
                 if reasons.is_empty() {
                     reasons.push(Reason::new(code::POLICY_DENIED, format!("`{}` is true", deny_rule.name)));
                 }
@@ -196,6 +220,9 @@ impl Asked<'_> {
                 contract::member(&mut verdict, name, &value).map_err(|error| invalid(member_rule, &error))?;
                 self.place(verdict.reasons.get_mut(known..).unwrap_or_default(), member_rule);
             }
+        }
+        if verdict.effect == Effect::Deny && gives_none(&verdict) {
+            self.annotated(&mut verdict, allow_rule);
         }
         if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
             verdict.reasons.push(Reason::new(code::POLICY_DENIED, format!("`{}` is false", allow_rule.name)));
@@ -220,6 +247,15 @@ impl Asked<'_> {
         })
     }
 
+    /// Gives a deny the reasons that METADATA gives to the rules for which it is one.
+    fn annotated(&mut self, verdict: &mut Verdict, rule: &RuleInfo) {
+        let Self { engine, reasons, budget, .. } = self;
+        let found = reasons.of_deny(&rule.parts, &mut |name| engine.rule(name, budget).ok());
+        if !found.is_empty() {
+            verdict.reasons = found;
+        }
+    }
+
     /// Says of each reason that does not say it yet which rule gave it.
     fn place(&self, reasons: &mut [Reason], asked: &Arc<RuleInfo>) {
         for reason in reasons.iter_mut().filter(|reason| reason.rule.is_none()) {
@@ -230,6 +266,11 @@ impl Asked<'_> {
             }
         }
     }
+}
+
+/// Whether the policy gave a deny no reason of its own.
+fn gives_none(verdict: &Verdict) -> bool {
+    verdict.reasons.iter().all(|reason| reason.code == code::NO_DECISION)
 }
 
 fn invalid(rule: &RuleInfo, error: &InvalidDecision) -> Box<Verdict> {
