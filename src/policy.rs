@@ -12,6 +12,8 @@ mod explain;
 mod fault;
 mod gate;
 mod index;
+mod isolation;
+mod meter;
 mod pool;
 mod rejection;
 mod snapshot;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 pub use compile::Options;
 pub use fault::{Fault, Faults, printable};
+pub use isolation::{Figures as IsolationFigures, figures as isolation_figures};
 pub use snapshot::{Size, Snapshot};
 
 use crate::decision::EntryPoint;

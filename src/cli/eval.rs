@@ -98,7 +98,7 @@ fn decide(args: &Args, bundle: &Bundle, query: &Query) -> anyhow::Result<ExitCod
     let budget = Duration::from_millis(args.timeout_ms);
     let decider = Decider::new(policy::Config::default().default_policy, budget);
     decider.publish(Arc::new(snapshot));
-    let verdict = decider.decide(query, budget).context("there is nothing to decide on")?;
+    let verdict = decider.decide_blocking(query, budget).context("there is nothing to decide on")?;
     if args.json {
         say(&format!("{:#}", verdict_text::json(&verdict)));
     } else {

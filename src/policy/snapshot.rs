@@ -1,5 +1,7 @@
 //! One immutable set of policies and data, and its answers.
 
+mod apart;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -8,26 +10,37 @@ use std::{
 
 use regorus::Value as Rego;
 
+use self::apart::Apart;
 use super::{
-    budget::Budget,
+    budget::{Budget, Spent},
     compile::{self, Compiled, Options},
     contract::{self, InvalidDecision},
     engine::{Engine, Failure},
     explain,
     fault::Faults,
     index::{Entry, Index, Package, RuleInfo},
+    meter::{self, Limit, Place, Stop},
     pool::Pool,
     rejection,
 };
 use crate::{
     bundle::Bundle,
-    decision::{Digest, Effect, EntryPoint, Evaluator, Query, Reason, Revision, SourcePosition, Time, Verdict, code},
+    decision::{
+        Digest, Effect, EntryPoint, Evaluator, Pending, Query, Reason, Revision, SourcePosition, Time, Verdict, code,
+    },
 };
+
+/// The largest value of a rule that becomes an answer, in the meter's weight: 4 MiB of text, or 65,536 nodes.
+const MAX_RESULT: Limit = Limit { weight: 1 << 16, depth: 1_000 };
+
+/// The largest value that becomes an answer on a thread that serves others.
+const MAX_RESULT_INLINE: Limit = Limit { weight: 1 << 13, depth: 128 };
 
 /// Policies and data, compiled, with an evaluator for each thread that asks.
 pub struct Snapshot {
     revision: Revision,
     evaluators: Pool<(Engine, Index)>,
+    apart: Apart,
     // For whoever asks about the snapshot; each evaluator has its own.
     index: Index,
     modules: usize,
@@ -48,8 +61,12 @@ pub struct Size {
 impl Snapshot {
     /// Compiles `bundle` into the snapshot with that sequence number, or says everything that is wrong with it.
     pub fn compile(bundle: &Bundle, sequence: u64, options: Options) -> Result<Self, Faults> {
-        let Compiled { engines, index } = compile::compile(bundle, options)?;
+        // One more, for the questions that take long.
+        let evaluators = options.evaluators.max(1).saturating_add(1);
+        let Compiled { mut engines, index } = compile::compile(bundle, Options { evaluators, ..options })?;
+        let Some((engine, own_index)) = engines.pop() else { return Err(Faults(Vec::new())) };
         Ok(Self {
+            apart: Apart::new(engine, own_index, bundle),
             revision: Revision { sequence, digest: bundle.digest },
             index,
             modules: bundle.modules.len(),
@@ -88,42 +105,85 @@ impl Evaluator for Snapshot {
         self.revision
     }
 
-    fn evaluate(&self, query: &Query, entry: &EntryPoint, time: Time) -> Verdict {
+    fn attempt(&self, query: &Query, entry: &EntryPoint, time: Time) -> Option<Verdict> {
+        if self.apart.takes(query, entry) {
+            return None;
+        }
         let Some(mut loan) = self.evaluators.take(time.patience) else {
-            return Verdict::deny_for(code::BUDGET_EXCEEDED, "no evaluator was free within the time granted", None);
+            return Some(Spent::Queue.deny("no evaluator was free within the time granted", None));
         };
         let Some((engine, index)) = loan.get() else {
-            return Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None);
+            return Some(Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None));
         };
-        let answer = catch_unwind(AssertUnwindSafe(|| {
-            let verdict = answer(engine, index, query, entry, time);
-            for line in engine.take_prints() {
-                // As a quoted value: a policy that prints its input must not be able to forge lines of the log.
-                tracing::debug!(target: "verdict::print", printed = ?line);
-            }
-            verdict
-        }));
-        answer.unwrap_or_else(|_| {
-            engine.reset();
-            let message = format!("evaluation of `{entry}` panicked; the log names the place");
-            Verdict::deny_for(code::INTERNAL_ERROR, message, None)
-        })
+        engine.put(Place::Inline);
+        let budget = Budget::slice(time.patience);
+        answer(engine, index, query, entry, time.budget, budget).map_or_else(
+            |Unanswered { late }| {
+                if late {
+                    self.apart.keep(entry);
+                }
+                None
+            },
+            Some,
+        )
+    }
+
+    fn isolate(&self, query: Query, entry: &EntryPoint, time: Time) -> Pending {
+        self.apart.ask(query, entry, time)
     }
 }
 
-fn answer(engine: &mut Engine, index: &Index, query: &Query, entry: &EntryPoint, time: Time) -> Verdict {
-    let Time { budget: granted, patience } = time;
-    let budget = Budget::new(granted, patience);
+/// A question that has no answer yet, and must be put again elsewhere.
+struct Unanswered {
+    /// Whether it held its thread for much longer than it may.
+    late: bool,
+}
+
+/// The answer of one evaluator. Whatever it panics on is a deny.
+fn answer(
+    engine: &mut Engine,
+    index: &Index,
+    query: &Query,
+    entry: &EntryPoint,
+    granted: Duration,
+    budget: Budget,
+) -> Result<Verdict, Unanswered> {
+    let answer = catch_unwind(AssertUnwindSafe(|| {
+        let verdict = verdict(engine, index, query, entry, granted, budget);
+        for line in engine.take_prints() {
+            // As a quoted value: a policy that prints its input must not be able to forge lines of the log.
+            tracing::debug!(target: "verdict::print", printed = ?line);
+        }
+        verdict
+    }));
+    answer.unwrap_or_else(|_| {
+        engine.reset();
+        let message = format!("evaluation of `{entry}` panicked; the log names the place");
+        Ok(Verdict::deny_for(code::INTERNAL_ERROR, message, None))
+    })
+}
+
+fn verdict(
+    engine: &mut Engine,
+    index: &Index,
+    query: &Query,
+    entry: &EntryPoint,
+    granted: Duration,
+    budget: Budget,
+) -> Result<Verdict, Unanswered> {
     let Some(found) = index.entry(entry) else {
         let message = format!("`{entry}` is no rule, and no package with a rule `decision` or `allow`");
-        return contract::no_decision(message);
+        return Ok(contract::no_decision(message));
     };
     engine.ask(query);
-    let mut asked = Asked { engine, index, granted, budget };
+    let mut asked = Asked { engine, index, granted, budget, unanswered: None };
     let mut verdict = match found {
         Entry::Rule(rule) => asked.rule(rule),
         Entry::Package(package) => asked.package(package),
     };
+    if let Some(unanswered) = asked.unanswered {
+        return Err(unanswered);
+    }
     verdict.entry_point = Some(match found {
         Entry::Rule(rule) => Arc::clone(&rule.name),
         Entry::Package(package) => Arc::clone(&package.name),
@@ -132,7 +192,7 @@ fn answer(engine: &mut Engine, index: &Index, query: &Query, entry: &EntryPoint,
         let left = asked.budget;
         verdict.explanation = Some(explain::explain(engine, index, entry, left));
     }
-    verdict
+    Ok(verdict)
 }
 
 /// A question being put to the rules of an entry point.
@@ -141,6 +201,8 @@ struct Asked<'a> {
     index: &'a Index,
     granted: Duration,
     budget: Budget,
+    // Set where it must be put again elsewhere; the verdict is then none.
+    unanswered: Option<Unanswered>,
 }
 
 impl Asked<'_> {
@@ -200,19 +262,44 @@ impl Asked<'_> {
     }
 
     fn value(&mut self, rule: &RuleInfo) -> Result<Rego, Box<Verdict>> {
-        self.engine.rule(&rule.name, &mut self.budget).map_err(|failure| {
-            Box::new(match failure {
-                Failure::Budget => {
+        let position = || Some(rule.position.clone());
+        let failure = match self.engine.rule(&rule.name, &mut self.budget) {
+            Ok(value) => return self.small(value, rule),
+            Err(failure) => failure,
+        };
+        Err(Box::new(match failure {
+            Failure::Budget => match self.engine.stop() {
+                Some(Stop::Spent(spent, cause)) => spent.deny(format!("`{}`: {cause}", rule.name), position()),
+                _ if self.engine.place() == Place::Inline => {
+                    self.unanswered = Some(Unanswered { late: self.budget.is_late() });
+                    Verdict::default()
+                }
+                _ => {
                     let message = format!("`{}` took longer than the {:?} that it may", rule.name, self.granted);
-                    Verdict::deny_for(code::BUDGET_EXCEEDED, message, Some(rule.position.clone()))
+                    Spent::WallClock.deny(message, position())
                 }
-                Failure::Error(error) => {
-                    let fault = rejection::fault_of(&error, code::EVALUATION_ERROR, &std::collections::BTreeMap::new());
-                    let message = format!("`{}`: {}", rule.name, fault.cause);
-                    Verdict::deny_for(code::EVALUATION_ERROR, message, fault.position.or(Some(rule.position.clone())))
-                }
-            })
-        })
+            },
+            Failure::Error(error) => {
+                let fault = rejection::fault_of(&error, code::EVALUATION_ERROR, &std::collections::BTreeMap::new());
+                let message = format!("`{}`: {}", rule.name, fault.cause);
+                Verdict::deny_for(code::EVALUATION_ERROR, message, fault.position.or(position()))
+            }
+        }))
+    }
+
+    /// The value, if it is not too large for an answer.
+    fn small(&mut self, value: Rego, rule: &RuleInfo) -> Result<Rego, Box<Verdict>> {
+        let inline = self.engine.place() == Place::Inline;
+        let Err(spent) = meter::weigh(&value, if inline { MAX_RESULT_INLINE } else { MAX_RESULT }) else {
+            return Ok(value);
+        };
+        if inline {
+            self.unanswered = Some(Unanswered { late: false });
+            return Err(Box::default());
+        }
+        let spent = if spent == Spent::Stack { spent } else { Spent::ResultSize };
+        let message = format!("the value of `{}` is too large for an answer", rule.name);
+        Err(Box::new(spent.deny(message, Some(rule.position.clone()))))
     }
 
     /// Says of each reason that does not say it yet which rule gave it.
