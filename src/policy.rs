@@ -13,13 +13,17 @@ mod fault;
 mod gate;
 mod index;
 mod isolation;
+mod lint;
+mod lowering;
 mod meter;
 mod pool;
+mod rego;
 mod rejection;
 mod snapshot;
 mod statements;
 mod syntax;
 pub mod testing;
+mod text;
 mod value;
 
 use std::time::Duration;

@@ -221,8 +221,7 @@ mod tests {
 
     #[test]
     fn gives_a_deny_without_reasons_one() {
-        for verdict in
-            [decide(|| Some(Verdict::default()), || panic!("not asked")), decide(|| None, Verdict::default)]
+        for verdict in [decide(|| Some(Verdict::default()), || panic!("not asked")), decide(|| None, Verdict::default)]
         {
             assert_eq!(verdict.reasons[0].code, code::POLICY_DENIED);
         }

@@ -1,7 +1,7 @@
 //! Any Rego query on a policy set, for people who try things out. Questions never come this way: they name an entry
 //! point, and no text of theirs is read as Rego.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
 use regorus::{
     Value as Rego,
@@ -12,7 +12,8 @@ use super::{
     compile::{self, Options},
     engine::{Engine, Failure},
     fault::{Fault, Faults},
-    rejection,
+    lowering, rejection,
+    text::{Text, Texts},
 };
 use crate::bundle::{Bundle, Module};
 
@@ -74,9 +75,13 @@ pub fn query(
     let input = input.value(budget).map_err(one)?;
     let options = Options { evaluators: 1, tests: true, ..options };
     let rego_v0 = options.rego_v0;
-    let mut engine = compile::compile(bundle, options)?.engines.into_iter().map(|(engine, _)| engine);
+    let compiled = compile::compile(bundle, options)?;
+    let mut engine = compiled.engines.into_iter().map(|(engine, _)| engine);
     gate(bundle, options, query)?;
-    if loses_results(rego_v0, query) {
+    let module = Module { path: FILE.to_owned(), text: query.to_owned() };
+    let lowered = lowering::lower_query(query)
+        .map_err(|errors| Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect()))?;
+    if loses_results(rego_v0, &lowered.text) {
         let fault = Fault::new("rego_unsupported", "`some … in` beside other expressions loses results here");
         return Err(one(fault.help("put it into a comprehension: `[x | some x in …; …]`").at(FILE, query, 1, 1, 1)));
     }
@@ -86,13 +91,14 @@ pub fn query(
     if let Some(input) = input {
         engine.set_input(input);
     }
-    let results = engine.query(query, budget).map_err(|failure| {
+    let results = engine.query(&lowered.text, budget).map_err(|failure| {
         one(match failure {
             Failure::Budget => Fault::new("budget_exceeded", format!("the query took longer than {budget:?}")),
             Failure::Error(error) => {
-                let mut texts = BTreeMap::from([("<query.rego>", query)]);
-                texts.extend(bundle.modules.iter().map(|module| (module.path.as_str(), module.text.as_str())));
-                rejection::fault_of(&error, "rego_error", &texts)
+                let text = Text { written: query.into(), module: None, lowered };
+                let mut texts = Texts::default();
+                texts.insert("<query.rego>", text);
+                texts.relocated(compiled.texts.relocated(rejection::fault_of(&error, "rego_error", &compiled.texts)))
             }
         })
     })?;

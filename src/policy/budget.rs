@@ -72,9 +72,9 @@ impl Budget {
         Self { left: time, deadline, slice: false, late: false }
     }
 
-    /// As long as an evaluation may hold a thread that serves others.
-    pub(super) fn slice(patience: Duration) -> Self {
-        Self { slice: true, ..Self::new(slice::length(), patience) }
+    /// As long as an evaluation may hold a thread that serves others; `time` at most.
+    pub(super) fn slice(time: Duration) -> Self {
+        Self { slice: true, ..Self::new(slice::length().min(time), time) }
     }
 
     /// Whether a slice ended much later than it should have.

@@ -5,6 +5,7 @@
 //! halts the evaluation.
 
 mod bounds;
+mod lowered;
 
 pub(super) use bounds::has_huge_exponent;
 
@@ -45,7 +46,7 @@ pub(super) struct Function {
 }
 
 /// The families, the first that has a name defines it.
-const FAMILIES: &[&[Function]] = &[];
+const FAMILIES: &[&[Function]] = &[lowered::ALL];
 
 /// Built-ins that regorus itself must call: it treats them by their names.
 const KEPT: [&str; 2] = ["walk", "trace"];

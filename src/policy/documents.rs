@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regorus::Value as Rego;
 
-use super::{builtins, fault::Fault, index::Index};
+use super::{builtins, fault::Fault, index::Index, text::Texts};
 use crate::bundle::{Document, Format};
 
 /// All documents merged at their mounts.
@@ -62,7 +62,7 @@ fn parse_document(document: &Document) -> Result<Rego, Box<Fault>> {
 }
 
 /// Rules whose place in `data` is taken by base data: which of the two a reference means would be anyone's guess.
-pub(super) fn conflicts(index: &Index, data: &Rego, text: &dyn Fn(&str) -> String) -> Vec<Fault> {
+pub(super) fn conflicts(index: &Index, data: &Rego, texts: &Texts) -> Vec<Fault> {
     let mut faults = Vec::new();
     for rule in index.rules() {
         let mut at = data;
@@ -79,7 +79,8 @@ pub(super) fn conflicts(index: &Index, data: &Rego, text: &dyn Fn(&str) -> Strin
             let cause = format!("rule `{}` and base data have the same path", rule.name);
             let fault = Fault::new("rego_type_error", cause).help("rename the rule, or move the data");
             let place = &rule.position;
-            faults.push(fault.at(&place.file, &text(&place.file), place.line, place.column, 1));
+            let text = texts.get(&place.file).map(|text| &*text.written).unwrap_or_default();
+            faults.push(fault.at(&place.file, text, place.line, place.column, 1));
         }
     }
     faults

@@ -48,8 +48,9 @@ impl Engine {
     pub(super) fn blank(options: Options) -> regorus::Engine {
         let mut engine = regorus::Engine::new();
         engine.set_rego_v0(options.rego_v0);
-        // As in OPA, a built-in that fails is undefined, not an error.
-        engine.set_strict_builtin_errors(false);
+        // Without it, regorus drops the errors of a function's definition where another definition has a value. That a
+        // built-in that fails is undefined, as in OPA, is decided where built-ins are installed.
+        engine.set_strict_builtin_errors(true);
         // Without this, `print` writes to the process' standard error.
         engine.set_gather_prints(true);
         engine.set_policy_length_config(PolicyLengthConfig {

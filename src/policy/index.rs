@@ -13,6 +13,7 @@ use regorus::{
 use super::{
     contract,
     syntax::{self, Node},
+    text::Texts,
 };
 use crate::decision::{EntryPoint, SourcePosition};
 
@@ -77,7 +78,7 @@ impl RuleInfo {
 
 impl Index {
     /// Reads the syntax trees. Those that nest too deep have been refused before.
-    pub(super) fn new(modules: &[Ref<Module>]) -> Self {
+    pub(super) fn new(modules: &[Ref<Module>], texts: &Texts) -> Self {
         let mut index = Self::default();
         for module in modules {
             let names = syntax::package(module);
@@ -86,7 +87,7 @@ impl Index {
             package.name = EntryPoint::from_parts(names.clone()).as_str().into();
             package.refers_to.extend(refers_to);
             for rule in module.policy.iter().filter(|rule| !syntax::is_function(rule)) {
-                index.add(&names, rule);
+                index.add(&names, rule, texts);
             }
         }
         index
@@ -149,13 +150,13 @@ impl Index {
         self.packages.keys().filter(|names| names.starts_with(path) || path.starts_with(names)).cloned().collect()
     }
 
-    fn add(&mut self, package: &[String], rule: &Rule) {
+    fn add(&mut self, package: &[String], rule: &Rule, texts: &Texts) {
         let reference = syntax::head_reference(rule);
         let Some(path) = syntax::path(reference) else { return };
         let Some(first) = path.parts.first().cloned() else { return };
         let parts: Vec<String> = package.iter().chain(&path.parts).cloned().collect();
         let name = EntryPoint::from_parts(parts.clone()).as_str().to_owned();
-        let position = syntax::position(reference);
+        let position = texts.position(syntax::position(reference));
         let defines = usize::from(!matches!(rule, Rule::Default { .. }));
         let mut info = RuleInfo {
             name: name.as_str().into(),

@@ -258,8 +258,12 @@ impl Isolation {
                     state.figures.expired += 1;
                 }
             }
-            let over: Vec<(u64, Lane)> =
-                state.running.iter().filter(|(_, (_, end))| *end <= now).map(|(number, (lane, _))| (*number, *lane)).collect();
+            let over: Vec<(u64, Lane)> = state
+                .running
+                .iter()
+                .filter(|(_, (_, end))| *end <= now)
+                .map(|(number, (lane, _))| (*number, *lane))
+                .collect();
             for (number, lane) in over {
                 state.running.remove(&number);
                 state.figures.stuck += 1;

@@ -5,3 +5,14 @@
 //! regorus.
 
 pub(super) mod ast;
+pub(super) mod edit;
+mod lexer;
+pub(super) mod lower;
+pub(super) mod metadata;
+pub(super) mod parser;
+pub(super) mod visit;
+
+pub(super) use parser::SyntaxError;
+
+#[cfg(test)]
+mod tests;

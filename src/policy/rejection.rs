@@ -1,16 +1,11 @@
 //! What regorus says against a text, put as a fault.
 
-use std::collections::BTreeMap;
-
 use anyhow::Error;
 
-use super::fault::Fault;
+use super::{fault::Fault, text::Texts};
 
-/// Path to text of the files that a fault may be in.
-pub(super) type Texts<'a> = BTreeMap<&'a str, &'a str>;
-
-/// regorus' error text, which has the place in it, as a fault.
-pub(super) fn fault_of(error: &Error, code: &'static str, texts: &Texts<'_>) -> Fault {
+/// regorus' error text, which has the place in it, as a fault of the lowered text.
+pub(super) fn fault_of(error: &Error, code: &'static str, texts: &Texts) -> Fault {
     let message = format!("{error:#}");
     let (place, cause) = split_message(&message);
     let cause = cause.trim().trim_start_matches("error: ").to_owned();
@@ -18,7 +13,7 @@ pub(super) fn fault_of(error: &Error, code: &'static str, texts: &Texts<'_>) -> 
     let fault = Fault::new(code, cause).help(advice);
     match place {
         Some((file, line, column)) => {
-            let text = texts.get(file.as_str()).copied().unwrap_or_default();
+            let text = texts.lowered(&file);
             fault.at(&file, text, line, in_characters(text, line, column), 1)
         }
         None => fault,

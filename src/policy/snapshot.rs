@@ -22,6 +22,7 @@ use super::{
     meter::{self, Limit, Place, Stop},
     pool::Pool,
     rejection,
+    text::Texts,
 };
 use crate::{
     bundle::Bundle,
@@ -43,6 +44,8 @@ pub struct Snapshot {
     apart: Apart,
     // For whoever asks about the snapshot; each evaluator has its own.
     index: Index,
+    // For the places of errors.
+    texts: Arc<Texts>,
     modules: usize,
     bytes: usize,
 }
@@ -63,12 +66,13 @@ impl Snapshot {
     pub fn compile(bundle: &Bundle, sequence: u64, options: Options) -> Result<Self, Faults> {
         // One more, for the questions that take long.
         let evaluators = options.evaluators.max(1).saturating_add(1);
-        let Compiled { mut engines, index } = compile::compile(bundle, Options { evaluators, ..options })?;
+        let Compiled { mut engines, index, texts } = compile::compile(bundle, Options { evaluators, ..options })?;
         let Some((engine, own_index)) = engines.pop() else { return Err(Faults(Vec::new())) };
         Ok(Self {
-            apart: Apart::new(engine, own_index, bundle),
+            apart: Apart::new(engine, own_index, Arc::clone(&texts), bundle),
             revision: Revision { sequence, digest: bundle.digest },
             index,
+            texts,
             modules: bundle.modules.len(),
             bytes: bundle.size(),
             evaluators: Pool::new(engines),
@@ -116,8 +120,9 @@ impl Evaluator for Snapshot {
             return Some(Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None));
         };
         engine.put(Place::Inline);
-        let budget = Budget::slice(time.patience);
-        answer(engine, index, query, entry, time.budget, budget).map_or_else(
+        let budget = Budget::slice(time.budget.min(time.patience));
+        let put = Put { index, texts: &self.texts, query, entry, granted: time.budget };
+        put.to(engine, budget).map_or_else(
             |Unanswered { late }| {
                 if late {
                     self.apart.keep(entry);
@@ -139,66 +144,66 @@ struct Unanswered {
     late: bool,
 }
 
-/// The answer of one evaluator. Whatever it panics on is a deny.
-fn answer(
-    engine: &mut Engine,
-    index: &Index,
-    query: &Query,
-    entry: &EntryPoint,
+/// A question that is put to an evaluator.
+#[derive(Clone, Copy)]
+struct Put<'a> {
+    index: &'a Index,
+    texts: &'a Texts,
+    query: &'a Query,
+    entry: &'a EntryPoint,
     granted: Duration,
-    budget: Budget,
-) -> Result<Verdict, Unanswered> {
-    let answer = catch_unwind(AssertUnwindSafe(|| {
-        let verdict = verdict(engine, index, query, entry, granted, budget);
-        for line in engine.take_prints() {
-            // As a quoted value: a policy that prints its input must not be able to forge lines of the log.
-            tracing::debug!(target: "verdict::print", printed = ?line);
-        }
-        verdict
-    }));
-    answer.unwrap_or_else(|_| {
-        engine.reset();
-        let message = format!("evaluation of `{entry}` panicked; the log names the place");
-        Ok(Verdict::deny_for(code::INTERNAL_ERROR, message, None))
-    })
 }
 
-fn verdict(
-    engine: &mut Engine,
-    index: &Index,
-    query: &Query,
-    entry: &EntryPoint,
-    granted: Duration,
-    budget: Budget,
-) -> Result<Verdict, Unanswered> {
-    let Some(found) = index.entry(entry) else {
-        let message = format!("`{entry}` is no rule, and no package with a rule `decision` or `allow`");
-        return Ok(contract::no_decision(message));
-    };
-    engine.ask(query);
-    let mut asked = Asked { engine, index, granted, budget, unanswered: None };
-    let mut verdict = match found {
-        Entry::Rule(rule) => asked.rule(rule),
-        Entry::Package(package) => asked.package(package),
-    };
-    if let Some(unanswered) = asked.unanswered {
-        return Err(unanswered);
+impl Put<'_> {
+    /// The answer. Whatever the evaluator panics on is a deny.
+    fn to(self, engine: &mut Engine, budget: Budget) -> Result<Verdict, Unanswered> {
+        let answer = catch_unwind(AssertUnwindSafe(|| {
+            let verdict = self.verdict(engine, budget);
+            for line in engine.take_prints() {
+                // As a quoted value: a policy that prints its input must not be able to forge lines of the log.
+                tracing::debug!(target: "verdict::print", printed = ?line);
+            }
+            verdict
+        }));
+        answer.unwrap_or_else(|_| {
+            engine.reset();
+            let message = format!("evaluation of `{}` panicked; the log names the place", self.entry);
+            Ok(Verdict::deny_for(code::INTERNAL_ERROR, message, None))
+        })
     }
-    verdict.entry_point = Some(match found {
-        Entry::Rule(rule) => Arc::clone(&rule.name),
-        Entry::Package(package) => Arc::clone(&package.name),
-    });
-    if query.explain {
-        let left = asked.budget;
-        verdict.explanation = Some(explain::explain(engine, index, entry, left));
+
+    fn verdict(self, engine: &mut Engine, budget: Budget) -> Result<Verdict, Unanswered> {
+        let Self { index, texts, query, entry, granted } = self;
+        let Some(found) = index.entry(entry) else {
+            let message = format!("`{entry}` is no rule, and no package with a rule `decision` or `allow`");
+            return Ok(contract::no_decision(message));
+        };
+        engine.ask(query);
+        let mut asked = Asked { engine, index, texts, granted, budget, unanswered: None };
+        let mut verdict = match found {
+            Entry::Rule(rule) => asked.rule(rule),
+            Entry::Package(package) => asked.package(package),
+        };
+        if let Some(unanswered) = asked.unanswered {
+            return Err(unanswered);
+        }
+        verdict.entry_point = Some(match found {
+            Entry::Rule(rule) => Arc::clone(&rule.name),
+            Entry::Package(package) => Arc::clone(&package.name),
+        });
+        if query.explain {
+            let left = asked.budget;
+            verdict.explanation = Some(explain::explain(engine, index, entry, left));
+        }
+        Ok(verdict)
     }
-    Ok(verdict)
 }
 
 /// A question being put to the rules of an entry point.
 struct Asked<'a> {
     engine: &'a mut Engine,
     index: &'a Index,
+    texts: &'a Texts,
     granted: Duration,
     budget: Budget,
     // Set where it must be put again elsewhere; the verdict is then none.
@@ -280,7 +285,7 @@ impl Asked<'_> {
                 }
             },
             Failure::Error(error) => {
-                let fault = rejection::fault_of(&error, code::EVALUATION_ERROR, &std::collections::BTreeMap::new());
+                let fault = self.texts.relocated(rejection::fault_of(&error, code::EVALUATION_ERROR, self.texts));
                 let message = format!("`{}`: {}", rule.name, fault.cause);
                 Verdict::deny_for(code::EVALUATION_ERROR, message, fault.position.or(position()))
             }

@@ -11,6 +11,7 @@ mod isolated;
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -26,8 +27,8 @@ use super::{
     compile::{self, Options as CompileOptions},
     engine::{Engine, Failure},
     fault::Faults,
-    index::Index,
     rejection,
+    text::Texts,
 };
 use crate::{
     bundle::{Bundle, Module},
@@ -51,6 +52,7 @@ pub struct Suite {
     engine: Engine,
     tests: Vec<Test>,
     coverage: Coverage,
+    texts: Arc<Texts>,
 }
 
 /// One test.
@@ -122,18 +124,23 @@ impl Suite {
     /// Compiles policies and tests, and finds the tests.
     pub fn compile(bundle: &Bundle, options: Options) -> Result<Self, Faults> {
         // First as it is written, so that faults show what is written.
-        let (mut engine, _) = compile(bundle, options)?;
+        let Compiled { mut engine, texts } = compile(bundle, options)?;
+        // What is found and edited is what regorus reads.
+        let lowered = texts.of(bundle);
         let mut found = find::tests(engine.working().get_modules());
         let coverage = Coverage::of(engine.working().get_modules(), bundle);
-        let edited = edited(bundle, &mut found, true);
-        if edited != *bundle {
+        let edited = edited(&lowered, &mut found, true);
+        if edited != lowered {
             engine = match compile(&edited, options) {
-                Ok((engine, _)) => engine,
-                Err(_) => compile(&self::edited(bundle, &mut found, false), options)?.0,
+                Ok(compiled) => compiled.engine,
+                Err(_) => compile(&self::edited(&lowered, &mut found, false), options)?.engine,
             };
         }
-        let tests = found.into_iter().map(Test::from).collect();
-        Ok(Self { options, engine, tests, coverage })
+        let tests = found.into_iter().map(|found| {
+            let test = Test::from(found);
+            Test { position: texts.position(test.position.clone()), ..test }
+        });
+        Ok(Self { options, engine, tests: tests.collect(), coverage, texts })
     }
 
     /// The tests, in the order of files and lines.
@@ -171,7 +178,8 @@ impl Suite {
         let (outcome, cases) = match (answer.value, &test.target) {
             (Err(Failure::Budget), _) => (Outcome::Error(self.stopped(&Stopped::Runaway)), Vec::new()),
             (Err(Failure::Error(error)), _) => {
-                (Outcome::Error(rejection::fault_of(&error, "rego_error", &BTreeMap::new()).to_string()), Vec::new())
+                let fault = rejection::fault_of(&error, "rego_error", &self.texts);
+                (Outcome::Error(self.texts.relocated(fault).to_string()), Vec::new())
             }
             (Ok((value, tuples)), Target::Object(_, Some(_))) => {
                 let cases = cases(&value, tuples);
@@ -227,10 +235,18 @@ impl std::fmt::Display for Test {
     }
 }
 
-fn compile(bundle: &Bundle, options: Options) -> Result<(Engine, Index), Faults> {
+struct Compiled {
+    engine: Engine,
+    texts: Arc<Texts>,
+}
+
+fn compile(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
     let options = CompileOptions { rego_v0: options.rego_v0, tests: true, ..CompileOptions::default() };
-    let engine = compile::compile(bundle, options)?.engines.into_iter().next();
-    engine.ok_or_else(|| Faults(vec![super::Fault::new("internal_error", "the compiler gave no evaluator")]))
+    let compiled = compile::compile(bundle, options)?;
+    let Some((engine, _)) = compiled.engines.into_iter().next() else {
+        return Err(Faults(vec![super::Fault::new("internal_error", "the compiler gave no evaluator")]));
+    };
+    Ok(Compiled { engine, texts: compiled.texts })
 }
 
 /// The bundle in which each definition of a test has a name of its own and, with `tables`, each table lists its cases.

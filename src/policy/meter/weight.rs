@@ -4,7 +4,7 @@ use regorus::Value as Rego;
 
 use crate::{
     decision::{Object, Value},
-    policy::budget::Spent,
+    policy::{budget::Spent, rego::lower::COLLECTION},
 };
 
 /// How much may be looked at.
@@ -20,7 +20,8 @@ pub(in crate::policy) struct Limit {
 const NODE: usize = 64;
 
 /// Built-ins whose time does not depend on how large their arguments are.
-const CONSTANT: [&str; 17] = [
+const CONSTANT: [&str; 18] = [
+    COLLECTION,
     "count",
     "is_array",
     "is_boolean",
@@ -162,11 +163,8 @@ fn width(arguments: &[Rego]) -> usize {
     let mut most = 0_usize;
     let mut number = 0_usize;
     for byte in format.bytes() {
-        number = if byte.is_ascii_digit() {
-            number.saturating_mul(10).saturating_add(usize::from(byte - b'0'))
-        } else {
-            0
-        };
+        number =
+            if byte.is_ascii_digit() { number.saturating_mul(10).saturating_add(usize::from(byte - b'0')) } else { 0 };
         most = most.max(number);
     }
     most

@@ -18,6 +18,16 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
+    /// What is between the start of this and the start of `other`, which is in it.
+    pub(crate) fn before(self, other: Self) -> Self {
+        Self { start: self.start, end: other.start }
+    }
+
+    /// What is between the end of this and the start of `other`, which is after it.
+    pub(crate) fn between(self, other: Self) -> Self {
+        Self { start: self.end, end: other.start }
+    }
+
     /// From the start of this to the end of `other`.
     pub(crate) fn to(self, other: Self) -> Self {
         Self { start: self.start, end: other.end }
@@ -79,8 +89,12 @@ impl Import {
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     /// From the first character of the head (or `default`) to the end of the last `else`.
+    ///
+    /// A further body `{…}` of a v0 rule has its own span, and the head of the first as it was written there.
     pub(crate) span: Span,
     pub(crate) default: bool,
+    /// Whether it is a further body `{…}`.
+    pub(crate) chained: bool,
     pub(crate) head: Head,
     /// `None` where it has no body: a fact.
     pub(crate) body: Option<Body>,
@@ -112,6 +126,10 @@ pub(crate) struct Else {
     /// From `else` to the end of its body.
     pub(crate) span: Span,
     pub(crate) value: Option<Term>,
+    /// Whether the value was written with `:=`.
+    pub(crate) assigned: bool,
+    /// Whether `if` is before the body.
+    pub(crate) if_: bool,
     pub(crate) body: Option<Body>,
 }
 
@@ -152,6 +170,11 @@ pub(crate) enum ExprKind {
     SomeIn { key: Option<Term>, value: Term, collection: Term },
     /// `every k, v in domain { … }`.
     Every { key: Option<Name>, value: Name, domain: Term, body: Body },
+    /// `not { … }`, and `not (a or b)`; only with `import future.keywords.not`. A plain `not a` is [`Expr::negated`].
+    Not(Body),
+    /// `a and b`, `{ … } or c`; only with `import future.keywords.and` or `.or`. An operand in braces is a body with
+    /// braces, any other a body with one expression; one in parentheses has a span with them.
+    Logical { operator: Logical, left: Body, right: Body },
     /// Anything else: a call, a comparison, an assignment, a reference, a literal.
     Term(Term),
 }
@@ -168,12 +191,18 @@ pub(crate) struct Term {
 pub(crate) enum TermKind {
     Null,
     Bool(bool),
-    /// As written, with its sign where the sign is part of it.
+    /// As written, with its sign where the sign is part of it, and without space after the sign.
     Number(String),
     /// The value, escapes resolved; `raw` for one in backticks.
-    String { value: String, raw: bool },
+    String {
+        value: String,
+        raw: bool,
+    },
     /// `$"a {x} b"`, also in backticks.
-    Template { parts: Vec<TemplatePart>, raw: bool },
+    Template {
+        parts: Vec<TemplatePart>,
+        raw: bool,
+    },
     /// A variable that stands alone; `_` is one. `input` and `data` alone are a [`TermKind::Ref`] without parts.
     Var(String),
     Ref(Ref),
@@ -185,11 +214,25 @@ pub(crate) enum TermKind {
     SetComprehension(Box<Term>, Body),
     ObjectComprehension(Box<(Term, Term)>, Body),
     /// `f(x)`, `net.cidr_contains(a, b)`.
-    Call { function: Ref, arguments: Vec<Term> },
+    Call {
+        function: Ref,
+        arguments: Vec<Term>,
+    },
     /// `a + b`, `a == b`, `a := b`, `a in b`.
-    Infix { operator: Operator, operator_span: Span, left: Box<Term>, right: Box<Term> },
+    Infix {
+        operator: Operator,
+        operator_span: Span,
+        left: Box<Term>,
+        right: Box<Term>,
+    },
     /// `k, v in collection`.
-    MemberWithKey { key: Box<Term>, value: Box<Term>, collection: Box<Term> },
+    MemberWithKey {
+        key: Box<Term>,
+        value: Box<Term>,
+        collection: Box<Term>,
+    },
+    /// `-a` of a variable, reference or call: `0 - a`. The sign of a number is part of the number.
+    Minus(Box<Term>),
     /// `(a)`; the span has the parentheses.
     Parenthesised(Box<Term>),
 }
@@ -225,6 +268,15 @@ pub(crate) struct RefPart {
 pub(crate) enum RefPartKind {
     Dot(String),
     Bracket(Term),
+}
+
+/// Operators between conditions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Logical {
+    /// `and`
+    And,
+    /// `or`
+    Or,
 }
 
 /// Operators between terms.

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::answer;
+use super::Put;
 use crate::{
     bundle::Bundle,
     decision::{EntryPoint, Pending, Query, Reason, Time, Verdict, code},
@@ -20,6 +20,7 @@ use crate::{
         index::Index,
         isolation::{self, FIRST, Lane, Work},
         meter,
+        text::Texts,
     },
 };
 
@@ -50,13 +51,14 @@ pub(super) struct Apart {
 struct Shared {
     engine: Mutex<Engine>,
     index: Index,
+    texts: Arc<Texts>,
 }
 
 impl Apart {
-    pub(super) fn new(engine: Engine, index: Index, bundle: &Bundle) -> Self {
+    pub(super) fn new(engine: Engine, index: Index, texts: Arc<Texts>, bundle: &Bundle) -> Self {
         let walks = bundle.modules.iter().any(|module| module.text.contains("walk"));
         Self {
-            shared: Arc::new(Shared { engine: Mutex::new(engine), index }),
+            shared: Arc::new(Shared { engine: Mutex::new(engine), index, texts }),
             large: if walks { LARGE_TO_WALK } else { LARGE },
             kept: Mutex::default(),
             any_kept: AtomicBool::new(false),
@@ -86,9 +88,9 @@ impl Apart {
         let work: Work = Box::new(move |lane, left| shared.answer(&query, &entry, granted, lane, left));
         let answer = isolation::shared().run(what, granted.saturating_add(GRACE), work);
         Box::pin(async move {
-            answer
-                .await
-                .unwrap_or_else(|_| Verdict::deny_for(code::INTERNAL_ERROR, "an evaluation ended without an answer", None))
+            answer.await.unwrap_or_else(|_| {
+                Verdict::deny_for(code::INTERNAL_ERROR, "an evaluation ended without an answer", None)
+            })
         })
     }
 
@@ -123,7 +125,8 @@ impl Shared {
         let first = lane == Lane::First && FIRST < granted && !query.explain;
         let budget = Budget::new(if first { FIRST } else { granted }, left);
         let before = thread_time();
-        let verdict = answer(&mut engine, &self.index, query, entry, granted, budget).ok()?;
+        let put = Put { index: &self.index, texts: &self.texts, query, entry, granted };
+        let verdict = put.to(&mut engine, budget).ok()?;
         let used = thread_time().saturating_sub(before);
         if used < LONGEST_SLICE {
             slice::too_short();
@@ -137,6 +140,5 @@ impl Shared {
 
 /// Whether a reason says that the time was too short.
 fn is_out_of_time(reason: &Reason) -> bool {
-    reason.code == code::BUDGET_EXCEEDED
-        && reason.properties.get("budget") == Some(&Spent::WallClock.name().into())
+    reason.code == code::BUDGET_EXCEEDED && reason.properties.get("budget") == Some(&Spent::WallClock.name().into())
 }

@@ -1,0 +1,247 @@
+//! The functions that lowering puts in the place of syntax (`policy/rego/lower.rs`): operators, template strings, the
+//! collections of `some … in`. No policy can call them by name.
+
+use std::fmt::Write as _;
+
+use bigdecimal::{BigDecimal, RoundingMode, num_bigint::BigInt};
+use regorus::Value as Rego;
+
+use super::{Failure, Function};
+use crate::policy::rego::lower::{COLLECTION, TEMPLATE};
+
+/// The family.
+pub(super) const ALL: &[Function] = &[
+    Function { name: "__verdict__.plus", arity: 2, call: |operands| arithmetic(operands, "+") },
+    Function { name: "__verdict__.minus", arity: 2, call: minus },
+    Function { name: "__verdict__.multiply", arity: 2, call: |operands| arithmetic(operands, "*") },
+    Function { name: "__verdict__.divide", arity: 2, call: |operands| arithmetic(operands, "/") },
+    Function { name: "__verdict__.remainder", arity: 2, call: |operands| arithmetic(operands, "%") },
+    Function { name: "__verdict__.intersection", arity: 2, call: |operands| sets(operands, "&") },
+    Function { name: "__verdict__.union", arity: 2, call: |operands| sets(operands, "|") },
+    Function { name: TEMPLATE, arity: 1, call: template },
+    Function { name: COLLECTION, arity: 1, call: collection },
+];
+
+/// Bits of the mantissa of OPA's floating-point arithmetic are 64: this many decimal digits.
+const DIGITS: u64 = 19;
+/// The most bits of a product: numbers that are squared again and again would fill memory.
+const MAX_BITS: u64 = 1 << 16;
+
+fn pair(operands: &[Rego]) -> Result<(&Rego, &Rego), Failure> {
+    match operands {
+        [left, right] => Ok((left, right)),
+        _ => Err(Failure::Halt("takes two operands".to_owned())),
+    }
+}
+
+fn minus(operands: &[Rego]) -> Result<Rego, Failure> {
+    match pair(operands)? {
+        (Rego::Set(_), _) | (_, Rego::Set(_)) => sets(operands, "-"),
+        _ => arithmetic(operands, "-"),
+    }
+}
+
+fn sets(operands: &[Rego], operator: &str) -> Result<Rego, Failure> {
+    let (Rego::Set(left), Rego::Set(right)) = pair(operands)? else {
+        return Err(Failure::Type(format!("`{operator}` takes two sets")));
+    };
+    Ok(Rego::from(match operator {
+        "&" => left.iter().filter(|item| right.contains(item)).cloned().collect(),
+        "-" => left.iter().filter(|item| !right.contains(item)).cloned().collect(),
+        _ => left.iter().chain(right.iter()).cloned().collect::<std::collections::BTreeSet<_>>(),
+    }))
+}
+
+fn arithmetic(operands: &[Rego], operator: &str) -> Result<Rego, Failure> {
+    let (left, right) = pair(operands)?;
+    let (Rego::Number(_), Rego::Number(_)) = (left, right) else {
+        return Err(Failure::Type(format!("`{operator}` takes two numbers")));
+    };
+    if let (Ok(left), Ok(right)) = (left.as_i64(), right.as_i64()) {
+        let small = match operator {
+            "+" => left.checked_add(right),
+            "-" => left.checked_sub(right),
+            "*" => left.checked_mul(right),
+            "/" if right != 0 && left.checked_rem(right) == Some(0) => left.checked_div(right),
+            "%" if right != 0 => left.checked_rem(right),
+            _ => None,
+        };
+        if let Some(result) = small {
+            return Ok(Rego::from(result));
+        }
+    }
+    let (left, right) = (decimal(left)?, decimal(right)?);
+    let whole = |number: &BigDecimal| number.is_integer();
+    let result = match operator {
+        "+" => left + right,
+        "-" => left - right,
+        "*" if bits(&left).saturating_add(bits(&right)) > MAX_BITS => {
+            return Err(Failure::Halt(format!("a product of more than {MAX_BITS} bits")));
+        }
+        "*" => left * right,
+        "/" | "%" if right == BigDecimal::from(0) => return Err(Failure::Operand("divide by zero".to_owned())),
+        "%" if !whole(&left) || !whole(&right) => {
+            return Err(Failure::Operand("modulo on floating-point number".to_owned()));
+        }
+        "%" => left % right,
+        _ => quotient(&left, &right),
+    };
+    number(&result)
+}
+
+fn bits(number: &BigDecimal) -> u64 {
+    number.as_bigint_and_scale().0.bits()
+}
+
+fn quotient(left: &BigDecimal, right: &BigDecimal) -> BigDecimal {
+    if left.is_integer() && right.is_integer() {
+        let (left, right) =
+            (left.with_scale(0).into_bigint_and_scale().0, right.with_scale(0).into_bigint_and_scale().0);
+        let (whole, rest) = (&left / &right, &left % &right);
+        if rest == BigInt::from(0) {
+            return BigDecimal::from(whole);
+        }
+    }
+    left / right
+}
+
+/// The decimal that a number shows as.
+fn decimal(value: &Rego) -> Result<BigDecimal, Failure> {
+    value.to_string().parse().map_err(|_| Failure::Operand("not a finite number".to_owned()))
+}
+
+/// Whole numbers are exact; others have [`DIGITS`] digits and then become the nearest double.
+fn number(result: &BigDecimal) -> Result<Rego, Failure> {
+    if result.is_integer() {
+        let digits = result.with_scale(0).into_bigint_and_scale().0.to_string();
+        return Rego::from_numeric_string(&digits).map_err(|error| Failure::Operand(error.to_string()));
+    }
+    let digits = std::num::NonZeroU64::new(DIGITS).unwrap_or(std::num::NonZeroU64::MIN);
+    let rounded = result.with_precision_round(digits, RoundingMode::HalfEven).to_scientific_notation();
+    match rounded.parse::<f64>() {
+        Ok(double) if double.is_finite() => Ok(Rego::from(double)),
+        _ => Err(Failure::Operand("not a finite number".to_owned())),
+    }
+}
+
+/// What is no collection has no elements.
+fn collection(operands: &[Rego]) -> Result<Rego, Failure> {
+    match operands {
+        [one @ (Rego::Array(_) | Rego::Set(_) | Rego::Object(_))] => Ok(one.clone()),
+        _ => Ok(Rego::new_array()),
+    }
+}
+
+/// Strings as they are, of a set its only element, `<undefined>` for an empty one.
+fn template(operands: &[Rego]) -> Result<Rego, Failure> {
+    let [Rego::Array(parts)] = operands else { return Err(Failure::Halt("no parts of a template".to_owned())) };
+    let mut text = String::new();
+    for part in parts.iter() {
+        match part {
+            Rego::String(literal) => text.push_str(literal),
+            Rego::Set(values) => {
+                let mut values = values.iter();
+                match (values.next(), values.next()) {
+                    (None, _) => text.push_str("<undefined>"),
+                    (Some(Rego::String(value)), None) => text.push_str(value),
+                    (Some(value), None) => print(value, &mut text),
+                    _ => {
+                        return Err(Failure::Halt(
+                            "eval_conflict_error: an expression of a template string has more than one value"
+                                .to_owned(),
+                        ));
+                    }
+                }
+            }
+            _ => return Err(Failure::Halt("a part of a template that is none".to_owned())),
+        }
+    }
+    Ok(Rego::from(text))
+}
+
+/// A value as Rego shows it: `{"a": 1}`, `{1, 2}`, `set()`.
+fn print(value: &Rego, out: &mut String) {
+    match value {
+        Rego::Array(items) => list("[", items.iter(), "]", out),
+        Rego::Set(items) if items.is_empty() => out.push_str("set()"),
+        Rego::Set(items) => list("{", items.iter_sorted(), "}", out),
+        Rego::Object(members) => {
+            out.push('{');
+            for (number, (key, item)) in members.iter_sorted().enumerate() {
+                out.push_str(if number > 0 { ", " } else { "" });
+                print(key, out);
+                out.push_str(": ");
+                print(item, out);
+            }
+            out.push('}');
+        }
+        scalar => {
+            // Writing to a string does not fail.
+            let _ = write!(out, "{scalar}");
+        }
+    }
+}
+
+fn list<'a>(open: &str, items: impl Iterator<Item = &'a Rego>, close: &str, out: &mut String) {
+    out.push_str(open);
+    for (number, item) in items.enumerate() {
+        out.push_str(if number > 0 { ", " } else { "" });
+        print(item, out);
+    }
+    out.push_str(close);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(left: &str, operator: &str, right: &str) -> Option<String> {
+        let operands = [left, right].map(|text| Rego::from_numeric_string(text).unwrap());
+        arithmetic(&operands, operator).ok().map(|value| value.to_string())
+    }
+
+    /// Answers of OPA 1.20.2.
+    #[test]
+    fn arithmetic_is_opas() {
+        for (left, operator, right, expected) in [
+            ("0.1", "+", "0.2", "0.3"),
+            ("0.1", "*", "3", "0.3"),
+            ("10", "/", "4", "2.5"),
+            ("6.0", "/", "2", "3"),
+            ("5", "/", "2.5", "2"),
+            ("2.5", "-", "2.5", "0"),
+            ("7", "%", "3", "1"),
+            ("-7", "%", "3", "-1"),
+            ("7", "%", "-3", "1"),
+            ("9007199254740993", "*", "3", "27021597764222979"),
+            ("9223372036854775807", "+", "1", "9223372036854775808"),
+            ("123456789012345678901234567890", "+", "1", "123456789012345678901234567891"),
+            ("123456789012345678901234567890", "/", "123456789012345678901234567890", "1"),
+        ] {
+            assert_eq!(of(left, operator, right).as_deref(), Some(expected), "{left} {operator} {right}");
+        }
+        assert_eq!(of("1", "/", "0"), None);
+        assert_eq!(of("1", "%", "0"), None);
+        assert_eq!(of("7.5", "%", "2"), None);
+        assert_eq!(of("-9223372036854775808", "/", "-1").as_deref(), Some("9223372036854775808"));
+    }
+
+    #[test]
+    fn numbers_do_not_grow_without_end() {
+        let large = "7".repeat(15_000);
+        assert_eq!(of(&large, "*", &large), None);
+    }
+
+    #[test]
+    fn templates_show_values_as_rego_does() {
+        let set = |items: &[Rego]| Rego::from(items.iter().cloned().collect::<std::collections::BTreeSet<_>>());
+        let object = Rego::from_json_str("{\"b\": [null, \"x\", 1.5], \"a\": {}}").unwrap();
+        let parts = vec![Rego::from("a "), set(&[]), set(&[Rego::from("x")]), set(&[object]), set(&[set(&[])])];
+        assert_eq!(
+            template(&[Rego::from(parts)]),
+            Ok(Rego::from("a <undefined>x{\"a\": {}, \"b\": [null, \"x\", 1.5]}set()"))
+        );
+        let two = Rego::from(vec![set(&[Rego::from(1_i64), Rego::from(2_i64)])]);
+        assert!(matches!(template(&[two]), Err(Failure::Halt(_))));
+    }
+}

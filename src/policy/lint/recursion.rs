@@ -1,0 +1,152 @@
+//! Rules and functions that need their own value: OPA rejects them, and a function that calls itself would end the process.
+
+use super::graph::Graph;
+use crate::policy::{
+    fault::Fault,
+    text::{Texts, line_and_column},
+};
+
+/// A fault for each group of rules that refer to each other.
+pub(super) fn check(graph: &Graph, texts: &Texts) -> Vec<Fault> {
+    let edges: Vec<Vec<usize>> = graph
+        .rules
+        .iter()
+        .map(|rule| rule.refers.keys().flat_map(|pattern| graph.reached(pattern)).collect())
+        .collect();
+    components(&edges).into_iter().filter_map(|group| fault(graph, &edges, &group, texts)).collect()
+}
+
+fn fault(graph: &Graph, edges: &[Vec<usize>], group: &[usize], texts: &Texts) -> Option<Fault> {
+    let first = *group.iter().min_by_key(|rule| graph.rules.get(**rule).map(|rule| (&rule.file, rule.span)))?;
+    let cycle = cycle(edges, first)?;
+    let name =
+        |rule: &usize| graph.rules.get(*rule).map(|rule| format!("data.{}", rule.path.join("."))).unwrap_or_default();
+    let shown: Vec<String> = cycle.iter().map(name).collect();
+    let rule = graph.rules.get(first)?;
+    let next = cycle.get(1)?;
+    // The place where it refers to the next of the cycle says more than its head.
+    let place = rule.refers.iter().find(|(pattern, _)| graph.reached(pattern).contains(next));
+    let (file, span) = place.map_or((&rule.file, rule.span), |(_, (file, span))| (file, *span));
+    let text = texts.get(file).map(|text| &*text.written).unwrap_or_default();
+    let (line, column) = line_and_column(text, span.start as usize);
+    let length = text.get(span.range()).map_or(1, |text| text.chars().count());
+    let cause = format!("rule `{}` is recursive: {}", name(&first), shown.join(" -> "));
+    let help = "a rule can't need its own value; for hierarchies of any depth use `graph.reachable` or `walk`";
+    Some(Fault::new("rego_recursion_error", cause).help(help).at(file, text, line, column, length))
+}
+
+/// The shortest way from a rule back to itself, both ends included.
+fn cycle(edges: &[Vec<usize>], from: usize) -> Option<Vec<usize>> {
+    let mut before = vec![None; edges.len()];
+    let mut open = std::collections::VecDeque::from([from]);
+    while let Some(at) = open.pop_front() {
+        for &next in edges.get(at)? {
+            if next == from {
+                let mut way = vec![from];
+                let mut step = Some(at);
+                while let Some(at) = step {
+                    way.push(at);
+                    step = if at == from { None } else { before.get(at).copied().flatten() };
+                }
+                if at == from {
+                    way = vec![from, from];
+                }
+                way.reverse();
+                return Some(way);
+            }
+            let known = before.get_mut(next)?;
+            if known.is_none() {
+                *known = Some(at);
+                open.push_back(next);
+            }
+        }
+    }
+    None
+}
+
+/// The groups of rules that reach each other, and the rules that reach themselves (Tarjan 1972, without recursion).
+fn components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    #[derive(Clone, Copy, Default)]
+    struct State {
+        number: Option<usize>,
+        low: usize,
+        open: bool,
+    }
+    let mut states = vec![State::default(); edges.len()];
+    let (mut count, mut open, mut found) = (0, Vec::new(), Vec::new());
+    for root in 0..edges.len() {
+        let mut work = vec![(root, 0)];
+        while let Some((at, edge)) = work.pop() {
+            let Some(state) = states.get_mut(at) else { continue };
+            if edge == 0 {
+                if state.number.is_some() {
+                    continue;
+                }
+                *state = State { number: Some(count), low: count, open: true };
+                count += 1;
+                open.push(at);
+            }
+            if let Some(next) = edges.get(at).and_then(|edges| edges.get(edge)).copied() {
+                work.push((at, edge + 1));
+                match states.get(next).copied() {
+                    Some(State { number: None, .. }) => work.push((next, 0)),
+                    Some(State { number: Some(number), open: true, .. }) => {
+                        if let Some(state) = states.get_mut(at) {
+                            state.low = state.low.min(number);
+                        }
+                    }
+                    _ => {}
+                }
+                continue;
+            }
+            let State { number, low, .. } = *state;
+            if let Some((parent, _)) = work.last()
+                && let Some(parent) = states.get_mut(*parent)
+            {
+                parent.low = parent.low.min(low);
+            }
+            if number == Some(low) {
+                let from = open.iter().rposition(|member| *member == at).unwrap_or(open.len());
+                let group = open.split_off(from);
+                for member in &group {
+                    if let Some(state) = states.get_mut(*member) {
+                        state.open = false;
+                    }
+                }
+                let itself = edges.get(at).is_some_and(|edges| edges.contains(&at));
+                if group.len() > 1 || itself {
+                    found.push(group);
+                }
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_every_group_that_reaches_itself() {
+        let edges = vec![vec![1], vec![2], vec![0, 3], vec![4], vec![4], vec![3, 6], vec![]];
+        let mut found: Vec<Vec<usize>> = components(&edges)
+            .into_iter()
+            .map(|mut group| {
+                group.sort_unstable();
+                group
+            })
+            .collect();
+        found.sort();
+        assert_eq!(found, [vec![0, 1, 2], vec![4]]);
+        assert_eq!(cycle(&edges, 0), Some(vec![0, 1, 2, 0]));
+        assert_eq!(cycle(&edges, 4), Some(vec![4, 4]));
+        assert_eq!(cycle(&edges, 5), None);
+    }
+
+    #[test]
+    fn a_long_chain_takes_no_stack() {
+        let edges: Vec<Vec<usize>> = (0..200_000).map(|at| vec![(at + 1) % 200_000]).collect();
+        assert_eq!(components(&edges).len(), 1);
+    }
+}

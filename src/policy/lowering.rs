@@ -1,0 +1,119 @@
+//! Every file of a policy set from its author's text to the text that regorus reads.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    brackets, builtins,
+    compile::Options,
+    fault::Fault,
+    rego::{
+        self,
+        ast::{Module as Tree, TermKind},
+        edit::Edited,
+        lower::{self, World},
+    },
+    statements,
+    text::{Text, Texts},
+};
+use crate::bundle::Module;
+
+/// The most faults of one file that are told.
+const MAX_FAULTS: usize = 50;
+
+/// A policy set, read.
+pub(super) struct Lowered<'a> {
+    /// Every file; one with faults has no tree.
+    pub(super) texts: Texts,
+    /// The files that can be looked at further without consequences of others' faults: those that neither share a package
+    /// with a broken file nor refer to one.
+    pub(super) readable: Vec<&'a Module>,
+}
+
+/// Reads and lowers the files. Adds every fault of their syntax.
+pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut Vec<Fault>) -> Lowered<'a> {
+    let mut trees: Vec<(&Module, Arc<Tree>)> = Vec::new();
+    let mut texts = Texts::default();
+    let mut broken: BTreeSet<String> = BTreeSet::new();
+    for module in modules {
+        match rego::parser::parse(&module.text, !options.rego_v0) {
+            Ok(tree) => trees.push((module, Arc::new(tree))),
+            Err(errors) => {
+                broken.insert(statements::package(&module.text));
+                texts.insert(&module.path, Text::plain(&module.text));
+                faults.extend(errors.into_iter().take(MAX_FAULTS).map(|error| fault(module, error)));
+            }
+        }
+    }
+    let defined = defined(&trees);
+    let mut readable = Vec::new();
+    for (module, tree) in trees {
+        let package = package(&tree);
+        let own = defined.get(&package);
+        let world = World {
+            built_in: &builtins::arity,
+            defined: &|name| own.is_some_and(|names| names.contains(name)),
+            metadata: &|_, _| None,
+        };
+        let lowered = lower::lower(&module.text, &tree, &world);
+        if let Some((line, column)) = brackets::too_deep(&lowered.text) {
+            let cause = format!("brackets nest more than {} deep here", brackets::MAX_NESTING);
+            let help = "name parts of it as rules, or move it to `data.json`";
+            let fault =
+                Fault::new("rego_nesting_error", cause).help(help).at(&module.path, &lowered.text, line, column, 1);
+            broken.insert(package.join("."));
+            texts.insert(&module.path, Text { written: module.text.as_str().into(), module: None, lowered });
+            faults.push(texts.relocated(fault));
+            continue;
+        }
+        readable.push((module, Arc::clone(&tree)));
+        texts.insert(&module.path, Text { written: module.text.as_str().into(), module: Some(tree), lowered });
+    }
+    readable.retain(|(_, tree)| !touches(tree, &broken));
+    Lowered { texts, readable: readable.into_iter().map(|(module, _)| module).collect() }
+}
+
+/// Lowers a query, which is one in no package.
+pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> {
+    let body = rego::parser::parse_query(text)?;
+    let world = World { built_in: &builtins::arity, defined: &|_| false, metadata: &|_, _| None };
+    Ok(lower::lower_query(text, &body, &world))
+}
+
+/// A fault of the syntax, where it is.
+pub(super) fn fault(module: &Module, error: rego::SyntaxError) -> Fault {
+    let (line, column) = super::text::line_and_column(&module.text, error.span.start as usize);
+    let marked = module.text.get(error.span.range()).map_or(1, |text| text.chars().take_while(|c| *c != '\n').count());
+    let fault = Fault::new("rego_parse_error", error.cause)
+        .help(error.help.unwrap_or_else(|| "`verdict lint DIR` shows every fault of a folder at once".to_owned()));
+    fault.at(&module.path, &module.text, line, column, marked.max(1))
+}
+
+/// The names of a tree's package.
+pub(super) fn package(tree: &Tree) -> Vec<String> {
+    tree.package.path.iter().map(|name| name.text.clone()).collect()
+}
+
+/// Package to the first names of its rules, over all files.
+fn defined(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<Vec<String>, BTreeSet<String>> {
+    let mut defined: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
+    for (_, tree) in trees {
+        let names = tree.rules.iter().filter_map(|rule| match &rule.head.reference.head.kind {
+            TermKind::Var(name) => Some(name.clone()),
+            _ => None,
+        });
+        defined.entry(package(tree)).or_default().extend(names);
+    }
+    defined
+}
+
+fn touches(tree: &Tree, broken: &BTreeSet<String>) -> bool {
+    let imports = tree.imports.iter().map(|import| {
+        let names: Vec<&str> = import.path.iter().skip(1).map(|name| name.text.as_str()).collect();
+        names.join(".")
+    });
+    broken.contains(&package(tree).join("."))
+        || imports.into_iter().any(|path| broken.iter().any(|name| path.starts_with(name.as_str())))
+}

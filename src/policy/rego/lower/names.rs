@@ -1,0 +1,112 @@
+//! Names: what imports stand for, how a reference is written for regorus, what a body declares.
+
+use std::collections::HashMap;
+
+use super::super::ast::{Body, Expr, ExprKind, Module, Name, Operator, Ref, RefPartKind, Term, TermKind};
+
+/// Words that regorus does not take after a dot.
+const KEYWORDS: [&str; 16] = [
+    "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package", "set",
+    "some", "true", "with",
+];
+
+/// Whether a name can stand after a dot.
+pub(super) fn is_plain(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
+        && !KEYWORDS.contains(&name)
+}
+
+/// A part of a reference, with its dot or brackets.
+pub(super) fn part(name: &str) -> String {
+    if is_plain(name) { format!(".{name}") } else { format!("[{}]", quoted(name)) }
+}
+
+/// A string as Rego writes it.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// `data.a["if"]` for its names.
+pub(super) fn path(names: &[Name]) -> String {
+    let mut written = String::new();
+    for name in names {
+        if written.is_empty() {
+            written.push_str(&name.text);
+        } else {
+            written.push_str(&part(&name.text));
+        }
+    }
+    written
+}
+
+/// What each import's name stands for; imports of keywords have none.
+pub(super) fn imports(module: &Module) -> HashMap<String, String> {
+    let imports = module
+        .imports
+        .iter()
+        .filter(|import| import.path.first().is_some_and(|root| root.text == "data" || root.text == "input"));
+    imports.filter_map(|import| Some((import.name()?.to_owned(), path(&import.path)))).collect()
+}
+
+/// The name of a function or a built-in, `a.b.c`, where a reference has no other parts.
+pub(super) fn dotted(reference: &Ref) -> Option<String> {
+    let TermKind::Var(head) = &reference.head.kind else { return None };
+    let mut name = head.clone();
+    for part in &reference.parts {
+        let text = match &part.kind {
+            RefPartKind::Dot(text) => text,
+            RefPartKind::Bracket(Term { kind: TermKind::String { value, .. }, .. }) => value,
+            RefPartKind::Bracket(_) => return None,
+        };
+        name.push('.');
+        name.push_str(text);
+    }
+    Some(name)
+}
+
+/// The name of the function that calls a built-in for a `with`.
+pub(super) fn wrapper_name(built_in: &str) -> String {
+    format!("__verdict_with_{}", built_in.replace('.', "__"))
+}
+
+/// That function.
+pub(super) fn wrapper(built_in: &str, arity: u8) -> String {
+    let arguments: Vec<String> = (0..arity).map(|number| format!("a{number}")).collect();
+    let arguments = arguments.join(", ");
+    format!("{}({arguments}) := {built_in}({arguments})", wrapper_name(built_in))
+}
+
+/// The names that a body declares: by `some`, `some … in` and `:=`.
+pub(crate) fn declared(body: &Body) -> Vec<&str> {
+    let mut names = Vec::new();
+    for expression in &body.expressions {
+        declared_by(expression, &mut names);
+    }
+    names
+}
+
+fn declared_by<'a>(expression: &'a Expr, names: &mut Vec<&'a str>) {
+    match &expression.kind {
+        ExprKind::Some(list) => names.extend(list.iter().map(|name| name.text.as_str())),
+        ExprKind::SomeIn { key, value, .. } => {
+            key.iter().chain([value]).for_each(|term| variables(term, names));
+        }
+        ExprKind::Term(Term { kind: TermKind::Infix { operator: Operator::Assign, left, .. }, .. }) => {
+            variables(left, names);
+        }
+        ExprKind::Every { .. } | ExprKind::Not(_) | ExprKind::Logical { .. } | ExprKind::Term(_) => {}
+    }
+}
+
+/// The variables of a pattern.
+pub(crate) fn variables<'a>(pattern: &'a Term, names: &mut Vec<&'a str>) {
+    match &pattern.kind {
+        TermKind::Var(name) => names.push(name),
+        TermKind::Array(items) | TermKind::Set(items) => items.iter().for_each(|item| variables(item, names)),
+        TermKind::Object(members) => members.iter().for_each(|(_, value)| variables(value, names)),
+        TermKind::Parenthesised(inner) => variables(inner, names),
+        _ => {}
+    }
+}

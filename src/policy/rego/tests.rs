@@ -1,0 +1,44 @@
+//! The parser over whole files: those of this repository and, where there are any, the conformance suite's.
+
+use std::{fs, path::Path};
+
+use super::parse;
+
+/// Texts and whether each is v1.
+pub(super) fn corpus() -> Vec<(String, String, bool)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts = Vec::new();
+    let mut folders = vec![root.join("policies")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rego") {
+                texts.push((path.display().to_string(), fs::read_to_string(path).unwrap(), true));
+            }
+        }
+    }
+    for entry in fs::read_dir(root.join("../shared/conformance/opa")).into_iter().flatten().flatten() {
+        let topic: serde_json::Value = serde_json::from_str(&fs::read_to_string(entry.path()).unwrap()).unwrap();
+        for case in topic["cases"].as_array().unwrap() {
+            for module in case["modules"].as_array().into_iter().flatten() {
+                let name = format!("{}: {}", entry.path().display(), case["note"]);
+                texts.push((name, module.as_str().unwrap().to_owned(), true));
+            }
+        }
+    }
+    texts
+}
+
+#[test]
+fn reads_every_policy_there_is() {
+    let mut refused = 0;
+    for (name, text, v1) in corpus() {
+        if let Err(faults) = parse(&text, v1) {
+            refused += 1;
+            println!("{name}: {faults:?}\n{text}\n");
+        }
+    }
+    assert_eq!(refused, 0);
+}

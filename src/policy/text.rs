@@ -1,0 +1,113 @@
+//! The texts of a policy set: as their authors wrote them, and as regorus reads them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    fault::Fault,
+    rego::{ast::Module, edit::Edited},
+};
+use crate::{bundle::Bundle, decision::SourcePosition};
+
+/// One file.
+#[derive(Debug)]
+pub(super) struct Text {
+    /// As its author wrote it.
+    pub(super) written: Arc<str>,
+    /// Its syntax tree; `None` where it has faults.
+    pub(super) module: Option<Arc<Module>>,
+    /// For regorus.
+    pub(super) lowered: Edited,
+}
+
+/// Path to text of every file.
+#[derive(Debug, Default)]
+pub(super) struct Texts(BTreeMap<Arc<str>, Text>);
+
+impl Text {
+    /// A text that regorus reads as it is.
+    pub(super) fn plain(text: &str) -> Self {
+        Self { written: text.into(), module: None, lowered: Edited::unchanged(text) }
+    }
+}
+
+impl Texts {
+    /// Adds a file.
+    pub(super) fn insert(&mut self, path: &str, text: Text) {
+        self.0.insert(path.into(), text);
+    }
+
+    /// A file.
+    pub(super) fn get(&self, path: &str) -> Option<&Text> {
+        self.0.get(path)
+    }
+
+    /// The bundle with the texts that regorus reads.
+    pub(super) fn of(&self, bundle: &Bundle) -> Bundle {
+        let mut lowered = bundle.clone();
+        for module in lowered.modules.iter_mut().chain(&mut lowered.tests) {
+            self.lowered(&module.path).clone_into(&mut module.text);
+        }
+        lowered
+    }
+
+    /// All files, by their paths.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Text)> {
+        self.0.iter()
+    }
+
+    /// What regorus reads of a file; nothing for an unknown one.
+    pub(super) fn lowered(&self, path: &str) -> &str {
+        self.get(path).map(|text| text.lowered.text.as_str()).unwrap_or_default()
+    }
+
+    /// A place of a lowered text as a place of the author's.
+    pub(super) fn position(&self, place: SourcePosition) -> SourcePosition {
+        let Some(text) = self.get(&place.file).filter(|text| text.lowered.is_changed()) else { return place };
+        let Some(at) = offset(&text.lowered.text, place.line, place.column) else { return place };
+        let (line, column) = line_and_column(&text.written, text.lowered.original(at));
+        SourcePosition { file: place.file, line, column }
+    }
+
+    /// A fault placed in a lowered text, placed in the author's.
+    pub(super) fn relocated(&self, fault: Fault) -> Fault {
+        let Some(place) = fault.position.clone() else { return fault };
+        let Some(text) = self.get(&place.file).filter(|text| text.lowered.is_changed()) else { return fault };
+        let SourcePosition { file, line, column } = self.position(place);
+        fault.at(&file, &text.written, line, column, 1)
+    }
+}
+
+/// The byte at a line and column, from 1 and in characters; the line's end for a column past it.
+pub(super) fn offset(text: &str, line: u32, column: u32) -> Option<usize> {
+    let before = usize::try_from(line.checked_sub(1)?).ok()?;
+    let start = match before {
+        0 => 0,
+        _ => text.match_indices('\n').nth(before - 1)?.0 + 1,
+    };
+    let row = text.get(start..)?.split('\n').next()?;
+    let skip = usize::try_from(column.saturating_sub(1)).ok()?;
+    Some(start + row.char_indices().nth(skip).map_or(row.len(), |(at, _)| at))
+}
+
+/// The line and column of a byte, from 1 and in characters.
+pub(super) fn line_and_column(text: &str, at: usize) -> (u32, u32) {
+    let before = text.get(..at).unwrap_or(text);
+    let row = before.rsplit('\n').next().unwrap_or_default();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
+    (count(before.matches('\n').count()), count(row.chars().count()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_are_those_of_characters() {
+        let text = "a\nçb\n";
+        assert_eq!(offset(text, 2, 2), Some(4));
+        assert_eq!(line_and_column(text, 4), (2, 2));
+        assert_eq!(offset(text, 2, 99), Some(5));
+        assert_eq!(offset(text, 9, 1), None);
+        assert_eq!(line_and_column(text, 999), (3, 1));
+    }
+}
