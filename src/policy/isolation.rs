@@ -10,6 +10,7 @@ mod ticket;
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
@@ -35,10 +36,25 @@ const MAX_WAITING: usize = 256;
 const MAX_STUCK: usize = 8;
 
 /// The stack of each thread. Reserved, not used, unless something nests deep.
-const STACK: usize = 256 << 20;
+pub(super) const STACK: usize = 256 << 20;
 
 /// One evaluation: called with its lane and what is left of its time; `None` asks for the next lane.
 pub(super) type Work = Box<dyn FnMut(Lane, Duration) -> Option<Verdict> + Send>;
+
+/// What is evaluated, so that one that is stuck is not tried again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct What {
+    /// The entry point.
+    pub(super) name: Arc<str>,
+    /// Where it belongs to, by a number that is its own while it is evaluated.
+    pub(super) owner: usize,
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(out)
+    }
+}
 
 /// How far an evaluation has got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +95,9 @@ struct State {
     // Without an answer yet, by deadline.
     open: BTreeMap<(Instant, u64), Arc<Ticket>>,
     // What runs, by thread: until when it may.
-    running: BTreeMap<u64, (Lane, Instant)>,
+    running: BTreeMap<u64, (Lane, Instant, What)>,
+    // What holds threads that were given up, by thread.
+    stuck: BTreeMap<u64, What>,
     next: u64,
     watched: bool,
     figures: Figures,
@@ -119,7 +137,7 @@ impl Isolation {
     }
 
     /// Runs `work` off the calling thread. There is an answer shortly after `time` at the latest.
-    pub(super) fn run(self: &Arc<Self>, what: Arc<str>, time: Duration, work: Work) -> oneshot::Receiver<Verdict> {
+    pub(super) fn run(self: &Arc<Self>, what: What, time: Duration, work: Work) -> oneshot::Receiver<Verdict> {
         let (sender, answer) = oneshot::channel();
         let now = Instant::now();
         // A time beyond what the clock can say is a day.
@@ -147,7 +165,7 @@ impl Isolation {
 
     fn figures(&self) -> Figures {
         let state = self.lock();
-        Figures { waiting: state.open.len(), ..state.figures }
+        Figures { waiting: state.open.len(), stuck: state.stuck.len(), ..state.figures }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -155,7 +173,12 @@ impl Isolation {
     }
 
     fn enqueue(self: &Arc<Self>, state: &mut State, lane: Lane, job: Job) -> Result<(), Verdict> {
-        let stuck = state.figures.stuck;
+        let stuck = state.stuck.len();
+        if state.stuck.values().any(|what| *what == job.ticket.what) {
+            let cause =
+                format!("`{}`: an earlier evaluation of it can't be interrupted and still runs", job.ticket.what);
+            return Err(Spent::Queue.deny(cause, None));
+        }
         let Some(queue) = state.lanes.get_mut(lane as usize) else { return Err(internal("no such lane")) };
         let most = self.most.get(lane as usize).copied().unwrap_or(1);
         if queue.waiting.len() >= MAX_WAITING {
@@ -196,7 +219,7 @@ impl Isolation {
 
     /// What each thread does, until it is given up.
     fn serve(self: Arc<Self>, lane: Lane, number: u64) {
-        yield_to_others();
+        yield_to_others(this_thread());
         let mut state = self.lock();
         loop {
             let Some(queue) = state.lanes.get_mut(lane as usize) else { return };
@@ -216,7 +239,7 @@ impl Isolation {
                 job.ticket.expire();
                 continue;
             }
-            state.running.insert(number, (lane, deadline + GRACE));
+            state.running.insert(number, (lane, deadline + GRACE, job.ticket.what.clone()));
             drop(state);
             // A thread that waited without a deadline in sight must look again.
             self.watch.notify_one();
@@ -241,7 +264,7 @@ impl Isolation {
                 }
             }
             if state.running.remove(&number).is_none() {
-                state.figures.stuck -= 1;
+                state.stuck.remove(&number);
                 return;
             }
         }
@@ -258,17 +281,13 @@ impl Isolation {
                     state.figures.expired += 1;
                 }
             }
-            let over: Vec<(u64, Lane)> = state
-                .running
-                .iter()
-                .filter(|(_, (_, end))| *end <= now)
-                .map(|(number, (lane, _))| (*number, *lane))
-                .collect();
-            for (number, lane) in over {
-                state.running.remove(&number);
-                state.figures.stuck += 1;
-                let stuck = state.figures.stuck;
-                tracing::warn!(stuck, "an evaluation can't be interrupted; its thread is given up until it ends");
+            let over: Vec<u64> =
+                state.running.iter().filter(|(_, (_, end, _))| *end <= now).map(|(number, _)| *number).collect();
+            for number in over {
+                let Some((lane, _, what)) = state.running.remove(&number) else { continue };
+                tracing::warn!(entry_point = %what, "an evaluation can't be interrupted; its thread is given up until it ends");
+                state.stuck.insert(number, what);
+                let stuck = state.stuck.len();
                 if let Some(queue) = state.lanes.get_mut(lane as usize) {
                     queue.threads -= 1;
                     if stuck < MAX_STUCK && !queue.waiting.is_empty() {
@@ -278,7 +297,7 @@ impl Isolation {
                 }
             }
             let first = state.open.first_key_value().map(|((deadline, _), _)| *deadline);
-            let next = state.running.values().map(|(_, end)| *end).chain(first).min();
+            let next = state.running.values().map(|(_, end, _)| *end).chain(first).min();
             state = match next {
                 Some(next) => {
                     let time = next.saturating_duration_since(Instant::now());
@@ -294,19 +313,32 @@ fn internal(message: &str) -> Verdict {
     Verdict::deny_for(code::INTERNAL_ERROR, message, None)
 }
 
-/// Gives this thread only the time that no other thread wants.
-fn yield_to_others() {
+/// Names a thread of this process.
+#[cfg(target_os = "linux")]
+pub(super) type ThreadId = thread_priority::ThreadId;
+#[cfg(not(target_os = "linux"))]
+pub(super) type ThreadId = ();
+
+/// The name of the calling thread.
+pub(super) fn this_thread() -> ThreadId {
+    #[cfg(target_os = "linux")]
+    thread_priority::thread_native_id()
+}
+
+/// Gives a thread only the time that no other thread wants.
+pub(super) fn yield_to_others(thread: ThreadId) {
     #[cfg(target_os = "linux")]
     {
         use thread_priority::{
             NormalThreadSchedulePolicy::Idle, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
-            thread_native_id,
         };
         let policy = ThreadSchedulePolicy::Normal(Idle);
-        if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
+        if let Err(error) = set_thread_priority_and_policy(thread, ThreadPriority::Min, policy) {
             tracing::warn!(?error, "can't lower the priority of isolated evaluations");
         }
     }
+    #[cfg(not(target_os = "linux"))]
+    let () = thread;
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
 
 use regorus::Value as Rego;
 
-use self::apart::Apart;
+use self::apart::{Apart, Known};
 use super::{
     budget::{Budget, Spent},
     compile::{self, Compiled, Options},
@@ -40,7 +40,7 @@ const MAX_RESULT_INLINE: Limit = Limit { weight: 1 << 13, depth: 128 };
 /// Policies and data, compiled, with an evaluator for each thread that asks.
 pub struct Snapshot {
     revision: Revision,
-    evaluators: Pool<(Engine, Index)>,
+    evaluators: Pool<(Engine, Index, Known)>,
     apart: Apart,
     // For whoever asks about the snapshot; each evaluator has its own.
     index: Index,
@@ -68,15 +68,17 @@ impl Snapshot {
         let evaluators = options.evaluators.max(1).saturating_add(1);
         let Compiled { mut engines, index, texts } = compile::compile(bundle, Options { evaluators, ..options })?;
         let Some((engine, own_index)) = engines.pop() else { return Err(Faults(Vec::new())) };
-        Ok(Self {
+        let snapshot = Self {
             apart: Apart::new(engine, own_index, Arc::clone(&texts), bundle),
             revision: Revision { sequence, digest: bundle.digest },
             index,
             texts,
             modules: bundle.modules.len(),
             bytes: bundle.size(),
-            evaluators: Pool::new(engines),
-        })
+            evaluators: Pool::new(engines.into_iter().map(|(engine, index)| (engine, index, Known::default()))),
+        };
+        snapshot.apart.try_out(snapshot.index.entry_points().iter().filter_map(|name| name.parse().ok()).collect());
+        Ok(snapshot)
     }
 
     /// What its content hashes to.
@@ -110,22 +112,23 @@ impl Evaluator for Snapshot {
     }
 
     fn attempt(&self, query: &Query, entry: &EntryPoint, time: Time) -> Option<Verdict> {
-        if self.apart.takes(query, entry) {
-            return None;
-        }
         let Some(mut loan) = self.evaluators.take(time.patience) else {
             return Some(Spent::Queue.deny("no evaluator was free within the time granted", None));
         };
-        let Some((engine, index)) = loan.get() else {
+        let Some((engine, index, known)) = loan.get() else {
             return Some(Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None));
         };
+        // What does not exist takes no time.
+        if index.entry(entry).is_some() && self.apart.takes(query, entry, known) {
+            return None;
+        }
         engine.put(Place::Inline);
         let budget = Budget::slice(time.budget.min(time.patience));
         let put = Put { index, texts: &self.texts, query, entry, granted: time.budget };
         put.to(engine, budget).map_or_else(
             |Unanswered { late }| {
                 if late {
-                    self.apart.keep(entry);
+                    self.apart.distrust(entry);
                 }
                 None
             },

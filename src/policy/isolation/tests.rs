@@ -1,5 +1,8 @@
 use std::{
-    sync::mpsc,
+    sync::{
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc,
+    },
     thread::{self, sleep},
 };
 
@@ -14,7 +17,9 @@ fn isolation() -> Arc<Isolation> {
 }
 
 fn run(isolation: &Arc<Isolation>, time: Duration, work: Work) -> Verdict {
-    block_on(isolation.run("data.x".into(), time, work)).unwrap()
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let what = format!("data.x{}", NUMBER.fetch_add(1, Relaxed));
+    block_on(isolation.run(What { name: what.into(), owner: 0 }, time, work)).unwrap()
 }
 
 fn code_of(verdict: &Verdict) -> (&str, String) {
@@ -64,7 +69,7 @@ fn a_stuck_evaluation_is_answered_and_its_thread_replaced() {
 #[test]
 fn whoever_waits_too_long_is_told_so() {
     let isolation = isolation();
-    let first = isolation.run("data.a".into(), LONG, {
+    let first = isolation.run(What { name: "data.a".into(), owner: 0 }, LONG, {
         Box::new(|_, _| {
             sleep(Duration::from_millis(300));
             Some(Verdict::default())

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Instant,
@@ -10,6 +10,7 @@ use std::{
 
 use futures::channel::oneshot;
 
+use super::What;
 use crate::{decision::Verdict, policy::budget::Spent};
 
 /// The right to one answer.
@@ -17,13 +18,13 @@ pub(super) struct Ticket {
     /// Its deadline, and its number.
     pub(super) key: (Instant, u64),
     /// The entry point that was asked.
-    pub(super) what: Arc<str>,
+    pub(super) what: What,
     answer: Mutex<Option<oneshot::Sender<Verdict>>>,
     begun: AtomicBool,
 }
 
 impl Ticket {
-    pub(super) fn new(key: (Instant, u64), what: Arc<str>, answer: oneshot::Sender<Verdict>) -> Self {
+    pub(super) fn new(key: (Instant, u64), what: What, answer: oneshot::Sender<Verdict>) -> Self {
         Self { key, what, answer: Mutex::new(Some(answer)), begun: AtomicBool::new(false) }
     }
 

@@ -2,12 +2,17 @@
 //! nobody.
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
+    sync::mpsc,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{
+            AtomicU64,
+            Ordering::{Acquire, Release},
+        },
     },
-    time::{Duration, Instant},
+    thread,
+    time::Duration,
 };
 
 use super::Put;
@@ -18,7 +23,7 @@ use crate::{
         budget::{Budget, LONGEST_SLICE, Spent, slice, thread_time},
         engine::Engine,
         index::Index,
-        isolation::{self, FIRST, Lane, Work},
+        isolation::{self, FIRST, Lane, STACK, What, Work},
         meter,
         text::Texts,
     },
@@ -30,53 +35,79 @@ const LARGE: usize = 4_096;
 /// The same where a policy calls `walk`, which regorus calls itself, and which copies the path to each node.
 const LARGE_TO_WALK: usize = 512;
 
-/// How long an entry point that held a thread for too long is kept from the threads that serve.
-const KEPT: Duration = Duration::from_secs(10);
+/// How long a new snapshot waits for its entry points to be tried out.
+const TRYING_OUT: Duration = Duration::from_millis(500);
 
 /// How much later than its budget an isolated question is answered at the latest, to notice that it is spent.
 const GRACE: Duration = Duration::from_millis(15);
-
-/// The most entry points that are kept.
-const MAX_KEPT: usize = 1_000;
 
 /// The evaluator for questions that take long, and what is known of them.
 pub(super) struct Apart {
     shared: Arc<Shared>,
     large: usize,
-    kept: Mutex<BTreeMap<EntryPoint, Instant>>,
-    // Whether any is; read for every question.
-    any_kept: AtomicBool,
+}
+
+/// What an evaluator knows of the entry points, so that asking it writes nothing shared.
+#[derive(Default)]
+pub(super) struct Known {
+    version: u64,
+    trusted: BTreeSet<EntryPoint>,
 }
 
 struct Shared {
     engine: Mutex<Engine>,
     index: Index,
     texts: Arc<Texts>,
+    trust: Trust,
+}
+
+/// The entry points that may be asked on threads that serve: those that ended soon where they held up nobody. What is
+/// stuck where nothing can interrupt it has never ended, and so never takes such a thread along.
+#[derive(Default)]
+struct Trust {
+    entries: Mutex<BTreeSet<EntryPoint>>,
+    // Rises when one is no longer trusted.
+    version: AtomicU64,
 }
 
 impl Apart {
     pub(super) fn new(engine: Engine, index: Index, texts: Arc<Texts>, bundle: &Bundle) -> Self {
         let walks = bundle.modules.iter().any(|module| module.text.contains("walk"));
         Self {
-            shared: Arc::new(Shared { engine: Mutex::new(engine), index, texts }),
+            shared: Arc::new(Shared { engine: Mutex::new(engine), index, texts, trust: Trust::default() }),
             large: if walks { LARGE_TO_WALK } else { LARGE },
-            kept: Mutex::default(),
-            any_kept: AtomicBool::new(false),
         }
     }
 
     /// Whether a question is not to be tried on the thread that serves it.
-    pub(super) fn takes(&self, query: &Query, entry: &EntryPoint) -> bool {
+    pub(super) fn takes(&self, query: &Query, entry: &EntryPoint, known: &mut Known) -> bool {
         // What each rule answered is asked many times over.
-        query.explain || self.is_large(query) || (self.any_kept.load(Relaxed) && self.keeps(entry))
+        query.explain || !self.trusts(entry, known) || self.is_large(query)
     }
 
-    /// Keeps `entry` from the threads that serve, for a while.
-    pub(super) fn keep(&self, entry: &EntryPoint) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < MAX_KEPT {
-            kept.insert(entry.clone(), Instant::now());
-            self.any_kept.store(true, Relaxed);
+    /// Takes `entry` from the threads that serve, until it ends soon elsewhere.
+    pub(super) fn distrust(&self, entry: &EntryPoint) {
+        self.shared.trust.remove(entry);
+    }
+
+    /// Asks each entry point an empty question, so that those that always end soon are trusted from the first real one
+    /// on. Returns after a while in any case; what is stuck then is left to the time that nobody wants.
+    pub(super) fn try_out(&self, entries: Vec<EntryPoint>) {
+        let shared = Arc::clone(&self.shared);
+        let (sender, receiver) = mpsc::channel();
+        let work = move || {
+            let _ = sender.send(isolation::this_thread());
+            for entry in entries {
+                let _ = shared.answer(&Query::default(), &entry, FIRST, Lane::First, FIRST);
+            }
+        };
+        let Ok(thread) = thread::Builder::new().name("try out".to_owned()).stack_size(STACK).spawn(work) else {
+            return;
+        };
+        let Ok(native) = receiver.recv() else { return };
+        // The sender goes with the thread.
+        if receiver.recv_timeout(TRYING_OUT) == Err(mpsc::RecvTimeoutError::Timeout) && !thread.is_finished() {
+            isolation::yield_to_others(native);
         }
     }
 
@@ -84,7 +115,7 @@ impl Apart {
     pub(super) fn ask(&self, query: Query, entry: &EntryPoint, time: Time) -> Pending {
         let granted = time.budget.min(time.patience);
         let (shared, entry) = (Arc::clone(&self.shared), entry.clone());
-        let what = Arc::from(entry.as_str());
+        let what = What { name: entry.as_str().into(), owner: Arc::as_ptr(&self.shared).addr() };
         let work: Work = Box::new(move |lane, left| shared.answer(&query, &entry, granted, lane, left));
         let answer = isolation::shared().run(what, granted.saturating_add(GRACE), work);
         Box::pin(async move {
@@ -101,11 +132,35 @@ impl Apart {
         !objects.into_iter().all(|object| meter::weigh_object(object, &mut left))
     }
 
-    fn keeps(&self, entry: &EntryPoint) -> bool {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|_, since| since.elapsed() < KEPT);
-        self.any_kept.store(!kept.is_empty(), Relaxed);
-        kept.contains_key(entry)
+    fn trusts(&self, entry: &EntryPoint, known: &mut Known) -> bool {
+        let trust = &self.shared.trust;
+        let version = trust.version.load(Acquire);
+        if known.version != version {
+            *known = Known { version, ..Known::default() };
+        }
+        if known.trusted.contains(entry) {
+            return true;
+        }
+        let trusted = trust.lock().contains(entry);
+        if trusted {
+            known.trusted.insert(entry.clone());
+        }
+        trusted
+    }
+}
+
+impl Trust {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<EntryPoint>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, entry: &EntryPoint) {
+        self.lock().insert(entry.clone());
+    }
+
+    fn remove(&self, entry: &EntryPoint) {
+        self.lock().remove(entry);
+        self.version.fetch_add(1, Release);
     }
 }
 
@@ -130,6 +185,7 @@ impl Shared {
         let used = thread_time().saturating_sub(before);
         if used < LONGEST_SLICE {
             slice::too_short();
+            self.trust.add(entry);
         } else if lane == Lane::First {
             slice::wasted();
         }
