@@ -33,7 +33,7 @@ const GRACE: Duration = Duration::from_millis(20);
 const MAX_WAITING: usize = 256;
 
 /// The most threads that are given up at a time.
-const MAX_STUCK: usize = 8;
+const MAX_STUCK: usize = 16;
 
 /// The stack of each thread. Reserved, not used, unless something nests deep.
 pub(super) const STACK: usize = 256 << 20;

@@ -19,7 +19,7 @@ use super::budget::Spent;
 const INLINE: Limit = Limit { weight: 4_096, depth: 128 };
 
 /// The most that a call of a built-in may weigh at all.
-const ALONE: Limit = Limit { weight: 4 << 20, depth: 1_000 };
+const ALONE: Limit = Limit { weight: 1 << 20, depth: 1_000 };
 
 /// The most that the built-ins of one evaluation may make, in the same measure: 64 MiB of text.
 const MADE: usize = 1 << 20;

@@ -53,6 +53,11 @@ impl Case {
         cases
     }
 
+    /// Whether it ends early without any limit of time.
+    fn ends(&self) -> bool {
+        !self.head("expect").unwrap().contains("wall_clock")
+    }
+
     fn head(&self, name: &str) -> Option<&str> {
         let prefix = format!("# {name}: ");
         self.text.lines().find_map(|line| line.strip_prefix(prefix.as_str()))
@@ -78,7 +83,9 @@ impl Case {
             _ => "answer".to_owned(),
         });
         let honest = expected.contains(&"answer") && was == "deny";
-        let right = honest || expected.contains(&was.as_str());
+        // On a busy machine, anything can take too long.
+        let late = ["wall_clock", "queue"].contains(&was.as_str());
+        let right = honest || late || expected.contains(&was.as_str());
         (!right).then(|| format!("{}: {was}, not {expected:?}: {:?}", self.name, verdict.reasons))
     }
 }
@@ -121,6 +128,17 @@ async fn every_case_is_answered_in_time_and_harms_nobody() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     server.unharmed().await;
+}
+
+#[tokio::test]
+async fn what_ends_early_says_which_budget_is_spent() {
+    let (folder, cases) = folder();
+    let server = Serve::folder(&folder).ready().await;
+    for case in cases.iter().filter(|case| case.ends()) {
+        let verdict = server.ask(case.question()).await;
+        assert_eq!(case.fault(&verdict), None);
+        assert!(!matches!(budget(&verdict).as_deref(), Some("wall_clock" | "queue")), "{}: {verdict:?}", case.name);
+    }
 }
 
 #[tokio::test]

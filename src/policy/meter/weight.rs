@@ -63,6 +63,9 @@ pub(super) fn of_call(name: &str, arguments: &[Rego], limit: Limit) -> Result<()
         Some(Rego::String(text)) => text.len(),
         _ => 0,
     };
+    if name == "json.patch" && copies(arguments).is_none_or(|made| made > 1 << 20) {
+        return Err(Spent::Work);
+    }
     let more = match name {
         "numbers.range" | "numbers.range_step" => {
             let step = number(2).map_or(1, i128::unsigned_abs).max(1);
@@ -85,7 +88,7 @@ pub(super) fn of_call(name: &str, arguments: &[Rego], limit: Limit) -> Result<()
         _ => 0,
     };
     // The bounds of the built-ins say what is too much; this says only what is much.
-    if limit.weight < 1 << 20 && more > left { Err(Spent::Work) } else { Ok(()) }
+    if limit.weight < 1 << 16 && more > left { Err(Spent::Work) } else { Ok(()) }
 }
 
 /// Whether a value is within `limit`, or which budget it exceeds.
@@ -143,6 +146,16 @@ fn take(value: &Rego, left: &mut usize, depth: usize) -> Result<(), Spent> {
         }),
         _ => Ok(()),
     }
+}
+
+/// How large a document can be after a patch: each copy can double it.
+fn copies(arguments: &[Rego]) -> Option<usize> {
+    let Some(Rego::Array(patches)) = arguments.get(1) else { return Some(0) };
+    let operation = Rego::from("op");
+    let doubles =
+        |patch: &&Rego| matches!(patch, Rego::Object(members) if members.get(&operation) == Some(&Rego::from("copy")));
+    let copies = u32::try_from(patches.iter().filter(doubles).count()).ok()?;
+    2_usize.checked_pow(copies)
 }
 
 fn product(one: usize, other: usize) -> usize {

@@ -1,4 +1,4 @@
-# expect: work
+# expect: work wall_clock
 package hostile.shared_parts_marshalled
 
 a0 := [input.context]

@@ -1,4 +1,4 @@
-# expect: work
+# expect: work wall_clock
 package hostile.swallowed_bound
 
 # One definition's error must not be lost because another has a value.
