@@ -77,7 +77,9 @@ impl Snapshot {
             bytes: bundle.size(),
             evaluators: Pool::new(engines.into_iter().map(|(engine, index)| (engine, index, Known::default()))),
         };
-        snapshot.apart.try_out(snapshot.index.entry_points().iter().filter_map(|name| name.parse().ok()).collect());
+        let packages = snapshot.index.entry_points();
+        let names = packages.iter().map(String::as_str).chain(snapshot.index.rules().map(|rule| &*rule.name));
+        snapshot.apart.try_out(names.filter_map(|name| name.parse().ok()).collect());
         Ok(snapshot)
     }
 

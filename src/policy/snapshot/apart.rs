@@ -3,16 +3,17 @@
 
 use std::{
     collections::BTreeSet,
-    sync::mpsc,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{
             AtomicU64,
             Ordering::{Acquire, Release},
         },
+        mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
+    vec,
 };
 
 use super::Put;
@@ -23,7 +24,7 @@ use crate::{
         budget::{Budget, LONGEST_SLICE, Spent, slice, thread_time},
         engine::Engine,
         index::Index,
-        isolation::{self, FIRST, Lane, STACK, What, Work},
+        isolation::{self, FIRST, Lane, STACK, ThreadId, What, Work},
         meter,
         text::Texts,
     },
@@ -38,6 +39,10 @@ const LARGE_TO_WALK: usize = 512;
 /// How long a new snapshot waits for its entry points to be tried out.
 const TRYING_OUT: Duration = Duration::from_millis(500);
 
+/// How long one of them may take before another thread goes on with the rest, and how many threads that may be.
+const STUCK: Duration = Duration::from_millis(40);
+const MOST_TRIALS: usize = 8;
+
 /// How much later than its budget an isolated question is answered at the latest, to notice that it is spent.
 const GRACE: Duration = Duration::from_millis(15);
 
@@ -51,7 +56,7 @@ pub(super) struct Apart {
 #[derive(Default)]
 pub(super) struct Known {
     version: u64,
-    trusted: BTreeSet<EntryPoint>,
+    distrusted: BTreeSet<EntryPoint>,
 }
 
 struct Shared {
@@ -61,13 +66,19 @@ struct Shared {
     trust: Trust,
 }
 
-/// The entry points that may be asked on threads that serve: those that ended soon where they held up nobody. What is
-/// stuck where nothing can interrupt it has never ended, and so never takes such a thread along.
+/// The entry points that may not be asked on threads that serve: those that did not end soon, neither when they were
+/// tried out nor since. What is stuck where nothing can interrupt it never does, and so takes no such thread along.
 #[derive(Default)]
 struct Trust {
-    entries: Mutex<BTreeSet<EntryPoint>>,
-    // Rises when one is no longer trusted.
+    without: Mutex<BTreeSet<EntryPoint>>,
+    // Rises with each change of it.
     version: AtomicU64,
+}
+
+/// Entry points that are being tried out.
+struct Trial {
+    left: Mutex<vec::IntoIter<EntryPoint>>,
+    done: AtomicU64,
 }
 
 impl Apart {
@@ -90,25 +101,58 @@ impl Apart {
         self.shared.trust.remove(entry);
     }
 
-    /// Asks each entry point an empty question, so that those that always end soon are trusted from the first real one
-    /// on. Returns after a while in any case; what is stuck then is left to the time that nobody wants.
+    /// Asks each entry point an empty question, so that those that never end soon are known before the first real one.
+    /// Returns after a while in any case; what is stuck then is left to the time that nobody wants.
     pub(super) fn try_out(&self, entries: Vec<EntryPoint>) {
-        let shared = Arc::clone(&self.shared);
+        let all = entries.len() as u64;
+        let trial = Arc::new(Trial { left: Mutex::new(entries.into_iter()), done: AtomicU64::new(0) });
+        let ends = Instant::now() + TRYING_OUT;
+        for _ in 0..MOST_TRIALS {
+            let Some(thread) = self.trial(&trial) else { return };
+            let mut done = trial.done.load(Acquire);
+            let mut since = Instant::now();
+            loop {
+                thread::sleep(Duration::from_micros(200));
+                let now = trial.done.load(Acquire);
+                if now == all {
+                    return;
+                }
+                if now != done {
+                    (done, since) = (now, Instant::now());
+                }
+                if since.elapsed() > STUCK || Instant::now() > ends {
+                    break;
+                }
+            }
+            isolation::yield_to_others(thread);
+            if trial.lock().as_slice().is_empty() {
+                return;
+            }
+            if Instant::now() > ends {
+                // Those that were not tried are trusted until they are found to take long.
+                *trial.lock() = Vec::new().into_iter();
+                return;
+            }
+        }
+    }
+
+    fn trial(&self, trial: &Arc<Trial>) -> Option<ThreadId> {
+        let (shared, trial) = (Arc::clone(&self.shared), Arc::clone(trial));
         let (sender, receiver) = mpsc::channel();
         let work = move || {
             let _ = sender.send(isolation::this_thread());
-            for entry in entries {
+            loop {
+                let Some(entry) = trial.lock().next() else { break };
+                // Trusted again by its answer, if that comes soon.
+                shared.trust.remove(&entry);
                 let _ = shared.answer(&Query::default(), &entry, FIRST, Lane::First, FIRST);
+                trial.done.fetch_add(1, Release);
             }
+            // It must live for as long as it may be named.
+            thread::sleep(TRYING_OUT * 4);
         };
-        let Ok(thread) = thread::Builder::new().name("try out".to_owned()).stack_size(STACK).spawn(work) else {
-            return;
-        };
-        let Ok(native) = receiver.recv() else { return };
-        // The sender goes with the thread.
-        if receiver.recv_timeout(TRYING_OUT) == Err(mpsc::RecvTimeoutError::Timeout) && !thread.is_finished() {
-            isolation::yield_to_others(native);
-        }
+        thread::Builder::new().name("try out".to_owned()).stack_size(STACK).spawn(work).ok()?;
+        receiver.recv().ok()
     }
 
     /// Puts a question where it holds up nobody.
@@ -136,31 +180,33 @@ impl Apart {
         let trust = &self.shared.trust;
         let version = trust.version.load(Acquire);
         if known.version != version {
-            *known = Known { version, ..Known::default() };
+            *known = Known { version, distrusted: trust.lock().clone() };
         }
-        if known.trusted.contains(entry) {
-            return true;
-        }
-        let trusted = trust.lock().contains(entry);
-        if trusted {
-            known.trusted.insert(entry.clone());
-        }
-        trusted
+        known.distrusted.is_empty() || !known.distrusted.contains(entry)
     }
 }
 
 impl Trust {
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<EntryPoint>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<EntryPoint>> {
+        self.without.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn add(&self, entry: &EntryPoint) {
-        self.lock().insert(entry.clone());
+        if self.lock().remove(entry) {
+            self.version.fetch_add(1, Release);
+        }
     }
 
     fn remove(&self, entry: &EntryPoint) {
-        self.lock().remove(entry);
-        self.version.fetch_add(1, Release);
+        if self.lock().insert(entry.clone()) {
+            self.version.fetch_add(1, Release);
+        }
+    }
+}
+
+impl Trial {
+    fn lock(&self) -> MutexGuard<'_, vec::IntoIter<EntryPoint>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
