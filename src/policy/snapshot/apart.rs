@@ -37,11 +37,14 @@ const LARGE: usize = 4_096;
 const LARGE_TO_WALK: usize = 512;
 
 /// How long a new snapshot waits for its entry points to be tried out.
-const TRYING_OUT: Duration = Duration::from_millis(500);
+const TRYING_OUT: Duration = Duration::from_secs(2);
 
 /// How long one of them may take before another thread goes on with the rest, and how many threads that may be.
 const STUCK: Duration = Duration::from_millis(40);
 const MOST_TRIALS: usize = 8;
+
+/// The most entry points without trust of which each evaluator has a copy.
+const MOST_KNOWN: usize = 256;
 
 /// How much later than its budget an isolated question is answered at the latest, to notice that it is spent.
 const GRACE: Duration = Duration::from_millis(15);
@@ -56,6 +59,8 @@ pub(super) struct Apart {
 #[derive(Default)]
 pub(super) struct Known {
     version: u64,
+    // Of more than a few, none has its own copy.
+    many: bool,
     distrusted: BTreeSet<EntryPoint>,
 }
 
@@ -85,7 +90,12 @@ impl Apart {
     pub(super) fn new(engine: Engine, index: Index, texts: Arc<Texts>, bundle: &Bundle) -> Self {
         let walks = bundle.modules.iter().any(|module| module.text.contains("walk"));
         Self {
-            shared: Arc::new(Shared { engine: Mutex::new(engine), index, texts, trust: Trust::default() }),
+            shared: Arc::new(Shared {
+                engine: Mutex::new(engine),
+                index,
+                texts,
+                trust: Trust { version: AtomicU64::new(1), ..Trust::default() },
+            }),
             large: if walks { LARGE_TO_WALK } else { LARGE },
         }
     }
@@ -105,6 +115,8 @@ impl Apart {
     /// Returns after a while in any case; what is stuck then is left to the time that nobody wants.
     pub(super) fn try_out(&self, entries: Vec<EntryPoint>) {
         let all = entries.len() as u64;
+        // Trusted by its answer, if that comes soon.
+        *self.shared.trust.lock() = entries.iter().cloned().collect();
         let trial = Arc::new(Trial { left: Mutex::new(entries.into_iter()), done: AtomicU64::new(0) });
         let ends = Instant::now() + TRYING_OUT;
         for _ in 0..MOST_TRIALS {
@@ -129,7 +141,7 @@ impl Apart {
                 return;
             }
             if Instant::now() > ends {
-                // Those that were not tried are trusted until they are found to take long.
+                // Those that were not tried are isolated until they once end soon.
                 *trial.lock() = Vec::new().into_iter();
                 return;
             }
@@ -143,13 +155,11 @@ impl Apart {
             let _ = sender.send(isolation::this_thread());
             loop {
                 let Some(entry) = trial.lock().next() else { break };
-                // Trusted again by its answer, if that comes soon.
-                shared.trust.remove(&entry);
                 let _ = shared.answer(&Query::default(), &entry, FIRST, Lane::First, FIRST);
                 trial.done.fetch_add(1, Release);
             }
             // It must live for as long as it may be named.
-            thread::sleep(TRYING_OUT * 4);
+            thread::sleep(TRYING_OUT * 2);
         };
         thread::Builder::new().name("try out".to_owned()).stack_size(STACK).spawn(work).ok()?;
         receiver.recv().ok()
@@ -180,7 +190,13 @@ impl Apart {
         let trust = &self.shared.trust;
         let version = trust.version.load(Acquire);
         if known.version != version {
-            *known = Known { version, distrusted: trust.lock().clone() };
+            let without = trust.lock();
+            let many = without.len() > MOST_KNOWN;
+            let distrusted = if many { BTreeSet::new() } else { without.clone() };
+            *known = Known { version, many, distrusted };
+        }
+        if known.many {
+            return !trust.lock().contains(entry);
         }
         known.distrusted.is_empty() || !known.distrusted.contains(entry)
     }
