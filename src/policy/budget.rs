@@ -24,7 +24,7 @@ const MOST_ATTEMPTS: u32 = 3;
 /// The longest that an evaluation may hold a thread that serves others.
 pub(super) const LONGEST_SLICE: Duration = Duration::from_millis(2);
 /// The same while evaluations that never end keep coming.
-const SHORTEST_SLICE: Duration = Duration::from_micros(100);
+const SHORTEST_SLICE: Duration = Duration::from_micros(500);
 
 /// A slice that took this long was held up by something that does not look at the clock.
 const LATE: Duration = Duration::from_millis(4);

@@ -1,4 +1,4 @@
-# expect: work
+# expect: work wall_clock
 package hostile.doubling_function
 
 twice(s) := concat("", [s, s])

@@ -1,4 +1,4 @@
-# expect: work
+# expect: work wall_clock
 package hostile.doubling_text
 
 s0 := "0123456789abcdef0123456789abcdef"
