@@ -149,7 +149,7 @@ impl Isolation {
         if let Err(refusal) = self.enqueue(&mut state, Lane::First, Job { ticket: Arc::clone(&ticket), work }) {
             state.figures.refused += 1;
             drop(state);
-            ticket.settle(refusal);
+            ticket.settle(*refusal);
             return answer;
         }
         state.open.insert(ticket.key, ticket);
@@ -172,14 +172,14 @@ impl Isolation {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enqueue(self: &Arc<Self>, state: &mut State, lane: Lane, job: Job) -> Result<(), Verdict> {
+    fn enqueue(self: &Arc<Self>, state: &mut State, lane: Lane, job: Job) -> Result<(), Box<Verdict>> {
         let stuck = state.stuck.len();
         if state.stuck.values().any(|what| *what == job.ticket.what) {
             let cause =
                 format!("`{}`: an earlier evaluation of it can't be interrupted and still runs", job.ticket.what);
-            return Err(Spent::Queue.deny(cause, None));
+            return Err(Box::new(Spent::Queue.deny(cause, None)));
         }
-        let Some(queue) = state.lanes.get_mut(lane as usize) else { return Err(internal("no such lane")) };
+        let Some(queue) = state.lanes.get_mut(lane as usize) else { return Err(Box::new(internal("no such lane"))) };
         let most = self.most.get(lane as usize).copied().unwrap_or(1);
         if queue.waiting.len() >= MAX_WAITING {
             // Those that gave up, or were answered by the watch, are no longer in the way.
@@ -187,17 +187,19 @@ impl Isolation {
         }
         if queue.waiting.len() >= MAX_WAITING {
             let cause = format!("`{}`: {MAX_WAITING} evaluations that take long wait already", job.ticket.what);
-            return Err(Spent::Queue.deny(cause, None));
+            return Err(Box::new(Spent::Queue.deny(cause, None)));
         }
-        if queue.idle == 0 && queue.threads < most && stuck < MAX_STUCK {
-            if let Err(error) = self.spawn(state, lane) {
-                return Err(internal(&format!("no thread to evaluate on: {error}")));
-            }
+        if queue.idle == 0
+            && queue.threads < most
+            && stuck < MAX_STUCK
+            && let Err(error) = self.spawn(state, lane)
+        {
+            return Err(Box::new(internal(&format!("no thread to evaluate on: {error}"))));
         }
-        let Some(queue) = state.lanes.get_mut(lane as usize) else { return Err(internal("no such lane")) };
+        let Some(queue) = state.lanes.get_mut(lane as usize) else { return Err(Box::new(internal("no such lane"))) };
         if queue.threads == 0 {
             let cause = format!("`{}`: every thread for evaluations that take long is stuck in one", job.ticket.what);
-            return Err(Spent::Queue.deny(cause, None));
+            return Err(Box::new(Spent::Queue.deny(cause, None)));
         }
         queue.waiting.push_back(job);
         if let Some(work) = self.work.get(lane as usize) {
@@ -260,7 +262,7 @@ impl Isolation {
                 if let Err(refusal) = self.enqueue(&mut state, Lane::Last, job) {
                     state.figures.refused += 1;
                     state.open.remove(&ticket.key);
-                    ticket.settle(refusal);
+                    ticket.settle(*refusal);
                 }
             }
             if state.running.remove(&number).is_none() {

@@ -74,10 +74,13 @@ pub(super) fn of_call(name: &str, arguments: &[Rego], limit: Limit) -> Result<()
         }
         "bits.lsh" => number(1).map_or(usize::MAX, |by| usize::try_from(by).unwrap_or(0) / NODE),
         // Each character of the text may have to be tried at each place of the pattern.
-        "regex.match" | "regex.is_valid" | "regex.split" => product(text(0), text(1)) / NODE,
-        "regex.find_n" | "regex.find_all_string_submatch_n" => product(text(0), text(1)) / NODE,
+        "regex.match"
+        | "regex.split"
+        | "regex.find_n"
+        | "regex.find_all_string_submatch_n"
+        | "regex.template_match" => product(text(0), text(1)) / NODE,
+        "regex.is_valid" => text(0).saturating_mul(8) / NODE,
         "regex.replace" => product(text(0), product(text(1), text(2).max(1))) / NODE,
-        "regex.template_match" => product(text(0), text(1)) / NODE,
         "glob.match" => product(text(0), text(2)) / NODE,
         "replace" => product(text(0), text(2)) / text(1).max(1) / NODE,
         "sprintf" => width(arguments) / NODE,
