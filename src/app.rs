@@ -17,7 +17,7 @@ use crate::{
     clock,
     config::Config,
     decision::Decider,
-    policy::Options,
+    policy::{Network, Options},
     reload::{Failure, Reloader, Sink},
     telemetry::metrics::Metrics,
 };
@@ -69,6 +69,7 @@ impl App {
         let options = Options {
             rego_v0: policy.rego_v0,
             evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
+            network: Network::new(policy.network),
             ..Options::default()
         };
         let mut reloader = Reloader::new(source.open(), Arc::clone(&state) as Arc<dyn Sink>, options);

@@ -125,3 +125,8 @@ fn show_faults(faults: &verdict::policy::Faults) {
 fn say(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
+
+/// Text on standard error that is no complaint: what is for people while standard output is for a program.
+fn say_aside(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

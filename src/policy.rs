@@ -28,6 +28,7 @@ mod value;
 
 use std::time::Duration;
 
+pub use builtins::{Hosts, InvalidHost, Network, NetworkSettings};
 pub use compile::Options;
 pub use fault::{Fault, Faults, printable};
 pub use isolation::{Figures as IsolationFigures, figures as isolation_figures};
@@ -44,6 +45,8 @@ pub struct Config {
     pub rego_v0: bool,
     /// The most of the processor's time that one evaluation may take.
     pub evaluation_budget: Duration,
+    /// What policies may ask of the network.
+    pub network: NetworkSettings,
 }
 
 impl Default for Config {
@@ -52,6 +55,7 @@ impl Default for Config {
             default_policy: EntryPoint::from_parts(["authz".to_owned()]),
             rego_v0: false,
             evaluation_budget: Duration::from_millis(50),
+            network: NetworkSettings::default(),
         }
     }
 }

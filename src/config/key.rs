@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 19] = [
+pub(super) static KEYS: [Key; 23] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -58,6 +58,16 @@ pub(super) static KEYS: [Key; 19] = [
         Shape::Time(MILLISECOND.saturating_mul(100)..=HOUR, |config, value| config.source.poll_interval = value),
     ),
     key("policies.strict", Shape::Switch(|config, value| config.reload.strict = value)),
+    key("network.allow", Shape::Hosts(|config, value| config.policy.network.allow = value)),
+    key(
+        "network.timeout",
+        Shape::Time(MILLISECOND..=SECOND.saturating_mul(2), |config, value| config.policy.network.timeout = value),
+    ),
+    key(
+        "network.max_response_bytes",
+        Shape::Size(KIB..=16 * MIB, |config, value| config.policy.network.max_response_bytes = value),
+    ),
+    key("network.cache_bytes", Shape::Size(0..=256 * MIB, |config, value| config.policy.network.cache_bytes = value)),
     key("log.level", Shape::Filter(|config, value| config.log.level = value)),
     key("log.format", Shape::Format(|config, value| config.log.format = value)),
     key(

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     api::Address,
     decision::{EntryPoint, InvalidEntryPoint},
+    policy::{Hosts, InvalidHost},
     telemetry::Format,
 };
 
@@ -39,6 +40,7 @@ pub(super) enum Shape {
     Address(fn(&mut Config, Address)),
     EntryPoint(fn(&mut Config, EntryPoint)),
     Path(fn(&mut Config, PathBuf)),
+    Hosts(fn(&mut Config, Hosts)),
     Switch(fn(&mut Config, bool)),
     Count(RangeInclusive<u32>, fn(&mut Config, u32)),
     Size(RangeInclusive<usize>, fn(&mut Config, usize)),
@@ -97,6 +99,9 @@ impl Shape {
             }
             Self::EntryPoint(_) => "a reference such as `data.authz` or `data.authz.decision`".into(),
             Self::Path(_) => "the path of a folder".into(),
+            Self::Hosts(_) => {
+                "hosts with commas between them, such as `api.example.com, *.example.org:8443, 10.0.0.7`".into()
+            }
             Self::Switch(_) => "`true` or `false`".into(),
             Self::Count(range, _) => format!("a whole number from {} to {}", range.start(), range.end()),
             Self::Size(range, _) => {
@@ -125,6 +130,7 @@ impl Shape {
                 set(config, raw.text()?.parse().map_err(|invalid| unexplained(&invalid))?);
             }
             Self::Path(set) => set(config, path(raw)?),
+            Self::Hosts(set) => set(config, raw.text()?.parse().map_err(|invalid: InvalidHost| invalid.to_string())?),
             Self::Switch(set) => set(config, switch(raw)?),
             Self::Count(range, set) => set(config, count(raw, range)?),
             Self::Size(range, set) => set(config, bytes(raw, range)?),

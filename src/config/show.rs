@@ -23,7 +23,7 @@ pub(super) enum Shown {
 ///
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
-pub(super) fn values(config: &Config) -> [(&'static str, Shown); 19] {
+pub(super) fn values(config: &Config) -> [(&'static str, Shown); 23] {
     let Config { grpc, http, policy, source, reload, log, server } = config;
     let api::grpc::Config {
         address,
@@ -35,7 +35,8 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 19] {
         reflection,
     } = grpc;
     let api::ops::Config { address: http_address } = http;
-    let policy::Config { default_policy, rego_v0, evaluation_budget } = policy;
+    let policy::Config { default_policy, rego_v0, evaluation_budget, network } = policy;
+    let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
     let source::Config { path, settle, poll_interval } = source;
     let reload::Config { strict } = reload;
     let telemetry::Config { level, format } = log;
@@ -61,6 +62,13 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 19] {
         ("policies.settle", Shown::Plain(show_time(*settle))),
         ("policies.poll_interval", Shown::Plain(show_time(*poll_interval))),
         ("policies.strict", plain(strict)),
+        (
+            "network.allow",
+            if allow.is_empty() { Shown::Unset("none, so that policies may not use the network") } else { text(allow) },
+        ),
+        ("network.timeout", Shown::Plain(show_time(*timeout))),
+        ("network.max_response_bytes", Shown::Plain(show_size(*max_response_bytes))),
+        ("network.cache_bytes", Shown::Plain(show_size(*cache_bytes))),
         ("log.level", text(level)),
         (
             "log.format",

@@ -9,6 +9,7 @@ use regorus::{
 };
 
 use super::{
+    builtins::Network,
     documents,
     engine::Engine,
     fault::{Fault, Faults},
@@ -34,11 +35,13 @@ pub struct Options {
     pub tests: bool,
     /// Whether a built-in that fails is an error instead of undefined (OPA's `--strict-builtin-errors`).
     pub strict: bool,
+    /// What `http.send` and `net.lookup_ip_addr` may ask.
+    pub network: Network,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rego_v0: false, evaluators: 1, tests: false, strict: false }
+        Self { rego_v0: false, evaluators: 1, tests: false, strict: false, network: Network::OFF }
     }
 }
 
@@ -92,9 +95,9 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
     let mut lowered_faults = Vec::new();
     let mut engine = Engine::blank(options);
     let mut accepted = Vec::new();
-    for module in readable {
-        match engine.add_policy(module.path.clone(), texts.lowered(&module.path).to_owned()) {
-            Ok(_) => accepted.push(module.path.as_str()),
+    for (name, text) in readable.iter().flat_map(|module| texts.sources(&module.path)) {
+        match engine.add_policy(name.to_owned(), text.to_owned()) {
+            Ok(_) => accepted.push(name),
             Err(error) => lowered_faults.push(fault_of(&error, "rego_parse_error", &texts)),
         }
     }
@@ -114,8 +117,7 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
         return Err(Faults(faults));
     };
     let share = bundle.size() > SHARE_DATA_BEYOND;
-    let sources: Vec<(&str, &str)> =
-        modules.iter().map(|module| (&*module.path, texts.lowered(&module.path))).collect();
+    let sources: Vec<(&str, &str)> = modules.iter().flat_map(|module| texts.sources(&module.path)).collect();
     let engines = (0..options.evaluators.max(1)).map(|number| {
         let own = if share || number == 0 { data.clone() } else { value::unshared(&data) };
         let (engine, modules) = build(&sources, own, options)?;

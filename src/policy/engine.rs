@@ -57,7 +57,7 @@ impl Engine {
             max_col: NonZeroU32::new(1 << 20).unwrap_or(NonZeroU32::MIN),
             ..PolicyLengthConfig::default()
         });
-        builtins::install(&mut engine, options.strict);
+        builtins::install(&mut engine, options.strict, options.network);
         engine
     }
 
@@ -105,6 +105,7 @@ impl Engine {
 
     /// The value of the rule at `path`, which must exist, within `budget`, which it uses up.
     pub(super) fn rule(&mut self, path: &str, budget: &mut Budget) -> Result<Rego, Failure> {
+        let _query = builtins::Query::begin();
         let value = budget.run(|limit| {
             self.within(limit, |engine| engine.eval_rule(path.to_owned())).map_err(|failure| match failure {
                 // Time may have been lost to others; what was stopped would be stopped again.
@@ -138,6 +139,7 @@ impl Engine {
 
     /// The results of any query, as OPA's `result` array.
     pub(super) fn query(&mut self, query: &str, budget: Duration) -> Result<regorus::QueryResults, Failure> {
+        let _query = builtins::Query::begin();
         self.within(budget, |engine| engine.eval_query(query.to_owned(), false))
     }
 

@@ -13,10 +13,11 @@ use super::{
         self,
         ast::{Module as Tree, TermKind},
         edit::Edited,
-        lower::{self, World},
+        lower::{self, Place, World},
+        metadata,
     },
     statements,
-    text::{Text, Texts},
+    text::{PART, Text, Texts},
 };
 use crate::bundle::Module;
 
@@ -48,6 +49,9 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
         }
     }
     let defined = defined(&trees);
+    let functions = functions(&trees);
+    let all: Vec<Arc<Tree>> = trees.iter().map(|(_, tree)| Arc::clone(tree)).collect();
+    let all: Vec<&Tree> = all.iter().map(Arc::as_ref).collect();
     let mut readable = Vec::new();
     for (module, tree) in trees {
         let package = package(&tree);
@@ -55,21 +59,25 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
         let world = World {
             built_in: &builtins::arity,
             defined: &|name| own.is_some_and(|names| names.contains(name)),
-            metadata: &|_, _| None,
+            function: &|name| functions.contains(name),
+            metadata: &|rule, chain| annotations(&all, &tree, rule, chain),
         };
         let lowered = lower::lower(&module.text, &tree, &world);
+        let parts = lowered.keyword_packages.into_iter();
+        let parts = parts.map(|(keywords, edited)| (format!("{}{PART}{}", module.path, keywords.join(".")), edited));
+        let (parts, lowered) = (parts.collect(), lowered.module);
         if let Some((line, column)) = brackets::too_deep(&lowered.text) {
             let cause = format!("brackets nest more than {} deep here", brackets::MAX_NESTING);
             let help = "name parts of it as rules, or move it to `data.json`";
             let fault =
                 Fault::new("rego_nesting_error", cause).help(help).at(&module.path, &lowered.text, line, column, 1);
             broken.insert(package.join("."));
-            texts.insert(&module.path, Text { written: module.text.as_str().into(), module: None, lowered });
+            texts.insert(&module.path, Text { written: module.text.as_str().into(), module: None, lowered, parts });
             faults.push(texts.relocated(fault));
             continue;
         }
         readable.push((module, Arc::clone(&tree)));
-        texts.insert(&module.path, Text { written: module.text.as_str().into(), module: Some(tree), lowered });
+        texts.insert(&module.path, Text { written: module.text.as_str().into(), module: Some(tree), lowered, parts });
     }
     readable.retain(|(_, tree)| !touches(tree, &broken));
     Lowered { texts, readable: readable.into_iter().map(|(module, _)| module).collect() }
@@ -78,7 +86,7 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
 /// Lowers a query, which is one in no package.
 pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> {
     let body = rego::parser::parse_query(text)?;
-    let world = World { built_in: &builtins::arity, defined: &|_| false, metadata: &|_, _| None };
+    let world = World { built_in: &builtins::arity, defined: &|_| false, function: &|_| false, metadata: &|_, _| None };
     Ok(lower::lower_query(text, &body, &world))
 }
 
@@ -107,6 +115,30 @@ fn defined(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<Vec<String>, BTreeSet<Str
         defined.entry(package(tree)).or_default().extend(names);
     }
     defined
+}
+
+/// The whole names of all functions.
+fn functions(trees: &[(&Module, Arc<Tree>)]) -> BTreeSet<String> {
+    let named = |package: &str, rule: &rego::ast::Rule| {
+        let name = lower::names::dotted(&rule.head.reference)?;
+        rule.head.arguments.is_some().then(|| format!("data.{package}.{name}"))
+    };
+    trees
+        .iter()
+        .flat_map(|(_, tree)| {
+            let package = package(tree).join(".");
+            tree.rules.iter().filter_map(move |rule| named(&package, rule))
+        })
+        .collect()
+}
+
+/// What `rego.metadata.chain()` or `rego.metadata.rule()` gives in a rule.
+fn annotations(modules: &[&Tree], module: &Tree, rule: Place, chain: bool) -> Option<String> {
+    let Place { rule, in_else } = rule;
+    let rule = module.rules.get(rule)?;
+    let value =
+        if chain { metadata::chain(modules, module, rule, in_else) } else { metadata::rule(module, rule, in_else) };
+    Some(value.to_string())
 }
 
 fn touches(tree: &Tree, broken: &BTreeSet<String>) -> bool {

@@ -6,6 +6,7 @@
 
 pub(super) mod ast;
 pub(super) mod edit;
+pub(super) mod json;
 mod lexer;
 pub(super) mod lower;
 pub(super) mod metadata;

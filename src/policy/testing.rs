@@ -1,39 +1,38 @@
 //! Unit tests written in Rego, with OPA's conventions.
 //!
-//! A test is a rule whose name starts with `test_`, in any module. As in OPA (measured with 1.20): it passes if its
-//! value is `true`; undefined, `false` and any other value fail; a rule with a variable in its head (`test_x[note] if
-//! …`) is a table of cases, which passes if each is `true`; `todo_test_…` is skipped; each definition of a name is a
+//! A test is a rule with a name that starts with `test_`, in any module. As in OPA (measured with 1.20): it passes if
+//! its value is `true`; undefined, `false` and any other value fail; a rule with a variable in its head (`test_x[note]
+//! if …`) is a table of cases, which passes if each is `true`; `todo_test_…` is skipped; each definition of a name is a
 //! test of its own, `test_x`, `test_x#01` and so on.
 
+mod ask;
+mod bench;
 mod coverage;
 mod find;
 mod isolated;
+mod run;
+mod values;
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
-use regorus::Value as Rego;
+pub use bench::{Bench, Sample};
+pub use coverage::{Coverage, FileCoverage, RuleCoverage, Share};
+pub use values::{Value, Why};
 
-pub use coverage::{Coverage, FileCoverage};
-
-use self::{
-    find::{Found, Table},
-    isolated::Stopped,
-};
+use self::find::{Found, Table};
 use super::{
     compile::{self, Options as CompileOptions},
-    engine::{Engine, Failure},
+    engine::Engine,
     fault::Faults,
-    rejection,
     text::Texts,
 };
 use crate::{
     bundle::{Bundle, Module},
     decision::{EntryPoint, SourcePosition},
 };
+
+/// The most evaluators of one suite: each has a copy of the policies and the data.
+const MOST_PARALLEL: usize = 256;
 
 /// How tests are read and run.
 #[derive(Clone, Copy, Debug)]
@@ -44,12 +43,17 @@ pub struct Options {
     pub timeout: Duration,
     /// Whether the lines that tests reach are noted.
     pub coverage: bool,
+    /// How many tests may run at once; each has an evaluator of its own.
+    pub parallel: usize,
 }
 
 /// The tests of a policy set, ready to run.
 pub struct Suite {
     options: Options,
-    engine: Engine,
+    /// What it was compiled from, as it is written.
+    bundle: Bundle,
+    /// At least one.
+    engines: Vec<Engine>,
     tests: Vec<Test>,
     coverage: Coverage,
     texts: Arc<Texts>,
@@ -83,8 +87,8 @@ pub struct Run {
 /// One case of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// Its keys, joined by `/`.
-    pub name: String,
+    /// The keys of the rule's head, outermost first; at least one.
+    pub keys: Vec<String>,
     /// Whether it passed.
     pub passed: bool,
 }
@@ -113,34 +117,36 @@ enum Target {
     Refused(&'static str),
 }
 
-/// What came of asking.
-struct Answer {
-    value: Result<(Rego, Vec<Vec<Rego>>), Failure>,
-    prints: Vec<String>,
-    coverage: Option<regorus::coverage::Report>,
-}
-
 impl Suite {
     /// Compiles policies and tests, and finds the tests.
     pub fn compile(bundle: &Bundle, options: Options) -> Result<Self, Faults> {
         // First as it is written, so that faults show what is written.
-        let Compiled { mut engine, texts } = compile(bundle, options)?;
+        let (mut engines, texts) = engines_of(bundle, Options { parallel: 1, ..options })?;
+        let Some(first) = engines.first_mut() else {
+            return Err(Faults(vec![super::Fault::new("internal_error", "the compiler gave no evaluator")]));
+        };
         // What is found and edited is what regorus reads.
         let lowered = texts.of(bundle);
-        let mut found = find::tests(engine.working().get_modules());
-        let coverage = Coverage::of(engine.working().get_modules(), bundle);
-        let edited = edited(&lowered, &mut found, true);
-        if edited != lowered {
-            engine = match compile(&edited, options) {
-                Ok(compiled) => compiled.engine,
-                Err(_) => compile(&self::edited(&lowered, &mut found, false), options)?.engine,
+        let mut found = find::tests(first.working().get_modules());
+        let coverage = Coverage::of(first.working().get_modules(), bundle);
+        // An evaluator without a test to run is only memory.
+        let parallel = options.parallel.clamp(1, found.len().clamp(1, MOST_PARALLEL));
+        let options = Options { parallel, ..options };
+        let edited = edited(&lowered, &mut found);
+        if edited != lowered || options.parallel > 1 {
+            engines = if let Ok((engines, _)) = engines_of(&edited, options) {
+                engines
+            } else {
+                keep_lists_that_compile(&lowered, &mut found, options);
+                engines_of(&self::edited(&lowered, &mut found), options)?.0
             };
         }
         let tests = found.into_iter().map(|found| {
             let test = Test::from(found);
             Test { position: texts.position(test.position.clone()), ..test }
         });
-        Ok(Self { options, engine, tests: tests.collect(), coverage, texts })
+        let tests = tests.collect();
+        Ok(Self { options, bundle: bundle.clone(), engines, tests, coverage, texts })
     }
 
     /// The tests, in the order of files and lines.
@@ -154,50 +160,6 @@ impl Suite {
     pub fn coverage(&self) -> &Coverage {
         &self.coverage
     }
-
-    /// Runs one test, alone: what it does to its engine, and a panic or a runaway in it, ends with it.
-    pub fn run(&mut self, test: &Test) -> Run {
-        let (reference, table) = match &test.target {
-            Target::Todo => return Run::of(Outcome::Skip),
-            Target::Refused(why) => return Run::of(Outcome::Error((*why).to_owned())),
-            Target::Rule(reference) => (reference.clone(), None),
-            Target::Object(reference, table) => (reference.clone(), Some(table.clone().unwrap_or_default())),
-        };
-        let engine = self.engine.trial();
-        let options = self.options;
-        let started = Instant::now();
-        let answer = isolated::run(options.timeout, move || ask(engine, &reference, table.as_ref(), options));
-        let duration = started.elapsed();
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(stopped) => return Run { duration, ..Run::of(Outcome::Error(self.stopped(&stopped))) },
-        };
-        if let Some(report) = &answer.coverage {
-            self.coverage.add(report);
-        }
-        let (outcome, cases) = match (answer.value, &test.target) {
-            (Err(Failure::Budget), _) => (Outcome::Error(self.stopped(&Stopped::Runaway)), Vec::new()),
-            (Err(Failure::Error(error)), _) => {
-                let fault = rejection::fault_of(&error, "rego_error", &self.texts);
-                (Outcome::Error(self.texts.relocated(fault).to_string()), Vec::new())
-            }
-            (Ok((value, tuples)), Target::Object(_, Some(_))) => {
-                let cases = cases(&value, tuples);
-                let passed = cases.iter().all(|case| case.passed);
-                (if passed { Outcome::Pass } else { Outcome::Fail }, cases)
-            }
-            (Ok((value, _)), _) => (if value == Rego::Bool(true) { Outcome::Pass } else { Outcome::Fail }, Vec::new()),
-        };
-        Run { outcome, cases, duration, prints: answer.prints }
-    }
-
-    fn stopped(&self, stopped: &Stopped) -> String {
-        match stopped {
-            Stopped::Runaway => format!("it took longer than {:?}", self.options.timeout),
-            Stopped::Panic(message) => format!("the evaluator panicked: {message}"),
-            Stopped::NoThread(error) => format!("no thread to run it on: {error}"),
-        }
-    }
 }
 
 impl Run {
@@ -206,10 +168,24 @@ impl Run {
     }
 }
 
+impl Case {
+    /// Its keys, joined by `/`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.keys.join("/")
+    }
+}
+
 impl From<Found> for Test {
     fn from(found: Found) -> Self {
-        let rule = found.package.iter().cloned().chain([found.alias.unwrap_or_else(|| found.rule.clone())]);
-        let reference = EntryPoint::from_parts(rule);
+        let name = found.prefix.iter().cloned().chain([found.rule.clone()]).collect::<Vec<_>>().join(".");
+        let name = match found.number {
+            0 => name,
+            number => format!("{name}#{number:02}"),
+        };
+        let asked = found.alias.unwrap_or_else(|| found.rule.clone());
+        let parts = found.package.iter().cloned().chain(found.prefix).chain([asked]);
+        let reference = EntryPoint::from_parts(parts);
         let target = if found.rule.starts_with("todo_") {
             Target::Todo
         } else if found.function {
@@ -221,10 +197,6 @@ impl From<Found> for Test {
         } else {
             Target::Object(reference, found.table)
         };
-        let name = match found.number {
-            0 => found.rule,
-            number => format!("{}#{number:02}", found.rule),
-        };
         Self { package: EntryPoint::from_parts(found.package).to_string(), name, position: found.position, target }
     }
 }
@@ -235,92 +207,49 @@ impl std::fmt::Display for Test {
     }
 }
 
-struct Compiled {
-    engine: Engine,
-    texts: Arc<Texts>,
-}
-
-fn compile(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
-    let options = CompileOptions { rego_v0: options.rego_v0, tests: true, ..CompileOptions::default() };
-    let compiled = compile::compile(bundle, options)?;
-    let Some((engine, _)) = compiled.engines.into_iter().next() else {
-        return Err(Faults(vec![super::Fault::new("internal_error", "the compiler gave no evaluator")]));
+fn engines_of(bundle: &Bundle, options: Options) -> Result<(Vec<Engine>, Arc<Texts>), Faults> {
+    let options = CompileOptions {
+        rego_v0: options.rego_v0,
+        tests: true,
+        evaluators: options.parallel,
+        ..CompileOptions::default()
     };
-    Ok(Compiled { engine, texts: compiled.texts })
+    let compiled = compile::compile(bundle, options)?;
+    Ok((compiled.engines.into_iter().map(|(engine, _)| engine).collect(), compiled.texts))
 }
 
-/// The bundle in which each definition of a test has a name of its own and, with `tables`, each table lists its cases.
-fn edited(bundle: &Bundle, found: &mut [Found], tables: bool) -> Bundle {
+/// The bundle in which each definition of a test has a name of its own, and each table lists its cases.
+fn edited(bundle: &Bundle, found: &mut [Found]) -> Bundle {
     let mut edited = bundle.clone();
     let texts: Vec<String> = bundle.modules.iter().chain(&bundle.tests).map(|module| module.text.clone()).collect();
     let mut names = find::Names::new(texts);
     for module in edited.modules.iter_mut().chain(&mut edited.tests) {
         let own = found.iter_mut().filter(|found| *found.position.file == *module.path);
         let Module { text, .. } = module;
-        find::edit(text, own, &mut names, tables);
+        find::edit(text, own, &mut names);
     }
     edited
 }
 
-fn ask(mut engine: regorus::Engine, reference: &EntryPoint, table: Option<&Table>, options: Options) -> Answer {
-    engine.set_enable_coverage(options.coverage);
-    Engine::grant(&mut engine, options.timeout);
-    let value = match table {
-        None => engine.eval_rule(reference.as_str().to_owned()).map(|value| (value, Vec::new())),
-        Some(table) => ask_table(&mut engine, reference, table),
-    };
-    Answer {
-        value: value.map_err(Engine::failure),
-        prints: engine.take_prints().unwrap_or_default(),
-        coverage: options.coverage.then(|| engine.get_coverage_report().ok()).flatten(),
-    }
-}
-
-fn ask_table(
-    engine: &mut regorus::Engine,
-    reference: &EntryPoint,
-    table: &Table,
-) -> Result<(Rego, Vec<Vec<Rego>>), anyhow::Error> {
-    let mut value = |reference: &str| -> Result<Rego, anyhow::Error> {
-        let results = engine.eval_query(reference.to_owned(), false)?;
-        let first = results.result.into_iter().next().and_then(|result| result.expressions.into_iter().next());
-        Ok(first.map_or(Rego::Undefined, |expression| expression.value))
-    };
-    let whole = value(reference.as_str())?;
-    let mut tuples = Vec::new();
-    for list in &table.lists {
-        let package = reference.parts().split_last().map_or(&[][..], |(_, package)| package);
-        let list = EntryPoint::from_parts(package.iter().cloned().chain([list.clone()]));
-        if let Rego::Set(items) = value(list.as_str())? {
-            tuples.extend(items.iter_sorted().filter_map(|item| Some(item.as_array().ok()?.to_vec())));
+/// Forgets the lists of cases that don't compile alone.
+fn keep_lists_that_compile(bundle: &Bundle, found: &mut [Found], options: Options) {
+    let lists: Vec<_> = found.iter_mut().map(|found| std::mem::take(&mut found.lists)).collect();
+    let mut kept = Vec::new();
+    for (at, list) in lists.into_iter().enumerate() {
+        let Some(one) = found.get_mut(at).filter(|_| !list.is_empty()) else { continue };
+        one.lists.clone_from(&list);
+        let compiles = engines_of(&edited(bundle, found), Options { parallel: 1, ..options }).is_ok();
+        if let Some(one) = found.get_mut(at) {
+            one.lists.clear();
+        }
+        if compiles {
+            kept.push((at, list));
         }
     }
-    Ok((whole, tuples))
-}
-
-/// The cases of a table's value, and those that the table lists but has no value for.
-fn cases(value: &Rego, tuples: Vec<Vec<Rego>>) -> Vec<Case> {
-    let mut cases = BTreeMap::new();
-    for tuple in tuples {
-        let at = tuple.iter().try_fold(value, |at, key| at.as_object().ok()?.get(key));
-        let name = tuple.iter().map(key).collect::<Vec<_>>().join("/");
-        let passed = cases.entry(name).or_insert(true);
-        *passed &= at.is_some_and(all_true);
-    }
-    cases.into_iter().map(|(name, passed)| Case { name, passed }).collect()
-}
-
-fn all_true(value: &Rego) -> bool {
-    match value {
-        Rego::Object(members) => members.iter().all(|(_, member)| all_true(member)),
-        other => *other == Rego::Bool(true),
-    }
-}
-
-fn key(value: &Rego) -> String {
-    match value {
-        Rego::String(text) => text.to_string(),
-        other => other.to_json_str().unwrap_or_default(),
+    for (at, list) in kept {
+        if let Some(one) = found.get_mut(at) {
+            one.lists = list;
+        }
     }
 }
 

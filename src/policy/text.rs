@@ -8,6 +8,9 @@ use super::{
 };
 use crate::{bundle::Bundle, decision::SourcePosition};
 
+/// Between a file's path and the package in the name of a part of it; no path has it.
+pub(super) const PART: char = '\0';
+
 /// One file.
 #[derive(Debug)]
 pub(super) struct Text {
@@ -17,6 +20,8 @@ pub(super) struct Text {
     pub(super) module: Option<Arc<Module>>,
     /// For regorus.
     pub(super) lowered: Edited,
+    /// The rules that regorus reads as other packages: what it knows that text by, and the text.
+    pub(super) parts: Vec<(String, Edited)>,
 }
 
 /// Path to text of every file.
@@ -26,7 +31,7 @@ pub(super) struct Texts(BTreeMap<Arc<str>, Text>);
 impl Text {
     /// A text that regorus reads as it is.
     pub(super) fn plain(text: &str) -> Self {
-        Self { written: text.into(), module: None, lowered: Edited::unchanged(text) }
+        Self { written: text.into(), module: None, lowered: Edited::unchanged(text), parts: Vec::new() }
     }
 }
 
@@ -55,23 +60,45 @@ impl Texts {
         self.0.iter()
     }
 
-    /// What regorus reads of a file; nothing for an unknown one.
-    pub(super) fn lowered(&self, path: &str) -> &str {
-        self.get(path).map(|text| text.lowered.text.as_str()).unwrap_or_default()
+    /// What regorus reads by that name, a file or a part of one; nothing for an unknown one.
+    pub(super) fn lowered(&self, name: &str) -> &str {
+        self.find(name).map(|(_, _, edited)| edited.text.as_str()).unwrap_or_default()
+    }
+
+    /// What regorus reads of a file: the names and the texts.
+    pub(super) fn sources(&self, path: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.0.get_key_value(path).into_iter().flat_map(|(path, text)| {
+            let parts = text.parts.iter().map(|(name, edited)| (name.as_str(), edited.text.as_str()));
+            std::iter::once((&**path, text.lowered.text.as_str())).chain(parts)
+        })
+    }
+
+    fn find(&self, name: &str) -> Option<(&Arc<str>, &Text, &Edited)> {
+        let (path, part) = name.split_once(PART).map_or((name, None), |(path, _)| (path, Some(name)));
+        let (path, text) = self.0.get_key_value(path)?;
+        match part {
+            None => Some((path, text, &text.lowered)),
+            Some(name) => text.parts.iter().find(|(known, _)| known == name).map(|(_, edited)| (path, text, edited)),
+        }
     }
 
     /// A place of a lowered text as a place of the author's.
     pub(super) fn position(&self, place: SourcePosition) -> SourcePosition {
-        let Some(text) = self.get(&place.file).filter(|text| text.lowered.is_changed()) else { return place };
-        let Some(at) = offset(&text.lowered.text, place.line, place.column) else { return place };
-        let (line, column) = line_and_column(&text.written, text.lowered.original(at));
-        SourcePosition { file: place.file, line, column }
+        let Some((path, text, edited)) = self.find(&place.file).filter(|(_, _, edited)| edited.is_changed()) else {
+            return place;
+        };
+        let file = Arc::clone(path);
+        let Some(at) = offset(&edited.text, place.line, place.column) else { return SourcePosition { file, ..place } };
+        let (line, column) = line_and_column(&text.written, edited.original(at));
+        SourcePosition { file, line, column }
     }
 
     /// A fault placed in a lowered text, placed in the author's.
     pub(super) fn relocated(&self, fault: Fault) -> Fault {
         let Some(place) = fault.position.clone() else { return fault };
-        let Some(text) = self.get(&place.file).filter(|text| text.lowered.is_changed()) else { return fault };
+        let Some((_, text, _)) = self.find(&place.file).filter(|(_, _, edited)| edited.is_changed()) else {
+            return fault;
+        };
         let SourcePosition { file, line, column } = self.position(place);
         fault.at(&file, &text.written, line, column, 1)
     }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use verdict::policy::testing::{Outcome, Run, Test};
 
-use super::Results;
+use super::{Results, values::Values};
 
 pub(super) fn report(results: &Results) -> String {
     let mut packages: BTreeMap<&str, Vec<&(Test, Run)>> = BTreeMap::new();
@@ -16,7 +16,7 @@ pub(super) fn report(results: &Results) -> String {
     for (package, runs) in packages {
         let _ = writeln!(out, "  <testsuite name=\"{}\"{}>", escaped(package), counts(&runs));
         for (test, run) in runs {
-            one(&mut out, test, run);
+            one(&mut out, test, run, &results.values);
         }
         out.push_str("  </testsuite>\n");
     }
@@ -36,7 +36,7 @@ fn counts(runs: &[&(Test, Run)]) -> String {
     )
 }
 
-fn one(out: &mut String, test: &Test, run: &Run) {
+fn one(out: &mut String, test: &Test, run: &Run, values: &Values) {
     let place = format!("{}:{}", test.position.file, test.position.line);
     let _ = writeln!(
         out,
@@ -50,13 +50,14 @@ fn one(out: &mut String, test: &Test, run: &Run) {
     match &run.outcome {
         Outcome::Pass => {}
         Outcome::Fail => {
-            let failed: Vec<&str> =
-                run.cases.iter().filter(|case| !case.passed).map(|case| case.name.as_str()).collect();
+            let failed: Vec<String> =
+                run.cases.iter().filter(|case| !case.passed).map(verdict::policy::testing::Case::name).collect();
             let message = match failed.as_slice() {
                 [] => format!("{place}: its value is not true"),
                 cases => format!("{place}: failed for {}", cases.join(", ")),
             };
-            let _ = writeln!(out, "      <failure message=\"{}\"/>", escaped(&message));
+            let why = values.text(test, false);
+            let _ = writeln!(out, "      <failure message=\"{}\">{}</failure>", escaped(&message), escaped(&why));
         }
         Outcome::Skip => out.push_str("      <skipped/>\n"),
         Outcome::Error(message) => {

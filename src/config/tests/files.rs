@@ -21,6 +21,11 @@ policies:
   settle: 10ms
   poll_interval: 1m
   strict: true
+network:
+  allow: '*.example.com:8443, 10.0.0.7'
+  timeout: 100ms
+  max_response_bytes: 65536
+  cache_bytes: 0
 log:
   level: warn,verdict::reload=debug
   format: json
@@ -48,6 +53,11 @@ evaluation_budget = "5ms"
 settle = "10ms"
 poll_interval = "60s"
 strict = true
+[network]
+allow = "*.example.com:8443, 10.0.0.7"
+timeout = "100ms"
+max_response_bytes = "64KiB"
+cache_bytes = 0
 [log]
 level = "warn,verdict::reload=debug"
 format = "json"
@@ -165,11 +175,14 @@ fn refuses_keys_that_are_given_twice() {
 fn refuses_unknown_keys_and_says_what_there_is() {
     for (text, fault) in [
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
-        ("tls: {}", "tls: unknown key; expected one of `grpc`, `http`, `policies`, `log`, `server`"),
+        ("tls: {}", "tls: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `log`, `server`"),
         ("http: {tls: 1}", "http.tls: unknown key; expected one of `http.address`"),
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
-        ("log: {level: info}\n<<: {}", "<<: unknown key; expected one of `grpc`, `http`, `policies`, `log`, `server`"),
-        ("1: 2", "1: unknown key; expected one of `grpc`, `http`, `policies`, `log`, `server`"),
+        (
+            "log: {level: info}\n<<: {}",
+            "<<: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `log`, `server`",
+        ),
+        ("1: 2", "1: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `log`, `server`"),
         (
             "policies: {true: 2}",
             "policies.true: unknown key; expected one of `policies.path`, `policies.default`, \

@@ -5,39 +5,28 @@ use regorus::Value as Rego;
 /// Says why a call with these arguments is too much.
 pub(super) type Bound = fn(&[Rego]) -> Result<(), String>;
 
+/// The bound of this built-in, if it has one.
+pub(super) fn of(name: &str) -> Option<Bound> {
+    ALL.iter().find(|(bounded, _)| *bounded == name).map(|(_, bound)| *bound)
+}
+
 /// The bounded built-ins.
-pub(super) const ALL: [(&str, Bound); 17] = [
+const ALL: [(&str, Bound); 9] = [
     ("json.unmarshal", json_numbers),
     ("yaml.unmarshal", yaml_numbers),
     ("to_number", any_number),
     ("units.parse", any_number),
     ("units.parse_bytes", any_number),
-    ("numbers.range", range),
-    ("numbers.range_step", range),
-    ("net.cidr_expand", cidr),
-    ("bits.lsh", shift),
-    ("sprintf", width),
     ("replace", replaced),
     ("strings.replace_n", replaced_n),
-    ("regex.replace", regex_replaced),
     ("concat", joined),
     ("graph.reachable_paths", paths),
-    ("strings.any_prefix_match", pairs),
-    ("strings.any_suffix_match", pairs),
 ];
 
-/// The most elements that a call may make.
-const MAX_ELEMENTS: u128 = 1_000_000;
 /// The most bytes that a call may make of its arguments.
 const MAX_BYTES: usize = 16 << 20;
-/// The most bits by which a number may be shifted.
-const MAX_SHIFT: u128 = 10_000;
-/// The most bits of a network that is written out.
-const MAX_HOST_BITS: u32 = 16;
 /// The most digits of an exponent.
 const MAX_DIGITS: usize = 3;
-/// The most pairs of strings that a call may compare.
-const MAX_PAIRS: usize = 5_000_000;
 /// The most edges of a graph all of whose paths are asked for; their number can double with each two.
 const MAX_EDGES: usize = 40;
 
@@ -98,62 +87,6 @@ fn any_number(arguments: &[Rego]) -> Result<(), String> {
     numbers(text, false)
 }
 
-fn range(arguments: &[Rego]) -> Result<(), String> {
-    let number = |at: usize| arguments.get(at).map(Rego::as_i128);
-    let (Some(Ok(from)), Some(Ok(to))) = (number(0), number(1)) else {
-        // Beyond 128 bits nothing is short; what is no number is undefined without a bound.
-        let numbers = arguments.iter().all(|argument| matches!(argument, Rego::Number(_)));
-        return if numbers { Err("the range is too long".to_owned()) } else { Ok(()) };
-    };
-    let step = number(2).and_then(Result::ok).map_or(1, i128::unsigned_abs).max(1);
-    let elements = from.abs_diff(to) / step;
-    if elements > MAX_ELEMENTS {
-        return Err(format!("the range has more than {MAX_ELEMENTS} elements"));
-    }
-    Ok(())
-}
-
-fn cidr(arguments: &[Rego]) -> Result<(), String> {
-    let Some((address, prefix)) = text(arguments, 0).split_once('/') else { return Ok(()) };
-    let bits: u32 = if address.contains(':') { 128 } else { 32 };
-    match prefix.parse::<u32>() {
-        Ok(prefix) if bits.saturating_sub(prefix) > MAX_HOST_BITS => {
-            Err(format!("the network has more than {MAX_HOST_BITS} host bits"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn shift(arguments: &[Rego]) -> Result<(), String> {
-    match arguments.get(1) {
-        Some(by @ Rego::Number(_)) if by.as_u128().map_or(true, |by| by > MAX_SHIFT) && !is_negative(by) => {
-            Err(format!("a shift by more than {MAX_SHIFT} bits"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn is_negative(number: &Rego) -> bool {
-    number.as_i128().is_ok_and(|number| number < 0)
-}
-
-fn width(arguments: &[Rego]) -> Result<(), String> {
-    let mut total = 0_usize;
-    let mut number = 0_usize;
-    let mut in_verb = false;
-    for character in text(arguments, 0).chars() {
-        match character.to_digit(10).map(usize::try_from) {
-            Some(Ok(digit)) if in_verb => number = number.saturating_mul(10).saturating_add(digit),
-            _ => {
-                total = total.saturating_add(std::mem::take(&mut number));
-                let goes_on = in_verb && ".+-# *[]".contains(character);
-                in_verb = goes_on || (character == '%' && !in_verb);
-            }
-        }
-    }
-    made(Some(total))
-}
-
 fn made(bytes: Option<usize>) -> Result<(), String> {
     match bytes {
         Some(bytes) if bytes <= MAX_BYTES => Ok(()),
@@ -189,19 +122,6 @@ fn replaced_n(arguments: &[Rego]) -> Result<(), String> {
     made(length)
 }
 
-fn regex_replaced(arguments: &[Rego]) -> Result<(), String> {
-    // Each character can be a match; a `$1` in the replacement can stand for all of one.
-    let (text, new) = (text(arguments, 0), text(arguments, 2));
-    let references = new.matches('$').count();
-    let references = references.checked_mul(text.len());
-    made(
-        text.len()
-            .checked_add(1)
-            .and_then(|found| found.checked_mul(new.len()))
-            .and_then(|bytes| bytes.checked_add(references?)?.checked_add(text.len())),
-    )
-}
-
 fn joined(arguments: &[Rego]) -> Result<(), String> {
     let lengths: Vec<usize> = match arguments.get(1) {
         Some(Rego::Array(items)) => items.iter().map(length).collect(),
@@ -221,19 +141,6 @@ fn length(item: &Rego) -> usize {
     match item {
         Rego::String(text) => text.len(),
         _ => 0,
-    }
-}
-
-/// Each of one collection is compared with each of the other.
-fn pairs(arguments: &[Rego]) -> Result<(), String> {
-    let count = |at: usize| match arguments.get(at) {
-        Some(Rego::Array(items)) => items.len(),
-        Some(Rego::Set(items)) => items.len(),
-        _ => 1,
-    };
-    match count(0).checked_mul(count(1)) {
-        Some(pairs) if pairs <= MAX_PAIRS => Ok(()),
-        _ => Err(format!("more than {MAX_PAIRS} pairs to compare")),
     }
 }
 

@@ -7,7 +7,7 @@ use bigdecimal::{BigDecimal, RoundingMode, num_bigint::BigInt};
 use regorus::Value as Rego;
 
 use super::{Failure, Function};
-use crate::policy::rego::lower::{COLLECTION, TEMPLATE};
+use crate::policy::rego::lower::{COLLECTION, MEMBER, MEMBER_WITH_KEY, TEMPLATE, WALK};
 
 /// The family.
 pub(super) const ALL: &[Function] = &[
@@ -19,11 +19,18 @@ pub(super) const ALL: &[Function] = &[
     Function { name: "__verdict__.intersection", arity: 2, call: |operands| sets(operands, "&") },
     Function { name: "__verdict__.union", arity: 2, call: |operands| sets(operands, "|") },
     Function { name: TEMPLATE, arity: 1, call: template },
+    #[cfg(test)]
+    Function { name: "__verdict__.panic", arity: 1, call: |_| panic!("as a test asked for") },
+    Function { name: MEMBER, arity: 2, call: member },
+    Function { name: MEMBER_WITH_KEY, arity: 3, call: member_with_key },
+    Function { name: WALK, arity: 1, call: walk },
     Function { name: COLLECTION, arity: 1, call: collection },
 ];
 
 /// Bits of the mantissa of OPA's floating-point arithmetic are 64: this many decimal digits.
 const DIGITS: u64 = 19;
+/// The most names in all paths of a walk.
+const MAX_STEPS: usize = 10_000_000;
 /// The most bits of a product: numbers that are squared again and again would fill memory.
 const MAX_BITS: u64 = 1 << 16;
 
@@ -124,12 +131,68 @@ fn number(result: &BigDecimal) -> Result<Rego, Failure> {
     }
 }
 
+fn member(operands: &[Rego]) -> Result<Rego, Failure> {
+    let (item, collection) = pair(operands)?;
+    Ok(Rego::from(match collection {
+        Rego::Array(items) => items.contains(item),
+        Rego::Set(items) => items.contains(item),
+        Rego::Object(members) => members.iter().any(|(_, value)| value == item),
+        _ => false,
+    }))
+}
+
+fn member_with_key(operands: &[Rego]) -> Result<Rego, Failure> {
+    let [key, item, collection] = operands else { return Err(Failure::Halt("takes three operands".to_owned())) };
+    Ok(Rego::from(match collection {
+        Rego::Array(items) => {
+            let at = key.as_u64().ok().and_then(|at| usize::try_from(at).ok());
+            at.and_then(|at| items.get(at)).is_some_and(|value| value == item)
+        }
+        Rego::Set(items) => key == item && items.contains(item),
+        Rego::Object(members) => members.get(key).is_some_and(|value| value == item),
+        _ => false,
+    }))
+}
+
 /// What is no collection has no elements.
 fn collection(operands: &[Rego]) -> Result<Rego, Failure> {
     match operands {
         [one @ (Rego::Array(_) | Rego::Set(_) | Rego::Object(_))] => Ok(one.clone()),
         _ => Ok(Rego::new_array()),
     }
+}
+
+/// `[path, value]` of a value and of everything in it, in order, as OPA's `walk`.
+fn walk(operands: &[Rego]) -> Result<Rego, Failure> {
+    let [whole] = operands else { return Err(Failure::Halt("takes one operand".to_owned())) };
+    let mut found = Vec::new();
+    let mut steps = 0_usize;
+    let mut open = vec![(Vec::new(), whole)];
+    while let Some((path, value)) = open.pop() {
+        // A path has as many names as its value is deep, so long paths count for more.
+        steps = steps.saturating_add(path.len() + 1);
+        if steps > MAX_STEPS {
+            return Err(Failure::Halt(format!("walking takes more than {MAX_STEPS} steps")));
+        }
+        let below = |key: Rego| path.iter().cloned().chain([key]).collect::<Vec<Rego>>();
+        let first = open.len();
+        match value {
+            Rego::Array(items) => {
+                open.extend(items.iter().enumerate().map(|(number, item)| (below(Rego::from(number)), item)));
+            }
+            Rego::Set(items) => open.extend(items.iter_sorted().map(|item| (below(item.clone()), item))),
+            Rego::Object(members) => {
+                open.extend(members.iter_sorted().map(|(key, item)| (below(key.clone()), item)));
+            }
+            _ => {}
+        }
+        // What was found last is looked at first.
+        if let Some(children) = open.get_mut(first..) {
+            children.reverse();
+        }
+        found.push(Rego::from(vec![Rego::from(path), value.clone()]));
+    }
+    Ok(Rego::from(found))
 }
 
 /// Strings as they are, of a set its only element, `<undefined>` for an empty one.

@@ -165,6 +165,8 @@ pub(super) fn parts(reference: &Ref) -> Pattern {
         RefPartKind::Dot(name) => Some(name.clone()),
         RefPartKind::Bracket(index) => match &index.kind {
             TermKind::String { value, .. } => Some(value.clone()),
+            // No rule has a name that is no string.
+            TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) => Some("\0".to_owned()),
             _ => None,
         },
     };

@@ -8,7 +8,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::{ast::Name, ast::Span, parser::SyntaxError};
+use super::ast::{Name, Span};
+use super::parser::{MAX_FAULTS, SyntaxError};
 
 pub(super) use strings::unescape;
 
@@ -293,9 +294,12 @@ impl<'t> Lexer<'t> {
         length > 0
     }
 
-    pub(super) fn fault(&mut self, start: usize, end: usize, cause: &str) {
+    fn fault(&mut self, start: usize, end: usize, cause: &str) {
+        // What is inside of an expression can't be told from what is after it any more.
         self.templates.clear();
-        self.lexed.faults.push(SyntaxError { span: span(start, end), cause: cause.to_owned(), help: None });
+        if self.lexed.faults.len() < MAX_FAULTS {
+            self.lexed.faults.push(SyntaxError { span: span(start, end), cause: cause.to_owned(), help: None });
+        }
     }
 
     fn peek(&self, ahead: usize) -> Option<u8> {

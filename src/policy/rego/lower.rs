@@ -1,25 +1,29 @@
 //! What the author wrote, in the words that regorus knows, and with OPA's meaning where regorus' differs.
 //!
 //! - Names of imports become the whole references that they stand for, as in OPA.
-//! - Keywords in references become `["…"]`.
+//! - Keywords in references become `["…"]`; rules whose names begin with one go to a package that is named by it.
 //! - Template strings become calls of [`TEMPLATE`], with a set comprehension for each expression, as in OPA: what is
 //!   undefined has no element.
 //! - Arithmetic and set operators become calls, because regorus' own operators give errors that end the evaluation where
 //!   OPA's are undefined (its strict mode is on: without it, it drops errors of functions).
+//! - What OPA asks before a `not` or a `with` is asked before it (`hoist.rs`), and what a head asks at the end of its body.
+//! - `in` becomes [`MEMBER`] and [`MEMBER_WITH_KEY`], which are undefined where an operand is.
 //! - Collections of `some … in` pass through [`COLLECTION`]: over what is no collection OPA finds nothing.
 //! - A built-in as the value of a `with` becomes a function that calls it.
 //! - `rego.metadata.chain()` and `rego.metadata.rule()` become their values.
 //!
 //! Lines stay; `Edited` knows the columns.
 
-pub(super) mod names;
+mod bodies;
+mod hoist;
+pub(in crate::policy) mod names;
 mod rules;
 mod terms;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
-    ast::{Module, Span},
+    ast::{Module, Ref, Span},
     edit::{Edit, Edited},
 };
 
@@ -30,19 +34,63 @@ pub(crate) const TEMPLATE: &str = "__verdict__.template";
 /// The function that gives a collection, or an empty one for anything else.
 pub(crate) const COLLECTION: &str = "__verdict__.collection";
 
+/// The function that lists `[path, value]` of everything in a value.
+pub(crate) const WALK: &str = "__verdict__.walk";
+
+/// The functions of `a in b` and `k, v in b`.
+pub(crate) const MEMBER: &str = "__verdict__.member";
+/// See [`MEMBER`].
+pub(crate) const MEMBER_WITH_KEY: &str = "__verdict__.member_with_key";
+
+/// Where in a module something stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    /// The number of the rule.
+    pub(crate) rule: usize,
+    /// Whether it is in an `else` of it.
+    pub(crate) in_else: bool,
+}
+
 /// What lowering must know of the world.
 pub(crate) struct World<'a> {
     /// How many arguments a built-in takes; `None` for what is none.
     pub(crate) built_in: &'a dyn Fn(&str) -> Option<u8>,
     /// The names that the module's package defines, in any file.
     pub(crate) defined: &'a dyn Fn(&str) -> bool,
-    /// JSON of `rego.metadata.chain()` (`true`) or `rego.metadata.rule()` for the rule with that number.
-    pub(crate) metadata: &'a dyn Fn(usize, bool) -> Option<String>,
+    /// Whether a whole name, `data.a.f`, is a function's.
+    pub(crate) function: &'a dyn Fn(&str) -> bool,
+    /// JSON of `rego.metadata.chain()` (`true`) or `rego.metadata.rule()` where it is asked.
+    pub(crate) metadata: &'a dyn Fn(Place, bool) -> Option<String>,
+}
+
+/// A module, lowered.
+#[derive(Debug)]
+pub(crate) struct Lowered {
+    /// The module.
+    pub(crate) module: Edited,
+    /// The rules whose names begin with keywords: in packages of their own, named by these.
+    pub(crate) keyword_packages: Vec<(Vec<String>, Edited)>,
 }
 
 /// Lowers a module. `text` is what it was parsed from.
-pub(crate) fn lower(text: &str, module: &Module, world: &World<'_>) -> Edited {
+pub(crate) fn lower(text: &str, module: &Module, world: &World<'_>) -> Lowered {
+    let packages: BTreeSet<Vec<String>> = module.rules.iter().map(names::keywords).collect();
+    let mut texts = packages.into_iter().chain([Vec::new()]).map(|keywords| {
+        let edited = lower_part(text, module, world, &keywords);
+        (keywords, edited)
+    });
+    let mut keyword_packages: Vec<(Vec<String>, Edited)> = texts.by_ref().collect();
+    let whole = keyword_packages.pop().map(|(_, edited)| edited).unwrap_or_default();
+    keyword_packages.retain(|(keywords, _)| !keywords.is_empty());
+    Lowered { module: whole, keyword_packages }
+}
+
+/// The rules of a module whose names begin with these keywords.
+fn lower_part(text: &str, module: &Module, world: &World<'_>, keywords: &[String]) -> Edited {
     let mut lowering = Lowering::new(text, world, names::imports(module));
+    lowering.package = module.package.path.iter().map(|name| name.text.clone()).collect();
+    lowering.keywords = keywords.to_vec();
+    lowering.comments = module.comments.iter().map(|comment| comment.span).collect();
     lowering.module(module);
     let mut edits = lowering.edits;
     if !lowering.wrappers.is_empty() {
@@ -66,15 +114,26 @@ struct Lowering<'a> {
     world: &'a World<'a>,
     /// Name to what it imports, as text.
     imports: HashMap<String, String>,
+    /// The module's package.
+    package: Vec<String>,
+    /// What the names of the rules that are lowered begin with; their package is named by it, too.
+    keywords: Vec<String>,
     /// Names that are declared, inmost last.
     scopes: Vec<Vec<&'a str>>,
     /// In the order of the text.
     edits: Vec<Edit>,
     /// Built-ins that are values of a `with`.
     wrappers: BTreeMap<String, u8>,
-    rule: usize,
-    /// Template strings so far: their variables have a number each.
-    templates: usize,
+    place: Place,
+    /// Variables so far: each has a number.
+    variables: usize,
+    /// Whether all must come to stand on one line.
+    flat: bool,
+    comments: Vec<Span>,
+    /// What must be asked before the condition that is being lowered.
+    before: Vec<String>,
+    /// What the head of the rule that is being lowered asks.
+    asked_of_head: Vec<String>,
 }
 
 impl<'a> Lowering<'a> {
@@ -83,11 +142,17 @@ impl<'a> Lowering<'a> {
             text,
             world,
             imports,
+            package: Vec::new(),
+            keywords: Vec::new(),
             scopes: Vec::new(),
             edits: Vec::new(),
             wrappers: BTreeMap::new(),
-            rule: 0,
-            templates: 0,
+            place: Place::default(),
+            variables: 0,
+            flat: false,
+            comments: Vec::new(),
+            before: Vec::new(),
+            asked_of_head: Vec::new(),
         }
     }
 

@@ -15,6 +15,8 @@ mod terms;
 use std::collections::HashSet;
 
 use super::ast::{Body, Import, Module, Name, Package, Rule, Span};
+pub(super) use checks::is_variable_index;
+
 use super::lexer::{Kind, Token, lex};
 
 /// Why a text, or a part of it, can't be read.
@@ -29,13 +31,20 @@ pub(crate) struct SyntaxError {
 const MAX_DEPTH: u32 = 400;
 
 /// How many faults one text gives at most; each costs up to one more reading of it.
-const MAX_FAULTS: usize = 50;
+pub(super) const MAX_FAULTS: usize = 50;
 
 type Parse<T> = Result<T, SyntaxError>;
 
 /// Reads a module, as Rego v1 if `v1`, else as v0, whose `import rego.v1` makes it v1. All faults, where a statement
 /// below a faulty one can be told by its first column.
 pub(crate) fn parse(text: &str, v1: bool) -> Result<Module, Vec<SyntaxError>> {
+    let mut module = parse_bare(text, v1)?;
+    super::metadata::attach(&mut module, text)?;
+    Ok(module)
+}
+
+/// Reads a module without its annotations, which may be faulty.
+pub(crate) fn parse_bare(text: &str, v1: bool) -> Result<Module, Vec<SyntaxError>> {
     let mut parser = Parser::new(text, v1)?;
     let mut statements = Statements::default();
     while parser.kind() != Kind::End {
@@ -153,7 +162,7 @@ impl<'t> Parser<'t> {
 
     /// Keeps a fault; of a token that is none, the lexer has said what is wrong.
     fn fault(&mut self, fault: SyntaxError) {
-        if self.faults.iter().all(|known| known.span != fault.span) {
+        if self.faults.iter().all(|known| known.span.start != fault.span.start) {
             self.faults.push(fault);
         }
     }
@@ -180,6 +189,12 @@ impl<'t> Parser<'t> {
     fn is_in_first_column(&self) -> bool {
         let before = self.text.get(..self.raw(0).span.start as usize).unwrap_or_default();
         before.is_empty() || before.ends_with('\n')
+    }
+
+    /// Goes back to where another reading begins.
+    fn rewind(&mut self, at: usize) {
+        self.at = at;
+        self.name = None;
     }
 
     /// The token `ahead`, or the last.

@@ -2,7 +2,9 @@
 
 use std::{fs, path::Path};
 
-use super::parse;
+use super::parser::{parse, parse_bare};
+
+mod robust;
 
 /// Texts and whether each is v1.
 pub(super) fn corpus() -> Vec<(String, String, bool)> {
@@ -41,4 +43,34 @@ fn reads_every_policy_there_is() {
         }
     }
     assert_eq!(refused, 0);
+}
+
+/// Texts below a package, a JSON string on each line, that OPA 1.20.2 was asked about.
+const TEXTS: [(&str, bool, bool); 4] = [
+    (include_str!("tests/accepted.txt"), true, true),
+    (include_str!("tests/refused.txt"), true, false),
+    (include_str!("tests/accepted_v0.txt"), false, true),
+    (include_str!("tests/refused_v0.txt"), false, false),
+];
+
+#[test]
+fn accepts_and_refuses_as_opa_does() {
+    for (texts, v1, accepted) in TEXTS {
+        for line in texts.lines() {
+            let text: String = serde_json::from_str(line).unwrap();
+            let read = parse_bare(&text, v1);
+            assert_eq!(read.is_ok(), accepted, "{text}: {:?}", read.err());
+        }
+    }
+}
+
+#[test]
+fn every_faulty_statement_has_its_fault() {
+    let text = "package p\na := \nb := 1\nc if { d := }\n\n  e := 2\nf := \"x\ng := 1 +\nimport foo\nh { true }\n";
+    let lines: Vec<usize> = parse(text, true)
+        .unwrap_err()
+        .iter()
+        .map(|fault| text[..fault.span.range().start].matches('\n').count() + 1)
+        .collect();
+    assert_eq!(lines, [3, 4, 7, 9, 9, 10]);
 }

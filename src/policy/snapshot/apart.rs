@@ -25,7 +25,7 @@ use crate::{
         engine::Engine,
         index::Index,
         isolation::{self, FIRST, Lane, STACK, ThreadId, What, Work},
-        meter,
+        meter::{self, Place},
         text::Texts,
     },
 };
@@ -154,12 +154,14 @@ impl Apart {
         let work = move || {
             let _ = sender.send(isolation::this_thread());
             let (mut engine, query) = (shared.fork(), Query::default());
+            // So that nothing is sent, and nothing large begun.
+            engine.put(Place::Inline);
             loop {
                 let Some(entry) = trial.lock().next() else { break };
                 let put = shared.put(&query, &entry, LONGEST_SLICE);
                 let before = thread_time();
-                let _ = put.to(&mut engine, Budget::new(LONGEST_SLICE, FIRST));
-                if thread_time().saturating_sub(before) < LONGEST_SLICE {
+                let ended = put.to(&mut engine, Budget::new(LONGEST_SLICE, FIRST)).is_ok();
+                if ended && thread_time().saturating_sub(before) < LONGEST_SLICE {
                     shared.trust.add(&entry);
                 }
                 trial.done.fetch_add(1, Release);

@@ -1,4 +1,4 @@
-//! Which lines of the policies their tests reach.
+//! Which lines and rules of the policies their tests reach, and how often.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,75 +9,107 @@ use crate::{
     policy::syntax::{self, Node},
 };
 
-/// The lines that tests reached, of each policy file; files of tests are left out.
+/// What tests reached, of each policy file; files of tests are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     /// By path, in order.
     pub files: BTreeMap<String, FileCoverage>,
 }
 
-/// The lines of one file that have something to evaluate.
+/// What tests reached of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileCoverage {
-    /// Those that were evaluated.
-    pub covered: BTreeSet<u32>,
-    /// Those that were not.
-    pub not_covered: BTreeSet<u32>,
+    /// The author's text.
+    pub text: String,
+    /// Each line that has something to evaluate, and how many tests evaluated it.
+    pub lines: BTreeMap<u32, u64>,
+    /// Its rules, in order; each definition of a name is one of its own.
+    pub rules: Vec<RuleCoverage>,
     measured: bool,
     /// Line of a call, and of its first argument: regorus notes no evaluation of a call that is a whole statement.
     calls: BTreeSet<(u32, u32)>,
 }
 
+/// What tests reached of one definition of a rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleCoverage {
+    /// `data.authz.allow`; of a later definition of that name in the file with `#01`, `#02` and so on.
+    pub name: String,
+    /// Its first line.
+    pub first: u32,
+    /// Its last line.
+    pub last: u32,
+    /// How many tests evaluated a part of it.
+    pub hits: u64,
+    /// How many of its lines were evaluated.
+    pub covered: usize,
+    /// How many lines of it have something to evaluate.
+    pub all: usize,
+}
+
+/// Some of all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// What was reached.
+    pub covered: usize,
+    /// What there is.
+    pub all: usize,
+}
+
 impl Coverage {
     /// Nothing of these modules reached yet.
     pub(super) fn of(modules: &[Ref<Module>], bundle: &Bundle) -> Self {
-        let served: BTreeSet<&str> = bundle.modules.iter().map(|module| module.path.as_str()).collect();
+        let served: BTreeMap<&str, &str> =
+            bundle.modules.iter().map(|module| (module.path.as_str(), module.text.as_str())).collect();
         let mut files = BTreeMap::new();
         for module in modules {
             let path = module.package.refr.span().source.file();
-            if served.contains(path.as_str()) {
-                files.insert(path.clone(), FileCoverage::of(module));
+            if let Some(text) = served.get(path.as_str()) {
+                files.insert(path.clone(), FileCoverage::of(module, text));
             }
         }
         Self { files }
     }
 
-    /// Adds what one evaluation reached. Of files that it did not come to, a report says nothing at all.
+    /// Adds what one test reached. Of files that it did not come to, a report says nothing at all.
     pub(super) fn add(&mut self, report: &regorus::coverage::Report) {
         for reported in &report.files {
-            let Some(file) = self.files.get_mut(&reported.path) else { continue };
-            if !file.measured {
-                // regorus knows better than this module what it evaluates.
-                file.measured = true;
-                file.not_covered = reported.not_covered.union(&reported.covered).copied().collect();
+            if let Some(file) = self.files.get_mut(&reported.path) {
+                file.add(reported);
             }
-            file.covered.extend(&reported.covered);
-            let called =
-                file.calls.iter().filter(|(_, argument)| file.covered.contains(argument)).map(|(call, _)| *call);
-            let called: Vec<u32> = called.collect();
-            file.covered.extend(called);
-            file.not_covered.retain(|line| !file.covered.contains(line));
         }
+    }
+
+    /// Of the lines of all files.
+    #[must_use]
+    pub fn lines(&self) -> Share {
+        self.files.values().map(FileCoverage::share).sum()
+    }
+
+    /// Of the rules of all files: those that a test evaluated at least in part.
+    #[must_use]
+    pub fn rules(&self) -> Share {
+        self.files.values().map(FileCoverage::rules_share).sum()
     }
 
     /// Covered lines of a hundred, of all files; 100 where there is nothing to cover.
     #[must_use]
     pub fn percent(&self) -> f64 {
-        let (covered, all) =
-            self.files.values().fold((0, 0), |(covered, all), file| (covered + file.covered.len(), all + file.lines()));
-        percent(covered, all)
+        self.lines().percent()
     }
 }
 
 impl FileCoverage {
     /// Nothing of a module reached yet.
-    fn of(module: &Module) -> Self {
-        let mut file = Self::default();
+    fn of(module: &Module, text: &str) -> Self {
+        let mut file = Self { text: text.to_owned(), ..Self::default() };
+        let package = syntax::package(module);
+        let mut known: BTreeMap<String, usize> = BTreeMap::new();
         for rule in &module.policy {
             let result = syntax::walk(rule, &mut |node| {
                 let Node::Expr(expr) = node else { return };
                 let line = expr.span().line;
-                file.not_covered.insert(line);
+                file.lines.insert(line, 0);
                 if let Expr::Call { params, .. } = expr
                     && let Some(first) = params.first()
                 {
@@ -86,22 +118,90 @@ impl FileCoverage {
             });
             // What nests too deep has been refused before.
             debug_assert!(result.is_ok(), "{result:?}");
+            let head: Vec<&str> = syntax::head_reference(rule).span().text().split_whitespace().collect();
+            let name = format!("data.{}.{}", package.join("."), head.join(" "));
+            let number = known.entry(name.clone()).or_default();
+            let numbered = if *number == 0 { name } else { format!("{name}#{number:02}") };
+            *number += 1;
+            let (_, first, last) = syntax::extent(rule);
+            file.rules.push(RuleCoverage { name: numbered, first, last, hits: 0, covered: 0, all: 0 });
         }
+        file.rules.sort_by_key(|rule| rule.first);
+        file.count();
         file
     }
 
-    /// Covered lines of a hundred.
-    #[must_use]
-    pub fn percent(&self) -> f64 {
-        percent(self.covered.len(), self.lines())
+    fn add(&mut self, reported: &regorus::coverage::File) {
+        if !self.measured {
+            // regorus knows better than this module what it evaluates.
+            self.measured = true;
+            self.lines = reported.not_covered.union(&reported.covered).map(|line| (*line, 0)).collect();
+        }
+        let mut covered = reported.covered.clone();
+        covered
+            .extend(self.calls.iter().filter(|(_, argument)| reported.covered.contains(argument)).map(|call| call.0));
+        for line in &covered {
+            *self.lines.entry(*line).or_default() += 1;
+        }
+        for rule in &mut self.rules {
+            rule.hits += u64::from(covered.range(rule.first..=rule.last).next().is_some());
+        }
+        self.count();
     }
 
-    fn lines(&self) -> usize {
-        self.covered.len() + self.not_covered.len()
+    fn count(&mut self) {
+        for rule in &mut self.rules {
+            let own = || self.lines.range(rule.first..=rule.last);
+            rule.all = own().count();
+            rule.covered = own().filter(|(_, hits)| **hits > 0).count();
+        }
+    }
+
+    /// The lines that a test evaluated.
+    #[must_use]
+    pub fn covered(&self) -> BTreeSet<u32> {
+        self.lines.iter().filter(|(_, hits)| **hits > 0).map(|(line, _)| *line).collect()
+    }
+
+    /// The lines that no test evaluated.
+    #[must_use]
+    pub fn not_covered(&self) -> BTreeSet<u32> {
+        self.lines.iter().filter(|(_, hits)| **hits == 0).map(|(line, _)| *line).collect()
+    }
+
+    /// Of its lines.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        Share { covered: self.lines.values().filter(|hits| **hits > 0).count(), all: self.lines.len() }
+    }
+
+    /// Of its rules: those that a test evaluated at least in part.
+    #[must_use]
+    pub fn rules_share(&self) -> Share {
+        Share { covered: self.rules.iter().filter(|rule| rule.hits > 0).count(), all: self.rules.len() }
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "no policy set has 2^53 lines")]
-fn percent(covered: usize, all: usize) -> f64 {
-    if all == 0 { 100.0 } else { covered as f64 * 100.0 / all as f64 }
+impl RuleCoverage {
+    /// Of its lines.
+    #[must_use]
+    pub fn share(&self) -> Share {
+        Share { covered: self.covered, all: self.all }
+    }
+}
+
+impl Share {
+    /// Of a hundred; 100 where there is nothing to cover.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "no policy set has 2^53 lines")]
+    pub fn percent(self) -> f64 {
+        if self.all == 0 { 100.0 } else { self.covered as f64 * 100.0 / self.all as f64 }
+    }
+}
+
+impl std::iter::Sum for Share {
+    fn sum<I: Iterator<Item = Self>>(shares: I) -> Self {
+        shares
+            .fold(Self::default(), |one, other| Self { covered: one.covered + other.covered, all: one.all + other.all })
+    }
 }

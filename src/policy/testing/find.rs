@@ -1,10 +1,10 @@
 //! Finding the tests of a policy set, and giving each a name under which it can be asked alone.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, ops::Range};
 
 use regorus::{
     Value as Rego,
-    unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead},
+    unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleBody, RuleHead, Span},
 };
 
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 pub(super) struct Found {
     /// Names of the package below `data`.
     pub(super) package: Vec<String>,
+    /// Names between the package and the rule's name: `a` in `a.test_x`.
+    pub(super) prefix: Vec<String>,
     /// The rule's name.
     pub(super) rule: String,
     /// How many definitions of that name stand before it.
@@ -34,14 +36,16 @@ pub(super) struct Found {
     /// Where the edited text lists its cases.
     pub(super) table: Option<Table>,
     /// Bytes of the text that are its name.
-    name: std::ops::Range<usize>,
-    /// Rego comprehensions of the cases, one for each depth and body.
-    lists: Vec<String>,
+    name: Range<usize>,
+    /// Rego comprehensions of the cases, one for each body.
+    pub(super) lists: Vec<String>,
 }
 
 /// Names of the rules that list a table's cases, as arrays of their keys.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
+    /// Names of the package below `data`.
+    pub(super) package: Vec<String>,
     pub(super) lists: Vec<String>,
 }
 
@@ -61,118 +65,130 @@ pub(super) fn tests(modules: &[Ref<Module>]) -> Vec<Found> {
         })
         .collect();
     found.sort_by(|one, other| one.position.cmp(&other.position));
-    let mut known: BTreeMap<(Vec<String>, String), usize> = BTreeMap::new();
+    let mut known: BTreeMap<Vec<String>, usize> = BTreeMap::new();
     for test in &mut found {
-        let count = known.entry((test.package.clone(), test.rule.clone())).or_default();
+        let count = known.entry(path(test)).or_default();
         test.number = *count;
         *count += 1;
     }
     found
 }
 
+fn path(test: &Found) -> Vec<String> {
+    test.package.iter().chain(&test.prefix).chain([&test.rule]).cloned().collect()
+}
+
 fn test(package: &[String], rule: &Rule) -> Option<Found> {
-    let mut reference = syntax::head_reference(rule);
-    let position = syntax::position(reference);
+    let head = syntax::head_reference(rule);
+    let keys = keys(head)?;
+    let named = |key: &&Key<'_>| matches!(key, Key::Name { .. });
+    let at = keys.iter().take_while(named).position(
+        |key| matches!(key, Key::Name { name, .. } if name.starts_with("test_") || name.starts_with("todo_test_")),
+    )?;
+    let (before, rest) = keys.split_at_checked(at)?;
+    let (Key::Name { name, bytes }, keys) = rest.split_first()? else { return None };
+    // In Rego v0, `test_x[note] { … }` is a set, and so never `true`.
+    let variable = keys.iter().any(|key| matches!(key, Key::Expr(_)))
+        && !matches!(rule, Rule::Spec { head: RuleHead::Set { .. }, .. });
+    Some(Found {
+        package: package.to_vec(),
+        prefix: before
+            .iter()
+            .filter_map(|key| if let Key::Name { name, .. } = key { Some(name.clone()) } else { None })
+            .collect(),
+        rule: name.clone(),
+        number: 0,
+        position: syntax::position(head),
+        function: syntax::is_function(rule),
+        indexed: at > 0 || !keys.is_empty(),
+        variable,
+        alias: None,
+        table: None,
+        name: bytes.clone(),
+        lists: if variable { lists(rule, keys).unwrap_or_default() } else { Vec::new() },
+    })
+}
+
+/// One part of a head's reference.
+enum Key<'a> {
+    /// `name`, `.name` or `["name"]`, and where the name is in the text.
+    Name { name: String, bytes: Range<usize> },
+    /// What is found out by evaluating.
+    Expr(&'a Expr),
+}
+
+/// The parts of a head's reference, first to last.
+fn keys(mut reference: &Expr) -> Option<Vec<Key<'_>>> {
+    let name = |name: &str, span: &Span| {
+        let bytes = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+        let quote = usize::from(span.text().starts_with(['"', '`']));
+        let bytes = bytes(span.start).saturating_add(quote)..bytes(span.end).saturating_sub(quote);
+        Key::Name { name: name.to_owned(), bytes }
+    };
     let mut keys = Vec::new();
-    let name = loop {
+    loop {
         match reference {
-            Expr::RefDot { refr, field: (_, field), .. } => {
-                keys.push(Some(field.to_string()));
+            Expr::RefDot { refr, field: (span, Rego::String(text)), .. } => {
+                keys.push(name(text, span));
                 reference = refr;
             }
             Expr::RefBrack { refr, index, .. } => {
                 keys.push(match index.as_ref() {
-                    Expr::Var { span, .. } => Some(span.text().to_owned()),
-                    Expr::String { value, .. } | Expr::RawString { value, .. } => Some(value.to_string()),
-                    _ => None,
+                    Expr::String { span, value: Rego::String(text), .. }
+                    | Expr::RawString { span, value: Rego::String(text), .. } => name(text, span),
+                    other => Key::Expr(other),
                 });
                 reference = refr;
             }
-            Expr::Var { span, value: Rego::String(name), .. } => break (span, name.to_string()),
+            Expr::Var { span, value: Rego::String(text), .. } => {
+                keys.push(name(text, span));
+                keys.reverse();
+                return Some(keys);
+            }
             _ => return None,
         }
-    };
-    let (span, rule_name) = name;
-    if !rule_name.starts_with("test_") && !rule_name.starts_with("todo_test_") {
-        return None;
     }
-    keys.reverse();
-    let variables = variables(syntax::head_reference(rule));
-    // In Rego v0, `test_x[note] { … }` is a set, and so never `true`.
-    let variable =
-        variables.iter().any(Option::is_some) && !matches!(rule, Rule::Spec { head: RuleHead::Set { .. }, .. });
-    let bytes = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
-    let lists = if variable { lists(rule, &keys, &variables).unwrap_or_default() } else { Vec::new() };
-    Some(Found {
-        package: package.to_vec(),
-        rule: rule_name,
-        number: 0,
-        position,
-        function: syntax::is_function(rule),
-        indexed: !keys.is_empty(),
-        variable,
-        alias: None,
-        table: None,
-        name: bytes(span.start)..bytes(span.end),
-        lists,
-    })
 }
 
-/// The variable of each key of a head; `None` for a key that is none.
-fn variables(mut reference: &Expr) -> Vec<Option<String>> {
-    let mut variables = Vec::new();
-    loop {
-        reference = match reference {
-            Expr::RefDot { refr, .. } => {
-                variables.push(None);
-                refr
-            }
-            Expr::RefBrack { refr, index, .. } => {
-                variables.push(match index.as_ref() {
-                    Expr::Var { span, .. } => Some(span.text().to_owned()),
-                    Expr::String { .. } | Expr::RawString { .. } => None,
-                    // Not a variable, but nothing that can be told beforehand either.
-                    other => Some(other.span().text().to_owned()),
-                });
-                refr
-            }
-            _ => break,
-        };
-    }
-    variables.reverse();
-    variables
-}
-
-/// What lists the cases of a table: for each depth of its keys, the keys as its first statements bind them. Those after
-/// are what a case must pass. `None` where that can't be told.
-fn lists(rule: &Rule, keys: &[Option<String>], variables: &[Option<String>]) -> Option<Vec<String>> {
+/// What lists the cases of a table: its keys as soon as its first statements bind them, as in OPA. Those after are what
+/// a case must pass. `None` where that can't be told.
+fn lists(rule: &Rule, keys: &[Key<'_>]) -> Option<Vec<String>> {
     let Rule::Spec { bodies, .. } = rule else { return None };
-    let mut lists = Vec::new();
-    for depth in 1..=keys.len() {
-        let bound: Vec<&String> = variables.iter().take(depth).flatten().collect();
-        let mut tuple = Vec::new();
-        for (key, variable) in keys.iter().zip(variables).take(depth) {
-            let key = key.as_ref()?;
-            tuple.push(if variable.is_some() {
-                key.clone()
-            } else {
-                serde_json::Value::from(key.as_str()).to_string()
+    let tuple: Vec<String> = keys
+        .iter()
+        .map(|key| match key {
+            Key::Name { name, .. } => serde_json::Value::from(name.as_str()).to_string(),
+            Key::Expr(expr) => expr.span().text().to_owned(),
+        })
+        .collect();
+    let mut used = Vec::new();
+    for key in keys {
+        if let Key::Expr(expr) = key {
+            // What nests too deep has been refused before.
+            let _ = syntax::walk_open(expr, &mut |node| {
+                if let Node::Expr(Expr::Var { span, .. }) = node {
+                    used.push(span.text());
+                }
             });
         }
-        if bound.is_empty() {
-            continue;
-        }
-        for body in bodies {
-            let statements = &body.query.stmts;
-            let last = (1..=statements.len())
-                .find(|count| bound.iter().all(|name| statements.iter().take(*count).any(|one| mentions(one, name))))?;
-            let (first, last) = (statements.first()?, statements.get(last - 1)?);
-            let text = first.span.source.contents();
-            let range = usize::try_from(first.span.start).ok()?..usize::try_from(last.span.end).ok()?;
-            lists.push(format!("{{[{}] | {}\n}}", tuple.join(", "), text.get(range)?));
-        }
     }
-    Some(lists)
+    let list = |body: &RuleBody| {
+        let statements = &body.query.stmts;
+        let bound = |name: &&str| statements.iter().position(|one| mentions(one, name));
+        let last = used.iter().filter_map(bound).max()?;
+        let (first, last) = (statements.first()?, statements.get(last)?);
+        let text = first.span.source.contents();
+        let range = quoted(text, usize::try_from(first.span.start).ok()?..usize::try_from(last.span.end).ok()?);
+        Some(format!("{{[{}] | {}\n}}", tuple.join(", "), text.get(range)?))
+    };
+    bodies.iter().map(list).collect()
+}
+
+/// With the quotes of strings at its ends, which regorus' spans leave out.
+fn quoted(text: &str, range: Range<usize>) -> Range<usize> {
+    let is_quote = |at: usize| matches!(text.as_bytes().get(at), Some(b'"' | b'`'));
+    let before = range.start.checked_sub(1).is_some_and(is_quote);
+    range.start - usize::from(before)..range.end + usize::from(is_quote(range.end))
 }
 
 /// Whether a statement can bind a variable: declaring it is not enough.
@@ -192,8 +208,8 @@ fn mentions(statement: &LiteralStmt, name: &str) -> bool {
 }
 
 /// Gives later definitions of a name names of their own, of the same length, so that every place in the text stays
-/// where it was. With `tables`, adds the lists of cases at the end.
-pub(super) fn edit<'a>(text: &mut String, found: impl Iterator<Item = &'a mut Found>, names: &mut Names, tables: bool) {
+/// where it was. Adds the lists of cases at the end.
+pub(super) fn edit<'a>(text: &mut String, found: impl Iterator<Item = &'a mut Found>, names: &mut Names) {
     let mut added = String::new();
     for test in found {
         if test.number > 0 && test.alias.is_none() {
@@ -205,8 +221,8 @@ pub(super) fn edit<'a>(text: &mut String, found: impl Iterator<Item = &'a mut Fo
             text.replace_range(test.name.clone(), alias);
         }
         test.table = None;
-        if tables && !test.lists.is_empty() {
-            let mut table = Table::default();
+        if !test.lists.is_empty() {
+            let mut table = Table { package: test.package.clone(), lists: Vec::new() };
             for list in &test.lists {
                 let Some(name) = names.of_length(24) else { continue };
                 let _ = write!(added, "\n{name} := {list}\n");
@@ -224,7 +240,7 @@ impl Names {
     }
 
     /// A new identifier of that many bytes. `None` where there is none left.
-    fn of_length(&mut self, length: usize) -> Option<String> {
+    pub(super) fn of_length(&mut self, length: usize) -> Option<String> {
         let digits = length.checked_sub(1)?;
         loop {
             let name = format!("t{:0digits$x}", self.next);

@@ -3,7 +3,7 @@ use super::*;
 fn suite(files: &[(&str, &str)], coverage: bool) -> Suite {
     let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
     let bundle = Bundle::from_files(files).unwrap();
-    let options = Options { rego_v0: false, timeout: Duration::from_millis(300), coverage };
+    let options = Options { rego_v0: false, timeout: Duration::from_millis(300), coverage, parallel: 2 };
     Suite::compile(&bundle, options).unwrap()
 }
 
@@ -24,7 +24,7 @@ fn cases_of(text: &str) -> (Outcome, Vec<String>) {
     let mut set = suite(&[("p_test.rego", &format!("package p_test\n{text}"))], false);
     let only = set.tests().first().unwrap().clone();
     let run = set.run(&only);
-    let case = |case: Case| format!("{}={}", case.name, case.passed);
+    let case = |case: Case| format!("{}={}", case.name(), case.passed);
     (run.outcome, run.cases.into_iter().map(case).collect())
 }
 
@@ -80,12 +80,96 @@ fn a_table_fails_for_cases_that_have_no_value() {
     assert_eq!(cases_of(&all).0, Outcome::Pass);
     let nested = "test_n[a][b] if {\n\tsome a in [\"q\", \"r\"]\n\ta == \"q\"\n\tsome b in [1, 2]\n\tb > 0\n}";
     let (outcome, cases) = cases_of(nested);
-    assert_eq!(outcome, Outcome::Fail);
-    assert_eq!(cases, ["q=true", "q/1=true", "q/2=true", "r=false"]);
+    // As in OPA, `r` is no case: not all keys were bound when it failed.
+    assert_eq!(outcome, Outcome::Pass);
+    assert_eq!(cases, ["q/1=true", "q/2=true"]);
     let values = "test_v[note] := ok if some note, ok in {\"one\": true, \"two\": false}";
     assert_eq!(cases_of(values), (Outcome::Fail, vec!["one=true".to_owned(), "two=false".to_owned()]));
+    let expression = "test_e[sprintf(\"case %d\", [i])] if { some i in [1, 2]; i == 1 }";
+    assert_eq!(cases_of(expression), (Outcome::Fail, vec!["case 1=true".to_owned(), "case 2=false".to_owned()]));
+    let noted =
+        "test_t[tc.note] if { some tc in [{\"note\": \"e\", \"x\": 1}, {\"note\": \"f\", \"x\": 2}]; tc.x == 2 }";
+    assert_eq!(cases_of(noted), (Outcome::Fail, vec!["e=false".to_owned(), "f=true".to_owned()]));
+    let below = "test_b.q[note] if { some note in [\"k\"]; note == \"z\" }";
+    assert_eq!(cases_of(below), (Outcome::Fail, vec!["q/k=false".to_owned()]));
+    let assigned = "test_a[note] := x if { note := \"k\"; x := true }";
+    assert_eq!(cases_of(assigned), (Outcome::Pass, vec!["k=true".to_owned()]));
+    let none = "test_n[note] if { some note in []; note == 1 }";
+    assert_eq!(cases_of(none), (Outcome::Pass, vec![]));
+    let deep = "test_d[note] := {\"a\": true} if some note in [\"k\"]";
+    assert_eq!(cases_of(deep).0, Outcome::Pass);
     let old = "test_o[note] if {\n\tsome note\n\tcase := {\"one\": 1}[note]\n\tcase == 2\n}";
     assert_eq!(cases_of(old), (Outcome::Fail, vec!["one=false".to_owned()]));
+}
+
+// As in OPA, any name of the head makes a test.
+#[test]
+fn a_name_below_another_is_a_test_too() {
+    let text = "foo.test_bar if true\nfoo.bar.test_baz[n] if { some n in [\"a\"]; n == \"b\" }\nfoo.test_bar if false\n\
+                test_x.test_y if true\nfoo[\"test_q\"] if true\nfoo[\"test_q\"] if false";
+    assert_eq!(
+        outcomes(text),
+        [
+            "foo.test_bar: pass",
+            "foo.bar.test_baz: fail",
+            "foo.test_bar#01: fail",
+            "test_x: fail",
+            "foo.test_q: pass",
+            "foo.test_q#01: fail"
+        ]
+    );
+}
+
+#[test]
+fn a_table_that_cannot_be_listed_takes_no_other_along() {
+    let text = "test_bad[note] if { not note == 1; note = [1, 2][_] }\n\
+                test_good[note] if { some note in [1, 2]; note == 1 }";
+    let shown = outcomes(text);
+    assert_eq!(shown.last().map(String::as_str), Some("test_good: fail"), "{shown:?}");
+}
+
+#[test]
+fn several_at_once_end_in_order() {
+    let lines: Vec<String> =
+        (0..20).map(|n| format!("test_{n:02} if count(numbers.range(1, {})) > 0", 20_000 / (n + 1))).collect();
+    let text = lines.join("\n");
+    let mut set = suite(&[("p_test.rego", &format!("package p\n{text}"))], false);
+    let all = set.tests().to_vec();
+    let mut ended = Vec::new();
+    let runs = set.run_all(&all, |test, run| ended.push((test.name.clone(), run.outcome.clone())));
+    assert_eq!(runs.len(), 20);
+    let expected: Vec<_> = (0..20).map(|n| (format!("test_{n:02}"), Outcome::Pass)).collect();
+    assert_eq!(ended, expected);
+}
+
+#[test]
+fn a_rule_is_reached_or_not_and_has_its_lines() {
+    let files = [
+        (
+            "a.rego",
+            "package a\n\ndefault allow := false\n\nallow if {\n\tinput.x == 1\n\tinput.y == 1\n}\n\nother if input.z\n",
+        ),
+        (
+            "a_test.rego",
+            "package a_test\n\ntest_x if not data.a.allow with input as {\"x\": 2}\n\ntest_y if data.a.allow == false\n",
+        ),
+    ];
+    let mut set = suite(&files, true);
+    for one in set.tests().to_vec() {
+        set.run(&one);
+    }
+    let file = &set.coverage().files["a.rego"];
+    let rules: Vec<_> = file
+        .rules
+        .iter()
+        .map(|rule| (rule.name.as_str(), rule.first, rule.last, rule.hits, rule.covered, rule.all))
+        .collect();
+    assert_eq!(
+        rules,
+        [("data.a.allow", 3, 3, 2, 1, 1), ("data.a.allow#01", 5, 8, 2, 1, 2), ("data.a.other", 10, 10, 0, 0, 1),]
+    );
+    assert_eq!((file.lines[&6], file.lines[&7]), (2, 0));
+    assert_eq!(set.coverage().rules(), Share { covered: 2, all: 3 });
 }
 
 #[test]
@@ -122,7 +206,7 @@ fn counts_lines_of_policies_only_also_of_those_that_no_test_comes_near() {
     }
     let coverage = set.coverage();
     assert_eq!(coverage.files.keys().collect::<Vec<_>>(), ["a.rego", "b.rego"]);
-    assert_eq!(coverage.files["a.rego"].covered, [4, 5, 6, 8].into());
-    assert_eq!(coverage.files["b.rego"].not_covered, [3].into());
+    assert_eq!(coverage.files["a.rego"].covered(), [4, 5, 6, 8].into());
+    assert_eq!(coverage.files["b.rego"].not_covered(), [3].into());
     assert!((coverage.percent() - 80.0).abs() < f64::EPSILON);
 }

@@ -2,25 +2,28 @@
 
 use std::collections::HashMap;
 
-use super::super::ast::{Body, Expr, ExprKind, Module, Name, Operator, Ref, RefPartKind, Term, TermKind};
+use super::super::ast::{Body, Expr, ExprKind, Module, Name, Operator, Ref, RefPartKind, Rule, Term, TermKind};
 
-/// Words that regorus does not take after a dot.
+/// Words that regorus does not take for a name.
 const KEYWORDS: [&str; 16] = [
     "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package", "set",
     "some", "true", "with",
 ];
 
-/// Whether a name can stand after a dot.
+/// Whether a rule can have that name.
 pub(super) fn is_plain(name: &str) -> bool {
+    is_identifier(name) && !KEYWORDS.contains(&name)
+}
+
+fn is_identifier(name: &str) -> bool {
     let mut characters = name.chars();
     characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
         && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
-        && !KEYWORDS.contains(&name)
 }
 
 /// A part of a reference, with its dot or brackets.
 pub(super) fn part(name: &str) -> String {
-    if is_plain(name) { format!(".{name}") } else { format!("[{}]", quoted(name)) }
+    if is_identifier(name) { format!(".{name}") } else { format!("[{}]", quoted(name)) }
 }
 
 /// A string as Rego writes it.
@@ -41,6 +44,27 @@ pub(super) fn path(names: &[Name]) -> String {
     written
 }
 
+/// `data.a["if"]` for names below `data`.
+pub(super) fn data<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    names.into_iter().fold("data".to_owned(), |path, name| path + &part(name))
+}
+
+/// The keywords that a rule's name begins with: what regorus takes for no name.
+pub(super) fn keywords(rule: &Rule) -> Vec<String> {
+    let TermKind::Var(head) = &rule.head.reference.head.kind else { return Vec::new() };
+    let rest = rule.head.reference.parts.iter().map_while(|part| constant(&part.kind));
+    std::iter::once(head.as_str()).chain(rest).take_while(|name| !is_plain(name)).map(str::to_owned).collect()
+}
+
+/// The name of a part that is a constant.
+pub(super) fn constant(part: &RefPartKind) -> Option<&str> {
+    match part {
+        RefPartKind::Dot(name) => Some(name),
+        RefPartKind::Bracket(Term { kind: TermKind::String { value, .. }, .. }) => Some(value),
+        RefPartKind::Bracket(_) => None,
+    }
+}
+
 /// What each import's name stands for; imports of keywords have none.
 pub(super) fn imports(module: &Module) -> HashMap<String, String> {
     let imports = module
@@ -51,17 +75,12 @@ pub(super) fn imports(module: &Module) -> HashMap<String, String> {
 }
 
 /// The name of a function or a built-in, `a.b.c`, where a reference has no other parts.
-pub(super) fn dotted(reference: &Ref) -> Option<String> {
+pub(crate) fn dotted(reference: &Ref) -> Option<String> {
     let TermKind::Var(head) = &reference.head.kind else { return None };
     let mut name = head.clone();
     for part in &reference.parts {
-        let text = match &part.kind {
-            RefPartKind::Dot(text) => text,
-            RefPartKind::Bracket(Term { kind: TermKind::String { value, .. }, .. }) => value,
-            RefPartKind::Bracket(_) => return None,
-        };
         name.push('.');
-        name.push_str(text);
+        name.push_str(constant(&part.kind)?);
     }
     Some(name)
 }

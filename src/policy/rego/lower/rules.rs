@@ -1,14 +1,19 @@
-//! Modules, rules and bodies.
+//! Modules and rules.
 
 use super::{
-    super::ast::{Body, Else, Expr, ExprKind, Head, Logical, Module, Rule, Span, With},
-    COLLECTION, Lowering, names,
+    super::ast::{Body, Else, Module, RefPartKind, Rule, Span, Term},
+    Lowering, Place, names,
 };
-use crate::policy::rego::ast::{Term, TermKind};
 
 impl<'a> Lowering<'a> {
     pub(super) fn module(&mut self, module: &'a Module) {
-        self.replace_path(module.package.path_span, &module.package.path);
+        let names = self.package.iter().chain(&self.keywords);
+        // A package's path has no `data`.
+        let path = names::data(names);
+        let path = path.strip_prefix("data.").map_or_else(|| path.replacen("data", "", 1), str::to_owned);
+        if self.text.get(module.package.path_span.range()) != Some(path.as_str()) {
+            self.replace(module.package.path_span, path);
+        }
         for import in &module.imports {
             // Its uses are whole references now; regorus would read a package for the name alone.
             let root = import.path.first().map(|name| name.text.as_str());
@@ -17,15 +22,12 @@ impl<'a> Lowering<'a> {
             }
         }
         for (number, rule) in module.rules.iter().enumerate() {
-            self.rule = number;
-            self.rule(rule);
-        }
-    }
-
-    fn replace_path(&mut self, at: super::Span, path: &[super::super::ast::Name]) {
-        let written = names::path(path);
-        if self.text.get(at.range()) != Some(written.as_str()) {
-            self.replace(at, written);
+            if names::keywords(rule) == self.keywords {
+                self.place = Place { rule: number, in_else: false };
+                self.rule(rule);
+            } else {
+                self.replace(rule.span, "");
+            }
         }
     }
 
@@ -35,9 +37,15 @@ impl<'a> Lowering<'a> {
         self.scopes.push(arguments);
         // The head sees what the body declares.
         self.scopes.push(rule.body.as_ref().map(names::declared).unwrap_or_default());
-        self.head(&rule.head);
-        if let Some(body) = &rule.body {
-            self.expressions(body);
+        // A further body of a rule of Rego v0 has the head of the first, where that stands.
+        if !rule.chained {
+            self.asked_of_head.clear();
+            self.head(rule);
+        }
+        let asked = self.asked_of_head.clone();
+        match &rule.body {
+            Some(body) => self.rule_body(body, &asked),
+            None => {}
         }
         self.scopes.pop();
         for otherwise in &rule.otherwise {
@@ -46,119 +54,66 @@ impl<'a> Lowering<'a> {
         self.scopes.pop();
     }
 
-    fn head(&mut self, head: &'a Head) {
+    fn head(&mut self, rule: &'a Rule) {
+        let head = &rule.head;
         // Its first name is what it defines, not a use.
-        self.parts(&head.reference);
+        let named = self.keywords.len();
+        if let Some(part) = named.checked_sub(1).and_then(|last| head.reference.parts.get(last)) {
+            let name = names::constant(&part.kind).unwrap_or_default();
+            self.replace(Span { start: head.reference.span.start, end: part.span.end }, name);
+        }
+        for part in head.reference.parts.get(named..).unwrap_or_default() {
+            if let RefPartKind::Bracket(index) = &part.kind {
+                self.head_term(rule, index);
+            }
+        }
         head.arguments.iter().flatten().for_each(|argument| self.term(argument));
-        head.key.iter().for_each(|key| self.term(key));
-        head.value.iter().for_each(|value| self.term(value));
+        head.key.iter().chain(&head.value).for_each(|term| self.head_term(rule, term));
+    }
+
+    /// What a head asks goes to the end of the body: where it is undefined, that solution has no value, but others may.
+    fn head_term(&mut self, rule: &'a Rule, term: &'a Term) {
+        // With one solution it is all the same.
+        if rule.default || rule.body.is_none() {
+            return self.term(term);
+        }
+        let asked = self.apart(|lowering| lowering.hoist(term, ""));
+        self.asked_of_head.extend(asked);
     }
 
     fn otherwise(&mut self, otherwise: &'a Else) {
+        self.place.in_else = true;
         self.scopes.push(otherwise.body.as_ref().map(names::declared).unwrap_or_default());
-        otherwise.value.iter().for_each(|value| self.term(value));
-        if let Some(body) = &otherwise.body {
-            self.expressions(body);
-        }
-        self.scopes.pop();
-    }
-
-    /// A body with names of its own.
-    pub(super) fn body(&mut self, body: &'a Body) {
-        self.scopes.push(names::declared(body));
-        self.expressions(body);
-        self.scopes.pop();
-    }
-
-    pub(super) fn expressions(&mut self, body: &'a Body) {
-        body.expressions.iter().for_each(|expression| self.expression(expression));
-    }
-
-    pub(super) fn expression(&mut self, expression: &'a Expr) {
-        match &expression.kind {
-            ExprKind::Some(_) => {}
-            ExprKind::SomeIn { key, value, collection } => {
-                key.iter().for_each(|key| self.term(key));
+        let value = otherwise.value.as_ref();
+        let asked = value.map(|value| match otherwise.body {
+            Some(_) => self.apart(|lowering| lowering.hoist(value, "")),
+            None => {
                 self.term(value);
-                self.collection(collection);
+                Vec::new()
             }
-            ExprKind::Every { key, value, domain, body } => {
-                self.term(domain);
-                let names = key.iter().chain([value]).map(|name| name.text.as_str()).collect();
-                self.scopes.push(names);
-                self.body(body);
-                self.scopes.pop();
-            }
-            ExprKind::Not(body) => self.negation(expression, body),
-            ExprKind::Logical { operator, left, right } => self.logical(expression, *operator, left, right),
-            ExprKind::Term(term) => self.term(term),
-        }
-        expression.with.iter().for_each(|with| self.with(with));
-    }
-
-    /// `not { … }` becomes `[1 | …] == []`.
-    fn negation(&mut self, expression: &'a Expr, body: &'a Body) {
-        self.replace(expression.span.before(body.span), "");
-        self.comprehended(body, "[1 | ");
-        self.insert(body.span.end, "] == []");
-    }
-
-    /// `a and b` becomes `[1 | a; b] != []`, `a or b` becomes `[[1 | a], [1 | b]] != [[], []]`.
-    fn logical(&mut self, expression: &'a Expr, operator: Logical, left: &'a Body, right: &'a Body) {
-        let (open, between, close) = match operator {
-            Logical::And => ("[1 | ", "; ", "] != []"),
-            Logical::Or => ("[[1 | ", "], [1 | ", "]] != [[], []]"),
-        };
-        self.replace(expression.span.before(left.span), "");
-        self.comprehended(left, open);
-        self.replace(left.span.between(right.span), between);
-        self.comprehended(right, "");
-        self.insert(right.span.end, close);
-    }
-
-    /// What a body asks, without its braces or parentheses.
-    fn comprehended(&mut self, body: &'a Body, open: &str) {
-        let (Some(first), Some(last)) = (body.expressions.first(), body.expressions.last()) else { return };
-        self.replace(body.span.before(first.span), open);
-        self.body(body);
-        self.replace(Span { start: last.span.end, end: body.span.end }, "");
-    }
-
-    fn collection(&mut self, collection: &'a Term) {
-        let is_one = matches!(
-            collection.kind,
-            TermKind::Array(_)
-                | TermKind::Set(_)
-                | TermKind::Object(_)
-                | TermKind::ArrayComprehension(..)
-                | TermKind::SetComprehension(..)
-                | TermKind::ObjectComprehension(..)
-        );
-        if is_one {
-            return self.term(collection);
-        }
-        self.insert(collection.span.start, format!("{COLLECTION}("));
-        self.term(collection);
-        self.insert(collection.span.end, ")");
-    }
-
-    fn with(&mut self, with: &'a With) {
-        self.reference(&with.target);
-        let built_in = match &with.value.kind {
-            TermKind::Ref(reference) => names::dotted(reference),
-            TermKind::Var(name) => Some(name.clone()),
-            _ => None,
-        };
-        let built_in = built_in.filter(|name| {
-            let first = name.split('.').next().unwrap_or_default();
-            !self.is_local(first) && !self.imports.contains_key(first) && !(self.world.defined)(first)
         });
-        match built_in.and_then(|name| Some(((self.world.built_in)(&name)?, name))) {
-            Some((arity, name)) => {
-                self.replace(with.value.span, names::wrapper_name(&name));
-                self.wrappers.insert(name, arity);
-            }
-            None => self.term(&with.value),
+        if let Some(body) = &otherwise.body {
+            self.rule_body(body, &asked.unwrap_or_default());
+        }
+        self.scopes.pop();
+    }
+
+    /// A body of a rule, which has no braces where it is one expression, and what its head asks.
+    fn rule_body(&mut self, body: &'a Body, asked: &[String]) {
+        let outer = std::mem::take(&mut self.edits);
+        let more = self.expressions(body);
+        let own = std::mem::replace(&mut self.edits, outer);
+        let braces = !body.braces && (more || !asked.is_empty());
+        if braces {
+            self.insert(body.span.start, "{ ");
+        }
+        self.edits.extend(own);
+        if !asked.is_empty() {
+            let end = body.expressions.last().map_or(body.span.end, |last| last.span.end);
+            self.insert(end, format!("; {}", asked.join("; ")));
+        }
+        if braces {
+            self.insert(body.span.end, " }");
         }
     }
 }

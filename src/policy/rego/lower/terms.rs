@@ -1,13 +1,16 @@
 //! Terms.
 
 use super::{
-    super::ast::{Body, Operator, Ref, RefPartKind, Span, TemplatePart, Term, TermKind},
-    Lowering, OWN, TEMPLATE, names,
+    super::ast::{Body, Operator, Ref, RefPart, RefPartKind, Span, TemplatePart, Term, TermKind},
+    Lowering, MEMBER_WITH_KEY, OWN, TEMPLATE, WALK, names,
 };
 
 impl<'a> Lowering<'a> {
     pub(super) fn term(&mut self, term: &'a Term) {
         match &term.kind {
+            TermKind::String { value, raw: true } if self.flat && value.contains('\n') => {
+                self.replace(term.span, names::quoted(value));
+            }
             TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. } => {}
             TermKind::Template { parts, .. } => self.template(term.span, parts),
             TermKind::Var(name) => self.name(name, term.span),
@@ -24,21 +27,13 @@ impl<'a> Lowering<'a> {
             }
             TermKind::ObjectComprehension(member, body) => self.comprehension(&[&member.0, &member.1], body),
             TermKind::Call { function, arguments } => self.call(term.span, function, arguments),
-            TermKind::Infix { operator, operator_span, left, right } => match function(*operator) {
-                Some(function) => {
-                    self.insert(term.span.start, format!("{OWN}.{function}("));
-                    self.term(left);
-                    self.replace(*operator_span, ",");
-                    self.term(right);
-                    self.insert(term.span.end, ")");
-                }
-                None => {
-                    self.term(left);
-                    self.term(right);
-                }
-            },
+            TermKind::Infix { operator, operator_span, left, right } => {
+                self.infix(term.span, *operator, *operator_span, |lowering, first| {
+                    lowering.term(if first { left } else { right });
+                });
+            }
             TermKind::MemberWithKey { key, value, collection } => {
-                [key, value, collection].into_iter().for_each(|part| self.term(part));
+                self.member_with_key(term.span, [key, value, collection], Self::term);
             }
             TermKind::Parenthesised(inner) => self.term(inner),
             TermKind::Minus(inner) => {
@@ -49,22 +44,60 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// `a + b` as a call of ours, where it is one; `operand` lowers the first (`true`) or the second.
+    pub(super) fn infix(
+        &mut self,
+        at: Span,
+        operator: Operator,
+        operator_span: Span,
+        operand: impl Fn(&mut Self, bool),
+    ) {
+        let function = function(operator);
+        if let Some(function) = function {
+            self.insert(at.start, format!("{OWN}.{function}("));
+        }
+        operand(self, true);
+        if function.is_some() {
+            self.replace(operator_span, ",");
+        }
+        operand(self, false);
+        if function.is_some() {
+            self.insert(at.end, ")");
+        }
+    }
+
+    /// `k, v in c` as a call of ours.
+    pub(super) fn member_with_key(&mut self, at: Span, parts: [&'a Term; 3], operand: impl Fn(&mut Self, &'a Term)) {
+        let [key, value, collection] = parts;
+        self.insert(at.start, format!("{MEMBER_WITH_KEY}("));
+        operand(self, key);
+        operand(self, value);
+        self.replace(value.span.between(collection.span), ", ");
+        operand(self, collection);
+        self.insert(at.end, ")");
+    }
+
     fn name(&mut self, name: &str, at: Span) {
-        if let Some(target) = self.imports.get(name).filter(|_| !self.is_local(name)) {
+        if self.is_local(name) {
+            return;
+        }
+        if let Some(target) = self.imports.get(name) {
             let target = target.clone();
             self.replace(at, target);
+        } else if (self.world.defined)(name) && (!self.keywords.is_empty() || !names::is_plain(name)) {
+            // Of this package, but not of the one that the rule goes to; or a name that regorus takes for none.
+            self.replace(at, names::data(self.package.iter().chain([&name.to_owned()])));
         }
     }
 
     pub(super) fn reference(&mut self, reference: &'a Ref) {
         self.term(&reference.head);
-        self.parts(reference);
+        self.parts(&reference.parts);
     }
 
-    pub(super) fn parts(&mut self, reference: &'a Ref) {
-        for part in &reference.parts {
+    pub(super) fn parts(&mut self, parts: &'a [RefPart]) {
+        for part in parts {
             match &part.kind {
-                RefPartKind::Dot(name) if !names::is_plain(name) => self.replace(part.span, names::part(name)),
                 RefPartKind::Dot(_) => {}
                 RefPartKind::Bracket(index) => self.term(index),
             }
@@ -84,11 +117,57 @@ impl<'a> Lowering<'a> {
             Some("rego.metadata.rule") => Some(false),
             _ => None,
         };
-        if let Some(json) = chain.and_then(|chain| (self.world.metadata)(self.rule, chain)) {
+        if let Some(json) = chain.and_then(|chain| (self.world.metadata)(self.place, chain)) {
             return self.replace(at, json);
         }
-        self.reference(function);
+        if let (Some("walk"), [_]) = (names::dotted(function).as_deref(), arguments)
+            && !self.is_local("walk")
+            && !self.imports.contains_key("walk")
+            && !(self.world.defined)("walk")
+        {
+            // regorus takes what is assigned for an argument of its own `walk`.
+            self.replace(function.span, WALK);
+            arguments.iter().for_each(|argument| self.term(argument));
+            return self.insert(at.end, "[_]");
+        }
+        self.called(function);
         arguments.iter().for_each(|argument| self.term(argument));
+        self.assign_output(at, function, arguments);
+    }
+
+    /// `f(a, b, x)`, where `f` is a built-in of two arguments, becomes `f(a, b) = x`: regorus knows the arity of its own
+    /// built-ins alone.
+    fn assign_output(&mut self, at: Span, function: &'a Ref, arguments: &'a [Term]) {
+        let Some(name) = names::dotted(function) else { return };
+        let [.., before, output] = arguments else { return };
+        let first = name.split('.').next().unwrap_or_default();
+        let known = self.is_local(first) || self.imports.contains_key(first) || (self.world.defined)(&name);
+        let arity = (self.world.built_in)(&name).map(usize::from);
+        if !known && name != "walk" && arity.is_some_and(|arity| arity + 1 == arguments.len()) {
+            self.replace(before.span.between(output.span), ") = ");
+            self.replace(Span { start: output.span.end, end: at.end }, "");
+        }
+    }
+
+    /// What is called: a function of this package by its whole name, as a `with` knows it.
+    pub(super) fn called(&mut self, function: &'a Ref) {
+        let is_function = names::dotted(function)
+            .is_some_and(|name| (self.world.function)(&format!("data.{}.{name}", self.package.join("."))));
+        if !is_function || !self.whole(function) {
+            self.reference(function);
+        }
+    }
+
+    /// Lowers a reference to a rule of this package by its whole name; `false` for any other, and then nothing is done.
+    pub(super) fn whole(&mut self, reference: &'a Ref) -> bool {
+        let TermKind::Var(name) = &reference.head.kind else { return false };
+        if self.is_local(name) || self.imports.contains_key(name) || !(self.world.defined)(name) {
+            return false;
+        }
+        let whole = names::data(self.package.iter().chain([name]));
+        self.replace(reference.head.span, whole);
+        self.parts(&reference.parts);
+        true
     }
 
     /// `$"a {x}"` becomes `TEMPLATE(["a ", {t | t := x}])`.
@@ -102,11 +181,14 @@ impl<'a> Lowering<'a> {
                     written.push_str(", ");
                 }
                 TemplatePart::Expr(expression) => {
-                    self.templates += 1;
-                    let variable = format!("__verdict_{}", self.templates);
-                    written.push_str(&format!("{{{variable} | {variable} := "));
+                    let variable = self.variable();
+                    let outer = std::mem::take(&mut self.edits);
+                    let asked = self.apart(|lowering| lowering.expression(expression));
+                    let own = std::mem::replace(&mut self.edits, outer);
+                    let asked: String = asked.into_iter().map(|one| one + "; ").collect();
+                    written.push_str(&format!("{{{variable} | {asked}{variable} := "));
                     self.replace(Span { start: from, end: expression.span.start }, std::mem::take(&mut written));
-                    self.expression(expression);
+                    self.edits.extend(own);
                     from = expression.span.end;
                     written.push_str("}, ");
                 }
@@ -127,6 +209,7 @@ fn function(operator: Operator) -> Option<&'static str> {
         Operator::Remainder => "remainder",
         Operator::And => "intersection",
         Operator::Or => "union",
+        Operator::In => "member",
         _ => return None,
     })
 }

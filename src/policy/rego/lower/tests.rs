@@ -11,16 +11,17 @@ fn lowered(text: &str) -> String {
     let world = World {
         built_in: &arity,
         defined: &|name| name == "own",
-        metadata: &|rule, chain| (!chain).then(|| format!("{{\"rule\": {rule}}}")),
+        function: &|name| name == "data.p.f",
+        metadata: &|rule, chain| (!chain).then(|| format!("{{\"rule\": {}}}", rule.rule)),
     };
-    lower(text, &module, &world).text
+    lower(text, &module, &world).module.text
 }
 
 fn body(text: &str) -> String {
     let module = format!("package p\nimport data.a.b\nimport input.user as u\nr if {{ {text} }}");
     let lowered = lowered(&module);
     let body = lowered.lines().nth(3).unwrap();
-    body.trim_start_matches("r if { ").trim_end_matches(" }").to_owned()
+    body.strip_prefix("r if { ").unwrap().strip_suffix(" }").unwrap().to_owned()
 }
 
 #[test]
@@ -29,7 +30,7 @@ fn imports_become_what_they_stand_for() {
         ("b.x == u.name", "data.a.b.x == input.user.name"),
         ("b == u", "data.a.b == input.user"),
         ("b.f(u)", "data.a.b.f(input.user)"),
-        ("true with b.x as u", "true with data.a.b.x as input.user"),
+        ("true with b.x as 1", "true with data.a.b.x as 1"),
         ("x.b[u] == b[b]", "x.b[input.user] == data.a.b[data.a.b]"),
         // Declared names hide them, in their scope.
         ("b := 1; b == 2", "b := 1; b == 2"),
@@ -44,10 +45,17 @@ fn imports_become_what_they_stand_for() {
 }
 
 #[test]
-fn keywords_are_quoted() {
-    assert_eq!(body("data.x.if.y == input.in"), "data.x[\"if\"].y == input[\"in\"]");
-    let text = "package a.if\nimport data.not.x\np.default := x.with";
-    assert_eq!(lowered(text), "package a[\"if\"]\n\np[\"default\"] := data[\"not\"].x[\"with\"]");
+fn rules_named_by_keywords_go_to_packages_of_their_own() {
+    let text = "package a\nas.x contains y if { if.q == own.z + y }\nr if { as.x == 1 }";
+    let module = parser::parse(text, true).unwrap();
+    let defined = |name: &str| ["own", "as", "if", "r"].contains(&name);
+    let world = World { built_in: &|_| None, defined: &defined, function: &|_| false, metadata: &|_, _| None };
+    let Lowered { module, keyword_packages } = lower(text, &module, &world);
+    assert_eq!(module.text, "package a\n\nr if { data.a.as.x == 1 }");
+    let [(keywords, part)] = keyword_packages.as_slice() else { panic!("{keyword_packages:?}") };
+    assert_eq!(keywords, &["as"]);
+    let sum = format!("{OWN}.plus(data.a.own.z , y)");
+    assert_eq!(part.text, format!("package a.as\nx contains y if {{ data.a.if.q == {sum} }}\n"));
 }
 
 #[test]
@@ -79,7 +87,7 @@ fn templates_become_calls() {
 #[test]
 fn built_ins_that_replace_others_become_functions() {
     let text = "package p\nr if { true with time.now_ns as opa.runtime }\ns if { true with f as own }";
-    let expected = "package p\nr if { true with time.now_ns as __verdict_with_opa__runtime }\ns if { true with f as own }\n\
+    let expected = "package p\nr if { true with time.now_ns as __verdict_with_opa__runtime }\ns if { __verdict_1 := own; true with f as __verdict_1 }\n\
                     __verdict_with_opa__runtime() := opa.runtime()\n";
     assert_eq!(lowered(text), expected);
 }
@@ -93,4 +101,80 @@ fn collections_pass_through_a_function_of_ours() {
 #[test]
 fn annotations_become_values() {
     assert_eq!(lowered("package p\na := 1\nb := rego.metadata.rule()"), "package p\na := 1\nb := {\"rule\": 1}");
+}
+
+#[test]
+fn what_opa_asks_before_a_negation_is_asked_before_it() {
+    for (text, expected) in [
+        ("not input.x", "not input.x"),
+        ("not input.x == 1", "not input.x == 1"),
+        ("not g(input.x)", "__verdict_1 := input.x; not g(__verdict_1)"),
+        ("not g(1, [input.x])", "__verdict_1 := input.x; not g(1, [__verdict_1])"),
+        ("not input.x[input.y]", "__verdict_1 := input.y; not input.x[__verdict_1]"),
+        ("not input.x < 1", "__verdict_1 := input.x; not __verdict_1 < 1"),
+        (
+            "not input.x in u",
+            "__verdict_1 := input.x; __verdict_2 := input.user; not __verdict__.member(__verdict_1 , __verdict_2)",
+        ),
+        ("not count(u) == 0", "__verdict_1 := count(input.user); not __verdict_1 == 0"),
+        ("x := 1; not g(x)", "x := 1; not g(x)"),
+        ("not own", "not own"),
+        ("not g(own)", "__verdict_1 := own; not g(__verdict_1)"),
+        ("not count([x | x := input.a]) == 0", "__verdict_1 := count([x | x := input.a]); not __verdict_1 == 0"),
+        (
+            "not g(input.x) with input.x as 1",
+            "__verdict_1 := input.x with input.x as 1; not g(__verdict_1) with input.x as 1",
+        ),
+    ] {
+        assert_eq!(body(text), expected);
+    }
+    assert_eq!(
+        lowered("package p\nr if not g(input.x)"),
+        "package p\nr if { __verdict_1 := input.x; not g(__verdict_1) }"
+    );
+    assert_eq!(lowered("package p\nr if not input.x"), "package p\nr if not input.x");
+}
+
+#[test]
+fn the_values_of_with_are_asked_before() {
+    for (text, expected) in [
+        ("true with input.a as 1", "true with input.a as 1"),
+        ("true with input.a as input.b", "__verdict_1 := input.b; true with input.a as __verdict_1"),
+        ("true with own as 2", "true with data.p.own as 2"),
+        ("true with count as f", "true with count as f"),
+    ] {
+        assert_eq!(body(text), expected);
+    }
+}
+
+#[test]
+fn what_a_head_asks_is_asked_at_the_end_of_the_body() {
+    for (rule, expected) in [
+        ("r contains v.b if { some v in [1] }", "r contains __verdict_1 if { some v in [1]; __verdict_1 := v.b }"),
+        (
+            "r[v.k] := v.b if some v in [1]",
+            "r[__verdict_1] := __verdict_2 if { some v in [1]; __verdict_1 := v.k; __verdict_2 := v.b }",
+        ),
+        ("r := x if { x := 1 }", "r := x if { x := 1 }"),
+        (
+            "r := {\"code\": \"c\", \"x\": f(1)} if { true }",
+            "r := {\"code\": \"c\", \"x\": __verdict_1} if { true; __verdict_1 := f(1) }",
+        ),
+        ("r := input.x", "r := input.x"),
+        (
+            "r := 1 if { false } else := input.x if { true }",
+            "r := 1 if { false } else := __verdict_1 if { true; __verdict_1 := input.x }",
+        ),
+    ] {
+        assert_eq!(lowered(&format!("package p\n{rule}")), format!("package p\n{expected}"));
+    }
+    // Lines stay, also where a head has several.
+    let text = "package p\nr contains {\n\t\"a\": v.b, # why\n} if {\n\tsome v in [1]\n}\ns := 1";
+    assert_eq!(lowered(text).lines().position(|line| line == "s := 1"), Some(6));
+}
+
+#[test]
+fn late_declarations_go_to_the_front() {
+    assert_eq!(body("input.o[_]; some i; x := input.xs[i]"), "some i; input.o[_]; true; x := input.xs[i]");
+    assert_eq!(body("some i; input.o[i]"), "some i; input.o[i]");
 }

@@ -43,8 +43,9 @@ pub(super) fn v1(rule: &Rule) -> Vec<SyntaxError> {
 
 /// What makes `else` impossible.
 pub(super) fn may_have_else(head: &Head) -> Result<(), &'static str> {
-    if head.key.is_some() {
-        return Err("a rule that makes a set has no `else`");
+    let is_indexed = head.reference.parts.len() == 1 && head.arguments.is_none();
+    if head.key.is_some() || (is_indexed && (!head.if_ || is_variable_index(&head.reference))) {
+        return Err("a rule that makes a set or an object has no `else`");
     }
     if !has_ground_parts(&head.reference) {
         return Err("a rule with a variable in its name has no `else`");
@@ -60,10 +61,13 @@ pub(super) fn is_set(condition: &Expr) -> bool {
 
 /// A default's value is constant, and its arguments are different names.
 pub(super) fn default(rule: &Rule) -> Parse<()> {
-    let Some(value) = &rule.head.value else {
+    let head = &rule.head;
+    // OPA takes `default p` for `default p := true`.
+    let is_bare = !head.contains && (head.reference.parts.len() != 1 || head.arguments.is_some());
+    if head.value.is_none() && !is_bare {
         return Err(fault(rule.span, "a default has a value"));
-    };
-    if let Some(span) = variable(value) {
+    }
+    if let Some(span) = head.value.as_ref().and_then(variable) {
         return Err(fault(span, "a default's value has no variables, references and calls"));
     }
     let mut names = HashSet::new();
@@ -80,8 +84,13 @@ pub(super) fn default(rule: &Rule) -> Parse<()> {
 /// A variable, reference or call outside of comprehensions.
 fn variable(term: &Term) -> Option<Span> {
     match &term.kind {
-        TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. } => None,
-        TermKind::ArrayComprehension(..) | TermKind::SetComprehension(..) | TermKind::ObjectComprehension(..) => None,
+        TermKind::Null
+        | TermKind::Bool(_)
+        | TermKind::Number(_)
+        | TermKind::String { .. }
+        | TermKind::ArrayComprehension(..)
+        | TermKind::SetComprehension(..)
+        | TermKind::ObjectComprehension(..) => None,
         TermKind::Array(terms) | TermKind::Set(terms) => terms.iter().find_map(variable),
         TermKind::Object(pairs) => pairs.iter().find_map(|(key, value)| variable(key).or_else(|| variable(value))),
         TermKind::Parenthesised(inner) => variable(inner),
@@ -99,6 +108,20 @@ fn variable(term: &Term) -> Option<Span> {
         | TermKind::MemberWithKey { .. }
         | TermKind::Minus(_) => Some(term.span),
     }
+}
+
+/// Whether the one part of a rule's name is a variable or a reference, as `p[x]` has it.
+pub(in crate::policy::rego) fn is_variable_index(reference: &Ref) -> bool {
+    let refers = |term: &Term| matches!(without_parentheses(term).kind, TermKind::Ref(_));
+    let [part] = reference.parts.as_slice() else { return false };
+    matches!(&part.kind, RefPartKind::Bracket(term) if refers(term) || !is_ground(term))
+}
+
+fn without_parentheses(mut term: &Term) -> &Term {
+    while let TermKind::Parenthesised(inner) = &term.kind {
+        term = inner;
+    }
+    term
 }
 
 fn has_ground_parts(reference: &Ref) -> bool {

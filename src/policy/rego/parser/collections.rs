@@ -66,7 +66,8 @@ impl Parser<'_> {
                 Err(fault) => tried = Some(fault),
             }
             self.failed.insert((at, Tried::Comprehension));
-            (self.at, self.height) = (at, value_height);
+            self.rewind(at);
+            self.height = value_height;
         }
         let object = self.pairs(key, value, height);
         object.map_err(|fault| tried.map_or(fault.clone(), |tried| furthest(tried, fault)))
@@ -107,7 +108,8 @@ impl Parser<'_> {
             Ok(body) => Ok(Some(body)),
             Err(_) if self.kind() == Kind::Comma => {
                 self.failed.insert((at, Tried::Comprehension));
-                (self.at, self.height) = (at, height);
+                self.rewind(at);
+                self.height = height;
                 Ok(None)
             }
             Err(fault) => Err(fault),

@@ -164,7 +164,7 @@ impl Parser<'_> {
             Ok(Err(_)) => None,
             Err(fault) => Some(fault),
         };
-        self.at = at;
+        self.rewind(at);
         let mut names = Vec::new();
         loop {
             if self.kind() != Kind::Ident {

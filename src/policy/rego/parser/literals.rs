@@ -26,7 +26,8 @@ impl Parser<'_> {
         self.at += 1;
         text.push_str(digits);
         let span = self.span_from(start);
-        if !point && digits.starts_with('0') && digits[1..].starts_with(|next: char| next.is_ascii_digit()) {
+        let after_zero = digits.strip_prefix('0').unwrap_or_default();
+        if !point && after_zero.starts_with(|next: char| next.is_ascii_digit()) {
             return Err(fault(span, "a number has no zeros before its other digits"));
         }
         if !is_within_bounds(&text) {

@@ -16,7 +16,7 @@ impl Parser<'_> {
             return unambiguous(body).map(Some);
         }
         self.failed.insert((at, Tried::Operand));
-        self.at = at;
+        self.rewind(at);
         Ok(None)
     }
 
@@ -58,7 +58,7 @@ impl Parser<'_> {
         let group = self.nested(|parser| parser.grouped(operand));
         if matches!(group, Ok(None)) {
             self.failed.insert((at, tried));
-            self.at = at;
+            self.rewind(at);
         }
         group
     }
@@ -83,7 +83,7 @@ impl Parser<'_> {
             }
         } else if body.braces {
             let span = self.span_from(start);
-            self.at = at;
+            self.rewind(at);
             return match self.term() {
                 Ok(_) => Ok(None),
                 Err(_) => Err(fault(span, "conditions in braces stand without parentheses")),

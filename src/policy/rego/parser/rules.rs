@@ -98,7 +98,7 @@ impl Parser<'_> {
             }
             Err(fault) if !braces => Err(fault),
             _ => {
-                self.at = at;
+                self.rewind(at);
                 self.braced()
             }
         }

@@ -9,16 +9,17 @@ const COMPARISON: u8 = 1;
 impl Parser<'_> {
     /// A term with operators. `pair` where `k, v in x` is one: not in lists.
     pub(super) fn infix(&mut self, pair: bool) -> Parse<Term> {
-        self.nested(|parser| {
-            let start = parser.span();
-            let left = parser.operators(None, COMPARISON)?;
-            let left = if pair { parser.pair(left, start)? } else { left };
-            parser.operators(Some(left), 0)
-        })
+        let start = self.span();
+        let left = self.operators(None, COMPARISON)?;
+        let left = if pair { self.pair(left, start)? } else { left };
+        self.infix_after(left)
     }
 
     /// What follows a first term that was read alone.
     pub(super) fn infix_after(&mut self, first: Term) -> Parse<Term> {
+        let first = self.operators(Some(first), COMPARISON)?;
+        // A keyword directly before `.` or `[` is a name, and begins what comes next.
+        self.keyword_as_name();
         self.operators(Some(first), 0)
     }
 
@@ -40,7 +41,8 @@ impl Parser<'_> {
             let kind = TermKind::MemberWithKey { key, value, collection };
             return Ok(Term { span: self.span_from(start), kind });
         }
-        (self.at, self.height) = (at, below);
+        self.rewind(at);
+        self.height = below;
         Ok(key)
     }
 

@@ -1,11 +1,11 @@
-//! `verdict test`, as people and build servers run it.
+//! How tests end, and what is said of it.
 
-mod common;
-
-use common::{code, err, folder, out, verdict};
 use serde_json::Value;
 
-const POLICY: &str = "package authz\n\nallow if input.x == 1\n\nother if input.x == 2\n";
+use crate::{
+    POLICY,
+    common::{code, err, folder, out, verdict},
+};
 
 const MIXED: &str = "package authz_test\n\nimport data.authz\n\ntest_passes if authz.allow with input as {\"x\": 1}\n\n\
                      test_fails if {\n\tprint(\"x is\", 2, \"\\u001b[31m<&\\\"\")\n\tauthz.allow with input as {\"x\": 2}\n}\n\n\
@@ -91,21 +91,6 @@ fn json_has_tests_summary_and_coverage() {
 }
 
 #[test]
-fn coverage_below_the_threshold_is_1() {
-    let folder = folder(&[
-        ("a.rego", POLICY),
-        ("a_test.rego", "package t\ntest_a if data.authz.allow with input as {\"x\": 1}\n"),
-    ]);
-    let ran = verdict(folder.path(), &["test", ".", "--threshold", "50"], "");
-    assert_eq!(code(&ran), 0, "{}", err(&ran));
-    assert!(out(&ran).contains(" 50.00 %  ./a.rego  not covered: 5"), "{}", out(&ran));
-    let ran = verdict(folder.path(), &["test", ".", "--threshold", "50.1"], "");
-    assert_eq!(code(&ran), 1);
-    assert!(err(&ran).contains("coverage is 50.00 %, below the threshold of 50.1 %"), "{}", err(&ran));
-    assert_eq!(code(&verdict(folder.path(), &["test", ".", "--threshold", "101"], "")), 64);
-}
-
-#[test]
 fn a_runaway_is_an_error_and_the_others_still_run() {
     let long = "package t\ntest_a if { every x in numbers.range(1, 100000) { every y in numbers.range(1, 1000) { x + y > 0 } } }\n\
                 test_b if true\n";
@@ -149,4 +134,119 @@ fn takes_several_folders_single_files_and_rego_v0() {
     let ran = verdict(folder.path(), &["test", "one", "two/a_test.rego", "--rego-v0", "-v"], "");
     assert!(out(&ran).contains("two/a_test.rego:2: data.t.test_a: PASS"), "{}", out(&ran));
     assert_eq!(code(&verdict(folder.path(), &["test", "one", "two"], "")), 2);
+}
+
+#[test]
+fn several_folders_are_one_set_whose_tests_see_each_other() {
+    let folder = folder(&[
+        ("policies/a.rego", POLICY),
+        ("other/a.rego", "package other\n\nallow if data.authz.allow\n"),
+        ("other/a_test.rego", "package other_test\n\ntest_x if data.other.allow with input as {\"x\": 1}\n"),
+    ]);
+    let ran = verdict(folder.path(), &["test", "policies", "other", "-v"], "");
+    assert_eq!(code(&ran), 0, "{}", err(&ran));
+    assert!(out(&ran).contains("other/a_test.rego:3: data.other_test.test_x: PASS"), "{}", out(&ran));
+}
+
+#[test]
+fn results_have_the_same_order_however_many_run_at_once() {
+    let line = |n: u32| {
+        let count = 3_000 / (n + 1);
+        format!("test_{n:02} if count(numbers.range(1, {count})) == {}", if n.is_multiple_of(3) { 0 } else { count })
+    };
+    let tests = (0..30).map(line).collect::<Vec<_>>().join("\n");
+    let folder = folder(&[("a_test.rego", &format!("package t\n{tests}"))]);
+    let names = |parallel: &str| {
+        let ran = verdict(folder.path(), &["test", ".", "-v", "--parallel", parallel], "");
+        assert_eq!(code(&ran), 1);
+        let line = |line: &str| line.rsplit_once(" (").map_or(line, |(line, _)| line).to_owned();
+        out(&ran).lines().map(line).collect::<Vec<_>>()
+    };
+    let one = names("1");
+    assert_eq!(one.len(), 32);
+    assert!(one[0].ends_with("test_00: FAIL") && one[1].ends_with("test_01: PASS"), "{one:?}");
+    assert_eq!(one, names("4"));
+    assert_eq!(one, names("0"));
+}
+
+#[test]
+fn cases_of_a_table_are_reported_by_their_notes() {
+    let table = "package t\n\ntest_c[note] if {\n\tsome note, x in {\"one\": 1, \"two\": 2}\n\tx == 1\n}\n";
+    let folder = folder(&[("a_test.rego", table)]);
+    let ran = verdict(folder.path(), &["test", "."], "");
+    assert!(out(&ran).contains("\n  two: FAIL\n") && !out(&ran).contains("one"), "{}", out(&ran));
+    let ran = verdict(folder.path(), &["test", ".", "-v"], "");
+    assert!(out(&ran).contains("\n  one: PASS\n  two: FAIL\n"), "{}", out(&ran));
+    let ran = verdict(folder.path(), &["test", ".", "--format", "json"], "");
+    let report: Value = serde_json::from_str(&out(&ran)).unwrap();
+    // As `opa test --format json` has them.
+    let expected = serde_json::json!({"one": {"name": "one"}, "two": {"name": "two", "fail": true}});
+    assert_eq!(report["tests"][0]["sub_results"], expected);
+}
+
+#[test]
+fn only_skipped_tests_are_no_failure() {
+    let folder = folder(&[("a_test.rego", "package t\n\ntodo_test_later if false\n")]);
+    let ran = verdict(folder.path(), &["test", "."], "");
+    assert_eq!(code(&ran), 0);
+    assert!(out(&ran).ends_with("PASS: 0/1\nSKIPPED: 1/1\n"), "{}", out(&ran));
+}
+
+#[test]
+fn values_of_the_condition_that_failed_with_line_and_caret() {
+    let text = "package t\n\nimport data.authz\n\ntest_x if {\n\tquestion := {\"x\": 2}\n\tauthz.allow with input as question\n}\n\n\
+                test_y[note] if {\n\tsome note, x in {\"a\": 1, \"<b>\": 2}\n\tx < 2\n}\n";
+    let folder = folder(&[("a.rego", POLICY), ("a_test.rego", text)]);
+    let ran = verdict(folder.path(), &["test", ".", "--var-values"], "");
+    assert_eq!(code(&ran), 1);
+    let shown = out(&ran);
+    for part in [
+        "  ./a_test.rego:7: this did not hold\n  7 | \tauthz.allow with input as question\n    | \t^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n    = authz.allow: undefined\n    = question: {\"x\": 2}\n",
+        "  <b>: ./a_test.rego:12: this did not hold\n",
+        "     = x: 2\n",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    let ran = verdict(folder.path(), &["test", ".", "--var-values", "--format", "json"], "");
+    let report: Value = serde_json::from_str(&out(&ran)).unwrap();
+    assert_eq!(report["tests"][0]["failures"][0]["location"]["row"], 7);
+    assert_eq!(report["tests"][0]["failures"][0]["values"][1]["values"][0], "{\"x\": 2}");
+    assert_eq!(report["tests"][1]["failures"][0]["case"][0], "<b>");
+    let ran = verdict(folder.path(), &["test", ".", "--var-values", "--format", "junit"], "");
+    let xml = out(&ran);
+    let document = roxmltree::Document::parse(&xml).unwrap();
+    let failure = document.descendants().find(|node| node.has_tag_name("failure")).unwrap();
+    assert!(failure.text().unwrap().contains("question: {\"x\": 2}"));
+}
+
+#[test]
+fn what_recurses_is_named_and_the_runner_goes_on_or_says_why_not() {
+    let recursive = "package t\n\nf(x) := f(x)\n\ntest_recursive if f(1)\n";
+    let one = folder(&[("a_test.rego", recursive)]);
+    let ran = verdict(one.path(), &["test", "."], "");
+    assert_eq!(code(&ran), 2);
+    assert!(err(&ran).contains("a_test.rego:3") && err(&ran).contains('f'), "{}", err(&ran));
+    let deep = "package t\n\ntest_deep if {\n\ttext := concat(\"\", [x | some i in numbers.range(1, 2000); x := \"[\"])\n\tjson.unmarshal(text)\n}\n\n\
+                test_long if count([1 | some a in numbers.range(1, 100000); some b in numbers.range(1, 100000); a + b > 0]) > 0\n\n\
+                test_ok if true\n";
+    let two = folder(&[("a_test.rego", deep)]);
+    let ran = verdict(two.path(), &["test", ".", "--timeout", "500ms", "-v"], "");
+    assert_eq!(code(&ran), 1, "{}", err(&ran));
+    let shown = out(&ran);
+    for part in ["test_deep: FAIL", "test_long: ERROR", "it took longer than 500ms", "test_ok: PASS"] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+}
+
+#[test]
+fn a_value_that_nests_deep_takes_nothing_down() {
+    let rules: Vec<String> = (1..40).map(|n| format!("v{n} := [[[[[[[[[[v{}]]]]]]]]]]", n - 1)).collect();
+    let text = format!(
+        "package t\n\nv0 := 1\n\n{}\n\ntest_deep := v39\n\ntest_x if v39 == 1\n\ntest_ok if true\n",
+        rules.join("\n")
+    );
+    let folder = folder(&[("a_test.rego", &text)]);
+    let ran = verdict(folder.path(), &["test", ".", "--var-values", "--parallel", "2", "--timeout", "60s"], "");
+    assert_eq!(code(&ran), 1, "{}", err(&ran));
+    assert!(out(&ran).ends_with("PASS: 1/3\nFAIL: 2/3\n"), "{}", out(&ran));
 }

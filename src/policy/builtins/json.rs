@@ -1,0 +1,187 @@
+//! JSON, YAML and the encodings, as Go has them.
+
+use std::io;
+
+use regorus::Value as Rego;
+use serde::Serialize as _;
+use serde_json::ser::{PrettyFormatter, Serializer};
+
+use super::{
+    Failure, Function,
+    operand::{Answer, any, failed, lossy, object, string, text},
+};
+
+pub(super) const ALL: &[Function] = &[
+    Function { name: "json.is_valid", arity: 1, call: is_valid },
+    Function { name: "json.marshal", arity: 1, call: |arguments| Ok(string(compact(any(arguments, 0))?)) },
+    Function { name: "json.marshal_with_options", arity: 2, call: marshal_with_options },
+    Function { name: "yaml.is_valid", arity: 1, call: yaml_is_valid },
+    Function { name: "yaml.marshal", arity: 1, call: yaml_marshal },
+    Function { name: "base64.decode", arity: 1, call: base64_decode },
+    Function { name: "base64.is_valid", arity: 1, call: |arguments| Ok(Rego::from(base64_decode(arguments).is_ok())) },
+    Function { name: "base64url.decode", arity: 1, call: base64url_decode },
+];
+
+#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
+fn is_valid(arguments: &[Rego]) -> Answer {
+    let valid = |text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    Ok(Rego::from(text(arguments, 0).is_ok_and(valid)))
+}
+
+fn compact(value: &Rego) -> Result<String, Failure> {
+    let text = serde_json::to_string(value).map_err(|error| Failure::Operand(error.to_string()))?;
+    Ok(safe_for_html(&text))
+}
+
+/// Go escapes what could end a script in a page.
+fn safe_for_html(json: &str) -> String {
+    let mut safe = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '<' => safe.push_str("\\u003c"),
+            '>' => safe.push_str("\\u003e"),
+            '&' => safe.push_str("\\u0026"),
+            '\u{2028}' => safe.push_str("\\u2028"),
+            '\u{2029}' => safe.push_str("\\u2029"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+fn marshal_with_options(arguments: &[Rego]) -> Answer {
+    let value = any(arguments, 0);
+    let refused = |fault: String| Err(Failure::Type(format!("operand 2 {fault}")));
+    let (mut prefix, mut indent, mut implied, mut explicit) = ("", "\t", false, None);
+    for (key, option) in object(arguments, 1)?.iter() {
+        let Rego::String(key) = key else { return refused("failed to stringify key".to_owned()) };
+        match (&**key, option) {
+            ("prefix", Rego::String(text)) => (prefix, implied) = (text, true),
+            ("indent", Rego::String(text)) => (indent, implied) = (text, true),
+            ("pretty", Rego::Bool(pretty)) => explicit = Some(*pretty),
+            ("prefix" | "indent" | "pretty", _) => return refused(format!("key {key} failed cast")),
+            _ => return refused(format!("object contained unknown key {key}")),
+        }
+    }
+    if !explicit.unwrap_or(implied) {
+        return Ok(string(compact(value)?));
+    }
+    let mut bytes = Limited { bytes: Vec::new(), left: MAX_BYTES };
+    let mut serializer = Serializer::with_formatter(&mut bytes, PrettyFormatter::with_indent(indent.as_bytes()));
+    if value.serialize(&mut serializer).is_err() {
+        return Err(Failure::Halt(format!("the result would have more than {MAX_BYTES} bytes")));
+    }
+    let json = safe_for_html(&lossy(&bytes.bytes));
+    if prefix.len().saturating_mul(json.matches('\n').count()) > MAX_BYTES {
+        return Err(Failure::Halt(format!("the result would have more than {MAX_BYTES} bytes")));
+    }
+    Ok(string(format!("{prefix}{}", json.replace('\n', &format!("\n{prefix}")))))
+}
+
+/// The most bytes that a call may make.
+const MAX_BYTES: usize = 16 << 20;
+
+/// Bytes, up to so many.
+struct Limited {
+    bytes: Vec<u8>,
+    left: usize,
+}
+
+impl io::Write for Limited {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.left = self.left.checked_sub(bytes.len()).ok_or(io::ErrorKind::OutOfMemory)?;
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
+fn yaml_is_valid(arguments: &[Rego]) -> Answer {
+    let valid = |text| yaml_serde::from_str::<yaml_serde::Value>(text).is_ok();
+    Ok(Rego::from(text(arguments, 0).is_ok_and(valid)))
+}
+
+fn yaml_marshal(arguments: &[Rego]) -> Answer {
+    let value = yaml(any(arguments, 0))?;
+    yaml_serde::to_string(&value).map_or_else(|error| failed(error.to_string()), |text| Ok(string(text)))
+}
+
+/// A value for YAML: one of its numbers for each of ours, which serde would wrap.
+fn yaml(value: &Rego) -> Result<yaml_serde::Value, Failure> {
+    use yaml_serde::Value as Yaml;
+    Ok(match value {
+        Rego::Null | Rego::Undefined => Yaml::Null,
+        Rego::Bool(truth) => Yaml::Bool(*truth),
+        Rego::String(text) => Yaml::String(text.to_string()),
+        Rego::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => Yaml::Number(number.into()),
+            (_, Some(number)) => Yaml::Number(number.into()),
+            _ => match number.format_decimal().parse::<f64>() {
+                Ok(number) if number.is_finite() => Yaml::Number(number.into()),
+                _ => return failed("a number is too large for YAML"),
+            },
+        },
+        Rego::Array(items) => Yaml::Sequence(items.iter().map(yaml).collect::<Result<_, _>>()?),
+        Rego::Set(items) => Yaml::Sequence(items.iter_sorted().map(yaml).collect::<Result<_, _>>()?),
+        Rego::Object(members) => {
+            let mut sorted = Vec::new();
+            for (key, item) in members.iter_sorted() {
+                let key = match key {
+                    Rego::String(key) => key.to_string(),
+                    other => compact(other)?,
+                };
+                sorted.push((Yaml::String(key), yaml(item)?));
+            }
+            Yaml::Mapping(sorted.into_iter().collect())
+        }
+    })
+}
+
+fn base64_decode(arguments: &[Rego]) -> Answer {
+    decoded(text(arguments, 0)?, *b"+/")
+}
+
+/// Without padding, too (RFC 7515 appendix C).
+fn base64url_decode(arguments: &[Rego]) -> Answer {
+    let text = text(arguments, 0)?;
+    let padding = match text.len() % 4 {
+        _ if text.ends_with('=') => "",
+        0 => "",
+        2 => "==",
+        3 => "=",
+        _ => return failed("illegal base64url string"),
+    };
+    decoded(&format!("{text}{padding}"), *b"-_")
+}
+
+/// The text of Base64 as Go reads it: line ends do not count, and the last bits may be anything.
+fn decoded(text: &str, last: [u8; 2]) -> Answer {
+    let illegal = || Failure::Operand("illegal base64 data".to_owned());
+    let [sixty_two, sixty_three] = last;
+    let text: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
+    if !text.len().is_multiple_of(4) || padding > 2 {
+        return Err(illegal());
+    }
+    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(text.len() / 4 * 3), 0_u32, 0);
+    for byte in text.iter().take(text.len() - padding) {
+        let value = match *byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            byte if byte == sixty_two => 62,
+            byte if byte == sixty_three => 63,
+            _ => return Err(illegal()),
+        };
+        (bits, held) = (bits << 6 | u32::from(value), held + 6);
+        if held >= 8 {
+            held -= 8;
+            bytes.push(u8::try_from(bits >> held & 0xff).unwrap_or(0));
+        }
+    }
+    Ok(string(lossy(&bytes)))
+}

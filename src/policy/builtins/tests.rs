@@ -1,0 +1,169 @@
+//! The built-ins through the engine: that all are there, what they give, and that none takes too long.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::policy::engine::Engine;
+
+/// A built-in that panics, which none of the real ones should.
+pub(super) const ALL: &[Function] = &[Function { name: "test.panic", arity: 1, call: |_| panic!("as it should") }];
+
+/// The value of `expression`, with `s` bound to the input.
+fn value(expression: &str, input: &str) -> Result<Rego, String> {
+    let mut engine = Engine::blank(crate::policy::Options::default());
+    let rego = format!("package p\nx := v if {{ s := input; v := {expression} }}");
+    engine.add_policy("p.rego".to_owned(), rego).unwrap();
+    engine.set_input(Rego::from(input));
+    engine.eval_rule("data.p.x".to_owned()).map_err(|error| error.to_string())
+}
+
+/// Operators, and what is not a built-in here.
+const NOT_OURS: [&str; 27] = [
+    "and",
+    "assign",
+    "div",
+    "eq",
+    "equal",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "minus",
+    "mul",
+    "neq",
+    "or",
+    "plus",
+    "rem",
+    "internal.member_2",
+    "internal.member_3",
+    "internal.print",
+    "internal.template_string",
+    "internal.test_case",
+    "print",
+    "http.send",
+    "net.lookup_ip_addr",
+    "providers.aws.sign_req",
+    "strings.render_template",
+    // Families of their own, which are being written.
+    "rego.metadata.chain",
+    "rego.metadata.rule",
+];
+
+#[test]
+fn what_opa_has_is_here_with_as_many_arguments() {
+    for line in include_str!("opa-1.20.2.txt").lines() {
+        let (name, expected) = line.split_once(' ').unwrap();
+        let elsewhere = ["crypto.", "io.jwt.", "graphql.", "rego."].iter().any(|family| name.starts_with(family));
+        if !NOT_OURS.contains(&name) && !elsewhere {
+            assert_eq!(arity(name), expected.parse().ok(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn values_are_those_of_opa() {
+    for (expression, expected) in [
+        ("array.flatten([1, [2, [3]], {4}])", "[1,2,[3],[4]]"),
+        (r#"net.cidr_merge(["192.0.2.1", "192.0.3.0/24", "10.0.0.1/32"])"#, r#"["10.0.0.1/32","192.0.2.0/23"]"#),
+        (r#"net.cidr_contains_matches({"k": "1.1.0.0/16"}, ["1.1.1.1", "2.2.2.2"])"#, r#"[["k",0]]"#),
+        (r#"net.cidr_intersects("10.0.0.0/8", "10.1.2.0/24")"#, "true"),
+        (r#"uri.parse("https://a.b:80/p%2Fq?x=1#f").raw_path"#, r#""/p%2Fq""#),
+        (r#"strings.split_n("a,b,c", ",", -2)"#, r#"["b","c"]"#),
+        (r#"strings.count("", "")"#, "1"),
+        (r#"sprintf("%05.1f|%-4s|%x|%v", [3.14159, "é", 255, {"a"}])"#, r#""003.1|é   |ff|{\"a\"}""#),
+        (r#"regex.match(`^[\w-]{1,63}$`, "a-b_c")"#, "true"),
+        (r#"regex.match("[a&&b]", "&")"#, "true"),
+        (r#"regex.replace("ab", "(?P<n>a)", "<${n}$1x>")"#, r#""<a>b""#),
+        (r#"regex.globs_match("a.*b", "[a-c]xb+")"#, "true"),
+        (r#"glob.match("*.{com,org}", [], "api.org")"#, "true"),
+        (r#"json.filter({"a": {"b": 1, "c": 2}}, ["/a/b"])"#, r#"{"a":{"b":1}}"#),
+        (r#"json.remove({"a": [1, 2]}, ["/a/0"])"#, r#"{"a":[2]}"#),
+        ("json.is_valid(1)", "false"),
+        (r#"json.match_schema({"a": 1}, {"type": "object"})"#, "[true,[]]"),
+        (r#"yaml.marshal({"a": 1})"#, r#""a: 1\n""#),
+        (r#"base64.decode("YR==")"#, r#""a""#),
+        (r#"semver.compare("v1.0.0", "1.0.0-rc.1")"#, "1"),
+        (r#"units.parse("100m")"#, "0.1"),
+        ("numbers.range_step(0, 1, 18446744073709551616)", "[0]"),
+        ("bits.lsh(1, 70)", "1180591620717411303424"),
+        (r#"time.parse_duration_ns("1d2h")"#, "93600000000000"),
+        (r#"time.format([0, "America/New_York", "Mon Jan _2 15:04 MST 2006é"])"#, r#""Wed Dec 31 19:00 EST 1969é""#),
+        (r#"time.parse_ns("2006-01-02 -07", "2020-01-01 +02")"#, "1577829600000000000"),
+        (r#"object.get(opa.runtime(), ["env"], 1)"#, "{}"),
+    ] {
+        let result = value(expression, "").map(|value| serde_json::to_string(&value).unwrap());
+        assert_eq!(result.as_deref(), Ok(expected), "{expression}");
+    }
+    for expression in [
+        r#"regex.match("a**", "a")"#,
+        r#"regex.match("(?x)a", "a")"#,
+        r#"regex.match("\\p{Alphabetic}", "a")"#,
+        "object.subset({}, [])",
+        r#"to_number("0x10")"#,
+        "numbers.range_step(1, 2, 0)",
+        r#"time.parse_ns("2006-01-02", "2020-2-9")"#,
+    ] {
+        assert_eq!(value(expression, ""), Ok(Rego::Undefined), "{expression}");
+    }
+}
+
+#[test]
+fn what_would_never_end_is_an_error_at_once() {
+    let (long, letters) = ("a".repeat(1 << 19), "a".repeat(1 << 12));
+    for (expression, input) in [
+        ("json.unmarshal(s)", "1e999999999"),
+        ("json.unmarshal(s)", "{\"a\": [1, -1E+99999999]}"),
+        ("yaml.unmarshal(s)", "a: 1e999999999"),
+        ("to_number(s)", "1e999999999"),
+        ("to_number(s)", "-1E99999999999999999999"),
+        ("units.parse(s)", "1e999999999"),
+        ("units.parse_bytes(s)", "1e999999999Ki"),
+        ("numbers.range(1, 1000000000000)", ""),
+        ("numbers.range(1000000000000, -1)", ""),
+        ("numbers.range_step(1, 1000000000000, 1)", ""),
+        ("net.cidr_expand(s)", "10.0.0.0/8"),
+        ("net.cidr_expand(s)", "::/0"),
+        ("bits.lsh(1, 4000000000)", ""),
+        ("sprintf(s, [1, 1, 1, 1])", &"%9999999d".repeat(20)),
+        ("replace(s, \"a\", s)", &long),
+        ("replace(s, \"\", s)", &long),
+        ("strings.replace_n({\"a\": s}, s)", &long),
+        ("regex.replace(s, \"a\", s)", &long),
+        ("concat(s, [c | some c in split(s, \"\")])", &letters.repeat(16)),
+    ] {
+        let started = Instant::now();
+        let result = value(expression, input);
+        assert!(result.is_err(), "{expression} gave {:?}", result.map(|value| value.to_string().len()));
+        assert!(started.elapsed() < Duration::from_secs(20), "{expression}");
+    }
+}
+
+#[test]
+fn what_ends_is_as_without_a_bound() {
+    for (expression, input, expected) in [
+        ("json.unmarshal(s)", "{\"a\": [1e3, \"1e999999999\"]}", "{\"a\":[1000,\"1e999999999\"]}"),
+        ("to_number(s)", "12", "12"),
+        ("units.parse_bytes(s)", "2Ki", "2048"),
+        ("numbers.range(3, 1)", "", "[3,2,1]"),
+        ("count(numbers.range(1, 100000))", "", "100000"),
+        ("count(net.cidr_expand(s))", "10.0.0.0/24", "256"),
+        ("bits.lsh(1, 70)", "", "1180591620717411303424"),
+        ("count(sprintf(s, [7]))", "%05000d", "5000"),
+        ("sprintf(s, [7, \"x\"])", "%03d %s", "\"007 x\""),
+        ("replace(s, \"a\", \"b\")", "aXa", "\"bXb\""),
+        ("concat(\",\", [s, s])", "a", "\"a,a\""),
+        ("regex.replace(s, \"a+\", \"b\")", "caat", "\"cbt\""),
+        ("strings.any_prefix_match(s, [\"x\", \"a\"])", "abc", "true"),
+        ("strings.any_suffix_match([s], \"x\")", "abc", "false"),
+    ] {
+        assert_eq!(
+            value(expression, input).map(|value| serde_json::to_string(&value).unwrap()).as_deref(),
+            Ok(expected),
+            "{expression}"
+        );
+    }
+    // Undefined, as in OPA, and not an error.
+    for (expression, input) in [("json.unmarshal(s)", "{"), ("to_number(s)", "x"), ("net.cidr_expand(s)", "nothing")] {
+        assert_eq!(value(expression, input), Ok(Rego::Undefined), "{expression}");
+    }
+}

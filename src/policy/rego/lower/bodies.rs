@@ -1,0 +1,183 @@
+//! Bodies and their conditions.
+
+use super::{
+    super::ast::{Body, Expr, ExprKind, Logical, Span, Term, TermKind, With},
+    COLLECTION, Lowering, names,
+};
+
+impl<'a> Lowering<'a> {
+    /// A body with names of its own.
+    pub(super) fn body(&mut self, body: &'a Body) {
+        self.scopes.push(names::declared(body));
+        self.expressions(body);
+        self.scopes.pop();
+    }
+
+    /// Conditions, each with what must be asked before it. Whether there are more now than before.
+    pub(super) fn expressions(&mut self, body: &'a Body) -> bool {
+        let mut more = self.declare_first(body);
+        let (mut last, mut late): (Option<Span>, bool) = (None, false);
+        for expression in &body.expressions {
+            if let (true, Some(last)) = (self.flat, last) {
+                self.replace(last.between(expression.span), "; ");
+            }
+            let is_some = matches!(expression.kind, ExprKind::Some(_));
+            late |= !is_some;
+            if late && is_some {
+                self.replace(expression.span, "true");
+                last = Some(expression.span);
+                continue;
+            }
+            let outer = std::mem::take(&mut self.edits);
+            let asked = self.apart(|lowering| lowering.expression(expression));
+            let own = std::mem::replace(&mut self.edits, outer);
+            if !asked.is_empty() {
+                self.insert(expression.span.start, format!("{}; ", asked.join("; ")));
+                more = true;
+            }
+            self.edits.extend(own);
+            last = Some(expression.span);
+        }
+        more
+    }
+
+    /// What `work` wants asked before the condition that it lowers.
+    pub(super) fn apart(&mut self, work: impl FnOnce(&mut Self)) -> Vec<String> {
+        let outer = std::mem::take(&mut self.before);
+        work(self);
+        std::mem::replace(&mut self.before, outer)
+    }
+
+    /// `some x` after other conditions goes to the front: regorus takes it for a second definition when it comes by again.
+    fn declare_first(&mut self, body: &'a Body) -> bool {
+        let late = body.expressions.iter().skip_while(|expression| matches!(expression.kind, ExprKind::Some(_)));
+        let late: Vec<&str> = late
+            .filter_map(|expression| match &expression.kind {
+                ExprKind::Some(names) => Some(names),
+                _ => None,
+            })
+            .flatten()
+            .map(|name| name.text.as_str())
+            .collect();
+        if let (false, Some(first)) = (late.is_empty(), body.expressions.first()) {
+            self.insert(first.span.start, format!("some {}; ", late.join(", ")));
+        }
+        !late.is_empty()
+    }
+
+    pub(super) fn expression(&mut self, expression: &'a Expr) {
+        let withs: Vec<String> = expression.with.iter().map(|with| self.with(with)).collect();
+        let with = withs.concat();
+        match &expression.kind {
+            ExprKind::Some(_) => {}
+            ExprKind::SomeIn { key, value, collection } => {
+                key.iter().for_each(|key| self.term(key));
+                self.term(value);
+                self.collection(collection);
+            }
+            ExprKind::Every { key, value, domain, body } => {
+                self.term(domain);
+                let names = key.iter().chain([value]).map(|name| name.text.as_str()).collect();
+                self.scopes.push(names);
+                self.body(body);
+                self.scopes.pop();
+            }
+            ExprKind::Not(body) => self.negation(expression, body),
+            ExprKind::Logical { operator, left, right } => self.logical(expression, *operator, left, right),
+            ExprKind::Term(term) if expression.negated => self.negated(term, &with),
+            ExprKind::Term(term) => self.term(term),
+        }
+        for (one, text) in expression.with.iter().zip(withs) {
+            self.replace(one.span, text.trim_start());
+        }
+    }
+
+    /// `not { … }` becomes `[1 | …] == []`.
+    fn negation(&mut self, expression: &'a Expr, body: &'a Body) {
+        self.replace(expression.span.before(body.span), "");
+        self.comprehended(body, "[1 | ");
+        self.insert(body.span.end, "] == []");
+    }
+
+    /// `a and b` becomes `[1 | a; b] != []`, `a or b` becomes `[[1 | a], [1 | b]] != [[], []]`.
+    fn logical(&mut self, expression: &'a Expr, operator: Logical, left: &'a Body, right: &'a Body) {
+        let (open, between, close) = match operator {
+            Logical::And => ("[1 | ", "; ", "] != []"),
+            Logical::Or => ("[[1 | ", "], [1 | ", "]] != [[], []]"),
+        };
+        self.replace(expression.span.before(left.span), "");
+        self.comprehended(left, open);
+        self.replace(left.span.between(right.span), between);
+        self.comprehended(right, "");
+        self.insert(right.span.end, close);
+    }
+
+    /// What a body asks, without its braces or parentheses.
+    fn comprehended(&mut self, body: &'a Body, open: &str) {
+        let (Some(first), Some(last)) = (body.expressions.first(), body.expressions.last()) else { return };
+        self.replace(body.span.before(first.span), open);
+        self.body(body);
+        self.replace(Span { start: last.span.end, end: body.span.end }, "");
+    }
+
+    fn collection(&mut self, collection: &'a Term) {
+        let is_one = matches!(
+            collection.kind,
+            TermKind::Array(_)
+                | TermKind::Set(_)
+                | TermKind::Object(_)
+                | TermKind::ArrayComprehension(..)
+                | TermKind::SetComprehension(..)
+                | TermKind::ObjectComprehension(..)
+        );
+        if is_one {
+            return self.term(collection);
+        }
+        self.insert(collection.span.start, format!("{COLLECTION}("));
+        self.term(collection);
+        self.insert(collection.span.end, ")");
+    }
+
+    /// ` with target as value`; the value is asked before, as OPA does, so that where it is undefined the condition fails.
+    fn with(&mut self, with: &'a With) -> String {
+        let target = self.lowered(with.target.span, |lowering| lowering.target(&with.target));
+        let value = match self.function(&with.value) {
+            Some(function) => function,
+            None => self.lowered(with.value.span, |lowering| lowering.hoist(&with.value, "")),
+        };
+        format!(" with {target} as {value}")
+    }
+
+    fn target(&mut self, target: &'a super::Ref) {
+        // regorus takes whole references only.
+        if !self.whole(target) {
+            self.reference(target);
+        }
+    }
+
+    /// The function, or the function that calls the built-in, that a `with` has for a value.
+    fn function(&mut self, value: &'a Term) -> Option<String> {
+        let name = match &value.kind {
+            TermKind::Ref(reference) => names::dotted(reference)?,
+            TermKind::Var(name) => name.clone(),
+            _ => return None,
+        };
+        let first = name.split('.').next().unwrap_or_default();
+        let rest = name.strip_prefix(first).unwrap_or_default();
+        if self.is_local(first) {
+            return None;
+        }
+        let whole = match self.imports.get(first) {
+            Some(target) => format!("{target}{rest}"),
+            None if (self.world.defined)(first) => format!("data.{}.{name}", self.package.join(".")),
+            None if first == "data" => name.clone(),
+            None => {
+                let arity = (self.world.built_in)(&name)?;
+                let wrapper = names::wrapper_name(&name);
+                self.wrappers.insert(name, arity);
+                return Some(wrapper);
+            }
+        };
+        (self.world.function)(&whole).then(|| self.lowered(value.span, |lowering| lowering.term(value)))
+    }
+}

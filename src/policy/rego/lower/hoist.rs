@@ -1,0 +1,118 @@
+//! What is asked before the condition that it stands in.
+//!
+//! OPA asks what is inside of a call, an operator or a composite before the condition that they are in, and so before its
+//! `not`: `not startswith(input.x, "a")` has no solution where `input.x` is undefined. regorus asks all of it inside of the
+//! `not`, and would find it true.
+
+use super::{
+    super::ast::{Operator, RefPartKind, Span, Term, TermKind},
+    super::edit::{Edit, Edited},
+    Lowering, names,
+};
+
+impl<'a> Lowering<'a> {
+    /// A negated condition. `with` is what it is asked with.
+    pub(super) fn negated(&mut self, term: &'a Term, with: &str) {
+        match &term.kind {
+            TermKind::Parenthesised(inner) => self.negated(inner, with),
+            TermKind::Ref(_) => self.side(term, with),
+            TermKind::Infix { operator: Operator::Equal | Operator::Unify, left, right, .. } => {
+                self.side(left, with);
+                self.side(right, with);
+            }
+            TermKind::Infix { operator, operator_span, left, right } => {
+                self.infix(term.span, *operator, *operator_span, |lowering, first| {
+                    lowering.hoist(if first { left } else { right }, with);
+                });
+            }
+            TermKind::MemberWithKey { key, value, collection } => {
+                self.member_with_key(term.span, [key, value, collection], |lowering, part| lowering.hoist(part, with));
+            }
+            TermKind::Call { function, arguments } if !self.is_special(function) => {
+                self.called(function);
+                arguments.iter().for_each(|argument| self.hoist(argument, with));
+            }
+            TermKind::Array(_) | TermKind::Set(_) | TermKind::Object(_) | TermKind::Minus(_) => self.hoist(term, with),
+            _ => self.term(term),
+        }
+    }
+
+    /// A side of `==`: a reference is asked in its place, but not what is in its brackets.
+    fn side(&mut self, term: &'a Term, with: &str) {
+        match &term.kind {
+            TermKind::Ref(reference) if matches!(reference.head.kind, TermKind::Var(_)) => {
+                self.term(&reference.head);
+                for part in &reference.parts {
+                    if let RefPartKind::Bracket(index) = &part.kind {
+                        self.hoist(index, with);
+                    }
+                }
+            }
+            TermKind::Var(_) => self.term(term),
+            TermKind::Parenthesised(inner) => self.side(inner, with),
+            _ => self.hoist(term, with),
+        }
+    }
+
+    /// Has references and calls in a term asked before, into variables that stand in their places.
+    pub(super) fn hoist(&mut self, term: &'a Term, with: &str) {
+        match &term.kind {
+            TermKind::Var(name) if self.is_rule(name) => self.ask(term, with),
+            TermKind::Ref(_)
+            | TermKind::Call { .. }
+            | TermKind::Infix { .. }
+            | TermKind::MemberWithKey { .. }
+            | TermKind::Minus(_) => self.ask(term, with),
+            TermKind::Array(items) | TermKind::Set(items) => items.iter().for_each(|item| self.hoist(item, with)),
+            TermKind::Object(members) => members.iter().for_each(|(key, value)| {
+                self.hoist(key, with);
+                self.hoist(value, with);
+            }),
+            TermKind::Parenthesised(inner) => self.hoist(inner, with),
+            _ => self.term(term),
+        }
+    }
+
+    fn is_rule(&self, name: &str) -> bool {
+        !self.is_local(name) && (self.imports.contains_key(name) || (self.world.defined)(name))
+    }
+
+    fn ask(&mut self, term: &'a Term, with: &str) {
+        let variable = self.variable();
+        let text = self.lowered(term.span, |lowering| lowering.term(term));
+        self.before.push(format!("{variable} := {text}{with}"));
+        self.replace(term.span, variable);
+    }
+
+    /// A name that no author has.
+    pub(super) fn variable(&mut self) -> String {
+        self.variables += 1;
+        format!("__verdict_{}", self.variables)
+    }
+
+    /// The lowered text of a part, on one line.
+    pub(super) fn lowered(&mut self, at: Span, work: impl FnOnce(&mut Self)) -> String {
+        let outer = std::mem::take(&mut self.edits);
+        let flat = std::mem::replace(&mut self.flat, true);
+        work(self);
+        self.flat = flat;
+        let mut edits = std::mem::replace(&mut self.edits, outer);
+        let inside = |comment: &&Span| comment.start >= at.start && comment.end <= at.end;
+        let free =
+            |comment: &&Span| edits.iter().all(|edit| edit.at.end <= comment.start || comment.end <= edit.at.start);
+        let comments: Vec<Edit> =
+            self.comments.iter().filter(inside).filter(free).map(|comment| Edit::replace(*comment, "")).collect();
+        edits.extend(comments);
+        for edit in &mut edits {
+            edit.at = Span { start: edit.at.start.saturating_sub(at.start), end: edit.at.end.saturating_sub(at.start) };
+        }
+        Edited::new(self.text.get(at.range()).unwrap_or_default(), edits).text.replace(['\n', '\r'], " ")
+    }
+
+    /// Whether lowering makes something else than a call of a call.
+    pub(super) fn is_special(&self, function: &super::Ref) -> bool {
+        let name = names::dotted(function);
+        matches!(name.as_deref(), Some("rego.metadata.chain" | "rego.metadata.rule"))
+            || (name.as_deref() == Some("walk") && !self.is_local("walk"))
+    }
+}
