@@ -9,7 +9,7 @@ mod query;
 mod value;
 mod verdict;
 
-pub use decider::{Decider, Evaluator, Pinned, Time};
+pub use decider::{Decider, Evaluator, Pending, Pinned, Time};
 pub use explanation::{ConditionTrace, Explanation, Need, RuleOutcome, RuleTrace, Seen};
 pub use query::{Action, EntryPoint, InvalidEntryPoint, Query, Resource, Subject};
 pub use value::{MAX_DEPTH, Number, Object, Value};

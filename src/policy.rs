@@ -12,8 +12,10 @@ mod explain;
 mod fault;
 mod gate;
 mod index;
+mod isolation;
 mod lint;
 mod lowering;
+mod meter;
 mod paths;
 mod pool;
 mod reasons;
@@ -32,6 +34,7 @@ pub use builtins::{Hosts, InvalidHost, Network, NetworkSettings};
 pub use compile::Options;
 pub use explain::{InvalidRedaction, Redaction};
 pub use fault::{Fault, Faults, printable};
+pub use isolation::{Figures as IsolationFigures, figures as isolation_figures};
 pub use snapshot::{Size, Snapshot};
 
 use crate::decision::EntryPoint;

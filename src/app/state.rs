@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use crate::{
     api::{Observer, ops},
     decision::{Decider, Effect, Evaluator as _, Revision, Verdict},
-    policy::{Redaction, Size, Snapshot},
+    policy::{self, Redaction, Size, Snapshot},
     reload::{Failure, Sink},
-    telemetry::metrics::{ActiveRevision, Metrics},
+    telemetry::metrics::{ActiveRevision, Isolated, Metrics},
 };
 
 /// Whether questions are welcome.
@@ -159,6 +159,9 @@ impl ops::Status for State {
     }
 
     fn metrics(&self) -> String {
+        let policy::IsolationFigures { isolated: total, expired, refused, waiting, stuck } =
+            policy::isolation_figures();
+        self.metrics.isolated(Isolated { total, expired, refused, waiting, stuck });
         self.metrics.render()
     }
 }

@@ -121,7 +121,7 @@ impl How {
         };
         let decider = Decider::new(policy::Config::default().default_policy, self.budget);
         decider.publish(Arc::new(snapshot));
-        let verdict = decider.decide(query, self.budget).context("there is nothing to decide on")?;
+        let verdict = decider.decide_blocking(query, self.budget).context("there is nothing to decide on")?;
         if self.json {
             say(&format!("{:#}", verdict_text::json(&verdict)));
         } else {

@@ -210,7 +210,10 @@ impl Explainer {
                 left_out.push(Arc::clone(path));
             }
         }
-        (lowering::lower(&modules.iter().collect::<Vec<_>>(), Some(data), self.options, &mut Vec::new()).texts, left_out)
+        (
+            lowering::lower(&modules.iter().collect::<Vec<_>>(), Some(data), self.options, &mut Vec::new()).texts,
+            left_out,
+        )
     }
 }
 
