@@ -170,17 +170,6 @@ fn of_regorus(error: &Error) -> Failure {
     if cause.contains("expects") || cause.contains("must be") { Failure::Type(cause) } else { Failure::Operand(cause) }
 }
 
-/// What regorus' own built-in of this name gives, for those that only dress its answer.
-fn regorus_own(name: &str, arguments: &[Rego]) -> Result<Rego, Failure> {
-    let (Some((function, _)), Some(place)) = (BUILTINS.get(name), place()) else {
-        return Err(Failure::Operand(format!("`{name}` can't be called")));
-    };
-    function(&place.span, &place.params, arguments, true).map_err(|error| match error.downcast_ref::<LimitError>() {
-        Some(limit) => Failure::Halt(limit.to_string()),
-        None => of_regorus(&error),
-    })
-}
-
 fn place() -> Option<&'static Place> {
     static PLACE: OnceLock<Option<Place>> = OnceLock::new();
     let make = || {

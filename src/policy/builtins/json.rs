@@ -28,13 +28,13 @@ fn is_valid(arguments: &[Rego]) -> Answer {
     Ok(Rego::from(text(arguments, 0).is_ok_and(valid)))
 }
 
-fn compact(value: &Rego) -> Result<String, Failure> {
+pub(super) fn compact(value: &Rego) -> Result<String, Failure> {
     let text = serde_json::to_string(value).map_err(|error| Failure::Operand(error.to_string()))?;
     Ok(safe_for_html(&text))
 }
 
 /// Go escapes what could end a script in a page.
-fn safe_for_html(json: &str) -> String {
+pub(super) fn safe_for_html(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for character in json.chars() {
         match character {
