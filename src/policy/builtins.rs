@@ -10,6 +10,7 @@ mod bounds;
 #[cfg(test)]
 mod corpus;
 mod crypto;
+mod evaluation;
 mod globs;
 mod graphql;
 mod identifiers;
@@ -35,7 +36,7 @@ mod uri;
 mod tests;
 
 pub(super) use bounds::has_huge_exponent;
-pub(super) use network::Query;
+pub(super) use evaluation::Query;
 pub use network::{Hosts, InvalidHost, Network, NetworkSettings};
 
 use std::sync::OnceLock;
@@ -74,6 +75,7 @@ const FAMILIES: &[&[Function]] = &[
     arrays::ALL,
     aws::ALL,
     crypto::ALL,
+    evaluation::ALL,
     globs::ALL,
     graphql::ALL,
     identifiers::ALL,
@@ -97,9 +99,6 @@ const FAMILIES: &[&[Function]] = &[
 /// Built-ins that regorus itself must call: it treats them by their names.
 const KEPT: [&str; 2] = ["walk", "trace"];
 
-/// The built-ins whose value is the same for one evaluation: regorus caches them by their names.
-const CACHED: [&str; 4] = ["opa.runtime", "rand.intn", "time.now_ns", "uuid.rfc4122"];
-
 /// What a built-in's own errors point at; nobody sees it, because those errors are undefined, as in OPA.
 struct Place {
     span: Span,
@@ -121,7 +120,7 @@ pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Netwo
     }
     for (name, (function, arity)) in BUILTINS.iter() {
         let (name, function, arity) = (*name, *function, *arity);
-        if KEPT.contains(&name) || CACHED.contains(&name) {
+        if KEPT.contains(&name) {
             continue;
         }
         let bound = bounds::of(name);
