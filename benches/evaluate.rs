@@ -115,7 +115,7 @@ fn deciding(criterion: &mut Criterion) {
                         let decider = &decider;
                         scope.spawn(move || {
                             for query in queries.take(usize::try_from(rounds).unwrap()) {
-                                black_box(decider.decide(query, Duration::MAX));
+                                black_box(decider.decide_blocking(query, Duration::MAX));
                             }
                         });
                     }

@@ -65,7 +65,7 @@ impl App {
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
 
         let decider = Arc::new(Decider::new(policy.default_policy, policy.evaluation_budget));
-        let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new()));
+        let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), policy.redact));
         let options = Options {
             rego_v0: policy.rego_v0,
             evaluators: tokio::runtime::Handle::current().metrics().num_workers(),

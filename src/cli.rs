@@ -5,6 +5,8 @@ mod bench;
 mod check;
 mod client;
 mod eval;
+mod explain;
+mod explanation_text;
 mod folder;
 mod lint;
 mod question;
@@ -30,6 +32,7 @@ use clap::{Parser, Subcommand};
 Examples:
   verdict serve
   verdict check --subject user:alice --action read --resource document:handbook
+  verdict explain --subject user:bob --action delete --resource document:handbook
   verdict test policies
 
 Exit codes: 0 allow or success, 1 deny or a failed test, 2 could not be done, 64 wrong usage or configuration."
@@ -44,6 +47,7 @@ enum Verb {
     Serve(serve::Args),
     Check(check::Args),
     Eval(eval::Args),
+    Explain(explain::Args),
     Test(test::Args),
     Lint(lint::Args),
     Version(version::Args),
@@ -74,6 +78,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Version(args) => Ok(version::run(&args)),
         Verb::Completions(args) => Ok(version::completions(&args)),
         Verb::Eval(args) => eval::run(&args),
+        Verb::Explain(args) => explain::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Lint(args) => lint::run(&args),
         Verb::Bench(args) => bench::run(&args),
@@ -84,10 +89,10 @@ pub(crate) fn main() -> ExitCode {
     })
 }
 
-/// `--help` is no fault. A question that can't be asked is 2, as `check` and `eval` promise; other usage is 64.
+/// `--help` is no fault. A question that can't be asked is 2, as `check`, `eval` and `explain` promise; other usage is 64.
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
-    let asks = std::env::args_os().nth(1).is_some_and(|verb| verb == "check" || verb == "eval");
+    let asks = std::env::args_os().nth(1).is_some_and(|verb| verb == "check" || verb == "eval" || verb == "explain");
     match error.use_stderr() {
         false => ExitCode::SUCCESS,
         true if asks => ExitCode::from(exit::FAILED),

@@ -4,14 +4,15 @@
 //! port [`Evaluator`].
 
 mod decider;
+mod explanation;
 mod query;
 mod value;
 mod verdict;
 
-pub use decider::{Decider, Evaluator, Pinned, Time};
+pub use decider::{Decider, Evaluator, Pending, Pinned, Time};
+pub use explanation::{ConditionTrace, Explanation, Need, RuleOutcome, RuleTrace, Seen};
 pub use query::{Action, EntryPoint, InvalidEntryPoint, Query, Resource, Subject};
 pub use value::{MAX_DEPTH, Number, Object, Value};
 pub use verdict::{
-    Diagnostic, Digest, Effect, InvalidDigest, Obligation, Reason, Revision, RuleOutcome, SourcePosition, StepUp,
-    Verdict, code,
+    Diagnostic, Digest, Effect, InvalidDigest, Obligation, Reason, Revision, SourcePosition, StepUp, Verdict, code,
 };

@@ -12,9 +12,13 @@ mod explain;
 mod fault;
 mod gate;
 mod index;
+mod isolation;
 mod lint;
 mod lowering;
+mod meter;
+mod paths;
 mod pool;
+mod reasons;
 mod rego;
 mod rejection;
 mod snapshot;
@@ -28,7 +32,9 @@ use std::time::Duration;
 
 pub use builtins::{Hosts, InvalidHost, Network, NetworkSettings};
 pub use compile::Options;
+pub use explain::{InvalidRedaction, Redaction};
 pub use fault::{Fault, Faults, printable};
+pub use isolation::{Figures as IsolationFigures, figures as isolation_figures};
 pub use snapshot::{Size, Snapshot};
 
 use crate::decision::EntryPoint;
@@ -44,6 +50,8 @@ pub struct Config {
     pub evaluation_budget: Duration,
     /// What policies may ask of the network.
     pub network: NetworkSettings,
+    /// The values that explanations hide.
+    pub redact: Redaction,
 }
 
 impl Default for Config {
@@ -53,6 +61,7 @@ impl Default for Config {
             rego_v0: false,
             evaluation_budget: Duration::from_millis(50),
             network: NetworkSettings::default(),
+            redact: Redaction::default(),
         }
     }
 }

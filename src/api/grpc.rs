@@ -2,6 +2,7 @@
 
 pub mod codec;
 mod deadline;
+mod explanation;
 mod health;
 mod limits;
 mod question;

@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use crate::{
     api::{Observer, ops},
     decision::{Decider, Effect, Evaluator as _, Revision, Verdict},
-    policy::{Size, Snapshot},
+    policy::{self, Redaction, Size, Snapshot},
     reload::{Failure, Sink},
-    telemetry::metrics::{ActiveRevision, Metrics},
+    telemetry::metrics::{ActiveRevision, Isolated, Metrics},
 };
 
 /// Whether questions are welcome.
@@ -30,6 +30,8 @@ pub(super) enum Serving {
 pub(super) struct State {
     decider: Arc<Decider>,
     metrics: Metrics,
+    /// What explanations hide.
+    redact: Redaction,
     serving: watch::Sender<Serving>,
     // Written by reloads, read by the HTTP door: never on the way of a question.
     reload: Mutex<Reload>,
@@ -42,9 +44,9 @@ struct Reload {
 }
 
 impl State {
-    pub(super) fn new(decider: Arc<Decider>, metrics: Metrics) -> Self {
+    pub(super) fn new(decider: Arc<Decider>, metrics: Metrics, redact: Redaction) -> Self {
         metrics.ready(false);
-        Self { decider, metrics, serving: watch::Sender::new(Serving::NotReady), reload: Mutex::default() }
+        Self { decider, metrics, redact, serving: watch::Sender::new(Serving::NotReady), reload: Mutex::default() }
     }
 
     /// Follows whether questions are welcome.
@@ -77,6 +79,7 @@ impl Sink for State {
         if !snapshot.has_entry(&default) {
             tracing::warn!(default_policy = %default, "there is no such rule or package: questions that name none are denied");
         }
+        snapshot.redact(self.redact.clone());
         self.decider.publish(snapshot);
         self.metrics.reloaded(Some(ActiveRevision {
             sequence: revision.sequence,
@@ -156,6 +159,9 @@ impl ops::Status for State {
     }
 
     fn metrics(&self) -> String {
+        let policy::IsolationFigures { isolated: total, expired, refused, waiting, stuck } =
+            policy::isolation_figures();
+        self.metrics.isolated(Isolated { total, expired, refused, waiting, stuck });
         self.metrics.render()
     }
 }

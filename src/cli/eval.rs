@@ -1,6 +1,11 @@
 //! `verdict eval`: one question, or one Rego query, answered from a folder without a server.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, anyhow};
 use verdict::{
@@ -53,22 +58,32 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let Args { policies, query_rego, input, json, rego_v0, timeout_ms, question } = args;
     // What is asked is read first: a fault in it is no reason to compile.
-    let asked = match &args.query_rego {
-        Some(query) => Asked::Rego(query, args.input.as_deref().map(question::input).transpose()?),
-        None => Asked::Question(Box::new(query(&args.question)?)),
+    let asked = match query_rego {
+        Some(query) => Asked::Rego(query, input.as_deref().map(question::input).transpose()?),
+        None => Asked::Question(Box::new(query(question)?)),
     };
-    let read = args.policies.as_deref().map_or_else(folder::embedded, folder::read_one)?;
+    let how = How { json: *json, rego_v0: *rego_v0, budget: Duration::from_millis(*timeout_ms) };
+    on_policies(policies.as_deref(), |bundle| match &asked {
+        Asked::Question(query) => how.decide(bundle, query),
+        Asked::Rego(query, input) => how.evaluate(bundle, query, input.as_deref()),
+    })
+}
+
+/// Reads the policies of a folder, or the embedded ones, and does that with them on a thread with a deep stack.
+pub(super) fn on_policies(
+    policies: Option<&Path>,
+    ask: impl FnOnce(&Bundle) -> anyhow::Result<ExitCode> + Send,
+) -> anyhow::Result<ExitCode> {
+    let read = policies.map_or_else(folder::embedded, folder::read_one)?;
     let bundle = match read.whole() {
         Ok(bundle) => bundle,
         Err(faults) => return Ok(refuse(&faults)),
     };
     std::thread::scope(|scope| {
         let worker = std::thread::Builder::new().name("eval".to_owned()).stack_size(STACK);
-        let worker = worker.spawn_scoped(scope, || match &asked {
-            Asked::Question(query) => decide(args, &bundle, query),
-            Asked::Rego(query, input) => evaluate(args, &bundle, query, input.as_deref()),
-        })?;
+        let worker = worker.spawn_scoped(scope, || ask(&bundle))?;
         worker.join().unwrap_or_else(|_| Err(anyhow!("the evaluation panicked; please report it")))
     })
 }
@@ -78,7 +93,8 @@ enum Asked<'a> {
     Rego(&'a str, Option<Vec<u8>>),
 }
 
-fn query(args: &QuestionArgs) -> anyhow::Result<Query> {
+/// The question that the flags ask.
+pub(super) fn query(args: &QuestionArgs) -> anyhow::Result<Query> {
     let question = args.read()?;
     let query = api::json::query(&question.json).map_err(|violations| {
         let faults: Vec<String> =
@@ -89,37 +105,45 @@ fn query(args: &QuestionArgs) -> anyhow::Result<Query> {
     Ok(Query { policy, explain: question.explain, ..query })
 }
 
-fn decide(args: &Args, bundle: &Bundle, query: &Query) -> anyhow::Result<ExitCode> {
-    let options = Options { rego_v0: args.rego_v0, evaluators: 1, tests: false, ..Options::default() };
-    let snapshot = match Snapshot::compile(bundle, 1, options) {
-        Ok(snapshot) => snapshot,
-        Err(faults) => return Ok(refuse(&faults)),
-    };
-    let budget = Duration::from_millis(args.timeout_ms);
-    let decider = Decider::new(policy::Config::default().default_policy, budget);
-    decider.publish(Arc::new(snapshot));
-    let verdict = decider.decide(query, budget).context("there is nothing to decide on")?;
-    if args.json {
-        say(&format!("{:#}", verdict_text::json(&verdict)));
-    } else {
-        say(&verdict_text::text(&verdict, colour()));
-    }
-    Ok(if verdict.is_allow() { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
+/// How a question is answered, and shown.
+pub(super) struct How {
+    pub(super) json: bool,
+    pub(super) rego_v0: bool,
+    pub(super) budget: Duration,
 }
 
-fn evaluate(args: &Args, bundle: &Bundle, query: &str, input: Option<&[u8]>) -> anyhow::Result<ExitCode> {
-    let input = input.map(std::str::from_utf8).transpose().context("the input is not UTF-8")?;
-    let budget = Duration::from_millis(args.timeout_ms);
-    let options = Options { rego_v0: args.rego_v0, ..Options::default() };
-    match adhoc::query(bundle, options, query, input.map_or(adhoc::Input::Undefined, adhoc::Input::Json), budget) {
-        Ok(answer) => {
-            for line in &answer.prints {
-                super::complain(line);
-            }
-            say(&answer.json);
-            Ok(if answer.defined { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
+impl How {
+    pub(super) fn decide(&self, bundle: &Bundle, query: &Query) -> anyhow::Result<ExitCode> {
+        let options = Options { rego_v0: self.rego_v0, evaluators: 1, tests: false, ..Options::default() };
+        let snapshot = match Snapshot::compile(bundle, 1, options) {
+            Ok(snapshot) => snapshot,
+            Err(faults) => return Ok(refuse(&faults)),
+        };
+        let decider = Decider::new(policy::Config::default().default_policy, self.budget);
+        decider.publish(Arc::new(snapshot));
+        let verdict = decider.decide_blocking(query, self.budget).context("there is nothing to decide on")?;
+        if self.json {
+            say(&format!("{:#}", verdict_text::json(&verdict)));
+        } else {
+            say(&verdict_text::text(&verdict, colour()));
         }
-        Err(faults) => Ok(refuse(&faults)),
+        Ok(if verdict.is_allow() { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
+    }
+
+    fn evaluate(&self, bundle: &Bundle, query: &str, input: Option<&[u8]>) -> anyhow::Result<ExitCode> {
+        let input = input.map(std::str::from_utf8).transpose().context("the input is not UTF-8")?;
+        let input = input.map_or(adhoc::Input::Undefined, adhoc::Input::Json);
+        let options = Options { rego_v0: self.rego_v0, ..Options::default() };
+        match adhoc::query(bundle, options, query, input, self.budget) {
+            Ok(answer) => {
+                for line in &answer.prints {
+                    super::complain(line);
+                }
+                say(&answer.json);
+                Ok(if answer.defined { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
+            }
+            Err(faults) => Ok(refuse(&faults)),
+        }
     }
 }
 

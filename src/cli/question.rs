@@ -30,7 +30,7 @@ pub(super) struct QuestionArgs {
     /// Whom to ask: a package or a rule, like `data.authz` [default: the default policy]
     #[arg(long, value_name = "REF")]
     pub(super) policy: Option<String>,
-    /// Tell what each rule answered
+    /// Tell which rules held, and what kept the others from holding
     #[arg(long)]
     pub(super) explain: bool,
 }
@@ -42,7 +42,7 @@ pub(super) struct Question {
     pub(super) json: Vec<u8>,
     /// The entry point, as it was written.
     pub(super) policy: Option<String>,
-    /// Whether to tell what each rule answered.
+    /// Whether to tell why.
     pub(super) explain: bool,
 }
 

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value as Json, json};
 use verdict::{
-    decision::{Effect, Number, Object, Reason, SourcePosition, Value, Verdict},
+    decision::{Effect, Number, Object, Reason, Value, Verdict},
     policy::printable,
 };
+
+use super::explanation_text::{self, placed};
 
 /// For people: the effect first, then why, then the rest. Nothing of a policy's or a question's text controls the
 /// terminal.
@@ -42,7 +44,9 @@ pub(super) fn text(verdict: &Verdict, colour: bool) -> String {
     }
     out.line("asked", verdict.entry_point.as_deref().unwrap_or("nothing that exists"));
     out.line("revision", &format!("{} {}", verdict.revision.sequence, verdict.revision.digest));
-    out.explanation(verdict);
+    if let Some(explanation) = &verdict.explanation {
+        out.out.push_str(&explanation_text::text(explanation));
+    }
     out.out.trim_end().to_owned()
 }
 
@@ -93,20 +97,8 @@ pub(super) fn json(verdict: &Verdict) -> Json {
     });
     add("diagnostics", diagnostics.collect());
     add("revision", json!({"sequence": revision.sequence, "digest": revision.digest.to_string()}));
-    if let Some(outcomes) = explanation {
-        let rules: Vec<Json> = outcomes
-            .iter()
-            .map(|outcome| {
-                let out = json!({
-                    "rule": &*outcome.rule,
-                    "defined": matches!(outcome.value, Ok(Some(_))),
-                    "value_json": outcome.value.as_ref().ok().and_then(Option::as_deref).unwrap_or_default(),
-                    "error": outcome.value.as_ref().err().map(String::as_str).unwrap_or_default(),
-                });
-                placed(out, outcome.position.as_ref())
-            })
-            .collect();
-        add("explanation", json!({"rules": rules}));
+    if let Some(explanation) = explanation {
+        add("explanation", explanation_text::json(explanation));
     }
     Json::Object(out)
 }
@@ -145,21 +137,6 @@ impl Text {
             self.line("  with", &object(&reason.properties).to_string());
         }
     }
-
-    fn explanation(&mut self, verdict: &Verdict) {
-        let Some(outcomes) = &verdict.explanation else { return };
-        self.out.push_str("  rules:\n");
-        for outcome in outcomes {
-            let value = match &outcome.value {
-                Ok(Some(json)) => json.clone(),
-                Ok(None) => "undefined".to_owned(),
-                Err(error) => format!("error: {error}"),
-            };
-            let place = outcome.position.as_ref().map(|position| format!("  ({position})")).unwrap_or_default();
-            let line = format!("{} = {value}{place}", outcome.rule);
-            let _ = writeln!(self.out, "    {}", printable(&line).replace('\n', "\n      "));
-        }
-    }
 }
 
 fn reason_json(reason: &Reason) -> Json {
@@ -171,14 +148,6 @@ fn reason_json(reason: &Reason) -> Json {
         "properties": object(&reason.properties),
     });
     placed(out, reason.position.as_ref())
-}
-
-fn placed(mut out: Json, position: Option<&SourcePosition>) -> Json {
-    if let (Some(position), Some(members)) = (position, out.as_object_mut()) {
-        let place = json!({"file": &*position.file, "line": position.line, "column": position.column});
-        members.insert("position".to_owned(), place);
-    }
-    out
 }
 
 /// As protobuf's JSON writes a duration: `60s`, `0.5s`.
@@ -212,7 +181,7 @@ fn digits(number: &Number) -> Json {
 mod tests {
     use std::time::Duration;
 
-    use verdict::decision::{Obligation, RuleOutcome, StepUp};
+    use verdict::decision::{Explanation, Obligation, RuleOutcome, SourcePosition, StepUp};
 
     use super::*;
 
@@ -231,7 +200,10 @@ mod tests {
             required_scopes: vec!["a".to_owned(), "b".to_owned()],
             step_up: Some(StepUp { acr_values: vec!["mfa".to_owned()], max_age: Some(Duration::from_mins(5)) }),
             ttl: Some(Duration::from_millis(1_500)),
-            explanation: Some(vec![RuleOutcome { rule: "data.a.b".into(), position, value: Ok(Some("1".to_owned())) }]),
+            explanation: Some(Box::new(Explanation {
+                rules: vec![RuleOutcome { rule: "data.a.b".into(), position, value: Ok(Some("1".to_owned())) }],
+                ..Explanation::default()
+            })),
             ..Verdict::default()
         }
     }

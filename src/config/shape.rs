@@ -14,7 +14,7 @@ use super::{
 use crate::{
     api::Address,
     decision::{EntryPoint, InvalidEntryPoint},
-    policy::{Hosts, InvalidHost},
+    policy::{Hosts, InvalidHost, InvalidRedaction, Redaction},
     telemetry::Format,
 };
 
@@ -29,6 +29,8 @@ pub(super) enum Raw {
     Integer(i128),
     /// A boolean of the file.
     Switch(bool),
+    /// A list of the file, all of strings.
+    List(Vec<String>),
     /// Nothing, where the file has a key.
     Empty,
     /// Anything else that a file can hold, by its name.
@@ -47,6 +49,7 @@ pub(super) enum Shape {
     Time(RangeInclusive<Duration>, fn(&mut Config, Duration)),
     Filter(fn(&mut Config, String)),
     Format(fn(&mut Config, Format)),
+    Redaction(fn(&mut Config, Redaction)),
 }
 
 impl Raw {
@@ -84,6 +87,7 @@ impl std::fmt::Display for Raw {
             Self::Text(text) => write!(out, "the text `{}`", excerpt(text)),
             Self::Integer(number) => write!(out, "the number `{number}`"),
             Self::Switch(value) => write!(out, "the boolean `{value}`"),
+            Self::List(_) => out.write_str("a list"),
             Self::Empty => out.write_str("nothing"),
             Self::Other(name) => out.write_str(name),
         }
@@ -116,6 +120,11 @@ impl Shape {
                                 `warn,verdict::reload=debug`"
                 .into(),
             Self::Format(_) => "`human` or `json`".into(),
+            Self::Redaction(_) => {
+                "paths such as `input.token` or `data.keys`, and names of members such as `password`, joined by commas or a \
+                 list"
+                    .into()
+            }
         }
     }
 
@@ -147,6 +156,13 @@ impl Shape {
                 "json" => set(config, Format::Json),
                 _ => return Err(raw.fails("is no format")),
             },
+            Self::Redaction(set) => {
+                let entries = match raw {
+                    Raw::List(entries) => entries.join(","),
+                    _ => raw.text()?.to_owned(),
+                };
+                set(config, entries.parse().map_err(|invalid: InvalidRedaction| invalid.to_string())?);
+            }
         }
         Ok(())
     }

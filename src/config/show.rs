@@ -23,7 +23,7 @@ pub(super) enum Shown {
 ///
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
-pub(super) fn values(config: &Config) -> [(&'static str, Shown); 23] {
+pub(super) fn values(config: &Config) -> [(&'static str, Shown); 24] {
     let Config { grpc, http, policy, source, reload, log, server } = config;
     let api::grpc::Config {
         address,
@@ -35,7 +35,7 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 23] {
         reflection,
     } = grpc;
     let api::ops::Config { address: http_address } = http;
-    let policy::Config { default_policy, rego_v0, evaluation_budget, network } = policy;
+    let policy::Config { default_policy, rego_v0, evaluation_budget, network, redact } = policy;
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
     let source::Config { path, settle, poll_interval } = source;
     let reload::Config { strict } = reload;
@@ -69,6 +69,7 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 23] {
         ("network.timeout", Shown::Plain(show_time(*timeout))),
         ("network.max_response_bytes", Shown::Plain(show_size(*max_response_bytes))),
         ("network.cache_bytes", Shown::Plain(show_size(*cache_bytes))),
+        ("explain.redact", text(redact)),
         ("log.level", text(level)),
         (
             "log.format",

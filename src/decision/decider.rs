@@ -2,11 +2,13 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
 
 use arc_swap::ArcSwapOption;
+use futures::executor::block_on;
 
 use super::{
     query::{EntryPoint, Query},
@@ -18,9 +20,21 @@ pub trait Evaluator: Send + Sync {
     /// What this snapshot is called.
     fn revision(&self) -> Revision;
 
-    /// Answers `query` at `entry` within that time. Total: a failure is a deny with a diagnostic.
-    fn evaluate(&self, query: &Query, entry: &EntryPoint, time: Time) -> Verdict;
+    /// Answers `query` at `entry` if that takes no longer than the calling thread may be held. Total: a failure is a
+    /// deny with a diagnostic.
+    fn attempt(&self, query: &Query, entry: &EntryPoint, time: Time) -> Option<Verdict>;
+
+    /// Answers what [`Self::attempt`] did not, from the beginning, where it holds up nobody. Total, too.
+    fn isolate(&self, query: Query, entry: &EntryPoint, time: Time) -> Pending;
+
+    /// Answers `query`, and holds the calling thread until then.
+    fn evaluate(&self, query: &Query, entry: &EntryPoint, time: Time) -> Verdict {
+        self.attempt(query, entry, time).unwrap_or_else(|| block_on(self.isolate(query.clone(), entry, time)))
+    }
 }
+
+/// An answer to come.
+pub type Pending = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
 /// How long an evaluation may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,12 +85,22 @@ impl Decider {
     }
 
     /// Decides one question; `time_left` is what its caller still grants. `None` before the first snapshot: there is
-    /// nothing to decide on, and the caller must treat that as a deny.
+    /// nothing to decide on, and the caller must treat that as a deny. A question that takes long holds no thread.
+    pub async fn decide(&self, query: Query, time_left: Duration) -> Option<Verdict> {
+        let step = {
+            let active = self.active.load();
+            self.first(active.as_deref()?, query, time_left)
+        };
+        Some(step.finish().await)
+    }
+
+    /// As [`Self::decide`], for callers who can wait: holds the calling thread until the answer.
     #[must_use]
-    pub fn decide(&self, query: &Query, time_left: Duration) -> Option<Verdict> {
-        let active = self.active.load();
-        let active = active.as_deref()?;
-        Some(self.ask(active, query, time_left))
+    pub fn decide_blocking(&self, query: &Query, time_left: Duration) -> Option<Verdict> {
+        let active = self.active.load_full()?;
+        let (entry, time) = self.asked(query, time_left);
+        let answer = catch_unwind(AssertUnwindSafe(|| active.0.evaluate(query, entry, time)));
+        Some(finished(answer.unwrap_or_else(|_| panicked()), active.0.revision()))
     }
 
     /// Holds the active snapshot for several questions; `None` before the first.
@@ -85,27 +109,59 @@ impl Decider {
         Some(Pinned { active: self.active.load_full()?, decider: self })
     }
 
-    fn ask(&self, active: &Active, query: &Query, time_left: Duration) -> Verdict {
-        let entry = query.policy.as_ref().unwrap_or(&self.default_policy);
+    fn asked<'a>(&'a self, query: &'a Query, time_left: Duration) -> (&'a EntryPoint, Time) {
         let time = Time { budget: self.budget.min(time_left), patience: time_left };
-        let answer = catch_unwind(AssertUnwindSafe(|| active.0.evaluate(query, entry, time)));
-        let mut verdict = answer.unwrap_or_else(|_| {
-            Verdict::deny_for(code::INTERNAL_ERROR, "the evaluator panicked; the log names the place", None)
-        });
-        // A deny that nobody can explain is a defect, whoever forgot the reason.
-        if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
-            verdict.reasons.push(Reason::new(code::POLICY_DENIED, format!("`{entry}` denied and gave no reason")));
+        (query.policy.as_ref().unwrap_or(&self.default_policy), time)
+    }
+
+    fn first(&self, active: &Active, query: Query, time_left: Duration) -> Step {
+        let (entry, time) = self.asked(&query, time_left);
+        let revision = active.0.revision();
+        match catch_unwind(AssertUnwindSafe(|| active.0.attempt(&query, entry, time))) {
+            Ok(Some(verdict)) => Step::Done(finished(verdict, revision)),
+            Ok(None) => {
+                let entry = entry.clone();
+                let pending = catch_unwind(AssertUnwindSafe(|| active.0.isolate(query, &entry, time)));
+                pending.map_or_else(|_| Step::Done(finished(panicked(), revision)), |it| Step::Pending(it, revision))
+            }
+            Err(_) => Step::Done(finished(panicked(), revision)),
         }
-        verdict.revision = active.0.revision();
-        verdict
     }
 }
 
+/// How far a question is.
+#[expect(clippy::large_enum_variant, reason = "it is made once a question, and a box would cost an allocation")]
+enum Step {
+    Done(Verdict),
+    Pending(Pending, Revision),
+}
+
+impl Step {
+    async fn finish(self) -> Verdict {
+        match self {
+            Self::Done(verdict) => verdict,
+            Self::Pending(pending, revision) => finished(pending.await, revision),
+        }
+    }
+}
+
+fn panicked() -> Verdict {
+    Verdict::deny_for(code::INTERNAL_ERROR, "the evaluator panicked; the log names the place", None)
+}
+
+fn finished(mut verdict: Verdict, revision: Revision) -> Verdict {
+    // A deny that nobody can explain is a defect, whoever forgot the reason.
+    if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
+        verdict.reasons.push(Reason::new(code::POLICY_DENIED, "the policy denied and gave no reason"));
+    }
+    verdict.revision = revision;
+    verdict
+}
+
 impl Pinned<'_> {
-    /// Decides one question on the held snapshot.
-    #[must_use]
-    pub fn decide(&self, query: &Query, time_left: Duration) -> Verdict {
-        self.decider.ask(&self.active, query, time_left)
+    /// Decides one question on the held snapshot, as [`Decider::decide`] does.
+    pub async fn decide(&self, query: Query, time_left: Duration) -> Verdict {
+        self.decider.first(&self.active, query, time_left).finish().await
     }
 
     /// The held snapshot's name.
@@ -120,37 +176,55 @@ mod tests {
     use super::*;
     use crate::decision::Digest;
 
-    struct Fixed(Revision, fn() -> Verdict);
+    /// Answers at once or later, or panics doing so.
+    struct Fixed {
+        at_once: fn() -> Option<Verdict>,
+        later: fn() -> Verdict,
+    }
+
+    const REVISION: Revision = Revision { sequence: 7, digest: Digest([0; 32]) };
 
     impl Evaluator for Fixed {
         fn revision(&self) -> Revision {
-            self.0
+            REVISION
         }
 
-        fn evaluate(&self, _: &Query, _: &EntryPoint, _: Time) -> Verdict {
-            (self.1)()
+        fn attempt(&self, _: &Query, _: &EntryPoint, _: Time) -> Option<Verdict> {
+            (self.at_once)()
+        }
+
+        fn isolate(&self, _: Query, _: &EntryPoint, _: Time) -> Pending {
+            let later = self.later;
+            later();
+            Box::pin(async move { later() })
         }
     }
 
-    fn decide(answer: fn() -> Verdict) -> Verdict {
+    fn decide(at_once: fn() -> Option<Verdict>, later: fn() -> Verdict) -> Verdict {
         let decider = Decider::new("data.authz".parse().unwrap(), Duration::from_millis(50));
-        assert!(decider.decide(&Query::default(), Duration::MAX).is_none());
-        decider.publish(Arc::new(Fixed(Revision { sequence: 7, digest: Digest::default() }, answer)));
-        decider.decide(&Query::default(), Duration::MAX).unwrap()
+        assert!(block_on(decider.decide(Query::default(), Duration::MAX)).is_none());
+        decider.publish(Arc::new(Fixed { at_once, later }));
+        let verdict = block_on(decider.decide(Query::default(), Duration::MAX)).unwrap();
+        assert_eq!(decider.decide_blocking(&Query::default(), Duration::MAX).unwrap(), verdict);
+        let pinned = block_on(decider.pin().unwrap().decide(Query::default(), Duration::MAX));
+        assert_eq!(pinned, verdict);
+        assert_eq!(verdict.effect, Effect::Deny);
+        assert_eq!(verdict.revision, REVISION);
+        verdict
     }
 
     #[test]
     fn denies_when_the_evaluator_panics() {
-        let verdict = decide(|| panic!("boom"));
-        assert_eq!(verdict.effect, Effect::Deny);
-        assert_eq!(verdict.reasons[0].code, code::INTERNAL_ERROR);
-        assert_eq!(verdict.revision.sequence, 7);
+        for verdict in [decide(|| panic!("boom"), Verdict::default), decide(|| None, || panic!("boom"))] {
+            assert_eq!(verdict.reasons[0].code, code::INTERNAL_ERROR);
+        }
     }
 
     #[test]
     fn gives_a_deny_without_reasons_one() {
-        let verdict = decide(Verdict::default);
-        assert_eq!(verdict.effect, Effect::Deny);
-        assert_eq!(verdict.reasons[0].code, code::POLICY_DENIED);
+        for verdict in [decide(|| Some(Verdict::default()), || panic!("not asked")), decide(|| None, Verdict::default)]
+        {
+            assert_eq!(verdict.reasons[0].code, code::POLICY_DENIED);
+        }
     }
 }

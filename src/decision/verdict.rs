@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, str::FromStr, sync::Arc, time::Duration};
 
-use super::value::Object;
+use super::{explanation::Explanation, value::Object};
 
 /// Reason codes that Verdict itself gives; a policy gives its own. Documented in `docs/policies.md`.
 pub mod code {
@@ -106,17 +106,6 @@ pub struct Diagnostic {
     pub position: Option<SourcePosition>,
 }
 
-/// What one rule answered.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RuleOutcome {
-    /// The rule.
-    pub rule: Arc<str>,
-    /// Where its first definition stands.
-    pub position: Option<SourcePosition>,
-    /// Its value as JSON, `None` where it is undefined; or the error that stopped it.
-    pub value: Result<Option<String>, String>,
-}
-
 /// An answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
@@ -140,8 +129,8 @@ pub struct Verdict {
     pub revision: Revision,
     /// The entry point that answered; `None` where the asked one does not exist.
     pub entry_point: Option<Arc<str>>,
-    /// What each rule answered, if the question asked for it.
-    pub explanation: Option<Vec<RuleOutcome>>,
+    /// Why, if the question asked for it.
+    pub explanation: Option<Box<Explanation>>,
 }
 
 impl Reason {

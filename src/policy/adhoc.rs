@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use regorus::{
-    Value as Rego,
+    Rc, Value as Rego,
     unstable::{Literal, Rule},
 };
 
@@ -12,7 +12,9 @@ use super::{
     compile::{self, Options},
     engine::{Engine, Failure},
     fault::{Fault, Faults},
-    lowering, rejection,
+    lowering,
+    rego::edit::Edited,
+    rejection,
     text::{Text, Texts},
 };
 use crate::bundle::{Bundle, Module};
@@ -61,9 +63,61 @@ impl Input<'_> {
     }
 }
 
-/// Evaluates `query` with that `input`, within `budget`.
-///
-/// Its text passes the same gate as a policy's. Give it a deep stack, as a policy's depth is bounded but not small.
+/// A query on a policy set, compiled once to be asked about many inputs.
+pub struct Prepared {
+    engine: Engine,
+    texts: Rc<Texts>,
+    written: String,
+    lowered: Edited,
+}
+
+impl Prepared {
+    /// Compiles the policy set and checks `query`, whose text passes the same gate as a policy's.
+    pub fn new(bundle: &Bundle, options: Options, query: &str) -> Result<Self, Faults> {
+        let one = |fault| Faults(vec![fault]);
+        let options = Options { evaluators: 1, tests: true, ..options };
+        let compiled = compile::compile(bundle, options)?;
+        gate(bundle, options, query)?;
+        let module = Module { path: FILE.to_owned(), text: query.to_owned() };
+        let lowered = lowering::lower_query(query)
+            .map_err(|errors| Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect()))?;
+        if loses_results(options.rego_v0, &lowered.text) {
+            let fault = Fault::new("rego_unsupported", "`some … in` beside other expressions loses results here");
+            return Err(one(fault
+                .help("put it into a comprehension: `[x | some x in …; …]`")
+                .at(FILE, query, 1, 1, 1)));
+        }
+        let engine = compiled.engines.into_iter().map(|(engine, _)| engine).next();
+        let engine = engine.ok_or_else(|| one(Fault::new("internal_error", "the compiler gave no evaluator")))?;
+        Ok(Self { engine, texts: compiled.texts, written: query.to_owned(), lowered })
+    }
+
+    /// The answer with that `input`, within `budget`. No answer depends on an earlier one.
+    ///
+    /// Give it a deep stack, as a policy's depth is bounded but not small.
+    pub fn answer(&mut self, input: Input<'_>, budget: Duration) -> Result<Answer, Faults> {
+        let one = |fault| Faults(vec![fault]);
+        let input = input.value(budget).map_err(one)?;
+        self.engine.set_input(input.unwrap_or(Rego::Undefined));
+        let results = self.engine.query(&self.lowered.text, budget).map_err(|failure| {
+            one(match failure {
+                Failure::Budget => Fault::new("budget_exceeded", format!("the query took longer than {budget:?}")),
+                Failure::Error(error) => {
+                    let (written, lowered) = (self.written.as_str().into(), self.lowered.clone());
+                    let mut texts = Texts::default();
+                    texts.insert("<query.rego>", Text { written, module: None, lowered, parts: Vec::new() });
+                    texts.relocated(self.texts.relocated(rejection::fault_of(&error, "rego_error", &self.texts)))
+                }
+            })
+        })?;
+        let defined = !results.result.is_empty();
+        let json = if defined { serde_json::to_string_pretty(&results) } else { Ok("{}".to_owned()) };
+        let json = json.map_err(|error| one(Fault::new("rego_error", format!("the result has no JSON: {error}"))))?;
+        Ok(Answer { json, defined, prints: self.engine.take_prints() })
+    }
+}
+
+/// Evaluates `query` with that `input`, within `budget`; [`Prepared`] says what holds for both.
 pub fn query(
     bundle: &Bundle,
     options: Options,
@@ -71,41 +125,7 @@ pub fn query(
     input: Input<'_>,
     budget: Duration,
 ) -> Result<Answer, Faults> {
-    let one = |fault| Faults(vec![fault]);
-    let input = input.value(budget).map_err(one)?;
-    let options = Options { evaluators: 1, tests: true, ..options };
-    let rego_v0 = options.rego_v0;
-    let compiled = compile::compile(bundle, options)?;
-    let mut engine = compiled.engines.into_iter().map(|(engine, _)| engine);
-    gate(bundle, options, query)?;
-    let module = Module { path: FILE.to_owned(), text: query.to_owned() };
-    let lowered = lowering::lower_query(query)
-        .map_err(|errors| Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect()))?;
-    if loses_results(rego_v0, &lowered.text) {
-        let fault = Fault::new("rego_unsupported", "`some … in` beside other expressions loses results here");
-        return Err(one(fault.help("put it into a comprehension: `[x | some x in …; …]`").at(FILE, query, 1, 1, 1)));
-    }
-    let Some(mut engine) = engine.next() else {
-        return Err(one(Fault::new("internal_error", "the compiler gave no evaluator")));
-    };
-    if let Some(input) = input {
-        engine.set_input(input);
-    }
-    let results = engine.query(&lowered.text, budget).map_err(|failure| {
-        one(match failure {
-            Failure::Budget => Fault::new("budget_exceeded", format!("the query took longer than {budget:?}")),
-            Failure::Error(error) => {
-                let text = Text { written: query.into(), module: None, lowered, parts: Vec::new() };
-                let mut texts = Texts::default();
-                texts.insert("<query.rego>", text);
-                texts.relocated(compiled.texts.relocated(rejection::fault_of(&error, "rego_error", &compiled.texts)))
-            }
-        })
-    })?;
-    let defined = !results.result.is_empty();
-    let json = if defined { serde_json::to_string_pretty(&results) } else { Ok("{}".to_owned()) };
-    let json = json.map_err(|error| one(Fault::new("rego_error", format!("the result has no JSON: {error}"))))?;
-    Ok(Answer { json, defined, prints: engine.take_prints() })
+    Prepared::new(bundle, options, query)?.answer(input, budget)
 }
 
 /// Whether regorus 0.14.1 would answer `{}` for some queries like this: an element for which a later expression fails
@@ -173,6 +193,18 @@ mod tests {
         let bound = ask("n := [1, 2][_]; n > 1").unwrap();
         assert!(bound.json.contains("\"n\": 2"), "{}", bound.json);
         assert_eq!(ask("data.p.nothing").unwrap().json, "{}");
+    }
+
+    #[test]
+    fn prepared_answers_do_not_depend_on_each_other() {
+        let files = [("p.rego".to_owned(), b"package p\nx := 1 if input.a\nx := 2 if input.b".to_vec())];
+        let bundle = Bundle::from_files(files).unwrap();
+        let mut prepared = Prepared::new(&bundle, Options::default(), "data.p.x").unwrap();
+        let mut ask = |input| prepared.answer(input, Duration::from_secs(5)).map(|answer| answer.defined);
+        assert!(ask(Input::Json("{\"a\": true}")).unwrap());
+        assert!(ask(Input::Json("{\"a\": true, \"b\": true}")).is_err());
+        assert!(!ask(Input::Undefined).unwrap());
+        assert!(ask(Input::Json("{\"b\": true}")).unwrap());
     }
 
     #[test]

@@ -5,9 +5,15 @@
 //! put again, with the processor's time of this thread measured, until it has really used its budget, has lost three
 //! times as much in such attempts, or its caller's patience ends.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 
 use rustix::time::{ClockId, clock_gettime};
+
+use crate::decision::{Object, SourcePosition, Verdict, code};
 
 /// An evaluation that ends within this, as nearly all do, is not measured: asking the system costs time, too.
 const UNMEASURED: Duration = Duration::from_millis(10);
@@ -15,11 +21,37 @@ const UNMEASURED: Duration = Duration::from_millis(10);
 /// How many times its budget an evaluation may use in attempts that others cut short, before it is given up.
 const MOST_ATTEMPTS: u32 = 3;
 
+/// The longest that an evaluation may hold a thread that serves others.
+pub(super) const LONGEST_SLICE: Duration = Duration::from_millis(2);
+/// The same while evaluations that never end keep coming.
+const SHORTEST_SLICE: Duration = Duration::from_micros(500);
+
+/// A slice that took this long was held up by something that does not look at the clock.
+const LATE: Duration = Duration::from_millis(4);
+
+/// What an evaluation can take too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spent {
+    /// Time, of the processor or on the wall.
+    WallClock,
+    /// Time that it waited for a thread, behind others that take long.
+    Queue,
+    /// What its built-ins work on and make.
+    Work,
+    /// The size of the answer.
+    ResultSize,
+    /// Depth.
+    Stack,
+}
+
 /// What is left for one question.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Budget {
     left: Duration,
     deadline: Instant,
+    // Whether it is only a slice, after which the question is put again elsewhere.
+    slice: bool,
+    late: bool,
 }
 
 /// How an attempt went wrong.
@@ -37,7 +69,17 @@ impl Budget {
         let now = Instant::now();
         // A patience beyond what the clock can say is a day, which is beyond any budget.
         let deadline = now.checked_add(patience).unwrap_or(now + Duration::from_secs(86_400));
-        Self { left: time, deadline }
+        Self { left: time, deadline, slice: false, late: false }
+    }
+
+    /// As long as an evaluation may hold a thread that serves others; `time` at most.
+    pub(super) fn slice(time: Duration) -> Self {
+        Self { slice: true, ..Self::new(slice::length().min(time), time) }
+    }
+
+    /// Whether a slice ended much later than it should have.
+    pub(super) fn is_late(&self) -> bool {
+        self.late
     }
 
     /// Makes attempts, each within the wall-clock time that it is given, until one ends or the budget is spent.
@@ -45,7 +87,7 @@ impl Budget {
         &mut self,
         mut attempt: impl FnMut(Duration) -> Result<T, Failure<E>>,
     ) -> Result<T, Failure<E>> {
-        let mut measured = self.left <= UNMEASURED;
+        let mut measured = self.left <= UNMEASURED && !self.slice;
         let mut lost = Duration::ZERO;
         loop {
             let patience = self.deadline.saturating_duration_since(Instant::now());
@@ -60,10 +102,16 @@ impl Budget {
             // of a spent budget: an answer that took longer than it may is none.
             let result = if wall.elapsed() >= limit { result.and(Err(Failure::Time)) } else { result };
             match result {
+                // An attempt that the clock ended, and not the loss of the processor, ends right at its time.
+                Err(Failure::Time) if self.slice && !measured && wall.elapsed() < limit * 5 / 4 => {
+                    self.left = Duration::ZERO;
+                    return Err(Failure::Time);
+                }
                 Err(Failure::Time) if !measured => measured = true,
                 Err(Failure::Time) if used < limit * 4 / 5 && lost < self.left * MOST_ATTEMPTS => lost += used,
                 Err(Failure::Time) => {
                     self.left = Duration::ZERO;
+                    self.late = used > LATE;
                     return Err(Failure::Time);
                 }
                 ended => {
@@ -75,8 +123,71 @@ impl Budget {
     }
 }
 
+impl Spent {
+    /// Its name, in `reasons[].properties.budget`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::WallClock => "wall_clock",
+            Self::Queue => "queue",
+            Self::Work => "work",
+            Self::ResultSize => "result_size",
+            Self::Stack => "stack",
+        }
+    }
+
+    /// The deny for it.
+    pub(super) fn deny(self, message: impl fmt::Display, position: Option<SourcePosition>) -> Verdict {
+        let message = format!("{message} (budget: {self})");
+        let mut verdict = Verdict::deny_for(code::BUDGET_EXCEEDED, message, position);
+        for reason in &mut verdict.reasons {
+            reason.properties = Object::from_iter([("budget".to_owned(), self.name().into())]);
+        }
+        verdict
+    }
+}
+
+impl fmt::Display for Spent {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::WallClock => "wall clock",
+            Self::Queue => "queue",
+            Self::Work => "work",
+            Self::ResultSize => "result size",
+            Self::Stack => "stack",
+        })
+    }
+}
+
+/// How long a slice is. Each evaluation that does not end in it has wasted it, so that it gets shorter while such keep
+/// coming, and longer again when they turn out to end soon.
+pub(super) mod slice {
+    use super::{AtomicU32, Duration, LONGEST_SLICE, Relaxed, SHORTEST_SLICE};
+
+    // Written only when an evaluation was moved.
+    static MICROSECONDS: AtomicU32 = AtomicU32::new(2_000);
+
+    pub(in crate::policy) fn length() -> Duration {
+        Duration::from_micros(MICROSECONDS.load(Relaxed).into())
+    }
+
+    /// An evaluation that was moved took long elsewhere, too: the slice was for nothing.
+    pub(in crate::policy) fn wasted() {
+        set(length() * 3 / 4);
+    }
+
+    /// An evaluation that was moved would have ended in the longest slice.
+    pub(in crate::policy) fn too_short() {
+        set(length() * 2);
+    }
+
+    fn set(length: Duration) {
+        let length = length.clamp(SHORTEST_SLICE, LONGEST_SLICE);
+        MICROSECONDS.store(u32::try_from(length.as_micros()).unwrap_or(u32::MAX), Relaxed);
+    }
+}
+
 /// The processor's time that this thread has used.
-fn thread_time() -> Duration {
+pub(super) fn thread_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 

@@ -47,6 +47,11 @@ use regorus::{
     unstable::{BUILTINS, Expr, Ref, Rule, RuleHead, Span},
 };
 
+use super::{
+    budget::Spent,
+    meter::{self, Stop},
+};
+
 /// Why a built-in gave no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -54,8 +59,10 @@ pub(super) enum Failure {
     Type(String),
     /// It failed on these operands: undefined, or `eval_builtin_error` where errors are strict.
     Operand(String),
-    /// The evaluation must end: a bound is spent, or asking it is forbidden.
+    /// The evaluation must end: asking this is forbidden.
     Halt(String),
+    /// The evaluation must end: it would take more than it may.
+    Spent(String),
 }
 
 /// A built-in of ours.
@@ -112,7 +119,8 @@ pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Netwo
         let Function { name, arity, call } = function;
         let bound = bounds::of(name);
         let wrapped = move |arguments: Vec<Rego>| {
-            let bounded = bound.map_or(Ok(()), |bound| bound(&arguments).map_err(Failure::Halt));
+            meter::admit(name, &arguments)?;
+            let bounded = bound.map_or(Ok(()), |bound| bound(&arguments).map_err(Failure::Spent));
             settle(name, bounded.and_then(|()| call(&arguments)), strict)
         };
         // Fails only for a name that has one already: an earlier family's.
@@ -125,15 +133,19 @@ pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Netwo
         }
         let bound = bounds::of(name);
         let wrapped = move |arguments: Vec<Rego>| -> Result<Rego, Error> {
-            if let Some(bound) = bound {
-                bound(&arguments).map_err(|fault| anyhow!("`{name}`: {fault}"))?;
+            meter::admit(name, &arguments)?;
+            if let Some(bound) = bound
+                && let Err(fault) = bound(&arguments)
+            {
+                return settle(name, Err(Failure::Spent(fault)), strict);
             }
             let Some(place) = place() else { return Err(anyhow!("`{name}` can't be called")) };
             match function(&place.span, &place.params, &arguments, strict) {
-                Err(error) if error.downcast_ref::<LimitError>().is_none() => {
-                    settle(name, Err(of_regorus(&error)), strict)
+                Ok(value) => settle(name, Ok(value), strict),
+                Err(error) if error.downcast_ref::<LimitError>().is_some() => {
+                    settle(name, Err(Failure::Spent(error.to_string())), strict)
                 }
-                result => result,
+                Err(error) => settle(name, Err(of_regorus(&error)), strict),
             }
         };
         let _ = engine.add_extension(name.to_owned(), arity, Box::new(wrapped));
@@ -146,19 +158,25 @@ pub(super) fn arity(name: &str) -> Option<u8> {
     own.map(|function| function.arity).or_else(|| BUILTINS.get(name).map(|(_, arity)| *arity))
 }
 
+/// Whether regorus itself has a built-in of this name.
+pub(super) fn is_regorus(name: &str) -> bool {
+    BUILTINS.contains_key(name)
+}
+
 /// The names of all.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FAMILIES.iter().copied().flatten().map(|function| function.name).chain(BUILTINS.keys().copied())
 }
 
 /// A built-in's result as regorus takes it.
-fn settle(name: &str, result: Result<Rego, Failure>, strict: bool) -> Result<Rego, Error> {
+fn settle(name: &'static str, result: Result<Rego, Failure>, strict: bool) -> Result<Rego, Error> {
     match result {
-        Ok(value) => Ok(value),
+        Ok(value) => meter::made(name, &value).map(|()| value),
         Err(Failure::Type(_) | Failure::Operand(_)) if !strict => Ok(Rego::Undefined),
         Err(Failure::Type(fault)) => Err(anyhow!("eval_type_error: {name}: {fault}")),
         Err(Failure::Operand(fault)) => Err(anyhow!("eval_builtin_error: {name}: {fault}")),
-        Err(Failure::Halt(fault)) => Err(anyhow!("`{name}`: {fault}")),
+        Err(Failure::Halt(fault)) => Err(meter::stop(Stop::Forbidden(format!("`{name}`: {fault}")))),
+        Err(Failure::Spent(fault)) => Err(meter::stop(Stop::Spent(Spent::Work, format!("`{name}`: {fault}")))),
     }
 }
 

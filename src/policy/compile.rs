@@ -87,7 +87,7 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
     let modules: Vec<&Module> = bundle.modules.iter().chain(bundle.tests.iter().filter(|_| options.tests)).collect();
     let mut faults = Vec::new();
     let data = documents::merged(&bundle.data, &mut faults);
-    let Lowered { texts, readable } = lowering::lower(&modules, options, &mut faults);
+    let Lowered { texts, readable } = lowering::lower(&modules, data.as_ref().ok(), options, &mut faults);
     let text = |file: &str| texts.lowered(file).to_owned();
 
     faults.extend(lint::check(&texts));

@@ -13,6 +13,7 @@ use super::{
     budget::{self, Budget},
     builtins,
     compile::Options,
+    meter::{self, Place, Stop},
     value::Names,
 };
 use crate::decision::Query;
@@ -23,7 +24,7 @@ const CHECK_INTERVAL: NonZeroU32 = NonZeroU32::new(128).unwrap();
 /// Why an evaluation gave no value.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It took more than it may.
+    /// It took more than it may; [`Engine::stop`] says of what, where it was not time.
     Budget,
     /// regorus' error.
     Error(Error),
@@ -38,6 +39,8 @@ pub(super) struct Engine {
     // What `working` is asked about, so that its replacement is asked about the same.
     input: Rego,
     names: Names,
+    place: Place,
+    stop: Option<Stop>,
 }
 
 impl Engine {
@@ -61,12 +64,42 @@ impl Engine {
     /// Takes an engine with its policies and data, and makes its preparations, so that no question pays for them.
     pub(super) fn prepare(mut engine: regorus::Engine) -> Result<Self, Error> {
         engine.eval_query("true".to_owned(), false)?;
-        Ok(Self { working: engine.clone(), pristine: engine, input: Rego::Undefined, names: Names::new() })
+        Ok(Self::of(engine, Place::default()))
+    }
+
+    /// Another one that was never asked, for evaluations that hold up nobody. It shares memory with this one.
+    pub(super) fn fork(&self) -> Self {
+        Self::of(self.pristine.clone(), Place::Alone)
+    }
+
+    /// Says where it evaluates.
+    pub(super) fn put(&mut self, place: Place) {
+        self.place = place;
+    }
+
+    /// Where it evaluates.
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+
+    /// Why the last evaluation had to stop, where that was not for its time.
+    pub(super) fn stop(&self) -> Option<&Stop> {
+        self.stop.as_ref()
+    }
+
+    fn of(engine: regorus::Engine, place: Place) -> Self {
+        let (working, input, names) = (engine.clone(), Rego::Undefined, Names::new());
+        Self { working, pristine: engine, input, names, place, stop: None }
     }
 
     /// Sets the question.
     pub(super) fn ask(&mut self, query: &Query) {
         self.set_input(self.names.input(query));
+    }
+
+    /// What is asked about.
+    pub(super) fn input(&self) -> &Rego {
+        &self.input
     }
 
     /// Sets any input.
@@ -79,15 +112,21 @@ impl Engine {
     pub(super) fn rule(&mut self, path: &str, budget: &mut Budget) -> Result<Rego, Failure> {
         let _query = builtins::Query::begin();
         let value = budget.run(|limit| {
-            self.within(limit, |engine| engine.eval_rule(path.to_owned())).map_err(|failure| match failure {
-                Failure::Budget => budget::Failure::Time,
-                Failure::Error(error) => budget::Failure::Other(error),
+            self.attempt(path, limit).map_err(|failure| match failure {
+                // Time may have been lost to others; what was stopped would be stopped again.
+                Failure::Budget if self.stop.is_none() => budget::Failure::Time,
+                other => budget::Failure::Other(other),
             })
         });
         value.map_err(|failure| match failure {
             budget::Failure::Time => Failure::Budget,
-            budget::Failure::Other(error) => Failure::Error(error),
+            budget::Failure::Other(failure) => failure,
         })
+    }
+
+    /// The value of the rule at `path`, in one attempt of at most `limit`.
+    pub(super) fn attempt(&mut self, path: &str, limit: Duration) -> Result<Rego, Failure> {
+        self.within(limit, |engine| engine.eval_rule(path.to_owned()))
     }
 
     /// The lines, by file, that asking these rules reaches.
@@ -159,9 +198,17 @@ impl Engine {
             return Err(Failure::Budget);
         }
         Self::grant(&mut self.working, budget);
-        ask(&mut self.working).map_err(|error| {
-            self.reset();
-            Self::failure(error)
-        })
+        meter::start(self.place);
+        let answer = ask(&mut self.working);
+        // Whatever the answer: regorus may have dropped the error that a built-in stopped it with.
+        self.stop = meter::stopped();
+        let failure = match (&self.stop, answer) {
+            (None, Ok(value)) => return Ok(value),
+            (None, Err(error)) => Self::failure(error),
+            (Some(Stop::Forbidden(cause)), _) => Failure::Error(anyhow::anyhow!(cause.clone())),
+            (Some(Stop::Move | Stop::Spent(..)), _) => Failure::Budget,
+        };
+        self.reset();
+        Err(failure)
     }
 }

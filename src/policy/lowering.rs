@@ -5,16 +5,20 @@ use std::{
     sync::Arc,
 };
 
+use regorus::Value as Rego;
+
 use super::{
     brackets, builtins,
     compile::Options,
     fault::Fault,
+    paths::Paths,
     rego::{
         self,
         ast::{Module as Tree, TermKind},
         edit::Edited,
         lower::{self, Place, World},
         metadata,
+        visit::{self, Node},
     },
     statements,
     text::{PART, Text, Texts},
@@ -34,7 +38,12 @@ pub(super) struct Lowered<'a> {
 }
 
 /// Reads and lowers the files. Adds every fault of their syntax.
-pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut Vec<Fault>) -> Lowered<'a> {
+pub(super) fn lower<'a>(
+    modules: &[&'a Module],
+    data: Option<&Rego>,
+    options: Options,
+    faults: &mut Vec<Fault>,
+) -> Lowered<'a> {
     let mut trees: Vec<(&Module, Arc<Tree>)> = Vec::new();
     let mut texts = Texts::default();
     let mut broken: BTreeSet<String> = BTreeSet::new();
@@ -49,7 +58,13 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
         }
     }
     let defined = defined(&trees);
-    let functions = functions(&trees);
+    let (functions, mut mocked_text) = (functions(&trees), None);
+    let mocked = mocked(&trees);
+    if !mocked.is_empty() {
+        mocked_text = Some(lower::mocked(mocked.iter().map(|(name, arity)| (name.as_str(), *arity))));
+    }
+    let paths = Paths::new(trees.iter().map(|(_, tree)| tree.as_ref()));
+    let mut defaults = paths.defaults();
     let all: Vec<Arc<Tree>> = trees.iter().map(|(_, tree)| Arc::clone(tree)).collect();
     let all: Vec<&Tree> = all.iter().map(Arc::as_ref).collect();
     let mut readable = Vec::new();
@@ -59,13 +74,21 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
         let world = World {
             built_in: &builtins::arity,
             defined: &|name| own.is_some_and(|names| names.contains(name)),
+            children: &|path, rest| paths.children(data, path, rest),
+            defaults: &defaults.remove(&package).unwrap_or_default(),
+            mocked: &|name| mocked.contains_key(name),
             function: &|name| functions.contains(name),
             metadata: &|rule, chain| annotations(&all, &tree, rule, chain),
         };
         let lowered = lower::lower(&module.text, &tree, &world);
         let parts = lowered.keyword_packages.into_iter();
         let parts = parts.map(|(keywords, edited)| (format!("{}{PART}{}", module.path, keywords.join(".")), edited));
-        let (parts, lowered) = (parts.collect(), lowered.module);
+        let mut parts: Vec<(String, Edited)> = parts.collect();
+        let lowered = lowered.module;
+        // Once, with any file.
+        if let Some(text) = mocked_text.take() {
+            parts.push((format!("{}{PART}built-ins", module.path), Edited::unchanged(&text)));
+        }
         if let Some((line, column)) = brackets::too_deep(&lowered.text) {
             let cause = format!("brackets nest more than {} deep here", brackets::MAX_NESTING);
             let help = "name parts of it as rules, or move it to `data.json`";
@@ -86,7 +109,15 @@ pub(super) fn lower<'a>(modules: &[&'a Module], options: Options, faults: &mut V
 /// Lowers a query, which is one in no package.
 pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> {
     let body = rego::parser::parse_query(text)?;
-    let world = World { built_in: &builtins::arity, defined: &|_| false, function: &|_| false, metadata: &|_, _| None };
+    let world = World {
+        built_in: &builtins::arity,
+        defined: &|_| false,
+        children: &|_, _| None,
+        defaults: "",
+        mocked: &|_| false,
+        function: &|_| false,
+        metadata: &|_, _| None,
+    };
     Ok(lower::lower_query(text, &body, &world))
 }
 
@@ -115,6 +146,22 @@ fn defined(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<Vec<String>, BTreeSet<Str
         defined.entry(package(tree)).or_default().extend(names);
     }
     defined
+}
+
+/// The built-ins that a `with` replaces and regorus has none of, and how many arguments they take.
+fn mocked(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<String, u8> {
+    let mut mocked = BTreeMap::new();
+    for rule in trees.iter().flat_map(|(_, tree)| &tree.rules) {
+        visit::rule(rule, &mut |node, _| {
+            if let Node::Target(target) = node
+                && let Some(name) = lower::names::dotted(target)
+                && let Some(arity) = builtins::arity(&name).filter(|_| !builtins::is_regorus(&name))
+            {
+                mocked.insert(name, arity);
+            }
+        });
+    }
+    mocked
 }
 
 /// The whole names of all functions.

@@ -1,5 +1,7 @@
 //! One immutable set of policies and data, and its answers.
 
+mod apart;
+
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
@@ -8,33 +10,52 @@ use std::{
 
 use regorus::Value as Rego;
 
+use self::apart::{Apart, Known};
 use super::{
-    budget::Budget,
+    budget::{Budget, Spent},
     compile::{self, Compiled, Options},
     contract::{self, InvalidDecision},
     engine::{Engine, Failure},
-    explain,
+    explain::{self, Explainer, Redaction},
     fault::Faults,
     index::{Entry, Index, Package, RuleInfo},
+    meter::{self, Limit, Place, Stop},
     pool::Pool,
+    reasons::Reasons,
     rejection,
     text::Texts,
 };
 use crate::{
     bundle::Bundle,
-    decision::{Digest, Effect, EntryPoint, Evaluator, Query, Reason, Revision, SourcePosition, Time, Verdict, code},
+    decision::{
+        Digest, Effect, EntryPoint, Evaluator, Pending, Query, Reason, Revision, SourcePosition, Time, Verdict, code,
+    },
 };
+
+/// The largest value of a rule that becomes an answer, in the meter's weight: 4 MiB of text, or 65,536 nodes.
+const MAX_RESULT: Limit = Limit { weight: 1 << 16, depth: 1_000 };
+
+/// The largest value that becomes an answer on a thread that serves others.
+const MAX_RESULT_INLINE: Limit = Limit { weight: 1 << 13, depth: 128 };
 
 /// Policies and data, compiled, with an evaluator for each thread that asks.
 pub struct Snapshot {
     revision: Revision,
-    evaluators: Pool<(Engine, Index)>,
+    evaluators: Pool<(Engine, Index, Known)>,
+    apart: Apart,
     // For whoever asks about the snapshot; each evaluator has its own.
     index: Index,
-    // For the places of errors.
-    texts: Arc<Texts>,
+    parts: Arc<Parts>,
     modules: usize,
     bytes: usize,
+}
+
+/// What evaluators share, and an answer on the usual way does not write to.
+struct Parts {
+    // For the places of errors.
+    texts: Arc<Texts>,
+    explainer: Explainer,
+    reasons: Reasons,
 }
 
 /// How large a snapshot is.
@@ -51,21 +72,36 @@ pub struct Size {
 impl Snapshot {
     /// Compiles `bundle` into the snapshot with that sequence number, or says everything that is wrong with it.
     pub fn compile(bundle: &Bundle, sequence: u64, options: Options) -> Result<Self, Faults> {
-        let Compiled { engines, index, texts } = compile::compile(bundle, options)?;
-        Ok(Self {
+        // One more, for the questions that take long.
+        let evaluators = options.evaluators.max(1).saturating_add(1);
+        let Compiled { mut engines, index, texts } = compile::compile(bundle, Options { evaluators, ..options })?;
+        let Some((engine, own_index)) = engines.pop() else { return Err(Faults(Vec::new())) };
+        let explainer = Explainer::new(Arc::clone(&texts), options);
+        let parts = Arc::new(Parts { reasons: Reasons::new(&texts), explainer, texts });
+        let snapshot = Self {
+            apart: Apart::new(engine, own_index, Arc::clone(&parts), bundle),
             revision: Revision { sequence, digest: bundle.digest },
             index,
-            texts,
+            parts,
             modules: bundle.modules.len(),
             bytes: bundle.size(),
-            evaluators: Pool::new(engines),
-        })
+            evaluators: Pool::new(engines.into_iter().map(|(engine, index)| (engine, index, Known::default()))),
+        };
+        let packages = snapshot.index.entry_points();
+        let names = packages.iter().map(String::as_str).chain(snapshot.index.rules().map(|rule| &*rule.name));
+        snapshot.apart.try_out(names.filter_map(|name| name.parse().ok()).collect());
+        Ok(snapshot)
     }
 
     /// What its content hashes to.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.revision.digest
+    }
+
+    /// Hides these values in explanations, instead of those that are hidden by default.
+    pub fn redact(&self, redaction: Redaction) {
+        self.parts.explainer.redact(redaction);
     }
 
     /// The packages that can be asked, in order.
@@ -92,15 +128,57 @@ impl Evaluator for Snapshot {
         self.revision
     }
 
-    fn evaluate(&self, query: &Query, entry: &EntryPoint, time: Time) -> Verdict {
+    fn attempt(&self, query: &Query, entry: &EntryPoint, time: Time) -> Option<Verdict> {
         let Some(mut loan) = self.evaluators.take(time.patience) else {
-            return Verdict::deny_for(code::BUDGET_EXCEEDED, "no evaluator was free within the time granted", None);
+            return Some(Spent::Queue.deny("no evaluator was free within the time granted", None));
         };
-        let Some((engine, index)) = loan.get() else {
-            return Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None);
+        let Some((engine, index, known)) = loan.get() else {
+            return Some(Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None));
         };
+        // What does not exist takes no time.
+        if index.entry(entry).is_some() && self.apart.takes(query, entry, known) {
+            return None;
+        }
+        engine.put(Place::Inline);
+        let budget = Budget::slice(time.budget.min(time.patience));
+        let put = Put { index, parts: &self.parts, query, entry, granted: time.budget };
+        put.to(engine, budget).map_or_else(
+            |Unanswered { late }| {
+                if late {
+                    self.apart.distrust(entry);
+                }
+                None
+            },
+            Some,
+        )
+    }
+
+    fn isolate(&self, query: Query, entry: &EntryPoint, time: Time) -> Pending {
+        self.apart.ask(query, entry, time)
+    }
+}
+
+/// A question that has no answer yet, and must be put again elsewhere.
+struct Unanswered {
+    /// Whether it held its thread for much longer than it may.
+    late: bool,
+}
+
+/// A question that is put to an evaluator.
+#[derive(Clone, Copy)]
+struct Put<'a> {
+    index: &'a Index,
+    parts: &'a Parts,
+    query: &'a Query,
+    entry: &'a EntryPoint,
+    granted: Duration,
+}
+
+impl Put<'_> {
+    /// The answer. Whatever the evaluator panics on is a deny.
+    fn to(self, engine: &mut Engine, budget: Budget) -> Result<Verdict, Unanswered> {
         let answer = catch_unwind(AssertUnwindSafe(|| {
-            let verdict = answer(engine, index, &self.texts, query, entry, time);
+            let verdict = self.verdict(engine, budget);
             for line in engine.take_prints() {
                 // As a quoted value: a policy that prints its input must not be able to forge lines of the log.
                 tracing::debug!(target: "verdict::print", printed = ?line);
@@ -109,34 +187,38 @@ impl Evaluator for Snapshot {
         }));
         answer.unwrap_or_else(|_| {
             engine.reset();
-            let message = format!("evaluation of `{entry}` panicked; the log names the place");
-            Verdict::deny_for(code::INTERNAL_ERROR, message, None)
+            let message = format!("evaluation of `{}` panicked; the log names the place", self.entry);
+            Ok(Verdict::deny_for(code::INTERNAL_ERROR, message, None))
         })
     }
-}
 
-fn answer(engine: &mut Engine, index: &Index, texts: &Texts, query: &Query, entry: &EntryPoint, time: Time) -> Verdict {
-    let Time { budget: granted, patience } = time;
-    let budget = Budget::new(granted, patience);
-    let Some(found) = index.entry(entry) else {
-        let message = format!("`{entry}` is no rule, and no package with a rule `decision` or `allow`");
-        return contract::no_decision(message);
-    };
-    engine.ask(query);
-    let mut asked = Asked { engine, index, texts, granted, budget };
-    let mut verdict = match found {
-        Entry::Rule(rule) => asked.rule(rule),
-        Entry::Package(package) => asked.package(package),
-    };
-    verdict.entry_point = Some(match found {
-        Entry::Rule(rule) => Arc::clone(&rule.name),
-        Entry::Package(package) => Arc::clone(&package.name),
-    });
-    if query.explain {
-        let left = asked.budget;
-        verdict.explanation = Some(explain::explain(engine, index, entry, left));
+    fn verdict(self, engine: &mut Engine, budget: Budget) -> Result<Verdict, Unanswered> {
+        let Self { index, parts, query, entry, granted } = self;
+        let Parts { texts, explainer, reasons } = parts;
+        let Some(found) = index.entry(entry) else {
+            let message = format!("`{entry}` is no rule, and no package with a rule `decision` or `allow`");
+            return Ok(contract::no_decision(message));
+        };
+        engine.ask(query);
+        let mut asked = Asked { engine, index, texts, reasons, granted, budget, unanswered: None };
+        let mut verdict = match found {
+            Entry::Rule(rule) => asked.rule(rule),
+            Entry::Package(package) => asked.package(package),
+        };
+        if let Some(unanswered) = asked.unanswered {
+            return Err(unanswered);
+        }
+        verdict.entry_point = Some(match found {
+            Entry::Rule(rule) => Arc::clone(&rule.name),
+            Entry::Package(package) => Arc::clone(&package.name),
+        });
+        if query.explain {
+            let left = asked.budget;
+            let asked = explain::Asked { query, entry, effect: verdict.effect };
+            verdict.explanation = Some(Box::new(explainer.explain(engine, index, &asked, left)));
+        }
+        Ok(verdict)
     }
-    verdict
 }
 
 /// A question being put to the rules of an entry point.
@@ -144,8 +226,11 @@ struct Asked<'a> {
     engine: &'a mut Engine,
     index: &'a Index,
     texts: &'a Texts,
+    reasons: &'a Reasons,
     granted: Duration,
     budget: Budget,
+    // Set where it must be put again elsewhere; the verdict is then none.
+    unanswered: Option<Unanswered>,
 }
 
 impl Asked<'_> {
@@ -153,6 +238,9 @@ impl Asked<'_> {
         let decided =
             self.value(rule).and_then(|value| contract::verdict(&value).map_err(|error| invalid(rule, &error)));
         let mut verdict = decided.unwrap_or_else(|verdict| *verdict);
+        if verdict.effect == Effect::Deny && gives_none(&verdict) {
+            self.annotated(&mut verdict, rule);
+        }
         if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
             let message = format!("`{}` is false and gives no reason", rule.name);
             verdict.reasons.push(Reason::new(code::POLICY_DENIED, message));
@@ -181,6 +269,7 @@ impl Asked<'_> {
         if let Some(deny_rule) = rule("deny") {
             let value = self.value(deny_rule)?;
             if let Some(mut reasons) = contract::deny(&value).map_err(|error| invalid(deny_rule, &error))? {
+                self.reasons.complete(&mut reasons, deny_rule);
                 if reasons.is_empty() {
                     reasons.push(Reason::new(code::POLICY_DENIED, format!("`{}` is true", deny_rule.name)));
                 }
@@ -197,6 +286,9 @@ impl Asked<'_> {
                 self.place(verdict.reasons.get_mut(known..).unwrap_or_default(), member_rule);
             }
         }
+        if verdict.effect == Effect::Deny && gives_none(&verdict) {
+            self.annotated(&mut verdict, allow_rule);
+        }
         if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
             verdict.reasons.push(Reason::new(code::POLICY_DENIED, format!("`{}` is false", allow_rule.name)));
         }
@@ -205,19 +297,53 @@ impl Asked<'_> {
     }
 
     fn value(&mut self, rule: &RuleInfo) -> Result<Rego, Box<Verdict>> {
-        self.engine.rule(&rule.name, &mut self.budget).map_err(|failure| {
-            Box::new(match failure {
-                Failure::Budget => {
+        let position = || Some(rule.position.clone());
+        let failure = match self.engine.rule(&rule.name, &mut self.budget) {
+            Ok(value) => return self.small(value, rule),
+            Err(failure) => failure,
+        };
+        Err(Box::new(match failure {
+            Failure::Budget => match self.engine.stop() {
+                Some(Stop::Spent(spent, cause)) => spent.deny(format!("`{}`: {cause}", rule.name), position()),
+                _ if self.engine.place() == Place::Inline => {
+                    self.unanswered = Some(Unanswered { late: self.budget.is_late() });
+                    Verdict::default()
+                }
+                _ => {
                     let message = format!("`{}` took longer than the {:?} that it may", rule.name, self.granted);
-                    Verdict::deny_for(code::BUDGET_EXCEEDED, message, Some(rule.position.clone()))
+                    Spent::WallClock.deny(message, position())
                 }
-                Failure::Error(error) => {
-                    let fault = self.texts.relocated(rejection::fault_of(&error, code::EVALUATION_ERROR, self.texts));
-                    let message = format!("`{}`: {}", rule.name, fault.cause);
-                    Verdict::deny_for(code::EVALUATION_ERROR, message, fault.position.or(Some(rule.position.clone())))
-                }
-            })
-        })
+            },
+            Failure::Error(error) => {
+                let fault = self.texts.relocated(rejection::fault_of(&error, code::EVALUATION_ERROR, self.texts));
+                let message = format!("`{}`: {}", rule.name, fault.cause);
+                Verdict::deny_for(code::EVALUATION_ERROR, message, fault.position.or(position()))
+            }
+        }))
+    }
+
+    /// The value, if it is not too large for an answer.
+    fn small(&mut self, value: Rego, rule: &RuleInfo) -> Result<Rego, Box<Verdict>> {
+        let inline = self.engine.place() == Place::Inline;
+        let Err(spent) = meter::weigh(&value, if inline { MAX_RESULT_INLINE } else { MAX_RESULT }) else {
+            return Ok(value);
+        };
+        if inline {
+            self.unanswered = Some(Unanswered { late: false });
+            return Err(Box::default());
+        }
+        let spent = if spent == Spent::Stack { spent } else { Spent::ResultSize };
+        let message = format!("the value of `{}` is too large for an answer", rule.name);
+        Err(Box::new(spent.deny(message, Some(rule.position.clone()))))
+    }
+
+    /// Gives a deny the reasons that METADATA gives to the rules for which it is one.
+    fn annotated(&mut self, verdict: &mut Verdict, rule: &RuleInfo) {
+        let Self { engine, reasons, budget, .. } = self;
+        let found = reasons.of_deny(&rule.parts, &mut |name| engine.rule(name, budget).ok());
+        if !found.is_empty() {
+            verdict.reasons = found;
+        }
     }
 
     /// Says of each reason that does not say it yet which rule gave it.
@@ -230,6 +356,11 @@ impl Asked<'_> {
             }
         }
     }
+}
+
+/// Whether the policy gave a deny no reason of its own.
+fn gives_none(verdict: &Verdict) -> bool {
+    verdict.reasons.iter().all(|reason| reason.code == code::NO_DECISION)
 }
 
 fn invalid(rule: &RuleInfo, error: &InvalidDecision) -> Box<Verdict> {

@@ -222,7 +222,7 @@ fn explains_what_each_rule_answered() {
     let query = Query { explain: true, ..query("alice") };
     let verdict = snapshot.evaluate(&query, &"data.p".parse().unwrap(), TIME);
     let told: Vec<_> =
-        verdict.explanation.unwrap().into_iter().map(|rule| (rule.rule.to_string(), rule.value)).collect();
+        verdict.explanation.unwrap().rules.into_iter().map(|rule| (rule.rule.to_string(), rule.value)).collect();
     let expected = [("data.lib.known", None), ("data.p.allow", None), ("data.p.helper", Some("\"alice\""))];
     assert_eq!(told, expected.map(|(rule, value)| (rule.to_owned(), Ok(value.map(str::to_owned)))));
 }

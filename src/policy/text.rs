@@ -4,9 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     fault::Fault,
-    rego::{ast::Module, edit::Edited},
+    rego::{ast::Module as Tree, edit::Edited},
 };
-use crate::{bundle::Bundle, decision::SourcePosition};
+use crate::{
+    bundle::{Bundle, Module},
+    decision::SourcePosition,
+};
 
 /// Between a file's path and the package in the name of a part of it; no path has it.
 pub(super) const PART: char = '\0';
@@ -17,7 +20,7 @@ pub(super) struct Text {
     /// As its author wrote it.
     pub(super) written: Arc<str>,
     /// Its syntax tree; `None` where it has faults.
-    pub(super) module: Option<Arc<Module>>,
+    pub(super) module: Option<Arc<Tree>>,
     /// For regorus.
     pub(super) lowered: Edited,
     /// The rules that regorus reads as other packages: what it knows that text by, and the text.
@@ -52,6 +55,10 @@ impl Texts {
         for module in lowered.modules.iter_mut().chain(&mut lowered.tests) {
             self.lowered(&module.path).clone_into(&mut module.text);
         }
+        let parts = self.0.values().flat_map(|text| &text.parts);
+        let module =
+            |(name, edited): &(String, Edited)| Module { path: name.replace(PART, "#"), text: edited.text.clone() };
+        lowered.tests.extend(parts.map(module));
         lowered
     }
 

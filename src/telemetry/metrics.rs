@@ -22,6 +22,8 @@
 //! | `verdict_active_revision_info` | gauge, 1 | `digest` |
 //! | `verdict_active_revision_age_seconds` | gauge | |
 //! | `verdict_snapshot_bytes`, `_modules`, `_rules` | gauge | |
+//! | `verdict_isolated_evaluations_total` | counter | `result` (`answered`, `expired`, `refused`) |
+//! | `verdict_isolated_waiting`, `_stuck_threads` | gauge | |
 //! | `verdict_build_info` | gauge, 1 | `version` |
 //! | `process_…` | Prometheus's standard ones | |
 
@@ -71,6 +73,21 @@ pub struct ActiveRevision {
     pub rules: usize,
 }
 
+/// What became of evaluations that did not end at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Isolated {
+    /// All of them.
+    pub total: u64,
+    /// Those whose deadline passed before they ended.
+    pub expired: u64,
+    /// Those that were turned away.
+    pub refused: u64,
+    /// Those that wait or run now.
+    pub waiting: usize,
+    /// Threads that are held by what can't be interrupted.
+    pub stuck: usize,
+}
+
 /// A call that is in flight until this is dropped, on whichever thread.
 #[must_use = "the call is counted for as long as this lives"]
 pub struct InFlightGuard {
@@ -86,6 +103,7 @@ struct Figures {
     in_flight: Shards<Token>,
     ready: AtomicBool,
     reloads: Mutex<Reloads>,
+    isolated: Mutex<Isolated>,
     process: Process,
 }
 
@@ -107,6 +125,7 @@ impl Metrics {
             in_flight: Shards::default(),
             ready: AtomicBool::new(false),
             reloads: Mutex::default(),
+            isolated: Mutex::default(),
             process: Process::new(),
         }))
     }
@@ -145,6 +164,11 @@ impl Metrics {
         reloads.active = Some((revision, since));
     }
 
+    /// What became of evaluations that did not end at once; to be told before [`Self::render`].
+    pub fn isolated(&self, isolated: Isolated) {
+        *self.0.isolated.lock().unwrap_or_else(PoisonError::into_inner) = isolated;
+    }
+
     /// Whether questions are welcome.
     pub fn ready(&self, ready: bool) {
         self.0.ready.store(ready, Relaxed);
@@ -167,6 +191,7 @@ impl Metrics {
         self.0.decisions.render(&mut text);
         self.0.render_calls(&mut text);
         self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner).render(&mut text);
+        self.0.isolated.lock().unwrap_or_else(PoisonError::into_inner).render(&mut text);
         text.family("verdict_build_info", Kind::Gauge, "The program that runs; always 1.");
         text.sample("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
         self.0.process.render(&mut text);
@@ -215,6 +240,20 @@ impl Reloads {
         text.gauge("verdict_snapshot_bytes", "Size of the active policies and data.", active.bytes);
         text.gauge("verdict_snapshot_modules", "Modules of the active policies.", active.modules);
         text.gauge("verdict_snapshot_rules", "Rules of the active policies.", active.rules);
+    }
+}
+
+impl Isolated {
+    fn render(self, text: &mut Text) {
+        let name = "verdict_isolated_evaluations_total";
+        text.family(name, Kind::Counter, "Evaluations that did not end at once, by what became of them.");
+        let Self { total, expired, refused, waiting, stuck } = self;
+        let answered = total.saturating_sub(expired).saturating_sub(refused).saturating_sub(waiting as u64);
+        for (result, count) in [("answered", answered), ("expired", expired), ("refused", refused)] {
+            text.sample("", &[("result", result)], count);
+        }
+        text.gauge("verdict_isolated_waiting", "Evaluations that wait or run apart from the others.", waiting);
+        text.gauge("verdict_isolated_stuck_threads", "Threads that are held by what can't be interrupted.", stuck);
     }
 }
 

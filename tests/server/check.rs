@@ -198,6 +198,23 @@ async fn an_explanation_is_given_to_who_asks_for_it() {
     );
     // What the answer did not reach is not in it; and the answer is the same, explained or not.
     assert_eq!(explained(to("data.a.count_of")).await.0, Effect::Deny);
+    let denied = CheckRequest { policy: "data.a".into(), ..asking("user:bob", "read", "document:1") };
+    let answer = server.ask(CheckRequest { explain: ExplainMode::On.into(), ..denied }).await;
+    let missed = &answer.explanation.as_ref().unwrap().missed[0];
+    assert_eq!((missed.rule.as_str(), missed.needed_by[0].rule.as_str()), ("data.a.owner", "data.a.allow"));
+    let condition = missed.conditions.last().unwrap();
+    assert_eq!((condition.position.as_ref().unwrap().line, condition.message.as_str()), (7, "`bob` is not `alice`"));
+    assert_eq!(condition.values[0].value_json, "\"bob\"");
+}
+
+#[tokio::test]
+async fn an_explanation_hides_what_is_configured() {
+    let folder = Folder::with(&[("a.rego", "package a\n\nallow if input.subject.id == \"alice\"\n")]);
+    let server = Serve::folder(&folder).env("VERDICT_EXPLAIN_REDACT", "input.subject.id").ready().await;
+    let asked = CheckRequest { policy: "data.a".into(), ..asking("user:robert", "read", "document:1") };
+    let answer = server.ask(CheckRequest { explain: ExplainMode::On.into(), ..asked }).await;
+    let explanation = format!("{:?}", answer.explanation.unwrap());
+    assert!(explanation.contains("[redacted]") && !explanation.contains("robert"), "{explanation}");
 }
 
 #[tokio::test]

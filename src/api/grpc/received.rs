@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use super::{
+    explanation::{self as explain, received_position as position},
     proto::{self, Effect},
     wire,
 };
-use crate::decision::{
-    self, Diagnostic, Object, Obligation, Reason, Revision, RuleOutcome, SourcePosition, StepUp, Verdict,
-};
+use crate::decision::{self, Diagnostic, Object, Obligation, Reason, Revision, StepUp, Verdict};
 
 /// A message as a verdict. Anything but `EFFECT_ALLOW` is a deny.
 #[must_use]
@@ -58,7 +57,7 @@ pub fn verdict(message: proto::Verdict) -> Verdict {
             .collect(),
         revision: Revision { sequence, digest: digest.parse().unwrap_or_default() },
         entry_point: (!entry_point.is_empty()).then(|| entry_point.into()),
-        explanation: explanation.map(|proto::Explanation { rules }| rules.into_iter().map(outcome).collect()),
+        explanation: explanation.map(|explanation| Box::new(explain::received(explanation))),
     }
 }
 
@@ -72,17 +71,6 @@ fn reason(message: proto::Reason) -> Reason {
         position: place.map(position),
         properties: object(properties),
     }
-}
-
-fn outcome(message: proto::RuleOutcome) -> RuleOutcome {
-    let proto::RuleOutcome { rule, position: place, defined, value_json, error } = message;
-    let value = if error.is_empty() { Ok(defined.then_some(value_json)) } else { Err(error) };
-    RuleOutcome { rule: rule.into(), position: place.map(position), value }
-}
-
-fn position(message: proto::SourcePosition) -> SourcePosition {
-    let proto::SourcePosition { file, line, column } = message;
-    SourcePosition { file: file.into(), line, column }
 }
 
 fn object(object: Option<wire::Object>) -> Object {

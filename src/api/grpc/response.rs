@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::{
-    proto::{self, Effect, Explanation},
+    explanation::{self as explain, position},
+    proto::{self, Effect},
     wire,
 };
 use crate::{
     api::status::CallError,
-    decision::{self, Diagnostic, Object, Obligation, Reason, RuleOutcome, SourcePosition, StepUp, Verdict},
+    decision::{self, Diagnostic, Object, Obligation, Reason, StepUp, Verdict},
 };
 
 /// A verdict as a message.
@@ -45,7 +46,7 @@ pub(super) fn verdict(verdict: Verdict, decision_id: String, request_id: String)
         diagnostics: diagnostics.into_iter().map(diagnostic).collect(),
         revision: Some(proto::Revision { sequence, digest: digest.to_string() }),
         entry_point: entry_point.map(|entry| entry.to_string()).unwrap_or_default(),
-        explanation: explanation.map(|rules| Explanation { rules: rules.into_iter().map(outcome).collect() }),
+        explanation: explanation.map(|explanation| explain::message(*explanation)),
     }
 }
 
@@ -76,19 +77,6 @@ fn obligation(Obligation { id, kind, properties }: Obligation) -> proto::Obligat
 
 fn diagnostic(Diagnostic { code, message, position: place }: Diagnostic) -> proto::Diagnostic {
     proto::Diagnostic { code: code.into_owned(), message, position: place.map(position) }
-}
-
-fn outcome(RuleOutcome { rule, position: place, value }: RuleOutcome) -> proto::RuleOutcome {
-    let (defined, value_json, error) = match value {
-        Ok(Some(json)) => (true, json, String::new()),
-        Ok(None) => (false, String::new(), String::new()),
-        Err(error) => (false, String::new(), error),
-    };
-    proto::RuleOutcome { rule: rule.to_string(), position: place.map(position), defined, value_json, error }
-}
-
-fn position(SourcePosition { file, line, column }: SourcePosition) -> proto::SourcePosition {
-    proto::SourcePosition { file: file.to_string(), line, column }
 }
 
 fn object(object: Object) -> Option<wire::Object> {

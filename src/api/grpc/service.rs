@@ -67,7 +67,10 @@ impl DecisionService for Service {
         let _call = self.0.observer.in_flight();
         let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
         let Question { request_id, query } = question::question(request.into_inner());
-        let verdict = query.map_err(CallError::InvalidQuery).and_then(|query| self.0.check(&query, deadline));
+        let verdict = match query {
+            Ok(query) => self.0.check(query, deadline).await,
+            Err(violations) => Err(CallError::InvalidQuery(violations)),
+        };
         let verdict = verdict.map_err(|error| self.0.failed(error))?;
         let verdict = response::verdict(verdict, (self.0.ids)(), request_id);
         Ok(Response::new(CheckResponse { verdict: Some(verdict) }))
@@ -105,7 +108,7 @@ impl DecisionService for Service {
                 let inner = Arc::clone(&inner);
                 async move {
                     // On a task of its own, so that one stream can use every core. Awaited: none dies unseen.
-                    let task = tokio::spawn(async move { inner.stream_item(question) });
+                    let task = tokio::spawn(async move { inner.stream_item(question).await });
                     task.await.map_err(|_| Status::internal("a decision's task ended without an answer"))
                 }
             }
@@ -144,10 +147,10 @@ impl Inner {
         error.into()
     }
 
-    fn check(&self, query: &Query, deadline: Deadline) -> Result<Verdict, CallError> {
+    async fn check(&self, query: Query, deadline: Deadline) -> Result<Verdict, CallError> {
         let left = deadline.left()?;
         let started = Instant::now();
-        let verdict = self.decider.decide(query, left).ok_or(CallError::PoliciesNotReady)?;
+        let verdict = self.decider.decide(query, left).await.ok_or(CallError::PoliciesNotReady)?;
         self.observer.decided(&verdict, started.elapsed());
         Ok(verdict)
     }
@@ -172,7 +175,7 @@ impl Inner {
                 tokio::task::yield_now().await;
                 turn = Instant::now();
             }
-            let (request_id, verdict) = self.item(item, &defaults, &snapshot, deadline.left()?);
+            let (request_id, verdict) = self.item(item, &defaults, &snapshot, deadline.left()?).await;
             let effect = verdict.effect;
             verdicts.push(response::verdict(verdict, (self.ids)(), request_id));
             let stop = match semantics {
@@ -187,11 +190,17 @@ impl Inner {
         Ok(verdicts)
     }
 
-    fn item(&self, item: BatchCheckItem, defaults: &Defaults, on: &Pinned<'_>, left: Duration) -> (String, Verdict) {
+    async fn item(
+        &self,
+        item: BatchCheckItem,
+        defaults: &Defaults,
+        on: &Pinned<'_>,
+        left: Duration,
+    ) -> (String, Verdict) {
         let started = Instant::now();
         let Question { request_id, query } = question::item(item, defaults);
         let verdict = match query {
-            Ok(query) => on.decide(&query, left),
+            Ok(query) => on.decide(query, left).await,
             Err(violations) => {
                 let message = CallError::InvalidQuery(violations).to_string();
                 Verdict { revision: on.revision(), ..Verdict::deny_for(code::INVALID_QUERY, message, None) }
@@ -201,7 +210,7 @@ impl Inner {
         (request_id, verdict)
     }
 
-    fn stream_item(&self, request: CheckStreamRequest) -> CheckStreamResponse {
+    async fn stream_item(&self, request: CheckStreamRequest) -> CheckStreamResponse {
         let CheckStreamRequest { question } = request;
         let deadline = Deadline(Instant::now() + self.config.request_timeout);
         let Question { request_id, query } = question::question(question.unwrap_or_default());
@@ -211,7 +220,11 @@ impl Inner {
             (Ok(query), None) => Ok(query),
             (query, missing) => Err(query.err().into_iter().flatten().chain(missing).collect()),
         };
-        let answer = match query.map_err(CallError::InvalidQuery).and_then(|query| self.check(&query, deadline)) {
+        let verdict = match query {
+            Ok(query) => self.check(query, deadline).await,
+            Err(violations) => Err(CallError::InvalidQuery(violations)),
+        };
+        let answer = match verdict {
             Ok(verdict) => Answer::Verdict(response::verdict(verdict, (self.ids)(), request_id.clone())),
             Err(error) => {
                 self.observer.failed(error.code().1);

@@ -39,7 +39,13 @@ fn node(value: DeValue<'_>) -> Node {
         DeValue::Float(_) => Raw::Other("a number with a fraction"),
         DeValue::Boolean(value) => Raw::Switch(value),
         DeValue::Datetime(_) => Raw::Other("a date"),
-        DeValue::Array(_) => Raw::Other("a list"),
+        DeValue::Array(items) => {
+            let text = |item: toml::Spanned<DeValue<'_>>| match item.into_inner() {
+                DeValue::String(text) => Some(text.into_owned()),
+                _ => None,
+            };
+            items.into_iter().map(text).collect::<Option<_>>().map_or(Raw::Other("a list"), Raw::List)
+        }
     };
     Node::Value(raw)
 }

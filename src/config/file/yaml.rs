@@ -74,8 +74,17 @@ impl<'de> Visitor<'de> for Tree {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Node, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Node::Value(Raw::Other("a list")))
+        let mut texts = Some(Vec::new());
+        while let Some(item) = items.next_element::<Node>()? {
+            texts = match (texts, item) {
+                (Some(mut texts), Node::Value(Raw::Text(text))) => {
+                    texts.push(text);
+                    Some(texts)
+                }
+                _ => None,
+            };
+        }
+        Ok(Node::Value(texts.map_or(Raw::Other("a list"), Raw::List)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {

@@ -26,6 +26,8 @@ network:
   timeout: 100ms
   max_response_bytes: 65536
   cache_bytes: 0
+explain:
+  redact: [input.token, data.keys, password]
 log:
   level: warn,verdict::reload=debug
   format: json
@@ -58,6 +60,9 @@ allow = "*.example.com:8443, 10.0.0.7"
 timeout = "100ms"
 max_response_bytes = "64KiB"
 cache_bytes = 0
+
+[explain]
+redact = ["input.token", "data.keys", "password"]
 [log]
 level = "warn,verdict::reload=debug"
 format = "json"
@@ -175,14 +180,17 @@ fn refuses_keys_that_are_given_twice() {
 fn refuses_unknown_keys_and_says_what_there_is() {
     for (text, fault) in [
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
-        ("tls: {}", "tls: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `log`, `server`"),
+        (
+            "tls: {}",
+            "tls: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `explain`, `log`, `server`",
+        ),
         ("http: {tls: 1}", "http.tls: unknown key; expected one of `http.address`"),
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `log`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `explain`, `log`, `server`",
         ),
-        ("1: 2", "1: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `log`, `server`"),
+        ("1: 2", "1: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `explain`, `log`, `server`"),
         (
             "policies: {true: 2}",
             "policies.true: unknown key; expected one of `policies.path`, `policies.default`, \

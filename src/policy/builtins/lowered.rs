@@ -7,7 +7,7 @@ use bigdecimal::{BigDecimal, RoundingMode, num_bigint::BigInt};
 use regorus::Value as Rego;
 
 use super::{Failure, Function};
-use crate::policy::rego::lower::{COLLECTION, MEMBER, MEMBER_WITH_KEY, TEMPLATE, WALK};
+use crate::policy::rego::lower::{COLLECTION, MEMBER, MEMBER_WITH_KEY, MERGED, TEMPLATE, WALK};
 
 /// The family.
 pub(super) const ALL: &[Function] = &[
@@ -21,6 +21,7 @@ pub(super) const ALL: &[Function] = &[
     Function { name: TEMPLATE, arity: 1, call: template },
     #[cfg(test)]
     Function { name: "__verdict__.panic", arity: 1, call: |_| panic!("as a test asked for") },
+    Function { name: MERGED, arity: 1, call: merged },
     Function { name: MEMBER, arity: 2, call: member },
     Function { name: MEMBER_WITH_KEY, arity: 3, call: member_with_key },
     Function { name: WALK, arity: 1, call: walk },
@@ -129,6 +130,16 @@ fn number(result: &BigDecimal) -> Result<Rego, Failure> {
         Ok(double) if double.is_finite() => Ok(Rego::from(double)),
         _ => Err(Failure::Operand("not a finite number".to_owned())),
     }
+}
+
+/// All members of an array of objects.
+fn merged(operands: &[Rego]) -> Result<Rego, Failure> {
+    let [Rego::Array(objects)] = operands else { return Err(Failure::Halt("takes an array".to_owned())) };
+    let members = objects
+        .iter()
+        .filter_map(|object| object.as_object().ok())
+        .flat_map(|object| object.iter().map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>());
+    Ok(Rego::from(members.collect::<std::collections::BTreeMap<_, _>>()))
 }
 
 fn member(operands: &[Rego]) -> Result<Rego, Failure> {

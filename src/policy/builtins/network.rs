@@ -27,6 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::policy::meter;
 use regorus::Value as Rego;
 use tokio::runtime::Runtime;
 
@@ -83,9 +84,15 @@ impl Network {
         if self.0.is_none() {
             return;
         }
-        let send = move |arguments: Vec<Rego>| super::settle("http.send", self.http_send(&arguments), strict);
+        let send = move |arguments: Vec<Rego>| {
+            meter::admit("http.send", &arguments)?;
+            super::settle("http.send", self.http_send(&arguments), strict)
+        };
         let _ = engine.add_extension("http.send".to_owned(), 1, Box::new(send));
-        let lookup = move |arguments: Vec<Rego>| super::settle("net.lookup_ip_addr", self.lookup(&arguments), strict);
+        let lookup = move |arguments: Vec<Rego>| {
+            meter::admit("net.lookup_ip_addr", &arguments)?;
+            super::settle("net.lookup_ip_addr", self.lookup(&arguments), strict)
+        };
         let _ = engine.add_extension("net.lookup_ip_addr".to_owned(), 1, Box::new(lookup));
     }
 

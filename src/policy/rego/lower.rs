@@ -9,12 +9,15 @@
 //! - What OPA asks before a `not` or a `with` is asked before it (`hoist.rs`), and what a head asks at the end of its body.
 //! - `in` becomes [`MEMBER`] and [`MEMBER_WITH_KEY`], which are undefined where an operand is.
 //! - Collections of `some … in` pass through [`COLLECTION`]: over what is no collection OPA finds nothing.
+//! - `data.a[x].b`, where there are rules below `data.a`, becomes an object of the `b` of everything below `data.a`: regorus
+//!   would evaluate every rule there.
 //! - A built-in as the value of a `with` becomes a function that calls it.
 //! - `rego.metadata.chain()` and `rego.metadata.rule()` become their values.
 //!
 //! Lines stay; `Edited` knows the columns.
 
 mod bodies;
+mod dynamic;
 mod hoist;
 pub(in crate::policy) mod names;
 mod rules;
@@ -27,6 +30,8 @@ use super::{
     edit::{Edit, Edited},
 };
 
+/// The function that merges an array of objects.
+pub(crate) const MERGED: &str = "__verdict__.merged";
 /// What our own functions begin with; no policy may call them by name.
 pub(crate) const OWN: &str = "__verdict__";
 /// The function of a template string: an array of strings and of sets with at most one element.
@@ -41,6 +46,15 @@ pub(crate) const WALK: &str = "__verdict__.walk";
 pub(crate) const MEMBER: &str = "__verdict__.member";
 /// See [`MEMBER`].
 pub(crate) const MEMBER_WITH_KEY: &str = "__verdict__.member_with_key";
+
+/// The package of the functions that call built-ins that a `with` replaces.
+pub(crate) const MOCKED: &str = "__verdict_built_ins__";
+
+/// That package, for these built-ins and their numbers of arguments.
+pub(crate) fn mocked<'a>(built_ins: impl Iterator<Item = (&'a str, u8)>) -> String {
+    let functions: Vec<String> = built_ins.map(|(name, arity)| names::wrapper(name, arity)).collect();
+    format!("package {MOCKED}\n{}\n", functions.join("\n"))
+}
 
 /// Where in a module something stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +71,13 @@ pub(crate) struct World<'a> {
     pub(crate) built_in: &'a dyn Fn(&str) -> Option<u8>,
     /// The names that the module's package defines, in any file.
     pub(crate) defined: &'a dyn Fn(&str) -> bool,
+    /// The names below a path of `data` that may have a rule or a value at those names below them; `None` where that can't
+    /// be told, or there are no rules below the path.
+    pub(crate) children: &'a dyn Fn(&[String], &[String]) -> Option<Vec<String>>,
+    /// The text of default definitions that the module gets.
+    pub(crate) defaults: &'a str,
+    /// Whether a built-in is called by a function in [`MOCKED`].
+    pub(crate) mocked: &'a dyn Fn(&str) -> bool,
     /// Whether a whole name, `data.a.f`, is a function's.
     pub(crate) function: &'a dyn Fn(&str) -> bool,
     /// JSON of `rego.metadata.chain()` (`true`) or `rego.metadata.rule()` where it is asked.
@@ -89,10 +110,14 @@ pub(crate) fn lower(text: &str, module: &Module, world: &World<'_>) -> Lowered {
 fn lower_part(text: &str, module: &Module, world: &World<'_>, keywords: &[String]) -> Edited {
     let mut lowering = Lowering::new(text, world, names::imports(module));
     lowering.package = module.package.path.iter().map(|name| name.text.clone()).collect();
+    lowering.import_paths = names::import_paths(module);
     lowering.keywords = keywords.to_vec();
     lowering.comments = module.comments.iter().map(|comment| comment.span).collect();
     lowering.module(module);
     let mut edits = lowering.edits;
+    if keywords.is_empty() && !world.defaults.is_empty() {
+        edits.push(Edit::insert(u32::try_from(text.len()).unwrap_or(u32::MAX), format!("\n{}\n", world.defaults)));
+    }
     if !lowering.wrappers.is_empty() {
         let functions: Vec<String> =
             lowering.wrappers.iter().map(|(name, arity)| names::wrapper(name, *arity)).collect();
@@ -114,6 +139,8 @@ struct Lowering<'a> {
     world: &'a World<'a>,
     /// Name to what it imports, as text.
     imports: HashMap<String, String>,
+    /// Name to the path below `data` that it imports.
+    import_paths: HashMap<String, Vec<String>>,
     /// The module's package.
     package: Vec<String>,
     /// What the names of the rules that are lowered begin with; their package is named by it, too.
@@ -142,6 +169,7 @@ impl<'a> Lowering<'a> {
             text,
             world,
             imports,
+            import_paths: HashMap::new(),
             package: Vec::new(),
             keywords: Vec::new(),
             scopes: Vec::new(),

@@ -51,13 +51,13 @@ impl<'a> Lowering<'a> {
     /// `some x` after other conditions goes to the front: regorus takes it for a second definition when it comes by again.
     fn declare_first(&mut self, body: &'a Body) -> bool {
         let late = body.expressions.iter().skip_while(|expression| matches!(expression.kind, ExprKind::Some(_)));
-        let late: Vec<&str> = late
+        let late: Vec<String> = late
             .filter_map(|expression| match &expression.kind {
                 ExprKind::Some(names) => Some(names),
                 _ => None,
             })
             .flatten()
-            .map(|name| name.text.as_str())
+            .map(|name| self.other_name(&name.text).unwrap_or_else(|| name.text.clone()))
             .collect();
         if let (false, Some(first)) = (late.is_empty(), body.expressions.first()) {
             self.insert(first.span.start, format!("some {}; ", late.join(", ")));
@@ -69,13 +69,14 @@ impl<'a> Lowering<'a> {
         let withs: Vec<String> = expression.with.iter().map(|with| self.with(with)).collect();
         let with = withs.concat();
         match &expression.kind {
-            ExprKind::Some(_) => {}
+            ExprKind::Some(names) => names.iter().for_each(|name| self.local(&name.text, name.span)),
             ExprKind::SomeIn { key, value, collection } => {
                 key.iter().for_each(|key| self.term(key));
                 self.term(value);
                 self.collection(collection);
             }
             ExprKind::Every { key, value, domain, body } => {
+                key.iter().chain([value]).for_each(|name| self.local(&name.text, name.span));
                 self.term(domain);
                 let names = key.iter().chain([value]).map(|name| name.text.as_str()).collect();
                 self.scopes.push(names);
@@ -150,7 +151,7 @@ impl<'a> Lowering<'a> {
 
     fn target(&mut self, target: &'a super::Ref) {
         // regorus takes whole references only.
-        if !self.whole(target) {
+        if !self.mocked(target) && !self.whole(target) {
             self.reference(target);
         }
     }

@@ -40,8 +40,12 @@ impl<'a> Lowering<'a> {
     /// A side of `==`: a reference is asked in its place, but not what is in its brackets.
     fn side(&mut self, term: &'a Term, with: &str) {
         match &term.kind {
-            TermKind::Ref(reference) if matches!(reference.head.kind, TermKind::Var(_)) => {
-                self.term(&reference.head);
+            TermKind::Ref(reference) if !self.is_dynamic(reference) => {
+                match reference.head.kind {
+                    TermKind::Var(_) => self.term(&reference.head),
+                    // Of a call, the call is asked before, but not what is taken of its value.
+                    _ => self.hoist(&reference.head, with),
+                }
                 for part in &reference.parts {
                     if let RefPartKind::Bracket(index) = &part.kind {
                         self.hoist(index, with);

@@ -11,7 +11,7 @@ const KEYWORDS: [&str; 16] = [
 ];
 
 /// Whether a rule can have that name.
-pub(super) fn is_plain(name: &str) -> bool {
+pub(crate) fn is_plain(name: &str) -> bool {
     is_identifier(name) && !KEYWORDS.contains(&name)
 }
 
@@ -57,7 +57,7 @@ pub(super) fn keywords(rule: &Rule) -> Vec<String> {
 }
 
 /// The name of a part that is a constant.
-pub(super) fn constant(part: &RefPartKind) -> Option<&str> {
+pub(crate) fn constant(part: &RefPartKind) -> Option<&str> {
     match part {
         RefPartKind::Dot(name) => Some(name),
         RefPartKind::Bracket(Term { kind: TermKind::String { value, .. }, .. }) => Some(value),
@@ -72,6 +72,17 @@ pub(super) fn imports(module: &Module) -> HashMap<String, String> {
         .iter()
         .filter(|import| import.path.first().is_some_and(|root| root.text == "data" || root.text == "input"));
     imports.filter_map(|import| Some((import.name()?.to_owned(), path(&import.path)))).collect()
+}
+
+/// The path below `data` of each import that has one.
+pub(super) fn import_paths(module: &Module) -> HashMap<String, Vec<String>> {
+    let below = module.imports.iter().filter(|import| import.path.first().is_some_and(|root| root.text == "data"));
+    below
+        .filter_map(|import| {
+            let path = import.path.iter().skip(1).map(|name| name.text.clone()).collect();
+            Some((import.name()?.to_owned(), path))
+        })
+        .collect()
 }
 
 /// The name of a function or a built-in, `a.b.c`, where a reference has no other parts.

@@ -1,7 +1,7 @@
 //! Modules and rules.
 
 use super::{
-    super::ast::{Body, Else, Module, RefPartKind, Rule, Span, Term},
+    super::ast::{Body, Else, Module, RefPartKind, Rule, Span, Term, TermKind},
     Lowering, Place, names,
 };
 
@@ -62,13 +62,21 @@ impl<'a> Lowering<'a> {
             let name = names::constant(&part.kind).unwrap_or_default();
             self.replace(Span { start: head.reference.span.start, end: part.span.end }, name);
         }
+        // The cases of a table are listed by the keys of its head (`policy/testing`): those stay there.
+        let is_test = matches!(&head.reference.head.kind, TermKind::Var(name) if name.starts_with("test_"));
         for part in head.reference.parts.get(named..).unwrap_or_default() {
-            if let RefPartKind::Bracket(index) = &part.kind {
-                self.head_term(rule, index);
+            match &part.kind {
+                RefPartKind::Bracket(index) if is_test => self.term(index),
+                RefPartKind::Bracket(index) => self.head_term(rule, index),
+                RefPartKind::Dot(_) => {}
             }
         }
         head.arguments.iter().flatten().for_each(|argument| self.term(argument));
         head.key.iter().chain(&head.value).for_each(|term| self.head_term(rule, term));
+        // A function that is all head is true; regorus wants that written.
+        if head.arguments.is_some() && head.value.is_none() && rule.body.is_none() {
+            self.insert(head.span.end, " := true");
+        }
     }
 
     /// What a head asks goes to the end of the body: where it is undefined, that solution has no value, but others may.

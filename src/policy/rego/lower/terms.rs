@@ -2,7 +2,7 @@
 
 use super::{
     super::ast::{Body, Operator, Ref, RefPart, RefPartKind, Span, TemplatePart, Term, TermKind},
-    Lowering, MEMBER_WITH_KEY, OWN, TEMPLATE, WALK, names,
+    Lowering, MEMBER_WITH_KEY, MOCKED, OWN, TEMPLATE, WALK, names,
 };
 
 impl<'a> Lowering<'a> {
@@ -79,7 +79,7 @@ impl<'a> Lowering<'a> {
 
     fn name(&mut self, name: &str, at: Span) {
         if self.is_local(name) {
-            return;
+            return self.local(name, at);
         }
         if let Some(target) = self.imports.get(name) {
             let target = target.clone();
@@ -90,7 +90,22 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// regorus refuses a variable with the name of a rule.
+    pub(super) fn local(&mut self, name: &str, at: Span) {
+        if let Some(other) = self.other_name(name) {
+            self.replace(at, other);
+        }
+    }
+
+    /// Another name for a variable that has the name of a rule.
+    pub(super) fn other_name(&self, name: &str) -> Option<String> {
+        (self.world.defined)(name).then(|| format!("__verdict_local_{name}"))
+    }
+
     pub(super) fn reference(&mut self, reference: &'a Ref) {
+        if self.dynamic(reference) {
+            return;
+        }
         self.term(&reference.head);
         self.parts(&reference.parts);
     }
@@ -151,11 +166,25 @@ impl<'a> Lowering<'a> {
 
     /// What is called: a function of this package by its whole name, as a `with` knows it.
     pub(super) fn called(&mut self, function: &'a Ref) {
+        if self.mocked(function) {
+            return;
+        }
         let is_function = names::dotted(function)
             .is_some_and(|name| (self.world.function)(&format!("data.{}.{name}", self.package.join("."))));
         if !is_function || !self.whole(function) {
             self.reference(function);
         }
+    }
+
+    /// Lowers a built-in that a `with` somewhere replaces, and that regorus does not know, to the function that calls it.
+    pub(super) fn mocked(&mut self, function: &Ref) -> bool {
+        let Some(name) = names::dotted(function).filter(|name| (self.world.mocked)(name)) else { return false };
+        let first = name.split('.').next().unwrap_or_default();
+        if self.is_local(first) || self.imports.contains_key(first) || (self.world.defined)(first) {
+            return false;
+        }
+        self.replace(function.span, format!("data.{MOCKED}.{}", names::wrapper_name(&name)));
+        true
     }
 
     /// Lowers a reference to a rule of this package by its whole name; `false` for any other, and then nothing is done.

@@ -11,6 +11,9 @@ fn lowered(text: &str) -> String {
     let world = World {
         built_in: &arity,
         defined: &|name| name == "own",
+        children: &|path, rest| (path == ["pol"] && rest == ["v"]).then(|| vec!["a".to_owned(), "if".to_owned()]),
+        defaults: "",
+        mocked: &|name| name == "io.jwt.decode",
         function: &|name| name == "data.p.f",
         metadata: &|rule, chain| (!chain).then(|| format!("{{\"rule\": {}}}", rule.rule)),
     };
@@ -49,7 +52,15 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
     let text = "package a\nas.x contains y if { if.q == own.z + y }\nr if { as.x == 1 }";
     let module = parser::parse(text, true).unwrap();
     let defined = |name: &str| ["own", "as", "if", "r"].contains(&name);
-    let world = World { built_in: &|_| None, defined: &defined, function: &|_| false, metadata: &|_, _| None };
+    let world = World {
+        built_in: &|_| None,
+        defined: &defined,
+        children: &|_, _| None,
+        defaults: "",
+        mocked: &|_| false,
+        function: &|_| false,
+        metadata: &|_, _| None,
+    };
     let Lowered { module, keyword_packages } = lower(text, &module, &world);
     assert_eq!(module.text, "package a\n\nr if { data.a.as.x == 1 }");
     let [(keywords, part)] = keyword_packages.as_slice() else { panic!("{keyword_packages:?}") };
@@ -177,4 +188,38 @@ fn what_a_head_asks_is_asked_at_the_end_of_the_body() {
 fn late_declarations_go_to_the_front() {
     assert_eq!(body("input.o[_]; some i; x := input.xs[i]"), "some i; input.o[_]; true; x := input.xs[i]");
     assert_eq!(body("some i; input.o[i]"), "some i; input.o[i]");
+}
+
+#[test]
+fn variables_with_the_names_of_rules_get_others() {
+    for (text, expected) in [
+        ("some own in [1]; own.x == 1", "some __verdict_local_own in [1]; __verdict_local_own.x == 1"),
+        ("own := 1; own == 1", "__verdict_local_own := 1; __verdict_local_own == 1"),
+        ("some own; own = 1", "some __verdict_local_own; __verdict_local_own = 1"),
+        ("every own in [1] { own > 0 }", "every __verdict_local_own in [1] { __verdict_local_own > 0 }"),
+        ("x := [own | own := 1]; own == x", "x := [__verdict_local_own | __verdict_local_own := 1]; own == x"),
+    ] {
+        assert_eq!(body(text), expected);
+    }
+}
+
+#[test]
+fn a_function_that_is_all_head_is_true() {
+    assert_eq!(lowered("package p\nf(_, 1)"), "package p\nf(_, 1) := true");
+}
+
+#[test]
+fn built_ins_that_are_replaced_are_called_by_functions() {
+    let function = format!("data.{MOCKED}.__verdict_with_io__jwt__decode");
+    assert_eq!(body("io.jwt.decode(1) with io.jwt.decode as 2"), format!("{function}(1) with {function} as 2"));
+}
+
+#[test]
+fn dynamic_references_read_only_what_they_mean() {
+    let all = "__verdict__.merged([{\"a\": __verdict_1 | __verdict_1 := data.pol.a.v}, \
+               {\"if\": __verdict_2 | __verdict_2 := data.pol.if.v}])";
+    assert_eq!(body("data.pol[x].v[_].w == 1"), format!("{all}[x][_].w == 1"));
+    assert_eq!(body("data.pol[x].w == 1"), "data.pol[x].w == 1");
+    assert_eq!(body("data.pol[1].v == 1"), "data.pol[1].v == 1");
+    assert_eq!(body("not f(x).root"), "__verdict_1 := f(x); not __verdict_1.root");
 }

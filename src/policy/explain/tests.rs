@@ -1,0 +1,254 @@
+//! What is told of an answer.
+
+use std::time::Duration;
+
+use crate::{
+    bundle::Bundle,
+    decision::{EntryPoint, Evaluator as _, Explanation, Query, Time},
+    policy::{Options, Snapshot},
+};
+
+/// The explanation of the answer that `package p` gives to that question.
+fn explain(rego: &str, properties: &str) -> Explanation {
+    let bundle = Bundle::from_files([("p.rego".to_owned(), format!("package p\n{rego}").into_bytes())]).unwrap();
+    let snapshot = Snapshot::compile(&bundle, 1, Options::default()).unwrap();
+    let question = format!(
+        r#"{{"subject": {{"type": "user", "id": "bob"}}, "action": {{"name": "read"}},
+            "resource": {{"type": "doc", "id": "1"}}, "context": {properties}}}"#
+    );
+    let query = crate::api::json::query(question.as_bytes()).unwrap();
+    let entry: EntryPoint = "data.p".parse().unwrap();
+    let time = Time { budget: Duration::from_secs(5), patience: Duration::from_secs(5) };
+    let verdict = snapshot.evaluate(&Query { explain: true, ..query }, &entry, time);
+    *verdict.explanation.unwrap()
+}
+
+/// `line: message` of each miss.
+fn missed(rego: &str, context: &str) -> Vec<String> {
+    let explanation = explain(rego, context);
+    if !explanation.note.is_empty() {
+        return vec![explanation.note];
+    }
+    let line = |trace: &crate::decision::RuleTrace| {
+        let condition = trace.conditions.last().unwrap();
+        format!("{}: {}", condition.position.as_ref().unwrap().line, condition.message)
+    };
+    explanation.missed.iter().map(line).collect()
+}
+
+#[test]
+fn names_the_first_condition_that_did_not_hold() {
+    let mut wrong = Vec::new();
+    for (body, context, expected) in [
+        ("input.context.n == 3", r#"{"n": 4}"#, "2: `4` is not `3`"),
+        ("3 == input.context.n", r#"{"n": 4}"#, "2: `3` is not `4`"),
+        ("input.context.n == \"3\"", r#"{"n": 3}"#, "2: `3` is not `\"3\"`"),
+        ("input.context.n != 4", r#"{"n": 4}"#, "2: both are `4`"),
+        ("input.context.n < 4", r#"{"n": 4}"#, "2: `4` is not less than `4`"),
+        ("input.context.n", "{}", "2: `input.context.n` is undefined"),
+        ("input.context.n", r#"{"n": false}"#, "2: `input.context.n` is `false`"),
+        ("not input.context.n", r#"{"n": true}"#, "2: `not input.context.n` holds, so `not` does not"),
+        ("not input.context.n == 3", r#"{"n": 3}"#, "2: `not input.context.n == 3` holds, so `not` does not"),
+        ("x := input.context.n", "{}", "2: `input.context.n` is undefined"),
+        ("x = input.context.n\nx > 3", r#"{"n": 2}"#, "3: `2` is not more than `3`"),
+        ("[x, 3] = input.context.n", r#"{"n": [1, 2]}"#, "2: `[1,2]` does not fit the pattern"),
+        ("count(input.context.n) > 1", r#"{"n": [1]}"#, "2: `1` is not more than `1`"),
+        ("count(input.context.n) > 1", "{}", "2: `input.context.n` is undefined"),
+        ("count(input.context.n) > 1", r#"{"n": 1}"#, "2: `count(input.context.n)` is undefined"),
+        ("startswith(input.context.a, \"b\")", r#"{"a": "ab"}"#, "2: `startswith(input.context.a, \"b\")` is false"),
+        ("input.action.name in input.context.n", r#"{"n": ["a"]}"#, "2: `read` is not in `[\"a\"]`"),
+        ("input.context.n[_] == 3", r#"{"n": [1, 2]}"#, "2: `1` is not `3`"),
+        ("input.context.n[_] == 3", r#"{"n": []}"#, "2: `input.context.n[_]` is undefined"),
+        ("input.context.n[_] == 3", "{}", "2: `input.context.n[_]` is undefined"),
+        ("true\ninput.context.n[_] == 3", "{}", "3: `input.context.n[_]` is undefined"),
+        ("some x in input.context.n\nx == 3", "{}", "2: `input.context.n` is undefined"),
+        ("some x in input.context.n\nx == 3", r#"{"n": []}"#, "2: `input.context.n` is empty"),
+        ("some x in input.context.n\nx > 1\nx == 3", r#"{"n": [1, 2]}"#, "4: `2` is not `3`"),
+        ("some i\ninput.context.n[i] > 1\ni == 0", r#"{"n": [1, 2]}"#, "4: `1` is not `0`"),
+        ("every x in input.context.n {\nx > 1\nx < 9\n}", r#"{"n": [2, 3, 9]}"#, "4: `9` is not less than `9`"),
+        ("every x in input.context.n { x > 1 }", "{}", "2: `input.context.n` is undefined"),
+        ("every x in input.context.n {\nsome y in x\ny > 1\n}", r#"{"n": [[2], [1]]}"#, "4: `1` is not more than `1`"),
+        ("input.context.n == 3 with input.context.n as 4", "{}", "2: `4` is not `3`"),
+        ("x := input.context.a\ny := input.context.b\nx == 1\ny == 2", r#"{"a": 1, "b": 3}"#, "5: `3` is not `2`"),
+        ("x := input.context.a\ny := input.context.b\nx == 1\ny == 2", r#"{"a": 2, "b": 2}"#, "4: `2` is not `1`"),
+        ("{x | some x in input.context.n; x > 1} == {5}", r#"{"n": [3]}"#, "2: `[3]` is not `[5]`"),
+        ("walk(input.context.n, [path, value])\nvalue == 3", r#"{"n": 4}"#, "3: `4` is not `3`"),
+        ("split(input.context.n, \",\", parts)\nparts[1] == \"x\"", r#"{"n": "a,b"}"#, "3: `b` is not `x`"),
+        ("input.context.a - input.context.b > 1", r#"{"a": 2, "b": 2}"#, "2: `0` is not more than `1`"),
+    ] {
+        let found = missed(
+            &format!(
+                "allow if {{
+{body}
+}}"
+            ),
+            context,
+        );
+        if found != [shifted(expected)] {
+            wrong.push(format!("{body} on {context}: {found:?}, not {}", shifted(expected)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Tells of a body's second line as the file's third.
+fn shifted(expected: &str) -> String {
+    let (line, rest) = expected.split_once(':').unwrap();
+    format!("{}:{rest}", line.parse::<u32>().unwrap() + 1)
+}
+
+#[test]
+fn goes_to_the_rule_that_was_asked_for_and_failed() {
+    for (rego, context, expected) in [
+        ("allow if owner\nowner if {\ninput.context.n == 3\n}", r#"{"n": 4}"#, vec!["4: `4` is not `3`"]),
+        (
+            "allow if f(input.context.n)\nf(x) if x == 3\nf(x) if {\nx == 5\n}",
+            r#"{"n": 4}"#,
+            vec!["3: `4` is not `3`", "5: `4` is not `5`"],
+        ),
+        (
+            "allow if count(roles) > 0\nroles contains r if {\nsome r in input.context.n\nr == \"a\"\n}",
+            r#"{"n": ["b"]}"#,
+            vec!["5: `b` is not `a`"],
+        ),
+        (
+            "allow if who == \"x\"\ndefault who := \"\"\nwho := input.context.n if is_string(input.context.n)",
+            r#"{"n": 1}"#,
+            vec!["4: `is_string(input.context.n)` is false"],
+        ),
+        (
+            "allow if level > 1\nlevel := data.levels[input.context.n]",
+            r#"{"n": "x"}"#,
+            vec!["3: `data.levels[input.context.n]` is undefined"],
+        ),
+        ("allow := input.context.n == 3", r#"{"n": 4}"#, vec!["2: `input.context.n == 3` is `false`"]),
+        (
+            "allow if input.context.n == 3 else := false if {\ninput.context.n == 5\n} else if {\ninput.context.n == 6\n}",
+            r#"{"n": 4}"#,
+            vec!["2: `4` is not `3`", "3: `4` is not `5`", "5: `4` is not `6`"],
+        ),
+        (
+            "decision := {\"allow\": ok}\ndefault ok := false\nok if {\ninput.context.n == 3\n}",
+            r#"{"n": 4}"#,
+            vec!["5: `4` is not `3`"],
+        ),
+        (
+            "allow if {\ninput.context.n == 3\n}\nallow if {\ninput.action.name == \"read\"\ninput.context.n == 5\n}",
+            r#"{"n": 4}"#,
+            vec!["7: `4` is not `5`", "3: `4` is not `3`"],
+        ),
+    ] {
+        assert_eq!(missed(rego, context), expected, "{rego}");
+    }
+}
+
+#[test]
+fn tells_of_an_allow_which_rules_held_with_which_values() {
+    let rego = "allow if {\nsome r in roles\ngrants(r, input.action.name)\n}\nroles contains r if some r in input.context.n\n\
+                grants(role, action) if {\nrole == \"b\"\naction == \"read\"\n}\ngrants(role, _) if role == \"never\"";
+    let explanation = explain(rego, r#"{"n": ["a", "b"]}"#);
+    assert!(explanation.missed.is_empty());
+    let rules: Vec<String> = explanation
+        .fired
+        .iter()
+        .map(|trace| format!("{} {}", trace.rule, trace.position.as_ref().unwrap().line))
+        .collect();
+    assert_eq!(rules, ["data.p.allow 2", "data.p.roles 6", "data.p.grants 7"]);
+    let grants = &explanation.fired[2];
+    let arguments: Vec<_> = grants.arguments.iter().map(|seen| seen.value.as_deref().unwrap()).collect();
+    assert_eq!(arguments, ["\"b\"", "\"read\""]);
+    let values = &explanation.fired[0].conditions[1].values;
+    assert!(values.iter().any(|seen| seen.expression == "r" && seen.value.as_deref() == Some("\"b\"")), "{values:?}");
+}
+
+#[test]
+fn names_a_deny_that_fired_with_its_values() {
+    let rego = "default allow := true\ndeny contains {\"code\": \"late\"} if {\ninput.context.hour > 18\n}";
+    let explanation = explain(rego, r#"{"hour": 20}"#);
+    let deny = explanation.fired.iter().find(|trace| &*trace.rule == "data.p.deny").unwrap();
+    assert_eq!(deny.position.as_ref().unwrap().line, 3);
+    let seen = &deny.conditions[0].values[0];
+    assert_eq!((seen.expression.as_str(), seen.value.as_deref()), ("input.context.hour", Some("20")));
+    assert!(explanation.missed.is_empty(), "{:?}", explanation.missed);
+}
+
+/// All that an explanation says.
+fn said(rego: &str, context: &str) -> String {
+    format!("{:?}", explain(rego, context))
+}
+
+#[test]
+fn hides_secrets_wherever_they_turn_up() {
+    let context = r#"{"password": "hunter22", "api": {"client_secret": "s3cr3t-value"}, "n": "x hunter22 y",
+                      "keys": ["hunter22"], "accessToken": "abcdefghijklmnop", "part": "cdefghijkl", "user": "bob"}"#;
+    for body in [
+        "input.context.password == \"x\"",
+        "x := input.context.password\nx == \"x\"",
+        "input.context.n == \"x\"",
+        "upper(input.context.password) == \"x\"",
+        "some x in input.context.keys\nx == \"y\"",
+        "input.context == 1",
+        "input.context.api == 1",
+        "sprintf(\"%s!\", [input.context.password]) == \"x\"",
+        "x := split(input.context.password, \"t\")\nx == 1",
+        "secret_of(input.context.password) == 1",
+        "first_of(input.context.password) == 1",
+        "through(input.context.password) == 1",
+        "held == 1",
+        "input.context.part == 1",
+        "count(input.context.password) == 99",
+    ] {
+        let rego = format!(
+            "allow if {{\n{body}\n}}\nsecret_of(s) := t if {{\nt := concat(\"-\", [s, s])\n}}\n\
+             first_of(s) := t if {{\nt := substring(s, 0, 4)\ncount(t) != 4\n}}\nthrough(s) := first_of(s)\n\
+             held := x if {{\nx := lower(input.context.password)\n}}"
+        );
+        let said = said(&rego, context);
+        for secret in ["hunt", "HUNTER22", "s3cr3t", "cdefghijkl", "\"hun"] {
+            assert!(!said.contains(secret), "{secret} of {body}: {said}");
+        }
+        assert!(said.contains("[redacted]"), "{body}: {said}");
+    }
+    assert!(said("allow if input.context.user == \"x\"", context).contains("bob"));
+}
+
+#[test]
+fn what_is_hidden_is_configured() {
+    let list: crate::policy::Redaction = "input.context.ssn, data.keys,pin".parse().unwrap();
+    assert_eq!(list.to_string(), "input.context.ssn,data.keys,pin");
+    for wrong in ["input", "data", "a b", "input..x", "subject.x", "input.x[0]"] {
+        assert!(wrong.parse::<crate::policy::Redaction>().is_err(), "{wrong}");
+    }
+    assert_eq!("".parse::<crate::policy::Redaction>().unwrap().to_string(), "");
+    assert_eq!(crate::policy::Redaction::default().to_string(), "input.token,password,secret,token,authorization");
+}
+
+#[test]
+fn an_explanation_that_fails_leaves_the_verdict() {
+    // The name is taken, so that nothing is instrumented.
+    let explanation = explain("verdict__seen := 1\nallow if input.context.n == verdict__seen", r#"{"n": 1}"#);
+    assert!(explanation.fired.is_empty() && explanation.missed.is_empty());
+    assert_eq!(explanation.rules.len(), 2);
+    assert_eq!(explanation.note, "not told of are the rules of p.rego");
+}
+
+#[test]
+fn collections_of_many_elements_are_told_of_in_bounds() {
+    let numbers: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+    let context = format!("{{\"n\": [{}]}}", numbers.join(","));
+    let rego =
+        "allow if {\nsome x in input.context.n\nsome y in input.context.n\nf(x, y)\n}\nf(x, y) if {\nx + y == -1\n}";
+    let explanation = explain(rego, &context);
+    assert!(explanation.missed.len() <= 64 && !explanation.missed.is_empty());
+    assert_eq!(explanation.note, "the evaluation was too long to be followed whole");
+    assert!(format!("{explanation:?}").len() < 1 << 20);
+}
+
+#[test]
+fn gives_the_title_of_a_rules_metadata() {
+    let rego = "# METADATA\n# title: Readers read\nallow if input.action.name == \"read\"\n\
+                # METADATA\n# title: All of it\n# scope: document\nx := 1";
+    assert_eq!(explain(rego, "{}").fired[0].title, "Readers read");
+    let missed = explain(&rego.replace("\"read\"", "\"write\""), "{}").missed;
+    assert_eq!(missed[0].title, "Readers read");
+}

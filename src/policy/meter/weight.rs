@@ -1,0 +1,187 @@
+//! How much a value is, without looking at all of it.
+
+use regorus::Value as Rego;
+
+use crate::{
+    decision::{Object, Value},
+    policy::{budget::Spent, rego::lower::COLLECTION},
+};
+
+/// How much may be looked at.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::policy) struct Limit {
+    /// Nodes, and each 64 bytes of text.
+    pub(in crate::policy) weight: usize,
+    /// Levels.
+    pub(in crate::policy) depth: usize,
+}
+
+/// Bytes of text that weigh as much as a node.
+const NODE: usize = 64;
+
+/// Built-ins whose time does not depend on how large their arguments are.
+const CONSTANT: [&str; 18] = [
+    COLLECTION,
+    "count",
+    "is_array",
+    "is_boolean",
+    "is_null",
+    "is_number",
+    "is_object",
+    "is_set",
+    "is_string",
+    "type_name",
+    "object.get",
+    "time.now_ns",
+    "time.clock",
+    "time.date",
+    "time.weekday",
+    "time.add_date",
+    "time.diff",
+    "opa.runtime",
+];
+
+/// Built-ins that wait for something else than the processor.
+const WAITING: [&str; 3] = ["http.send", "net.lookup_ip_addr", "test.sleep"];
+
+pub(super) fn is_constant(name: &str) -> bool {
+    CONSTANT.contains(&name)
+}
+
+pub(super) fn waits(name: &str) -> bool {
+    WAITING.contains(&name)
+}
+
+/// Whether the arguments of a call are within `limit`, with what is known to be made of them.
+pub(super) fn of_call(name: &str, arguments: &[Rego], limit: Limit) -> Result<(), Spent> {
+    let mut left = limit.weight;
+    for argument in arguments {
+        take(argument, &mut left, limit.depth)?;
+    }
+    let number = |at: usize| arguments.get(at).and_then(|number| number.as_i128().ok());
+    let text = |at: usize| match arguments.get(at) {
+        Some(Rego::String(text)) => text.len(),
+        _ => 0,
+    };
+    if name == "json.patch" && copies(arguments).is_none_or(|made| made > 1 << 20) {
+        return Err(Spent::Work);
+    }
+    let more = match name {
+        "numbers.range" | "numbers.range_step" => {
+            let step = number(2).map_or(1, i128::unsigned_abs).max(1);
+            let length = number(0).zip(number(1)).map_or(u128::MAX, |(from, to)| from.abs_diff(to) / step);
+            usize::try_from(length).unwrap_or(usize::MAX)
+        }
+        "bits.lsh" => number(1).map_or(usize::MAX, |by| usize::try_from(by).unwrap_or(0) / NODE),
+        // Each character of the text may have to be tried at each place of the pattern.
+        "regex.match"
+        | "regex.split"
+        | "regex.find_n"
+        | "regex.find_all_string_submatch_n"
+        | "regex.template_match" => product(text(0), text(1)) / NODE,
+        "regex.is_valid" => text(0).saturating_mul(8) / NODE,
+        "regex.replace" => product(text(0), product(text(1), text(2).max(1))) / NODE,
+        "glob.match" => product(text(0), text(2)) / NODE,
+        "replace" => product(text(0), text(2)) / text(1).max(1) / NODE,
+        "sprintf" => width(arguments) / NODE,
+        "strings.any_prefix_match" | "strings.any_suffix_match" => product(count(arguments, 0), count(arguments, 1)),
+        "net.cidr_expand" | "graph.reachable_paths" => 8_192,
+        "product" | "json.patch" => count(arguments, 0).max(count(arguments, 1)).saturating_mul(64),
+        "concat" => product(text(0), count(arguments, 1)) / NODE,
+        _ => 0,
+    };
+    // The bounds of the built-ins say what is too much; this says only what is much.
+    if limit.weight < 1 << 16 && more > left { Err(Spent::Work) } else { Ok(()) }
+}
+
+/// Whether a value is within `limit`, or which budget it exceeds.
+pub(in crate::policy) fn weigh(value: &Rego, limit: Limit) -> Result<(), Spent> {
+    let mut left = limit.weight;
+    take(value, &mut left, limit.depth)
+}
+
+/// Whether the attributes of a question weigh more than what is left.
+pub(in crate::policy) fn weigh_object(object: &Object, left: &mut usize) -> bool {
+    object.iter().all(|(name, value)| spend(left, 1 + name.len() / NODE) && weigh_value(value, left))
+}
+
+/// The weight of a value without what is in it.
+pub(super) fn top(value: &Rego) -> usize {
+    match value {
+        Rego::String(text) => text.len() / NODE,
+        Rego::Array(items) => items.len(),
+        Rego::Set(items) => items.len(),
+        Rego::Object(members) => members.len(),
+        _ => 0,
+    }
+}
+
+fn weigh_value(value: &Value, left: &mut usize) -> bool {
+    match value {
+        Value::String(text) => spend(left, 1 + text.len() / NODE),
+        Value::Array(items) => spend(left, 1) && items.iter().all(|item| weigh_value(item, left)),
+        Value::Object(members) => weigh_object(members, left),
+        Value::Null | Value::Bool(_) | Value::Number(_) => spend(left, 1),
+    }
+}
+
+fn spend(left: &mut usize, weight: usize) -> bool {
+    let rest = left.checked_sub(weight);
+    *left = rest.unwrap_or(0);
+    rest.is_some()
+}
+
+fn take(value: &Rego, left: &mut usize, depth: usize) -> Result<(), Spent> {
+    let Some(below) = depth.checked_sub(1) else { return Err(Spent::Stack) };
+    let weight = match value {
+        Rego::String(text) => 1 + text.len() / NODE,
+        _ => 1,
+    };
+    if !spend(left, weight) {
+        return Err(Spent::Work);
+    }
+    match value {
+        Rego::Array(items) => items.iter().try_for_each(|item| take(item, left, below)),
+        Rego::Set(items) => items.iter().try_for_each(|item| take(item, left, below)),
+        Rego::Object(members) => members.iter().try_for_each(|(key, item)| {
+            take(key, left, below)?;
+            take(item, left, below)
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// How large a document can be after a patch: each copy can double it.
+fn copies(arguments: &[Rego]) -> Option<usize> {
+    let Some(Rego::Array(patches)) = arguments.get(1) else { return Some(0) };
+    let operation = Rego::from("op");
+    let doubles =
+        |patch: &&Rego| matches!(patch, Rego::Object(members) if members.get(&operation) == Some(&Rego::from("copy")));
+    let copies = u32::try_from(patches.iter().filter(doubles).count()).ok()?;
+    2_usize.checked_pow(copies)
+}
+
+fn product(one: usize, other: usize) -> usize {
+    one.saturating_mul(other)
+}
+
+fn count(arguments: &[Rego], at: usize) -> usize {
+    match arguments.get(at) {
+        Some(Rego::Array(items)) => items.len(),
+        Some(Rego::Set(items)) => items.len(),
+        _ => 1,
+    }
+}
+
+/// The digits of a format, as if they were one width.
+fn width(arguments: &[Rego]) -> usize {
+    let Some(Rego::String(format)) = arguments.first() else { return 0 };
+    let mut most = 0_usize;
+    let mut number = 0_usize;
+    for byte in format.bytes() {
+        number =
+            if byte.is_ascii_digit() { number.saturating_mul(10).saturating_add(usize::from(byte - b'0')) } else { 0 };
+        most = most.max(number);
+    }
+    most
+}

@@ -1,0 +1,79 @@
+//! References to rules by names that are known only when evaluated: `data.policies[name].violation`.
+
+use std::fmt::Write as _;
+
+use super::{
+    super::ast::{Ref, RefPartKind, Span, TermKind},
+    Lowering, MERGED, names,
+};
+
+/// Such a reference, taken apart.
+struct Dynamic {
+    /// The names before the part that is not known.
+    prefix: Vec<String>,
+    /// The number of that part.
+    at: usize,
+    /// The names after it.
+    rest: Vec<String>,
+    children: Vec<String>,
+}
+
+impl<'a> Lowering<'a> {
+    /// Whether [`Lowering::dynamic`] lowers it.
+    pub(super) fn is_dynamic(&self, reference: &Ref) -> bool {
+        self.taken_apart(reference).is_some()
+    }
+
+    /// Lowers such a reference; `false` for any other, and then nothing is done.
+    pub(super) fn dynamic(&mut self, reference: &'a Ref) -> bool {
+        let Some(Dynamic { prefix, at, rest, children }) = self.taken_apart(reference) else { return false };
+        let Some(unknown) = reference.parts.get(at) else { return false };
+        let mut all = format!("{MERGED}([");
+        for (number, child) in children.iter().enumerate() {
+            let variable = self.variable();
+            let path = names::data(prefix.iter().chain([child]).chain(&rest));
+            let comma = if number > 0 { ", " } else { "" };
+            // Writing to a string does not fail.
+            let _ = write!(all, "{comma}{{{}: {variable} | {variable} := {path}}}", names::quoted(child));
+        }
+        all.push_str("])");
+        self.replace(Span { start: reference.span.start, end: unknown.span.start }, all);
+        self.parts(reference.parts.get(at..=at).unwrap_or_default());
+        let after = at + 1 + rest.len();
+        let end = reference.parts.get(after - 1).map_or(unknown.span.end, |part| part.span.end);
+        self.replace(Span { start: unknown.span.end, end }, "");
+        self.parts(reference.parts.get(after..).unwrap_or_default());
+        true
+    }
+
+    fn taken_apart(&self, reference: &Ref) -> Option<Dynamic> {
+        let TermKind::Var(head) = &reference.head.kind else { return None };
+        if self.is_local(head) {
+            return None;
+        }
+        let mut prefix: Vec<String> = match self.import_paths.get(head.as_str()) {
+            Some(path) => path.clone(),
+            None if head == "data" => Vec::new(),
+            None => return None,
+        };
+        let is_known = |kind: &RefPartKind| names::constant(kind).is_some();
+        let at = reference.parts.iter().position(|part| !is_known(&part.kind))?;
+        let constants = |from: usize| {
+            let parts = reference.parts.get(from..).unwrap_or_default();
+            parts.iter().map_while(|part| names::constant(&part.kind)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        // A number is no name of a rule.
+        if let Some(RefPartKind::Bracket(index)) = reference.parts.get(at).map(|part| &part.kind)
+            && matches!(index.kind, TermKind::Number(_) | TermKind::Bool(_) | TermKind::Null)
+        {
+            return None;
+        }
+        prefix.extend(constants(0).into_iter().take(at));
+        let rest = constants(at + 1);
+        if rest.is_empty() {
+            return None;
+        }
+        let children = (self.world.children)(&prefix, &rest)?;
+        Some(Dynamic { prefix, at, rest, children })
+    }
+}

@@ -1,0 +1,118 @@
+//! Where the two differ.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use super::{
+    canonical::canonical,
+    oracle::{Opa, Said},
+    ours::Ours,
+};
+
+/// A kind of difference; a later one of a list is shrunk only into the same kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Class {
+    /// Ours has a value, or another value.
+    Value,
+    /// Ours is undefined, OPA is not.
+    Undefined,
+    /// Ours has a value where OPA has an error.
+    NoError,
+    /// Ours has an error where OPA has a value.
+    Error,
+    /// Ours is a panic.
+    Panic,
+}
+
+/// A difference.
+#[derive(Clone, Debug)]
+pub(crate) struct Difference {
+    pub(crate) class: Class,
+    pub(crate) rule: String,
+    pub(crate) opa: Said,
+    pub(crate) ours: Said,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "{:?} at data.g.{}", self.class, self.rule)?;
+        writeln!(out, "  opa:  {}", show(&self.opa))?;
+        write!(out, "  ours: {}", show(&self.ours))
+    }
+}
+
+fn show(said: &Said) -> String {
+    match said {
+        Said::Value(Some(value)) => value.to_string(),
+        Said::Value(None) => "undefined".to_owned(),
+        Said::Error(error) => format!("error: {error}"),
+    }
+}
+
+/// What an error of ours is about, without places and values; `None` if we have a value.
+pub(crate) fn kind(difference: &Difference) -> Option<String> {
+    let Said::Error(error) = &difference.ours else { return None };
+    let about = error.splitn(4, ':').last().unwrap_or(error);
+    let about = about.split_once("Got").map_or(about, |(about, _)| about);
+    Some(about.chars().filter(|letter| !letter.is_numeric()).take(60).collect())
+}
+
+/// The differences of a policy that both have loaded, about one input.
+pub(crate) fn differences(opa: &mut Opa, ours: &mut Ours, policy: &str, input: Option<&str>) -> Vec<Difference> {
+    if let (Said::Value(theirs), Said::Value(own)) = (opa.ask("g", input), ours.package(input)) {
+        let (theirs, own) = (members(theirs.as_ref()), members(own.as_ref()));
+        if theirs == own {
+            return Vec::new();
+        }
+        let names = theirs.keys().chain(own.keys().filter(|name| !theirs.contains_key(*name)));
+        let of = |all: &Map<String, Value>, name: &str| Said::Value(all.get(name).cloned());
+        return names.filter_map(|name| difference(name, of(&theirs, name), of(&own, name))).collect();
+    }
+    // An error takes the whole package along; each rule may still have a value.
+    let mut found = Vec::new();
+    for name in rules(policy) {
+        let one = difference(&name, opa.ask(&format!("g/{name}"), input), ours.rule(&name, input));
+        // OPA does not find an error in what its index or an early exit skips; we do, and deny.
+        found.extend(one.filter(|one| one.class != Class::Error || !opa.errs_in_full(policy, &name, input)));
+    }
+    found
+}
+
+/// The answers of OPA to each rule, or to the package if nothing errs.
+pub(crate) fn difference(name: &str, opa: Said, ours: Said) -> Option<Difference> {
+    let class = match (&opa, &ours) {
+        (_, Said::Error(error)) if error == "panic" => Class::Panic,
+        (Said::Error(_), Said::Error(_)) => return None,
+        (Said::Error(_), Said::Value(_)) => Class::NoError,
+        (Said::Value(_), Said::Error(_)) => Class::Error,
+        (Said::Value(one), Said::Value(other)) if one.as_ref().map(canonical) == other.as_ref().map(canonical) => {
+            return None;
+        }
+        (Said::Value(Some(_)), Said::Value(None)) => Class::Undefined,
+        (Said::Value(_), Said::Value(_)) => Class::Value,
+    };
+    Some(Difference { class, rule: name.to_owned(), opa, ours })
+}
+
+/// The names of the rules that are no functions.
+fn rules(policy: &str) -> Vec<String> {
+    let mut names: Vec<String> = policy
+        .lines()
+        .map(|line| line.strip_prefix("default ").unwrap_or(line))
+        .filter(|line| line.starts_with('r'))
+        .filter_map(|line| {
+            let end = line.find(|letter: char| !letter.is_alphanumeric())?;
+            (!line[end..].starts_with('(')).then(|| line[..end].to_owned())
+        })
+        .collect();
+    names.dedup();
+    names
+}
+
+fn members(package: Option<&Value>) -> Map<String, Value> {
+    match package.map(canonical) {
+        Some(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
+}
