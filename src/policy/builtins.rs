@@ -4,6 +4,7 @@
 //! fails is undefined, unless errors are strict; what must not be undefined (a spent bound: `not` of it would be true)
 //! halts the evaluation.
 
+mod aggregates;
 mod arrays;
 mod aws;
 mod bounds;
@@ -79,6 +80,7 @@ pub(super) struct Function {
 const FAMILIES: &[&[Function]] = &[
     #[cfg(test)]
     tests::ALL,
+    aggregates::ALL,
     arrays::ALL,
     aws::ALL,
     crypto::ALL,

@@ -69,7 +69,7 @@ fn once(name: &'static str, key: Rego, draw: impl FnOnce() -> Answer) -> Answer 
             return Ok(value.clone());
         }
         if drawn.len() >= MOST {
-            return Err(Failure::Halt(format!("more than {MOST} random values in one evaluation")));
+            return Err(Failure::Spent(format!("more than {MOST} random values in one evaluation")));
         }
         let value = draw()?;
         drawn.insert((name, key), value.clone());
@@ -162,6 +162,6 @@ mod tests {
     fn names_can_be_spent() {
         let _evaluation = Query::begin();
         let all = (0..=MOST).map(|name| uuid(&[Rego::from(name as u64)]));
-        assert!(matches!(all.last(), Some(Err(Failure::Halt(_)))));
+        assert!(matches!(all.last(), Some(Err(Failure::Spent(_)))));
     }
 }

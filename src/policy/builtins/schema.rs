@@ -37,10 +37,10 @@ fn read(value: &Rego) -> Result<Json, Failure> {
         _ => return failed("wrong type, expected string or object"),
     };
     if has_huge_exponent(&text, true) {
-        return Err(Failure::Halt("a number's exponent is too large".to_owned()));
+        return Err(Failure::Spent("a number's exponent is too large".to_owned()));
     }
     // It is JSON already: what fails is that it nests too deep.
-    serde_json::from_str(&text).map_err(|error| Failure::Halt(error.to_string()))
+    serde_json::from_str(&text).map_err(|error| Failure::Spent(error.to_string()))
 }
 
 fn match_schema(arguments: &[Rego]) -> Answer {

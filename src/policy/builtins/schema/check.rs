@@ -88,7 +88,7 @@ impl Checker<'_> {
                 self.left.set(left);
                 Ok(())
             }
-            None => Err(Failure::Halt("the schema takes too long to check".to_owned())),
+            None => Err(Failure::Spent("the schema takes too long to check".to_owned())),
         }
     }
 
@@ -123,7 +123,7 @@ impl Checker<'_> {
     fn check(&self, at: Id, part: Part<'_>, outcome: &mut Outcome) -> Checked {
         self.spend(1)?;
         if part.depth >= MAX_DEPTH {
-            return Err(Failure::Halt("schemas nest too deep".to_owned()));
+            return Err(Failure::Spent("schemas nest too deep".to_owned()));
         }
         let part = Part { depth: part.depth + 1, ..part };
         let Some(node) = self.schema.node(at) else { return Ok(()) };

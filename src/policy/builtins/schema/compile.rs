@@ -106,7 +106,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn schema(&mut self, value: &'a Json) -> Result<Id, Failure> {
         if self.depth >= MAX_DEPTH || self.nodes.len() >= MAX_NODES {
-            return Err(Failure::Halt("the schema is too deep or too large".to_owned()));
+            return Err(Failure::Spent("the schema is too deep or too large".to_owned()));
         }
         self.depth += 1;
         // The place is taken first, so that the schema can refer to itself.

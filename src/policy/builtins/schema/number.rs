@@ -43,7 +43,7 @@ fn write(value: &Json, text: &mut String) -> Result<(), Failure> {
     match value {
         Json::Number(number) => match number.to_string().parse::<f64>() {
             Ok(double) if double.is_finite() => text.push_str(&double_text(double)),
-            _ => return Err(Failure::Halt("a number is too large to be compared with a schema's".to_owned())),
+            _ => return Err(Failure::Spent("a number is too large to be compared with a schema's".to_owned())),
         },
         Json::Array(items) => {
             text.push('[');
