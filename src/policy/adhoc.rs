@@ -45,6 +45,7 @@ pub enum Input<'a> {
 }
 
 impl Input<'_> {
+    #[expect(clippy::result_large_err, reason = "it is made once a question")]
     fn value(self, budget: Duration) -> Result<Option<Rego>, Fault> {
         match self {
             Self::Undefined => Ok(None),

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use bigdecimal::{BigDecimal, RoundingMode, num_bigint::BigInt};
+use bigdecimal::{BigDecimal, RoundingMode, Zero as _, num_bigint::BigInt};
 use regorus::Value as Rego;
 
 use super::{Failure, Function};
@@ -87,7 +87,7 @@ fn arithmetic(operands: &[Rego], operator: &str) -> Result<Rego, Failure> {
         "+" => left + right,
         "-" => left - right,
         "*" => multiplied(&left, &right)?,
-        "/" | "%" if right == BigDecimal::from(0) => return Err(Failure::Operand("divide by zero".to_owned())),
+        "/" | "%" if right.is_zero() => return Err(Failure::Operand("divide by zero".to_owned())),
         "%" if !whole(&left) || !whole(&right) => {
             return Err(Failure::Operand("modulo on floating-point number".to_owned()));
         }
@@ -175,6 +175,7 @@ fn member_with_key(operands: &[Rego]) -> Result<Rego, Failure> {
 }
 
 /// What is no collection has no elements.
+#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
 fn collection(operands: &[Rego]) -> Result<Rego, Failure> {
     match operands {
         [one @ (Rego::Array(_) | Rego::Set(_) | Rego::Object(_))] => Ok(one.clone()),

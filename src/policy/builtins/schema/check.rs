@@ -135,7 +135,8 @@ impl Checker<'_> {
         }
         let given = type_of(part.value);
         let has = |name: &str| node.types.iter().any(|one| one == name);
-        if !node.types.is_empty() && !has(given) && !(given == "integer" && has("number")) {
+        let fits = node.types.is_empty() || has(given) || given == "integer" && has("number");
+        if !fits {
             let expected = match node.types.as_slice() {
                 [one] => one.clone(),
                 several => format!("[{}]", several.join(",")),

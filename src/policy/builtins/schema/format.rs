@@ -83,12 +83,11 @@ fn is_email(text: &str) -> bool {
 /// A display name: words, each an atom (of which dots may be a part) or quoted.
 fn is_name(mut name: &str) -> bool {
     while !name.is_empty() {
-        let rest = match name.strip_prefix('"') {
-            Some(quoted) => after_quoted(quoted),
-            None => {
-                let end = name.find(|character| !is_atom(character) && character != '.').unwrap_or(name.len());
-                if end == 0 { None } else { name.get(end..) }
-            }
+        let rest = if let Some(quoted) = name.strip_prefix('"') {
+            after_quoted(quoted)
+        } else {
+            let end = name.find(|character| !is_atom(character) && character != '.').unwrap_or(name.len());
+            if end == 0 { None } else { name.get(end..) }
         };
         let Some(rest) = rest else { return false };
         name = rest.trim_start_matches([' ', '\t']);

@@ -1,6 +1,6 @@
 //! The faults of a schema, in `gojsonschema`'s words, and the keywords that are a plain value.
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, Signed as _};
 use serde_json::{Map, Value as Json};
 
 use super::{
@@ -99,7 +99,7 @@ pub(super) fn limits(members: &Members, draft: Draft) -> Result<Limits, Failure>
     let mut limits = Limits::default();
     if let Some(value) = members.get("multipleOf") {
         let Some(number) = exact(value) else { return invalid_type("Number", "multipleOf") };
-        if number <= BigDecimal::from(0) {
+        if !number.is_positive() {
             return failed("multipleOf must be strictly greater than 0");
         }
         limits.multiple_of = Some(number);

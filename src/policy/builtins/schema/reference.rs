@@ -69,17 +69,16 @@ fn follow<'a, 'b>(mut part: &'a Json, names: impl Iterator<Item = &'b str>) -> R
 /// RFC 3986 §5.2. Below a schema without a name of its own, paths stay paths.
 fn resolved(base: &str, reference: &str) -> String {
     let own = Url::parse(reference).or_else(|_| Url::parse(base).and_then(|base| base.join(reference)));
-    let text = match own {
-        Ok(url) => url.to_string(),
-        Err(_) => {
-            let (document, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-            let document = match document {
-                "" => base.split('#').next().unwrap_or_default().to_owned(),
-                path if path.starts_with('/') => path.to_owned(),
-                path => format!("/{path}"),
-            };
-            format!("{document}#{fragment}")
-        }
+    let text = if let Ok(url) = own {
+        url.to_string()
+    } else {
+        let (document, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        let document = match document {
+            "" => base.split('#').next().unwrap_or_default().to_owned(),
+            path if path.starts_with('/') => path.to_owned(),
+            path => format!("/{path}"),
+        };
+        format!("{document}#{fragment}")
     };
     match text.strip_suffix('#') {
         Some(bare) => bare.to_owned(),
@@ -97,7 +96,7 @@ fn name(
     match part {
         Json::Array(items) => {
             for (number, item) in items.iter_mut().enumerate() {
-                within(number.to_string(), item, base, path, named)?;
+                within(&number.to_string(), item, base, path, named)?;
             }
             Ok(())
         }
@@ -125,25 +124,24 @@ fn members_named(
     }
     for (key, value) in members.iter_mut() {
         match (key.as_str(), value) {
-            // Taken literally.
-            ("const" | "enum", _) => {}
             // No schema itself, but its members are.
             ("properties" | "dependencies" | "patternProperties", Json::Object(schemas)) => {
                 path.push(key.clone());
                 for (key, schema) in schemas.iter_mut() {
-                    within(key.clone(), schema, base, path, named)?;
+                    within(key, schema, base, path, named)?;
                 }
                 path.pop();
             }
-            ("properties" | "dependencies" | "patternProperties", _) => {}
-            (_, value) => within(key.clone(), value, base, path, named)?,
+            // Taken literally, or no schemas at all.
+            ("const" | "enum" | "properties" | "dependencies" | "patternProperties", _) => {}
+            (_, value) => within(key, value, base, path, named)?,
         }
     }
     Ok(())
 }
 
 fn within(
-    key: String,
+    key: &str,
     part: &mut Json,
     base: &str,
     path: &mut Vec<String>,

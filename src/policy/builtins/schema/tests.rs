@@ -51,7 +51,9 @@ fn schemas_end() {
         })
         .collect();
     halts("1", &format!("{{\"$ref\": \"#/definitions/d0\", \"definitions\": {{{}, \"d40\": true}}}}", chain.join(",")));
-    let deep: String = (0..400).map(|n| format!("\"d{n}\": {{\"$ref\": \"#/definitions/d{}\"}},", n + 1)).collect();
+    let deep: Vec<String> =
+        (0..400).map(|n| format!("\"d{n}\": {{\"$ref\": \"#/definitions/d{}\"}},", n + 1)).collect();
+    let deep = deep.concat();
     halts("1", &format!("{{\"$ref\": \"#/definitions/d0\", \"definitions\": {{{deep} \"d400\": {{}}}}}}"));
     let long = "x".repeat(100_000);
     let items = vec!["1"; 10_000].join(",");
