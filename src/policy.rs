@@ -16,6 +16,7 @@ mod isolation;
 mod lint;
 mod lowering;
 mod meter;
+mod order;
 mod paths;
 mod pool;
 mod reasons;

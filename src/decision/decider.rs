@@ -130,7 +130,6 @@ impl Decider {
 }
 
 /// How far a question is.
-#[expect(clippy::large_enum_variant, reason = "it is made once a question, and a box would cost an allocation")]
 enum Step {
     Done(Verdict),
     Pending(Pending, Revision),

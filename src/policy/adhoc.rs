@@ -12,7 +12,7 @@ use super::{
     compile::{self, Options},
     engine::{Engine, Failure},
     fault::{Fault, Faults},
-    lowering,
+    lowering, order,
     rego::edit::Edited,
     rejection,
     text::{Text, Texts},
@@ -45,6 +45,7 @@ pub enum Input<'a> {
 }
 
 impl Input<'_> {
+    #[expect(clippy::result_large_err, reason = "it is made once a question")]
     fn value(self, budget: Duration) -> Result<Option<Rego>, Fault> {
         match self {
             Self::Undefined => Ok(None),
@@ -99,7 +100,7 @@ impl Prepared {
         let one = |fault| Faults(vec![fault]);
         let input = input.value(budget).map_err(one)?;
         self.engine.set_input(input.unwrap_or(Rego::Undefined));
-        let results = self.engine.query(&self.lowered.text, budget).map_err(|failure| {
+        let mut results = self.engine.query(&self.lowered.text, budget).map_err(|failure| {
             one(match failure {
                 Failure::Budget => Fault::new("budget_exceeded", format!("the query took longer than {budget:?}")),
                 Failure::Error(error) => {
@@ -111,6 +112,12 @@ impl Prepared {
             })
         })?;
         let defined = !results.result.is_empty();
+        for result in &mut results.result {
+            result.bindings = order::presented(&result.bindings).into_owned();
+            for expression in &mut result.expressions {
+                expression.value = order::presented(&expression.value).into_owned();
+            }
+        }
         let json = if defined { serde_json::to_string_pretty(&results) } else { Ok("{}".to_owned()) };
         let json = json.map_err(|error| one(Fault::new("rego_error", format!("the result has no JSON: {error}"))))?;
         Ok(Answer { json, defined, prints: self.engine.take_prints() })

@@ -4,12 +4,14 @@
 //! fails is undefined, unless errors are strict; what must not be undefined (a spent bound: `not` of it would be true)
 //! halts the evaluation.
 
+mod aggregates;
 mod arrays;
 mod aws;
 mod bounds;
 #[cfg(test)]
 mod corpus;
 mod crypto;
+mod evaluation;
 mod globs;
 mod graphql;
 mod identifiers;
@@ -35,7 +37,7 @@ mod uri;
 mod tests;
 
 pub(super) use bounds::has_huge_exponent;
-pub(super) use network::Query;
+pub(super) use evaluation::Query;
 pub use network::{Hosts, InvalidHost, Network, NetworkSettings};
 
 use std::sync::OnceLock;
@@ -78,9 +80,11 @@ pub(super) struct Function {
 const FAMILIES: &[&[Function]] = &[
     #[cfg(test)]
     tests::ALL,
+    aggregates::ALL,
     arrays::ALL,
     aws::ALL,
     crypto::ALL,
+    evaluation::ALL,
     globs::ALL,
     graphql::ALL,
     identifiers::ALL,
@@ -104,9 +108,6 @@ const FAMILIES: &[&[Function]] = &[
 /// Built-ins that regorus itself must call: it treats them by their names.
 const KEPT: [&str; 2] = ["walk", "trace"];
 
-/// The built-ins whose value is the same for one evaluation: regorus caches them by their names.
-const CACHED: [&str; 4] = ["opa.runtime", "rand.intn", "time.now_ns", "uuid.rfc4122"];
-
 /// What a built-in's own errors point at; nobody sees it, because those errors are undefined, as in OPA.
 struct Place {
     span: Span,
@@ -129,7 +130,7 @@ pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Netwo
     }
     for (name, (function, arity)) in BUILTINS.iter() {
         let (name, function, arity) = (*name, *function, *arity);
-        if KEPT.contains(&name) || CACHED.contains(&name) {
+        if KEPT.contains(&name) {
             continue;
         }
         let bound = bounds::of(name);
@@ -186,17 +187,6 @@ fn of_regorus(error: &Error) -> Failure {
     let text = error.to_string();
     let cause = text.lines().last().unwrap_or_default().trim().trim_start_matches("error:").trim().to_owned();
     if cause.contains("expects") || cause.contains("must be") { Failure::Type(cause) } else { Failure::Operand(cause) }
-}
-
-/// What regorus' own built-in of this name gives, for those that only dress its answer.
-fn regorus_own(name: &str, arguments: &[Rego]) -> Result<Rego, Failure> {
-    let (Some((function, _)), Some(place)) = (BUILTINS.get(name), place()) else {
-        return Err(Failure::Operand(format!("`{name}` can't be called")));
-    };
-    function(&place.span, &place.params, arguments, true).map_err(|error| match error.downcast_ref::<LimitError>() {
-        Some(limit) => Failure::Halt(limit.to_string()),
-        None => of_regorus(&error),
-    })
 }
 
 fn place() -> Option<&'static Place> {

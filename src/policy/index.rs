@@ -228,11 +228,6 @@ fn references(module: &Module, package: &[String]) -> BTreeSet<Vec<String>> {
     found
 }
 
-/// What a module imports from below `data`.
-pub(super) fn imports(module: &Module) -> impl Iterator<Item = Vec<String>> {
-    module.imports.iter().filter_map(import).map(|(_, path)| path)
-}
-
 /// An import's alias, and what it stands for below `data`.
 pub(super) fn import(import: &Import) -> Option<(String, Vec<String>)> {
     let path = syntax::path(&import.refr)?;

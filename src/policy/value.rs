@@ -7,6 +7,7 @@ use std::{
 
 use regorus::Value as Rego;
 
+use super::order;
 use crate::decision::{MAX_DEPTH, Number, Object, Query, Value};
 
 /// The names that every `input` has. An evaluator keeps its own, so that asking it makes none and shares none.
@@ -106,17 +107,13 @@ fn to_value_at(value: &Rego, depth: usize) -> Option<Value> {
         Rego::Array(items) => {
             Value::Array(items.iter().map(|item| to_value_at(item, depth + 1)).collect::<Option<_>>()?)
         }
-        Rego::Set(items) => {
-            Value::Array(items.iter_sorted().map(|item| to_value_at(item, depth + 1)).collect::<Option<_>>()?)
-        }
+        Rego::Set(items) => Value::Array(
+            order::sorted(items).into_iter().map(|item| to_value_at(item, depth + 1)).collect::<Option<_>>()?,
+        ),
         Rego::Object(members) => {
             let mut object = Object::new();
             for (key, item) in members.iter_sorted() {
-                let name = match key {
-                    Rego::String(name) => name.to_string(),
-                    other => other.to_json_str().ok()?,
-                };
-                object.insert(name, to_value_at(item, depth + 1)?);
+                object.insert(order::key(key)?, to_value_at(item, depth + 1)?);
             }
             Value::Object(object)
         }

@@ -4,6 +4,13 @@
 //! is in `unsupported.txt`, with its reason; the test fails when one of these passes, or another fails.
 //! `VERDICT_CONFORMANCE_ONLY=jwt,crypto` runs the topics that begin so, and shows what each failure had.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test without the harness, which says to clippy what a test is"
+)]
+
 mod case;
 mod report;
 

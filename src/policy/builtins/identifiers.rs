@@ -1,4 +1,4 @@
-//! `semver.*`, `uuid.parse`, and what a policy may know of the program that runs it.
+//! `semver.*` and `uuid.parse`.
 
 use std::cmp::Ordering;
 
@@ -17,7 +17,6 @@ pub(super) const ALL: &[Function] = &[
         call: |arguments| Ok(Rego::from(text(arguments, 0).is_ok_and(|text| Version::parse(text).is_some()))),
     },
     Function { name: "uuid.parse", arity: 1, call: parse },
-    Function { name: "opa.runtime", arity: 0, call: runtime },
 ];
 
 /// A version as OPA reads it: not as strictly as the standard (it takes a `v` and zeros before), but comparing as it.
@@ -139,11 +138,4 @@ fn parse(arguments: &[Rego]) -> Answer {
         told.push(("domain", string(domain)));
     }
     Ok(object_of(told.into_iter().map(|(name, value)| (string(name), value))))
-}
-
-/// Nothing of the machine: neither its environment nor the configuration.
-#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
-fn runtime(_: &[Rego]) -> Answer {
-    let nothing = || Rego::new_object();
-    Ok(object_of([(string("env"), nothing()), (string("config"), nothing()), (string("version"), string("1.20.2"))]))
 }

@@ -7,6 +7,7 @@ use serde::Serialize as _;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
 use super::{
+    super::order::{presented, sorted},
     Failure, Function,
     operand::{Answer, any, failed, lossy, object, string, text},
 };
@@ -28,13 +29,13 @@ fn is_valid(arguments: &[Rego]) -> Answer {
     Ok(Rego::from(text(arguments, 0).is_ok_and(valid)))
 }
 
-fn compact(value: &Rego) -> Result<String, Failure> {
-    let text = serde_json::to_string(value).map_err(|error| Failure::Operand(error.to_string()))?;
+pub(super) fn compact(value: &Rego) -> Result<String, Failure> {
+    let text = serde_json::to_string(&*presented(value)).map_err(|error| Failure::Operand(error.to_string()))?;
     Ok(safe_for_html(&text))
 }
 
 /// Go escapes what could end a script in a page.
-fn safe_for_html(json: &str) -> String {
+pub(super) fn safe_for_html(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for character in json.chars() {
         match character {
@@ -68,7 +69,7 @@ fn marshal_with_options(arguments: &[Rego]) -> Answer {
     }
     let mut bytes = Limited { bytes: Vec::new(), left: MAX_BYTES };
     let mut serializer = Serializer::with_formatter(&mut bytes, PrettyFormatter::with_indent(indent.as_bytes()));
-    if value.serialize(&mut serializer).is_err() {
+    if presented(value).serialize(&mut serializer).is_err() {
         return Err(Failure::Halt(format!("the result would have more than {MAX_BYTES} bytes")));
     }
     let json = safe_for_html(&lossy(&bytes.bytes));
@@ -126,7 +127,7 @@ fn yaml(value: &Rego) -> Result<yaml_serde::Value, Failure> {
             },
         },
         Rego::Array(items) => Yaml::Sequence(items.iter().map(yaml).collect::<Result<_, _>>()?),
-        Rego::Set(items) => Yaml::Sequence(items.iter_sorted().map(yaml).collect::<Result<_, _>>()?),
+        Rego::Set(items) => Yaml::Sequence(sorted(items).into_iter().map(yaml).collect::<Result<_, _>>()?),
         Rego::Object(members) => {
             let mut sorted = Vec::new();
             for (key, item) in members.iter_sorted() {

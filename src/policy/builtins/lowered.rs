@@ -3,11 +3,14 @@
 
 use std::fmt::Write as _;
 
-use bigdecimal::{BigDecimal, RoundingMode, num_bigint::BigInt};
+use bigdecimal::{BigDecimal, RoundingMode, Zero as _, num_bigint::BigInt};
 use regorus::Value as Rego;
 
 use super::{Failure, Function};
-use crate::policy::rego::lower::{COLLECTION, MEMBER, MEMBER_WITH_KEY, MERGED, TEMPLATE, WALK};
+use crate::policy::{
+    order::sorted,
+    rego::lower::{COLLECTION, MEMBER, MEMBER_WITH_KEY, MERGED, TEMPLATE, WALK},
+};
 
 /// The family.
 pub(super) const ALL: &[Function] = &[
@@ -83,11 +86,8 @@ fn arithmetic(operands: &[Rego], operator: &str) -> Result<Rego, Failure> {
     let result = match operator {
         "+" => left + right,
         "-" => left - right,
-        "*" if bits(&left).saturating_add(bits(&right)) > MAX_BITS => {
-            return Err(Failure::Halt(format!("a product of more than {MAX_BITS} bits")));
-        }
-        "*" => left * right,
-        "/" | "%" if right == BigDecimal::from(0) => return Err(Failure::Operand("divide by zero".to_owned())),
+        "*" => multiplied(&left, &right)?,
+        "/" | "%" if right.is_zero() => return Err(Failure::Operand("divide by zero".to_owned())),
         "%" if !whole(&left) || !whole(&right) => {
             return Err(Failure::Operand("modulo on floating-point number".to_owned()));
         }
@@ -95,6 +95,14 @@ fn arithmetic(operands: &[Rego], operator: &str) -> Result<Rego, Failure> {
         _ => quotient(&left, &right),
     };
     number(&result)
+}
+
+/// The exact product, if it is not too long.
+pub(super) fn multiplied(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal, Failure> {
+    if bits(left).saturating_add(bits(right)) > MAX_BITS {
+        return Err(Failure::Spent(format!("a product of more than {MAX_BITS} bits")));
+    }
+    Ok(left * right)
 }
 
 fn bits(number: &BigDecimal) -> u64 {
@@ -114,12 +122,12 @@ fn quotient(left: &BigDecimal, right: &BigDecimal) -> BigDecimal {
 }
 
 /// The decimal that a number shows as.
-fn decimal(value: &Rego) -> Result<BigDecimal, Failure> {
+pub(super) fn decimal(value: &Rego) -> Result<BigDecimal, Failure> {
     value.to_string().parse().map_err(|_| Failure::Operand("not a finite number".to_owned()))
 }
 
 /// Whole numbers are exact; others have [`DIGITS`] digits and then become the nearest double.
-fn number(result: &BigDecimal) -> Result<Rego, Failure> {
+pub(super) fn number(result: &BigDecimal) -> Result<Rego, Failure> {
     if result.is_integer() {
         let digits = result.with_scale(0).into_bigint_and_scale().0.to_string();
         return Rego::from_numeric_string(&digits).map_err(|error| Failure::Operand(error.to_string()));
@@ -128,7 +136,8 @@ fn number(result: &BigDecimal) -> Result<Rego, Failure> {
     let rounded = result.with_precision_round(digits, RoundingMode::HalfEven).to_scientific_notation();
     match rounded.parse::<f64>() {
         Ok(double) if double.is_finite() => Ok(Rego::from(double)),
-        _ => Err(Failure::Operand("not a finite number".to_owned())),
+        // OPA has it; undefined would be another answer.
+        _ => Err(Failure::Spent("a number is too large".to_owned())),
     }
 }
 
@@ -166,6 +175,7 @@ fn member_with_key(operands: &[Rego]) -> Result<Rego, Failure> {
 }
 
 /// What is no collection has no elements.
+#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
 fn collection(operands: &[Rego]) -> Result<Rego, Failure> {
     match operands {
         [one @ (Rego::Array(_) | Rego::Set(_) | Rego::Object(_))] => Ok(one.clone()),
@@ -191,7 +201,7 @@ fn walk(operands: &[Rego]) -> Result<Rego, Failure> {
             Rego::Array(items) => {
                 open.extend(items.iter().enumerate().map(|(number, item)| (below(Rego::from(number)), item)));
             }
-            Rego::Set(items) => open.extend(items.iter_sorted().map(|item| (below(item.clone()), item))),
+            Rego::Set(items) => open.extend(sorted(items).into_iter().map(|item| (below(item.clone()), item))),
             Rego::Object(members) => {
                 open.extend(members.iter_sorted().map(|(key, item)| (below(key.clone()), item)));
             }
@@ -238,7 +248,7 @@ fn print(value: &Rego, out: &mut String) {
     match value {
         Rego::Array(items) => list("[", items.iter(), "]", out),
         Rego::Set(items) if items.is_empty() => out.push_str("set()"),
-        Rego::Set(items) => list("{", items.iter_sorted(), "}", out),
+        Rego::Set(items) => list("{", sorted(items).into_iter(), "}", out),
         Rego::Object(members) => {
             out.push('{');
             for (number, (key, item)) in members.iter_sorted().enumerate() {

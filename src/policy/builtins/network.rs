@@ -110,7 +110,7 @@ impl Network {
         let argument = arguments.first().unwrap_or(&Rego::Undefined);
         let raises = request::raises(argument)?;
         let told = |network: bool, failure: Failure| match failure {
-            Failure::Operand(cause) if !raises => Ok(response::of_failure(network, &cause)),
+            Failure::Operand(cause) | Failure::Type(cause) if !raises => Ok(response::of_failure(network, &cause)),
             failure => Err(failure),
         };
         let request = match request::read(argument) {

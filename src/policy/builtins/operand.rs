@@ -8,7 +8,7 @@ use regorus::{
     value::{Array, Object, Set},
 };
 
-use super::Failure;
+use super::{super::order::sorted, Failure};
 
 /// What a built-in gives.
 pub(super) type Answer = Result<Rego, Failure>;
@@ -61,7 +61,7 @@ pub(super) fn set(arguments: &[Rego], at: usize) -> Result<&Set, Failure> {
 pub(super) fn items(arguments: &[Rego], at: usize) -> Result<Cow<'_, [Rego]>, Failure> {
     match any(arguments, at) {
         Rego::Array(items) => Ok(Cow::Borrowed(items.as_slice())),
-        Rego::Set(items) => Ok(Cow::Owned(items.iter_sorted().cloned().collect())),
+        Rego::Set(items) => Ok(Cow::Owned(sorted(items).into_iter().cloned().collect())),
         _ => mismatch(arguments, at, "set, array"),
     }
 }

@@ -36,7 +36,7 @@ const MAX_TIME: Duration = Duration::from_secs(1);
 /// The most bytes that a call may make.
 const MAX_BYTES: usize = 16 << 20;
 
-fn expression(pattern: &str) -> Result<Rc<Compiled>, Failure> {
+pub(super) fn expression(pattern: &str) -> Result<Rc<Compiled>, Failure> {
     compiled(pattern, || {
         let translation = syntax::translate(pattern);
         let translation = translation.map_err(|fault| Failure::Operand(format!("error parsing regexp: {fault}")))?;

@@ -1,13 +1,26 @@
-//! `json.match_schema` and `json.verify_schema`: regorus' own, with answers in OPA's form.
+//! `json.match_schema` and `json.verify_schema`: JSON Schema (drafts 4, 6 and 7) as OPA has it, which is as
+//! `gojsonschema` has it, down to its texts and to the order of its errors.
 //!
-//! The texts of the errors are regorus', not `gojsonschema`'s, and each is said of the whole document.
+//! Own code and not the `jsonschema` crate, because the texts hang on what `gojsonschema` reads in a schema, in which
+//! order it checks, and which of several alternatives it finds the nearest; and because a schema may come from the input:
+//! nothing here reads a file or asks the network. Where Go's order is that of a map, this is sorted.
+
+mod check;
+mod compile;
+mod format;
+mod keywords;
+mod number;
+mod reference;
+#[cfg(test)]
+mod tests;
 
 use regorus::Value as Rego;
+use serde_json::Value as Json;
 
 use super::{
     Failure, Function,
+    bounds::has_huge_exponent,
     operand::{Answer, any, array_of, failed, object_of, string},
-    regorus_own,
 };
 
 pub(super) const ALL: &[Function] = &[
@@ -15,57 +28,39 @@ pub(super) const ALL: &[Function] = &[
     Function { name: "json.verify_schema", arity: 1, call: verify_schema },
 ];
 
-const WRONG_TYPE: &str = "wrong type, expected string or object";
-
-/// Whether a value can be a document or a schema; a string must be JSON.
-fn readable(value: &Rego) -> Result<(), &'static str> {
-    match value {
-        Rego::Object(_) | Rego::Array(_) => Ok(()),
-        Rego::String(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => Ok(()),
-        Rego::String(_) => Err("invalid JSON string"),
-        _ => Err(WRONG_TYPE),
+/// A document or a schema; a string must be JSON.
+fn read(value: &Rego) -> Result<Json, Failure> {
+    let text = match value {
+        Rego::Object(_) | Rego::Array(_) => super::json::compact(value)?,
+        Rego::String(text) if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() => text.to_string(),
+        Rego::String(_) => return failed("invalid JSON string"),
+        _ => return failed("wrong type, expected string or object"),
+    };
+    if has_huge_exponent(&text, true) {
+        return Err(Failure::Spent("a number's exponent is too large".to_owned()));
     }
-}
-
-/// regorus' answer: whether it holds, and what is wrong.
-fn answer(name: &str, arguments: &[Rego]) -> Result<(bool, Rego), Failure> {
-    match regorus_own(name, arguments)? {
-        Rego::Array(answer) => match answer.as_slice() {
-            [Rego::Bool(holds), fault] => Ok((*holds, fault.clone())),
-            _ => failed("no answer"),
-        },
-        _ => failed("no answer"),
-    }
+    // It is JSON already: what fails is that it nests too deep.
+    serde_json::from_str(&text).map_err(|error| Failure::Spent(error.to_string()))
 }
 
 fn match_schema(arguments: &[Rego]) -> Answer {
-    for operand in [any(arguments, 0), any(arguments, 1)] {
-        readable(operand).map_err(|fault| Failure::Operand(fault.to_owned()))?;
-    }
-    // A schema that is none fails; a document that does not match it is told why.
-    if !answer("json.verify_schema", arguments.get(1..).unwrap_or_default())?.0 {
-        return failed("the schema is not valid");
-    }
-    let (holds, fault) = answer("json.match_schema", arguments)?;
-    let Rego::String(text) = &fault else { return Ok(array_of([Rego::from(holds), Rego::new_array()])) };
-    let root = "(root)";
-    let error = object_of([
-        (string("desc"), fault.clone()),
-        (string("error"), string(format!("{root}: {text}"))),
-        (string("field"), string(root)),
-        (string("type"), string("invalid")),
-    ]);
-    Ok(array_of([Rego::from(holds), array_of([error])]))
+    let (document, schema) = (read(any(arguments, 0))?, read(any(arguments, 1))?);
+    let faults = check::faults(&compile::compile(schema)?, &document)?;
+    let told = |fault: &check::Fault| {
+        object_of([
+            (string("desc"), string(&fault.text)),
+            (string("error"), string(format!("{}: {}", fault.field(), fault.text))),
+            (string("field"), string(fault.field())),
+            (string("type"), string(fault.kind)),
+        ])
+    };
+    Ok(array_of([Rego::from(faults.is_empty()), array_of(faults.iter().map(told))]))
 }
 
 fn verify_schema(arguments: &[Rego]) -> Answer {
-    let (holds, fault) = match readable(any(arguments, 0)) {
-        Ok(()) => answer("json.verify_schema", arguments)?,
-        Err(fault) => (false, string(fault)),
-    };
-    let fault = match &fault {
-        Rego::String(text) => string(format!("jsonschema: {text}")),
-        _ => Rego::Null,
-    };
-    Ok(array_of([Rego::from(holds), fault]))
+    match read(any(arguments, 0)).and_then(compile::compile) {
+        Ok(_) => Ok(array_of([Rego::from(true), Rego::Null])),
+        Err(Failure::Operand(fault)) => Ok(array_of([Rego::from(false), string(format!("jsonschema: {fault}"))])),
+        Err(failure) => Err(failure),
+    }
 }

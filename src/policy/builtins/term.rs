@@ -2,6 +2,8 @@
 
 use regorus::Value as Rego;
 
+use super::super::order::sorted;
+
 /// The most characters; what is longer is cut.
 const MAX_LENGTH: usize = 16 << 20;
 
@@ -19,7 +21,7 @@ fn write(value: &Rego, text: &mut String) {
     match value {
         Rego::Array(items) => list(items.iter(), ["[", "]"], text),
         Rego::Set(items) if items.is_empty() => text.push_str("set()"),
-        Rego::Set(items) => list(items.iter_sorted(), ["{", "}"], text),
+        Rego::Set(items) => list(sorted(items).into_iter(), ["{", "}"], text),
         Rego::Object(members) => {
             text.push('{');
             for (number, (key, item)) in members.iter_sorted().enumerate() {

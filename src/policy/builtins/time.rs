@@ -1,7 +1,7 @@
 //! `time.*` but for `time.now_ns`: moments, zones and layouts, as Go's `time` package has them.
 
 mod layout;
-mod parse;
+pub(super) mod parse;
 
 use chrono::{
     DateTime, Datelike as _, NaiveDate, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Timelike as _, Utc,

@@ -107,7 +107,13 @@ impl Part {
     }
 }
 
-fn parse(arguments: &[Rego]) -> Answer {
+/// A fragment without its escapes.
+pub(super) fn unescaped(fragment: &str) -> Result<String, Failure> {
+    Part::Fragment.unescape(fragment).map(|bytes| lossy(&bytes))
+}
+
+/// The parts of a URL that are not empty.
+pub(super) fn parse(arguments: &[Rego]) -> Answer {
     let whole = text(arguments, 0)?;
     let (before, fragment) = whole.split_once('#').unwrap_or((whole, ""));
     if before.bytes().any(|byte| byte < b' ' || byte == 0x7f) {

@@ -65,6 +65,9 @@ pub(crate) struct Place {
     pub(crate) in_else: bool,
 }
 
+/// The names at some names below a path.
+type Children<'a> = dyn Fn(&[String], &[String]) -> Option<Vec<String>> + 'a;
+
 /// What lowering must know of the world.
 pub(crate) struct World<'a> {
     /// How many arguments a built-in takes; `None` for what is none.
@@ -73,7 +76,7 @@ pub(crate) struct World<'a> {
     pub(crate) defined: &'a dyn Fn(&str) -> bool,
     /// The names below a path of `data` that may have a rule or a value at those names below them; `None` where that can't
     /// be told, or there are no rules below the path.
-    pub(crate) children: &'a dyn Fn(&[String], &[String]) -> Option<Vec<String>>,
+    pub(crate) children: &'a Children<'a>,
     /// The text of default definitions that the module gets.
     pub(crate) defaults: &'a str,
     /// Whether a built-in is called by a function in [`MOCKED`].

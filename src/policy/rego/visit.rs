@@ -143,11 +143,15 @@ impl<'a> Walk<'a, '_> {
             TermKind::Call { function, arguments } => {
                 self.see(Node::Call { function, arguments, span: term.span });
                 self.brackets(function);
-                arguments.iter().for_each(|argument| self.term(argument));
+                for argument in arguments {
+                    self.term(argument);
+                }
             }
             TermKind::Infix { left, right, .. } => [left, right].into_iter().for_each(|side| self.term(side)),
             TermKind::MemberWithKey { key, value, collection } => {
-                [key, value, collection].into_iter().for_each(|part| self.term(part));
+                for part in [key, value, collection] {
+                    self.term(part);
+                }
             }
             TermKind::Parenthesised(inner) | TermKind::Minus(inner) => self.term(inner),
         }

@@ -11,6 +11,7 @@ use super::{Case, Outcome, Target, Test, find::Table};
 use crate::{
     decision::EntryPoint,
     policy::{
+        builtins,
         engine::{Engine, Failure},
         rejection,
         text::Texts,
@@ -48,6 +49,7 @@ impl Question {
         engine.set_enable_coverage(coverage);
         Engine::grant(engine, limit);
         let started = Instant::now();
+        let _evaluation = builtins::Query::begin();
         let value = match &self.table {
             None => engine.eval_rule(self.reference.as_str().to_owned()).map(|value| (value, Vec::new())),
             Some(table) => ask_table(engine, &self.reference, table),

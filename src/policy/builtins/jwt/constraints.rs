@@ -1,7 +1,5 @@
 //! `io.jwt.decode_verify`: a token's content, if it meets what the policy demands.
 
-use std::time::SystemTime;
-
 use regorus::Value as Rego;
 
 use super::{
@@ -11,6 +9,7 @@ use super::{
             json,
             operand::{bad, document, member, object},
         },
+        evaluation,
     },
     algorithm,
     jwk::{self, Jwk, Key},
@@ -139,7 +138,8 @@ impl Constraints {
     }
 }
 
-/// The wall clock in nanoseconds, as `time.now_ns` has it.
+/// The time of the evaluation in nanoseconds.
+#[expect(clippy::cast_precision_loss, reason = "OPA compares doubles")]
 fn now() -> f64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1e9
+    evaluation::now_ns() as f64
 }

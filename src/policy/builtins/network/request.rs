@@ -1,6 +1,9 @@
 //! The object that `http.send` takes, read.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use hyper::{
     HeaderMap, Method,
@@ -9,7 +12,7 @@ use hyper::{
 use regorus::Value as Rego;
 use url::Url;
 
-use super::super::Failure;
+use super::super::{Failure, term::written};
 
 /// What OPA takes: <https://www.openpolicyagent.org/docs/policy-reference/builtins/http>.
 const KEYS: [&str; 28] = [
@@ -123,11 +126,24 @@ pub(super) fn read(argument: &Rego) -> Result<Request, Failure> {
         return Err(Failure::Type("operand 1 must be object".to_owned()));
     };
     let mut members = Members::new();
+    let mut unknown = BTreeSet::new();
     for (name, value) in object.iter() {
         match name {
-            Rego::String(name) if KEYS.contains(&name.as_ref()) => members.insert(name.to_string(), value.clone()),
-            _ => return operand("invalid request parameter"),
-        };
+            Rego::String(name) if KEYS.contains(&name.as_ref()) => {
+                members.insert(name.to_string(), value.clone());
+            }
+            name => {
+                unknown.insert(name.clone());
+            }
+        }
+    }
+    let missing = ["method", "url"].into_iter().filter(|name| !members.contains_key(*name)).map(Rego::from);
+    let missing: BTreeSet<Rego> = missing.collect();
+    for (kind, keys) in [("invalid", unknown), ("missing required", missing)] {
+        if !keys.is_empty() {
+            let keys = written(&Rego::from(keys));
+            return Err(Failure::Type(format!("operand 1 {kind} request parameters(s): {keys}")));
+        }
     }
     for name in AMBIENT {
         if members.contains_key(name) {

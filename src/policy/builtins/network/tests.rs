@@ -257,10 +257,17 @@ fn the_cache_is_bounded_and_ends() {
 #[test]
 fn wrong_requests_fail_and_dangerous_ones_halt() {
     let access = network("127.0.0.1");
+    for (mut request, keys) in [
+        (json!({"url": "http://127.0.0.1/"}), r#"missing required request parameters(s): {"method"}"#),
+        (json!({}), r#"missing required request parameters(s): {"method", "url"}"#),
+        (json!({"method": "get", "b": 1, "a": 1}), r#"invalid request parameters(s): {"a", "b"}"#),
+    ] {
+        let fault = format!("operand 1 {keys}");
+        assert_eq!(send(access, request.clone()).err(), Some(Failure::Type(fault)), "{request}");
+        request["raise_error"] = json!(false);
+        assert!(send(access, request).is_ok());
+    }
     for request in [
-        json!({"url": "http://127.0.0.1/"}),
-        json!({"method": "get"}),
-        json!({"method": "get", "url": "http://127.0.0.1/", "nonsense": 1}),
         json!({"method": "get", "url": "nothing"}),
         json!({"method": "g t", "url": "http://127.0.0.1/"}),
         json!({"method": "get", "url": "http://127.0.0.1/", "headers": {"a": 1}}),

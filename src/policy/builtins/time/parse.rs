@@ -22,7 +22,7 @@ struct Fields {
 }
 
 /// The seconds since 1970, and the nanoseconds after them. A zone's name other than UTC says nothing.
-pub(super) fn parse(layout: &str, value: &str) -> Result<(i128, u32), String> {
+pub(in crate::policy::builtins) fn parse(layout: &str, value: &str) -> Result<(i128, u32), String> {
     let fault = || format!("parsing time {value:?} as {layout:?}");
     let mut fields = Fields::default();
     let (mut layout_rest, mut rest) = (layout, value);

@@ -71,7 +71,9 @@ impl<'a> Lowering<'a> {
         match &expression.kind {
             ExprKind::Some(names) => names.iter().for_each(|name| self.local(&name.text, name.span)),
             ExprKind::SomeIn { key, value, collection } => {
-                key.iter().for_each(|key| self.term(key));
+                if let Some(key) = key {
+                    self.term(key);
+                }
                 self.term(value);
                 self.collection(collection);
             }

@@ -30,7 +30,9 @@ impl<'a> Lowering<'a> {
             }
             TermKind::Call { function, arguments } if !self.is_special(function) => {
                 self.called(function);
-                arguments.iter().for_each(|argument| self.hoist(argument, with));
+                for argument in arguments {
+                    self.hoist(argument, with);
+                }
             }
             TermKind::Array(_) | TermKind::Set(_) | TermKind::Object(_) | TermKind::Minus(_) => self.hoist(term, with),
             _ => self.term(term),

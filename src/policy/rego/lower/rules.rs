@@ -43,9 +43,8 @@ impl<'a> Lowering<'a> {
             self.head(rule);
         }
         let asked = self.asked_of_head.clone();
-        match &rule.body {
-            Some(body) => self.rule_body(body, &asked),
-            None => {}
+        if let Some(body) = &rule.body {
+            self.rule_body(body, &asked);
         }
         self.scopes.pop();
         for otherwise in &rule.otherwise {
@@ -93,12 +92,12 @@ impl<'a> Lowering<'a> {
         self.place.in_else = true;
         self.scopes.push(otherwise.body.as_ref().map(names::declared).unwrap_or_default());
         let value = otherwise.value.as_ref();
-        let asked = value.map(|value| match otherwise.body {
-            Some(_) => self.apart(|lowering| lowering.hoist(value, "")),
-            None => {
-                self.term(value);
-                Vec::new()
+        let asked = value.map(|value| {
+            if otherwise.body.is_some() {
+                return self.apart(|lowering| lowering.hoist(value, ""));
             }
+            self.term(value);
+            Vec::new()
         });
         if let Some(body) = &otherwise.body {
             self.rule_body(body, &asked.unwrap_or_default());

@@ -1,5 +1,7 @@
 //! Terms.
 
+use std::fmt::Write as _;
+
 use super::{
     super::ast::{Body, Operator, Ref, RefPart, RefPartKind, Span, TemplatePart, Term, TermKind},
     Lowering, MEMBER_WITH_KEY, MOCKED, OWN, TEMPLATE, WALK, names,
@@ -121,7 +123,9 @@ impl<'a> Lowering<'a> {
 
     fn comprehension(&mut self, items: &[&'a Term], body: &'a Body) {
         self.scopes.push(names::declared(body));
-        items.iter().for_each(|item| self.term(item));
+        for item in items {
+            self.term(item);
+        }
         self.expressions(body);
         self.scopes.pop();
     }
@@ -142,11 +146,15 @@ impl<'a> Lowering<'a> {
         {
             // regorus takes what is assigned for an argument of its own `walk`.
             self.replace(function.span, WALK);
-            arguments.iter().for_each(|argument| self.term(argument));
+            for argument in arguments {
+                self.term(argument);
+            }
             return self.insert(at.end, "[_]");
         }
         self.called(function);
-        arguments.iter().for_each(|argument| self.term(argument));
+        for argument in arguments {
+            self.term(argument);
+        }
         self.assign_output(at, function, arguments);
     }
 
@@ -215,7 +223,8 @@ impl<'a> Lowering<'a> {
                     let asked = self.apart(|lowering| lowering.expression(expression));
                     let own = std::mem::replace(&mut self.edits, outer);
                     let asked: String = asked.into_iter().map(|one| one + "; ").collect();
-                    written.push_str(&format!("{{{variable} | {asked}{variable} := "));
+                    // Writing to a string does not fail.
+                    let _ = write!(written, "{{{variable} | {asked}{variable} := ");
                     self.replace(Span { start: from, end: expression.span.start }, std::mem::take(&mut written));
                     self.edits.extend(own);
                     from = expression.span.end;

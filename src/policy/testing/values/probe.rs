@@ -16,6 +16,7 @@ use super::{
 use crate::{
     decision::EntryPoint,
     policy::{
+        builtins,
         engine::Engine,
         rego::ast::{Expr, RefPartKind, Rule, Span, Term, TermKind},
         testing::{Test, ask, find::Names},
@@ -159,6 +160,7 @@ impl Probe {
         for step in &self.steps {
             let rule = EntryPoint::from_parts(self.package.iter().cloned().chain([step.name.clone()]));
             Engine::grant(engine, limit.saturating_sub(started.elapsed()).max(Duration::from_millis(1)));
+            let _evaluation = builtins::Query::begin();
             let Ok(value) = engine.eval_rule(rule.as_str().to_owned()) else { break };
             let _ = engine.take_prints();
             let solutions: Vec<Seen> = value.as_array().into_iter().flat_map(|all| all.iter()).map(seen).collect();

@@ -1,8 +1,11 @@
 //! Whether a leaf leads to the root (RFC 5280 §6), searched as Go does.
 
-use std::time::SystemTime;
-
-use super::{super::super::Failure, certificate::Certificate, constraints, hostname, options::Options};
+use super::{
+    super::super::{Failure, evaluation},
+    certificate::Certificate,
+    constraints, hostname,
+    options::Options,
+};
 
 /// The most signatures that are looked at for one leaf.
 const MAX_CHECKS: usize = 100;
@@ -33,7 +36,7 @@ pub(super) fn verified<'a>(
     options: &Options,
 ) -> Result<Option<Vec<&'a Certificate>>, Failure> {
     let [root, intermediates @ .., leaf] = certificates else { return Ok(None) };
-    let now_ns = options.time_ns.map_or_else(now, i128::from);
+    let now_ns = i128::from(options.time_ns.unwrap_or_else(evaluation::now_ns));
     let usages = if options.usages.is_empty() { vec![SERVER] } else { options.usages.clone() };
     let mut search = Search { root, intermediates, now_ns, checks: 0, usages };
     if !search.is_valid(leaf, Role::Leaf, &[]) {
@@ -156,9 +159,4 @@ fn has_signed(parent: &Certificate, child: &Certificate) -> bool {
         _ => false,
     };
     authority && may_sign && signed()
-}
-
-fn now() -> i128 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
 }

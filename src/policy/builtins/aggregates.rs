@@ -1,0 +1,61 @@
+//! `sort`, `min` and `max` by OPA's order, `sum` and `product` by its arithmetic.
+
+use bigdecimal::BigDecimal;
+use regorus::Value as Rego;
+
+use super::{
+    super::order::compare,
+    Failure, Function,
+    lowered::{decimal, multiplied, number},
+    operand::{Answer, items},
+};
+
+pub(super) const ALL: &[Function] = &[
+    Function { name: "sort", arity: 1, call: sort },
+    Function {
+        name: "min",
+        arity: 1,
+        call: |arguments| Ok(ordered(arguments)?.into_iter().next().unwrap_or(Rego::Undefined)),
+    },
+    Function { name: "max", arity: 1, call: |arguments| Ok(ordered(arguments)?.pop().unwrap_or(Rego::Undefined)) },
+    Function { name: "sum", arity: 1, call: sum },
+    Function { name: "product", arity: 1, call: product },
+];
+
+fn ordered(arguments: &[Rego]) -> Result<Vec<Rego>, Failure> {
+    let mut items = items(arguments, 0)?.into_owned();
+    items.sort_by(compare);
+    Ok(items)
+}
+
+fn sort(arguments: &[Rego]) -> Answer {
+    ordered(arguments).map(Rego::from)
+}
+
+fn numbers(arguments: &[Rego]) -> Result<Vec<BigDecimal>, Failure> {
+    let number = |item: &Rego| match item {
+        Rego::Number(_) => decimal(item),
+        _ => Err(Failure::Type("operand 1 must be a collection of numbers".to_owned())),
+    };
+    items(arguments, 0)?.iter().map(number).collect()
+}
+
+fn sum(arguments: &[Rego]) -> Answer {
+    number(&numbers(arguments)?.into_iter().sum())
+}
+
+/// Of whole numbers exactly; of others as of doubles, whose precision OPA has here.
+fn product(arguments: &[Rego]) -> Answer {
+    let numbers = numbers(arguments)?;
+    if numbers.iter().all(BigDecimal::is_integer) {
+        let product =
+            numbers.into_iter().try_fold(BigDecimal::from(1), |product, number| multiplied(&product, &number))?;
+        return number(&product);
+    }
+    let double = |number: &BigDecimal| number.to_scientific_notation().parse::<f64>().unwrap_or(f64::INFINITY);
+    let product: f64 = numbers.iter().map(double).product();
+    if product.is_finite() {
+        return Ok(Rego::from(product));
+    }
+    Err(Failure::Spent("the product is too large".to_owned()))
+}
