@@ -7,10 +7,10 @@ use verdict::{
     api,
     bundle::Bundle,
     decision::{Decider, Query},
-    policy::{self, Faults, Options, Snapshot, adhoc},
+    policy::{self, Capabilities, Faults, Options, Snapshot, adhoc},
 };
 
-use super::{colour, exit, folder, question, question::QuestionArgs, say, verdict_text};
+use super::{capabilities, colour, exit, folder, question, question::QuestionArgs, say, verdict_text};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,6 +44,9 @@ pub(super) struct Args {
     /// Read files without `import rego.v1` as Rego v0
     #[arg(long)]
     rego_v0: bool,
+    /// The built-ins that policies may call, in OPA's format (`opa capabilities --current`) [default: all]
+    #[arg(long, value_name = "FILE", value_parser = capabilities)]
+    capabilities: Option<Capabilities>,
     /// The most milliseconds that the evaluation may take
     #[arg(long, value_name = "MS", default_value_t = 5_000)]
     timeout_ms: u64,
@@ -73,6 +76,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
+impl Args {
+    fn options(&self) -> Options {
+        let capabilities = self.capabilities.unwrap_or_default();
+        Options { rego_v0: self.rego_v0, capabilities, ..Options::default() }
+    }
+}
+
 enum Asked<'a> {
     Question(Box<Query>),
     Rego(&'a str, Option<Vec<u8>>),
@@ -90,7 +100,7 @@ fn query(args: &QuestionArgs) -> anyhow::Result<Query> {
 }
 
 fn decide(args: &Args, bundle: &Bundle, query: &Query) -> anyhow::Result<ExitCode> {
-    let options = Options { rego_v0: args.rego_v0, evaluators: 1, tests: false, ..Options::default() };
+    let options = Options { evaluators: 1, tests: false, ..args.options() };
     let snapshot = match Snapshot::compile(bundle, 1, options) {
         Ok(snapshot) => snapshot,
         Err(faults) => return Ok(refuse(&faults)),
@@ -110,7 +120,7 @@ fn decide(args: &Args, bundle: &Bundle, query: &Query) -> anyhow::Result<ExitCod
 fn evaluate(args: &Args, bundle: &Bundle, query: &str, input: Option<&[u8]>) -> anyhow::Result<ExitCode> {
     let input = input.map(std::str::from_utf8).transpose().context("the input is not UTF-8")?;
     let budget = Duration::from_millis(args.timeout_ms);
-    let options = Options { rego_v0: args.rego_v0, ..Options::default() };
+    let options = args.options();
     match adhoc::query(bundle, options, query, input.map_or(adhoc::Input::Undefined, adhoc::Input::Json), budget) {
         Ok(answer) => {
             for line in &answer.prints {

@@ -6,9 +6,21 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Na
 
 use crate::decision::SourcePosition;
 
+/// How much something weighs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The policies are refused.
+    #[default]
+    Fault,
+    /// The policies are taken; the author should look.
+    Warning,
+}
+
 /// One fault of a policy set.
 #[derive(Clone, Debug)]
 pub struct Fault {
+    /// How much it weighs.
+    pub severity: Severity,
     /// Stable code, e.g. `rego_parse_error`.
     pub code: &'static str,
     /// What is wrong.
@@ -30,7 +42,7 @@ impl Fault {
     pub fn new(code: &'static str, cause: impl Into<String>) -> Self {
         let span = SourceSpan::from(0);
         let cause = printable(&cause.into()).into_owned();
-        Self { code, cause, help: None, position: None, source: None, span }
+        Self { severity: Severity::Fault, code, cause, help: None, position: None, source: None, span }
     }
 
     /// Says what to try.
@@ -38,6 +50,20 @@ impl Fault {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(printable(&help.into()).into_owned());
         self
+    }
+
+    /// Says how much it weighs.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// How many characters are marked on its line.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        let text = self.source.as_ref().map(|source| &**source.inner()).unwrap_or_default();
+        text.get(self.span.offset()..self.span.offset() + self.span.len()).map_or(0, |marked| marked.chars().count())
     }
 
     /// Places it at `line` and `column` (from 1, in characters) of a file with that text; marks `length` characters.
@@ -106,6 +132,13 @@ impl std::error::Error for Fault {}
 impl Diagnostic for Fault {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         Some(Box::new(self.code))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.severity {
+            Severity::Fault => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {

@@ -33,6 +33,7 @@ pub struct Snapshot {
     index: Index,
     // For the places of errors.
     texts: Arc<Texts>,
+    warnings: usize,
     modules: usize,
     bytes: usize,
 }
@@ -51,15 +52,22 @@ pub struct Size {
 impl Snapshot {
     /// Compiles `bundle` into the snapshot with that sequence number, or says everything that is wrong with it.
     pub fn compile(bundle: &Bundle, sequence: u64, options: Options) -> Result<Self, Faults> {
-        let Compiled { engines, index, texts } = compile::compile(bundle, options)?;
+        let Compiled { engines, index, texts, warnings } = compile::compile(bundle, options)?;
         Ok(Self {
             revision: Revision { sequence, digest: bundle.digest },
             index,
             texts,
+            warnings: warnings.len(),
             modules: bundle.modules.len(),
             bytes: bundle.size(),
             evaluators: Pool::new(engines),
         })
+    }
+
+    /// How many warnings the static gate has for it; `verdict lint` shows them.
+    #[must_use]
+    pub fn warnings(&self) -> usize {
+        self.warnings
     }
 
     /// What its content hashes to.
