@@ -58,4 +58,6 @@ pub(super) fn check(texts: &Texts, capabilities: Capabilities, entries: &[Vec<St
 }
 
 #[cfg(test)]
+mod documentation;
+#[cfg(test)]
 mod tests;

@@ -276,5 +276,7 @@ pub(super) fn bare(mut term: &Term) -> &Term {
 }
 
 fn is_known(name: &str) -> bool {
-    name == "print" || (builtins::arity(name).is_some() && !name.starts_with("__verdict__"))
+    // The first three are lowered to what they mean.
+    matches!(name, "print" | "rego.metadata.chain" | "rego.metadata.rule")
+        || (builtins::arity(name).is_some() && !name.starts_with("__verdict__"))
 }

@@ -135,6 +135,8 @@ fn is_language(name: &str) -> bool {
             | "or"
             | "plus"
             | "rem"
+            | "rego.metadata.chain"
+            | "rego.metadata.rule"
             | "print"
             | "internal.print"
             | "internal.member_2"

@@ -1,6 +1,6 @@
 //! Rules and functions that need their own value: OPA rejects them, and a function that calls itself would end the process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::{
     finding::Finding,
@@ -39,7 +39,7 @@ pub(super) fn edges(graph: &Graph) -> Vec<Vec<usize>> {
 fn fault<'a>(graph: &Graph, edges: &[Vec<usize>], group: &[usize], sources: &[Source<'a>]) -> Option<Finding<'a>> {
     let rules = group.iter().filter_map(|rule| Some((graph.rules.get(*rule)?, *rule)));
     let (_, first) = rules.min_by_key(|(rule, _)| (&rule.file, rule.span))?;
-    let cycle: Vec<usize> = cycle(edges, first)?.into_iter().filter(|node| *node < graph.rules.len()).collect();
+    let cycle: Vec<usize> = cycle(edges, first, group)?.into_iter().filter(|node| *node < graph.rules.len()).collect();
     let name =
         |rule: &usize| graph.rules.get(*rule).map(|rule| format!("data.{}", rule.path.join("."))).unwrap_or_default();
     let mut shown: Vec<String> = cycle.iter().take(MAX_SHOWN).map(name).collect();
@@ -57,28 +57,25 @@ fn fault<'a>(graph: &Graph, edges: &[Vec<usize>], group: &[usize], sources: &[So
     Some(Finding::fault("rego_recursion_error", source, span, cause, help))
 }
 
-/// The shortest way from a rule back to itself, both ends included.
-fn cycle(edges: &[Vec<usize>], from: usize) -> Option<Vec<usize>> {
-    let mut before = vec![None; edges.len()];
-    let mut open = std::collections::VecDeque::from([from]);
+/// The shortest way from a rule back to itself, both ends included. All of it is in the `group` of the rule.
+fn cycle(edges: &[Vec<usize>], from: usize, group: &[usize]) -> Option<Vec<usize>> {
+    let group: HashSet<usize> = group.iter().copied().collect();
+    let mut before: HashMap<usize, usize> = HashMap::new();
+    let mut open = VecDeque::from([from]);
     while let Some(at) = open.pop_front() {
         for &next in edges.get(at)? {
             if next == from {
-                let mut way = vec![from];
-                let mut step = Some(at);
-                while let Some(at) = step {
-                    way.push(at);
-                    step = if at == from { None } else { before.get(at).copied().flatten() };
-                }
-                if at == from {
-                    way = vec![from, from];
+                let mut way = vec![from, at];
+                let mut step = at;
+                while step != from {
+                    step = *before.get(&step)?;
+                    way.push(step);
                 }
                 way.reverse();
                 return Some(way);
             }
-            let known = before.get_mut(next)?;
-            if known.is_none() {
-                *known = Some(at);
+            if group.contains(&next) && !before.contains_key(&next) {
+                before.insert(next, at);
                 open.push_back(next);
             }
         }
@@ -161,9 +158,9 @@ mod tests {
             .collect();
         found.sort();
         assert_eq!(found, [vec![0, 1, 2], vec![4]]);
-        assert_eq!(cycle(&edges, 0), Some(vec![0, 1, 2, 0]));
-        assert_eq!(cycle(&edges, 4), Some(vec![4, 4]));
-        assert_eq!(cycle(&edges, 5), None);
+        assert_eq!(cycle(&edges, 0, &[0, 1, 2]), Some(vec![0, 1, 2, 0]));
+        assert_eq!(cycle(&edges, 4, &[4]), Some(vec![4, 4]));
+        assert_eq!(cycle(&edges, 5, &[5]), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What nobody uses: imports, variables, rules.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
     World,
@@ -107,67 +107,93 @@ fn named<'a>(node: Node<'a>) -> Option<&'a str> {
     }
 }
 
-/// Rules that no question can reach. Without `entries`, and without a package that decides, any rule may be asked.
+/// Rules that no question can reach.
+///
+/// Without `entries`, what packages offer by the names of their rules is asked, and so is what tests ask; a package of
+/// which nothing is used is asked by another name. A set without any package that decides has no unused rules.
 pub(super) fn rules<'a>(world: &World<'_, 'a>, found: &mut Vec<Finding<'a>>) {
-    let graph = world.graph;
-    let mut places: HashMap<usize, (&Source<'a>, &'a Rule)> = HashMap::new();
+    let all = Rules::new(world);
+    let edges = recursion::edges(world.graph);
     let mut starts: BTreeSet<usize> = BTreeSet::new();
-    let mut tests: BTreeSet<usize> = BTreeSet::new();
-    let mut decides = !world.entries.is_empty();
     for entry in world.entries {
         let pattern: Vec<Option<String>> = entry.iter().cloned().map(Some).collect();
-        starts.extend(graph.reached(&pattern));
+        starts.extend(world.graph.reached(&pattern));
     }
-    for source in world.sources {
-        let annotated = annotated(source.module);
-        for rule in &source.module.rules {
-            let Some(path) = source.head(rule) else { continue };
-            let Some(number) = graph.find(&path) else { continue };
-            let name = path.get(source.package.len()).map(String::as_str).unwrap_or_default();
-            if source.is_test() {
-                tests.insert(number);
-                continue;
-            }
-            places.entry(number).or_insert((source, rule));
-            decides |= matches!(name, "allow" | "decision");
-            let offered = OFFERED.contains(&name) || name.starts_with("deny_") || name.starts_with("violation_");
-            if world.entries.is_empty() && (offered || annotated.contains(&rule.span)) {
-                starts.insert(number);
+    if world.entries.is_empty() {
+        if !all.decides {
+            return;
+        }
+        starts.extend(all.offered.iter().chain(&all.tests));
+        let reached = closure(&edges, starts.clone());
+        for package in all.packages.values() {
+            if !package.iter().any(|rule| reached.contains(rule)) {
+                starts.extend(package);
             }
         }
     }
-    // A package with an annotation `entrypoint`, or none that decides: a library, or a set that is asked by other names.
-    if !decides {
-        return;
-    }
-    let edges = recursion::edges(graph);
     let reached = closure(&edges, starts);
-    let of_tests = closure(&edges, tests.clone());
-    let referred: HashSet<usize> = graph
-        .rules
-        .iter()
-        .enumerate()
-        .filter(|(number, _)| !tests.contains(number))
-        .flat_map(|(number, _)| edges.get(number).into_iter().flatten())
+    let of_tests = closure(&edges, all.tests.clone());
+    let rules = edges.iter().take(world.graph.rules.len()).enumerate();
+    let referred: HashSet<usize> = rules
+        .filter(|(number, _)| !all.tests.contains(number))
+        .flat_map(|(_, patterns)| patterns)
         .flat_map(|pattern| edges.get(*pattern).into_iter().flatten().copied())
         .collect();
-    for (number, (source, rule)) in places {
+    for (number, (source, rule)) in all.places {
+        let Some(path) = world.graph.rules.get(number).map(|rule| rule.path.join(".")) else { continue };
         if reached.contains(&number) {
             continue;
         }
-        let Some(path) = graph.rules.get(number).map(|rule| rule.path.join(".")) else { continue };
         let span = rule.head.span;
         let help =
             "delete it, or name it as an entry point: `verdict lint --entry data.…`, or METADATA `entrypoint: true`";
         found.push(if referred.contains(&number) {
-            let cause =
-                format!("no entry point reaches the rule `data.{path}`; only rules that none reaches refer to it");
+            let cause = format!("no entry point reaches the rule `data.{path}`; only what none reaches refers to it");
             Finding::warning("unreachable_rule", source, span, cause, help)
         } else if of_tests.contains(&number) {
             Finding::warning("unused_rule", source, span, format!("only tests use the rule `data.{path}`"), help)
         } else {
             Finding::warning("unused_rule", source, span, format!("nothing uses the rule `data.{path}`"), help)
         });
+    }
+}
+
+/// The rules of a set by their numbers in the graph.
+#[derive(Default)]
+struct Rules<'w, 'a> {
+    /// Those that are not of tests, where they are defined first.
+    places: HashMap<usize, (&'w Source<'a>, &'a Rule)>,
+    packages: BTreeMap<&'w [String], BTreeSet<usize>>,
+    tests: BTreeSet<usize>,
+    offered: BTreeSet<usize>,
+    /// Whether a package decides.
+    decides: bool,
+}
+
+impl<'w, 'a> Rules<'w, 'a> {
+    fn new(world: &World<'w, 'a>) -> Self {
+        let mut all = Self::default();
+        for source in world.sources {
+            let annotated = annotated(source.module);
+            for rule in &source.module.rules {
+                let Some(path) = source.head(rule) else { continue };
+                let Some(number) = world.graph.find(&path) else { continue };
+                if source.is_test() {
+                    all.tests.insert(number);
+                    continue;
+                }
+                all.places.entry(number).or_insert((source, rule));
+                all.packages.entry(&source.package).or_default().insert(number);
+                let name = path.get(source.package.len()).map(String::as_str).unwrap_or_default();
+                all.decides |= matches!(name, "allow" | "decision");
+                let is_offered = OFFERED.contains(&name)
+                    || ["deny_", "violation_", "test_"].iter().any(|start| name.starts_with(start));
+                if is_offered || annotated.contains(&rule.span) {
+                    all.offered.insert(number);
+                }
+            }
+        }
+        all
     }
 }
 
