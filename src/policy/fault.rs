@@ -68,8 +68,14 @@ impl Fault {
 
     /// Places it at `line` and `column` (from 1, in characters) of a file with that text; marks `length` characters.
     #[must_use]
-    pub fn at(mut self, file: &str, text: &str, line: u32, column: u32, length: usize) -> Self {
-        let (file, text) = (&*printable(file), &*printable(text));
+    pub fn at(self, file: &str, text: &str, line: u32, column: u32, length: usize) -> Self {
+        self.at_shared(file, &Arc::from(&*printable(text)), line, column, length)
+    }
+
+    /// As [`Fault::at`], of a text that is printable already and that many faults share.
+    #[must_use]
+    pub(super) fn at_shared(mut self, file: &str, shared: &Arc<str>, line: u32, column: u32, length: usize) -> Self {
+        let (file, text) = (&*printable(file), &**shared);
         let before = usize::try_from(line.saturating_sub(1)).unwrap_or(0);
         let start: usize = text.split_inclusive('\n').take(before).map(str::len).sum();
         let row = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
@@ -80,7 +86,7 @@ impl Fault {
         let bytes = |characters: usize| row.char_indices().nth(characters).map_or(row.len(), |(at, _)| at);
         let (from, to) = (bytes(skip), bytes(skip.saturating_add(length)));
         self.span = SourceSpan::from((start + from, to - from));
-        self.source = Some(NamedSource::new(file, Arc::from(text)));
+        self.source = Some(NamedSource::new(file, Arc::clone(shared)));
         self
     }
 

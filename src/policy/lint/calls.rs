@@ -128,7 +128,9 @@ impl<'a> Check<'_, '_, 'a> {
     }
 
     fn undefined(&mut self, name: &str, span: Span) {
-        let help = suggest::function(name);
+        // What is past the bound is not told, and looking for near names takes long.
+        let is_told = self.found.len() < super::finding::MAX_TOLD;
+        let help = if is_told { suggest::function(name) } else { String::new() };
         self.fault("rego_type_error", span, format!("undefined function `{name}`"), help);
     }
 
