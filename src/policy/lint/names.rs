@@ -57,7 +57,7 @@ pub(super) fn sources(texts: &Texts) -> Vec<Source<'_>> {
     modules.into_iter().map(source).collect()
 }
 
-impl<'a> Source<'a> {
+impl Source<'_> {
     /// Whether it is of tests.
     pub(super) fn is_test(&self) -> bool {
         self.file.ends_with("_test.rego")

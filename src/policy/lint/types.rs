@@ -175,7 +175,6 @@ impl Type {
 
     fn plural(whole: &str, each: &Self) -> String {
         match each {
-            Self::Any => whole.to_owned(),
             Self::String => format!("{whole} of strings"),
             Self::Number => format!("{whole} of numbers"),
             Self::Object => format!("{whole} of objects"),

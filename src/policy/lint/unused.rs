@@ -65,13 +65,13 @@ pub(super) fn variables<'a>(source: &Source<'a>, found: &mut Vec<Finding<'a>>) {
             if let Node::Expr(expression) = node {
                 match &expression.kind {
                     ExprKind::Some(names) => {
-                        declared.extend(names.iter().map(|name| (name.text.as_str(), name.span, 0)))
+                        declared.extend(names.iter().map(|name| (name.text.as_str(), name.span, 0)));
                     }
                     ExprKind::SomeIn { key, value, .. } => {
                         declared.extend(key.iter().chain([value]).filter_map(variable));
                     }
                     ExprKind::Term(Term { kind: TermKind::Infix { operator: Operator::Assign, left, .. }, .. }) => {
-                        declared.extend(variable(left))
+                        declared.extend(variable(left));
                     }
                     _ => {}
                 }
@@ -95,7 +95,7 @@ fn variable(term: &Term) -> Option<(&str, Span, usize)> {
     }
 }
 
-fn named<'a>(node: Node<'a>) -> Option<&'a str> {
+fn named(node: Node<'_>) -> Option<&str> {
     let reference = match node {
         Node::Name(name, _) => return Some(name),
         Node::Ref(reference) | Node::Target(reference) | Node::Call { function: reference, .. } => reference,
