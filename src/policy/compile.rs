@@ -85,7 +85,7 @@ pub(super) fn review(bundle: &Bundle, options: Options, entries: &[Vec<String>])
     let review = || {
         let modules: Vec<&Module> = bundle.modules.iter().chain(&bundle.tests).collect();
         let texts = lowering::lower(&modules, options, &mut Vec::new()).texts;
-        Ok(lint::check(&texts, options.capabilities, entries).1)
+        Ok(lint::check(&texts, &|_| true, options.capabilities, entries).1)
     };
     on_a_thread(review).unwrap_or_else(|Faults(faults)| faults)
 }
@@ -112,7 +112,9 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
     let Lowered { texts, readable } = lowering::lower(&modules, options, &mut faults);
     let text = |file: &str| texts.lowered(file).to_owned();
 
-    let (found, warnings) = lint::check(&texts, options.capabilities, &[]);
+    let known: BTreeSet<&str> = readable.iter().map(|module| module.path.as_str()).collect();
+    let reads = |file: &str| known.contains(file);
+    let (found, warnings) = lint::check(&texts, &reads, options.capabilities, &[]);
     faults.extend(found);
     // What follows places its faults in the lowered texts.
     let mut lowered_faults = Vec::new();

@@ -36,8 +36,15 @@ struct World<'s, 'a> {
 }
 
 /// Every fault, and every warning, of the policy set.
-pub(super) fn check(texts: &Texts, capabilities: Capabilities, entries: &[Vec<String>]) -> (Vec<Fault>, Vec<Fault>) {
-    let sources = names::sources(texts);
+/// Of the files that `reads` takes: what is a consequence of another file's syntax is nothing to tell.
+pub(super) fn check(
+    texts: &Texts,
+    reads: &dyn Fn(&str) -> bool,
+    capabilities: Capabilities,
+    entries: &[Vec<String>],
+) -> (Vec<Fault>, Vec<Fault>) {
+    let mut sources = names::sources(texts);
+    sources.retain(|source| reads(source.file));
     let graph = Graph::new(&sources);
     let functions = calls::functions(&sources);
     let world = World { sources: &sources, graph: &graph, functions, capabilities, entries };

@@ -148,7 +148,15 @@ impl<'a> Check<'_, '_, 'a> {
 
     /// Whether the capabilities have a built-in; tells where they do not.
     fn allowed(&mut self, name: &str, span: Span) -> bool {
-        let allowed = self.world.capabilities.allows(name);
+        // Tests are lowered before they are listed: what operators become stands for these.
+        let meant = match name.strip_prefix("__verdict__.") {
+            Some("template") => "internal.template_string",
+            Some("member") => "internal.member_2",
+            Some("member_with_key") => "internal.member_3",
+            Some(own) if types::signature(own).is_some() => own,
+            _ => name,
+        };
+        let allowed = meant.starts_with("__verdict__.") || self.world.capabilities.allows(meant);
         if !allowed {
             let cause = format!("the capabilities in force do not have the built-in `{name}`");
             let help = "do without it, or add it to the `builtins` of the capabilities file";
@@ -279,6 +287,5 @@ pub(super) fn bare(mut term: &Term) -> &Term {
 
 fn is_known(name: &str) -> bool {
     // The first three are lowered to what they mean.
-    matches!(name, "print" | "rego.metadata.chain" | "rego.metadata.rule")
-        || (builtins::arity(name).is_some() && !name.starts_with("__verdict__"))
+    matches!(name, "print" | "rego.metadata.chain" | "rego.metadata.rule") || builtins::arity(name).is_some()
 }
