@@ -17,7 +17,7 @@ use crate::{
     clock,
     config::Config,
     decision::Decider,
-    policy::{Network, Options},
+    policy::{Capabilities, Network, Options},
     reload::{Failure, Reloader, Sink},
     telemetry::metrics::Metrics,
 };
@@ -35,6 +35,9 @@ pub enum Error {
     /// The policies are not usable, and `policies.strict` makes that fatal.
     #[error("the policies can't be used, and `--strict` is set:\n{0}")]
     Strict(Failure),
+    /// The file of `policies.capabilities` is none.
+    #[error("policies.capabilities: {0}")]
+    Capabilities(String),
     /// The system failed us.
     #[error("{0}")]
     System(String),
@@ -64,12 +67,19 @@ impl App {
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
 
+        let capabilities = match &policy.capabilities {
+            Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string()))?,
+            None => Capabilities::ALL,
+        };
+        let mut network = policy.network;
+        network.allow = capabilities.hosts(network.allow);
         let decider = Arc::new(Decider::new(policy.default_policy, policy.evaluation_budget));
         let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), policy.redact));
         let options = Options {
             rego_v0: policy.rego_v0,
             evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
-            network: Network::new(policy.network),
+            network: Network::new(network),
+            capabilities,
             ..Options::default()
         };
         let mut reloader = Reloader::new(source.open(), Arc::clone(&state) as Arc<dyn Sink>, options);

@@ -100,6 +100,11 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
+/// Reads `--capabilities FILE`.
+fn capabilities(path: &str) -> Result<verdict::policy::Capabilities, String> {
+    verdict::policy::Capabilities::open(path.as_ref()).map_err(|error| error.to_string())
+}
+
 /// Whether standard output takes colour: a terminal, and nobody said otherwise (<https://no-color.org>).
 fn colour() -> bool {
     std::io::stdout().is_terminal() && no_color_is_unset()

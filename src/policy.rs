@@ -34,11 +34,20 @@ use std::time::Duration;
 pub use builtins::{Hosts, InvalidHost, Network, NetworkSettings};
 pub use compile::Options;
 pub use explain::{InvalidRedaction, Redaction};
-pub use fault::{Fault, Faults, printable};
+pub use fault::{Fault, Faults, Severity, printable};
 pub use isolation::{Figures as IsolationFigures, figures as isolation_figures};
+pub use lint::capabilities::{Capabilities, InvalidCapabilities};
 pub use snapshot::{Size, Snapshot};
 
 use crate::decision::EntryPoint;
+
+/// Every warning of a policy set with its tests. `entries` are what will be asked; without any, what packages offer by
+/// their rules' names is. Policies with faults of their syntax have warnings, too, for what can be read.
+#[must_use]
+pub fn warnings(bundle: &crate::bundle::Bundle, options: Options, entries: &[EntryPoint]) -> Vec<Fault> {
+    let entries: Vec<Vec<String>> = entries.iter().map(|entry| entry.parts().to_vec()).collect();
+    compile::review(bundle, options, &entries)
+}
 
 /// Settings of evaluation.
 #[derive(Clone, Debug)]
@@ -49,6 +58,8 @@ pub struct Config {
     pub rego_v0: bool,
     /// The most of the processor's time that one evaluation may take.
     pub evaluation_budget: Duration,
+    /// A file with the built-ins that policies may call, in OPA's format; without it, they may call all.
+    pub capabilities: Option<std::path::PathBuf>,
     /// What policies may ask of the network.
     pub network: NetworkSettings,
     /// The values that explanations hide.
@@ -61,6 +72,7 @@ impl Default for Config {
             default_policy: EntryPoint::from_parts(["authz".to_owned()]),
             rego_v0: false,
             evaluation_budget: Duration::from_millis(50),
+            capabilities: None,
             network: NetworkSettings::default(),
             redact: Redaction::default(),
         }

@@ -75,6 +75,9 @@ impl Sink for State {
                 "no package has a rule `decision` or `allow`: only questions that name a rule can be answered"
             );
         }
+        if snapshot.warnings() > 0 {
+            tracing::warn!(warnings = snapshot.warnings(), "the policies have warnings; `verdict lint` shows them");
+        }
         let default = self.decider.default_policy().clone();
         if !snapshot.has_entry(&default) {
             tracing::warn!(default_policy = %default, "there is no such rule or package: questions that name none are denied");

@@ -12,10 +12,10 @@ use verdict::{
     api,
     bundle::Bundle,
     decision::{Decider, Query},
-    policy::{self, Faults, Options, Snapshot, adhoc},
+    policy::{self, Capabilities, Faults, Options, Snapshot, adhoc},
 };
 
-use super::{colour, exit, folder, question, question::QuestionArgs, say, verdict_text};
+use super::{capabilities, colour, exit, folder, question, question::QuestionArgs, say, verdict_text};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,6 +49,9 @@ pub(super) struct Args {
     /// Read files without `import rego.v1` as Rego v0
     #[arg(long)]
     rego_v0: bool,
+    /// The built-ins that policies may call, in OPA's format (`opa capabilities --current`) [default: all]
+    #[arg(long, value_name = "FILE", value_parser = capabilities)]
+    capabilities: Option<Capabilities>,
     /// The most milliseconds that the evaluation may take
     #[arg(long, value_name = "MS", default_value_t = 5_000)]
     timeout_ms: u64,
@@ -58,13 +61,14 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Args { policies, query_rego, input, json, rego_v0, timeout_ms, question } = args;
+    let Args { policies, query_rego, input, json, rego_v0, timeout_ms, capabilities, question } = args;
     // What is asked is read first: a fault in it is no reason to compile.
     let asked = match query_rego {
         Some(query) => Asked::Rego(query, input.as_deref().map(question::input).transpose()?),
         None => Asked::Question(Box::new(query(question)?)),
     };
-    let how = How { json: *json, rego_v0: *rego_v0, budget: Duration::from_millis(*timeout_ms) };
+    let capabilities = capabilities.unwrap_or_default();
+    let how = How { json: *json, rego_v0: *rego_v0, capabilities, budget: Duration::from_millis(*timeout_ms) };
     on_policies(policies.as_deref(), |bundle| match &asked {
         Asked::Question(query) => how.decide(bundle, query),
         Asked::Rego(query, input) => how.evaluate(bundle, query, input.as_deref()),
@@ -109,12 +113,17 @@ pub(super) fn query(args: &QuestionArgs) -> anyhow::Result<Query> {
 pub(super) struct How {
     pub(super) json: bool,
     pub(super) rego_v0: bool,
+    pub(super) capabilities: Capabilities,
     pub(super) budget: Duration,
 }
 
 impl How {
+    fn options(&self) -> Options {
+        Options { rego_v0: self.rego_v0, capabilities: self.capabilities, ..Options::default() }
+    }
+
     pub(super) fn decide(&self, bundle: &Bundle, query: &Query) -> anyhow::Result<ExitCode> {
-        let options = Options { rego_v0: self.rego_v0, evaluators: 1, tests: false, ..Options::default() };
+        let options = self.options();
         let snapshot = match Snapshot::compile(bundle, 1, options) {
             Ok(snapshot) => snapshot,
             Err(faults) => return Ok(refuse(&faults)),
@@ -133,7 +142,7 @@ impl How {
     fn evaluate(&self, bundle: &Bundle, query: &str, input: Option<&[u8]>) -> anyhow::Result<ExitCode> {
         let input = input.map(std::str::from_utf8).transpose().context("the input is not UTF-8")?;
         let input = input.map_or(adhoc::Input::Undefined, adhoc::Input::Json);
-        let options = Options { rego_v0: self.rego_v0, ..Options::default() };
+        let options = self.options();
         match adhoc::query(bundle, options, query, input, self.budget) {
             Ok(answer) => {
                 for line in &answer.prints {

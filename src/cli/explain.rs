@@ -44,6 +44,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let Args { policies, json, rego_v0, timeout_ms, question } = args;
     let query = Query { explain: true, ..eval::query(question)? };
-    let how = How { json: *json, rego_v0: *rego_v0, budget: Duration::from_millis(*timeout_ms) };
+    let capabilities = verdict::policy::Capabilities::default();
+    let how = How { json: *json, rego_v0: *rego_v0, capabilities, budget: Duration::from_millis(*timeout_ms) };
     eval::on_policies(policies.as_deref(), |bundle| how.decide(bundle, &query))
 }

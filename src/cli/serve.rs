@@ -48,6 +48,9 @@ pub(super) struct Args {
     /// Read files without `import rego.v1` as Rego v0
     #[arg(long)]
     rego_v0: bool,
+    /// The built-ins that policies may call, in OPA's format [default: all]
+    #[arg(long, value_name = "FILE")]
+    capabilities: Option<String>,
     /// Exit with 64 if the policies don't compile at start, instead of waiting until they do
     #[arg(long)]
     strict: bool,
@@ -96,7 +99,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let stop = stop_signal(config.server.drain_timeout + Duration::from_secs(4)).context("can't listen for signals")?;
     let app = match App::start(config).await {
         Ok(app) => app,
-        Err(error @ (app::Error::Bind(_) | app::Error::Strict(_))) => {
+        Err(error @ (app::Error::Bind(_) | app::Error::Strict(_) | app::Error::Capabilities(_))) => {
             complain(&error.to_string());
             return Ok(ExitCode::from(exit::CONFIG));
         }
@@ -136,8 +139,19 @@ fn stop_signal(patience: Duration) -> std::io::Result<CancellationToken> {
 }
 
 fn flags(args: Args) -> Flags {
-    let Args { config, policies, default_policy, grpc, http, rego_v0, strict, log_level, log_format, check_config: _ } =
-        args;
+    let Args {
+        config,
+        policies,
+        default_policy,
+        grpc,
+        http,
+        rego_v0,
+        capabilities,
+        strict,
+        log_level,
+        log_format,
+        check_config: _,
+    } = args;
     let truth = |set: bool| set.then(|| "true".to_owned());
     let given = [
         ("policies.path", "--policies", policies),
@@ -146,6 +160,7 @@ fn flags(args: Args) -> Flags {
         ("http.address", "--http", http),
         ("policies.rego_v0", "--rego-v0", truth(rego_v0)),
         ("policies.strict", "--strict", truth(strict)),
+        ("policies.capabilities", "--capabilities", capabilities),
         ("log.level", "--log-level", log_level),
         ("log.format", "--log-format", log_format),
     ];

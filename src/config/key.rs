@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 24] = [
+pub(super) static KEYS: [Key; 25] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -58,6 +58,7 @@ pub(super) static KEYS: [Key; 24] = [
         Shape::Time(MILLISECOND.saturating_mul(100)..=HOUR, |config, value| config.source.poll_interval = value),
     ),
     key("policies.strict", Shape::Switch(|config, value| config.reload.strict = value)),
+    key("policies.capabilities", Shape::Path(|config, value| config.policy.capabilities = Some(value))),
     key("network.allow", Shape::Hosts(|config, value| config.policy.network.allow = value)),
     key(
         "network.timeout",

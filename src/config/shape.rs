@@ -102,7 +102,7 @@ impl Shape {
                 "an address such as `127.0.0.1:9191`, `[::1]:9191`, `localhost:9191` or `unix:/run/verdict.sock`".into()
             }
             Self::EntryPoint(_) => "a reference such as `data.authz` or `data.authz.decision`".into(),
-            Self::Path(_) => "the path of a folder".into(),
+            Self::Path(_) => "the path of a file or folder".into(),
             Self::Hosts(_) => {
                 "hosts with commas between them, such as `api.example.com, *.example.org:8443, 10.0.0.7`".into()
             }

@@ -23,7 +23,7 @@ pub(super) enum Shown {
 ///
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
-pub(super) fn values(config: &Config) -> [(&'static str, Shown); 24] {
+pub(super) fn values(config: &Config) -> [(&'static str, Shown); 25] {
     let Config { grpc, http, policy, source, reload, log, server } = config;
     let api::grpc::Config {
         address,
@@ -35,7 +35,7 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 24] {
         reflection,
     } = grpc;
     let api::ops::Config { address: http_address } = http;
-    let policy::Config { default_policy, rego_v0, evaluation_budget, network, redact } = policy;
+    let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
     let source::Config { path, settle, poll_interval } = source;
     let reload::Config { strict } = reload;
@@ -62,6 +62,12 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 24] {
         ("policies.settle", Shown::Plain(show_time(*settle))),
         ("policies.poll_interval", Shown::Plain(show_time(*poll_interval))),
         ("policies.strict", plain(strict)),
+        (
+            "policies.capabilities",
+            capabilities.as_ref().map_or(Shown::Unset("none, so that policies may call every built-in"), |path| {
+                text(&path.to_string_lossy())
+            }),
+        ),
         (
             "network.allow",
             if allow.is_empty() { Shown::Unset("none, so that policies may not use the network") } else { text(allow) },

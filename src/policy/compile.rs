@@ -1,6 +1,6 @@
 //! Modules and data to engines, or every fault that keeps them from becoming one.
 
-use std::{sync::Arc, thread};
+use std::{collections::BTreeSet, sync::Arc, thread};
 
 use anyhow::Error;
 use regorus::{
@@ -15,7 +15,7 @@ use super::{
     fault::{Fault, Faults},
     gate,
     index::Index,
-    lint,
+    lint::{self, capabilities::Capabilities},
     lowering::{self, Lowered},
     rejection::fault_of,
     statements,
@@ -37,11 +37,20 @@ pub struct Options {
     pub strict: bool,
     /// What `http.send` and `net.lookup_ip_addr` may ask.
     pub network: Network,
+    /// Which built-ins policies may call.
+    pub capabilities: Capabilities,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rego_v0: false, evaluators: 1, tests: false, strict: false, network: Network::OFF }
+        Self {
+            rego_v0: false,
+            evaluators: 1,
+            tests: false,
+            strict: false,
+            network: Network::OFF,
+            capabilities: Capabilities::ALL,
+        }
     }
 }
 
@@ -62,15 +71,28 @@ pub(super) struct Compiled {
     pub(super) index: Index,
     /// The texts, for places.
     pub(super) texts: Arc<Texts>,
+    /// What deserves a look.
+    pub(super) warnings: Vec<Fault>,
 }
 
 /// Compiles a bundle on a thread of its own. Panics and errors of the compiler are faults.
 pub(super) fn compile(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
+    on_a_thread(|| compile_here(bundle, options))
+}
+
+/// Every fault and every warning of a bundle, by its `entries` below `data`: what will be asked.
+pub(super) fn review(bundle: &Bundle, options: Options, entries: &[Vec<String>]) -> Vec<Fault> {
+    let review = || {
+        let modules: Vec<&Module> = bundle.modules.iter().chain(&bundle.tests).collect();
+        let texts = lowering::lower(&modules, None, options, &mut Vec::new()).texts;
+        Ok(lint::check(&texts, &|_| true, options.capabilities, entries).1)
+    };
+    on_a_thread(review).unwrap_or_else(|Faults(faults)| faults)
+}
+
+fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T, Faults> + Send) -> Result<T, Faults> {
     thread::scope(|scope| {
-        let worker = thread::Builder::new()
-            .name("compile".to_owned())
-            .stack_size(STACK)
-            .spawn_scoped(scope, || compile_here(bundle, options));
+        let worker = thread::Builder::new().name("compile".to_owned()).stack_size(STACK).spawn_scoped(scope, work);
         match worker.map(thread::ScopedJoinHandle::join) {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(internal("the compiler panicked on these policies; the log names the place")),
@@ -90,7 +112,10 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
     let Lowered { texts, readable } = lowering::lower(&modules, data.as_ref().ok(), options, &mut faults);
     let text = |file: &str| texts.lowered(file).to_owned();
 
-    faults.extend(lint::check(&texts));
+    let known: BTreeSet<&str> = readable.iter().map(|module| module.path.as_str()).collect();
+    let reads = |file: &str| known.contains(file);
+    let (found, warnings) = lint::check(&texts, &reads, options.capabilities, &[]);
+    faults.extend(found);
     // What follows places its faults in the lowered texts.
     let mut lowered_faults = Vec::new();
     let mut engine = Engine::blank(options);
@@ -111,7 +136,11 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
         lowered_faults.extend(analysis_faults(&accepted, &texts, options));
     }
     lowered_faults.extend(refused);
-    faults.extend(lowered_faults.into_iter().map(|fault| texts.relocated(fault)));
+    // Of what the text as it was written has already been told, regorus' reading tells nothing new.
+    let line = |fault: &Fault| fault.position.as_ref().map(|place| (Arc::clone(&place.file), place.line));
+    let told: BTreeSet<_> = faults.iter().map(line).collect();
+    let lowered_faults = lowered_faults.into_iter().map(|fault| texts.relocated(fault));
+    faults.extend(lowered_faults.filter(|fault| fault.position.is_none() || !told.contains(&line(fault))));
     let (true, Ok(data)) = (faults.is_empty(), data) else {
         faults.sort_by(|one, other| one.position.cmp(&other.position));
         return Err(Faults(faults));
@@ -125,7 +154,7 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
     });
     let engines: Result<_, Error> = engines.collect();
     match engines {
-        Ok(engines) => Ok(Compiled { engines, index, texts: Arc::new(texts) }),
+        Ok(engines) => Ok(Compiled { engines, index, texts: Arc::new(texts), warnings }),
         Err(error) => Err(Faults(vec![texts.relocated(fault_of(&error, "rego_compile_error", &texts))])),
     }
 }

@@ -6,9 +6,21 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Na
 
 use crate::decision::SourcePosition;
 
+/// How much something weighs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The policies are refused.
+    #[default]
+    Fault,
+    /// The policies are taken; the author should look.
+    Warning,
+}
+
 /// One fault of a policy set.
 #[derive(Clone, Debug)]
 pub struct Fault {
+    /// How much it weighs.
+    pub severity: Severity,
     /// Stable code, e.g. `rego_parse_error`.
     pub code: &'static str,
     /// What is wrong.
@@ -30,7 +42,7 @@ impl Fault {
     pub fn new(code: &'static str, cause: impl Into<String>) -> Self {
         let span = SourceSpan::from(0);
         let cause = printable(&cause.into()).into_owned();
-        Self { code, cause, help: None, position: None, source: None, span }
+        Self { severity: Severity::Fault, code, cause, help: None, position: None, source: None, span }
     }
 
     /// Says what to try.
@@ -40,10 +52,30 @@ impl Fault {
         self
     }
 
+    /// Says how much it weighs.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// How many characters are marked on its line.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        let text = self.source.as_ref().map(|source| &**source.inner()).unwrap_or_default();
+        text.get(self.span.offset()..self.span.offset() + self.span.len()).map_or(0, |marked| marked.chars().count())
+    }
+
     /// Places it at `line` and `column` (from 1, in characters) of a file with that text; marks `length` characters.
     #[must_use]
-    pub fn at(mut self, file: &str, text: &str, line: u32, column: u32, length: usize) -> Self {
-        let (file, text) = (&*printable(file), &*printable(text));
+    pub fn at(self, file: &str, text: &str, line: u32, column: u32, length: usize) -> Self {
+        self.at_shared(file, &Arc::from(&*printable(text)), line, column, length)
+    }
+
+    /// As [`Fault::at`], of a text that is printable already and that many faults share.
+    #[must_use]
+    pub(super) fn at_shared(mut self, file: &str, shared: &Arc<str>, line: u32, column: u32, length: usize) -> Self {
+        let (file, text) = (&*printable(file), &**shared);
         let before = usize::try_from(line.saturating_sub(1)).unwrap_or(0);
         let start: usize = text.split_inclusive('\n').take(before).map(str::len).sum();
         let row = text.get(start..).unwrap_or_default().lines().next().unwrap_or_default();
@@ -54,7 +86,7 @@ impl Fault {
         let bytes = |characters: usize| row.char_indices().nth(characters).map_or(row.len(), |(at, _)| at);
         let (from, to) = (bytes(skip), bytes(skip.saturating_add(length)));
         self.span = SourceSpan::from((start + from, to - from));
-        self.source = Some(NamedSource::new(file, Arc::from(text)));
+        self.source = Some(NamedSource::new(file, Arc::clone(shared)));
         self
     }
 
@@ -106,6 +138,13 @@ impl std::error::Error for Fault {}
 impl Diagnostic for Fault {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         Some(Box::new(self.code))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.severity {
+            Severity::Fault => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {

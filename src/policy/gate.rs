@@ -67,7 +67,11 @@ pub(super) fn check(modules: &[Ref<Module>], text: &dyn Fn(&str) -> String) -> V
                     if given.is_some() {
                         let written = path.parts.join(".");
                         let fault = Fault::new("rego_type_error", format!("undefined function `{written}`"));
-                        place(fault.help(unknown_help(&written)), &syntax::position(expr), written.chars().count());
+                        place(
+                            fault.help("define it, or call it by its whole path"),
+                            &syntax::position(expr),
+                            written.chars().count(),
+                        );
                     }
                     continue;
                 };
@@ -141,37 +145,6 @@ fn resolve(
     }
     let written = parts.join(".");
     (builtins::arity(written.as_str()).is_some() || written == "print").then_some(written)
-}
-
-fn unknown_help(written: &str) -> String {
-    let near = builtins::names().map(|known| (distance(known, written), known)).min();
-    match near {
-        Some((steps, known)) if steps <= 2 && steps < written.len() / 2 => format!("did you mean `{known}`?"),
-        _ if ["http.", "io.jwt.", "crypto.x509", "net.lookup"].iter().any(|family| written.starts_with(family)) => {
-            "this built-in of OPA is not available here; `docs/policies.md` says which are".to_owned()
-        }
-        _ => "define it in this package, import its package, or call it by its whole path (`data.lib.f`)".to_owned(),
-    }
-}
-
-/// Levenshtein distance of two short names.
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, a) in one.chars().enumerate() {
-        let mut diagonal = line;
-        let mut left = line + 1;
-        for (cell, b) in row.iter_mut().skip(1).zip(&other) {
-            let best = (diagonal + usize::from(a != *b)).min(left + 1).min(*cell + 1);
-            diagonal = *cell;
-            *cell = best;
-            left = best;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = line + 1;
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
 }
 
 type CallFault = (String, String, SourcePosition, usize);

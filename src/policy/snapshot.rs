@@ -46,6 +46,7 @@ pub struct Snapshot {
     // For whoever asks about the snapshot; each evaluator has its own.
     index: Index,
     parts: Arc<Parts>,
+    warnings: usize,
     modules: usize,
     bytes: usize,
 }
@@ -74,7 +75,8 @@ impl Snapshot {
     pub fn compile(bundle: &Bundle, sequence: u64, options: Options) -> Result<Self, Faults> {
         // One more, for the questions that take long.
         let evaluators = options.evaluators.max(1).saturating_add(1);
-        let Compiled { mut engines, index, texts } = compile::compile(bundle, Options { evaluators, ..options })?;
+        let Compiled { mut engines, index, texts, warnings } =
+            compile::compile(bundle, Options { evaluators, ..options })?;
         let Some((engine, own_index)) = engines.pop() else { return Err(Faults(Vec::new())) };
         let explainer = Explainer::new(Arc::clone(&texts), options);
         let parts = Arc::new(Parts { reasons: Reasons::new(&texts), explainer, texts });
@@ -83,6 +85,7 @@ impl Snapshot {
             revision: Revision { sequence, digest: bundle.digest },
             index,
             parts,
+            warnings: warnings.len(),
             modules: bundle.modules.len(),
             bytes: bundle.size(),
             evaluators: Pool::new(engines.into_iter().map(|(engine, index)| (engine, index, Known::default()))),
@@ -91,6 +94,12 @@ impl Snapshot {
         let names = packages.iter().map(String::as_str).chain(snapshot.index.rules().map(|rule| &*rule.name));
         snapshot.apart.try_out(names.filter_map(|name| name.parse().ok()).collect());
         Ok(snapshot)
+    }
+
+    /// How many warnings the static gate has for it; `verdict lint` shows them.
+    #[must_use]
+    pub fn warnings(&self) -> usize {
+        self.warnings
     }
 
     /// What its content hashes to.

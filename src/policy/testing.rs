@@ -21,6 +21,7 @@ pub use values::{Value, Why};
 
 use self::find::{Found, Table};
 use super::{
+    Capabilities,
     compile::{self, Options as CompileOptions},
     engine::Engine,
     fault::Faults,
@@ -39,6 +40,8 @@ const MOST_PARALLEL: usize = 256;
 pub struct Options {
     /// Whether files without `import rego.v1` are read as Rego v0.
     pub rego_v0: bool,
+    /// Which built-ins policies and tests may call.
+    pub capabilities: Capabilities,
     /// The most wall-clock time that one test may take.
     pub timeout: Duration,
     /// Whether the lines that tests reach are noted.
@@ -210,6 +213,7 @@ impl std::fmt::Display for Test {
 fn engines_of(bundle: &Bundle, options: Options) -> Result<(Vec<Engine>, Arc<Texts>), Faults> {
     let options = CompileOptions {
         rego_v0: options.rego_v0,
+        capabilities: options.capabilities,
         tests: true,
         evaluators: options.parallel,
         ..CompileOptions::default()

@@ -5,10 +5,13 @@ use std::{path::PathBuf, thread, time::Duration};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use regex::Regex;
-use verdict::policy::testing::{Options, Suite, Test};
+use verdict::policy::{
+    Capabilities,
+    testing::{Options, Suite, Test},
+};
 
 use super::{Nothing, covered, duration};
-use crate::cli::folder;
+use crate::cli::{capabilities, folder};
 
 const EXAMPLES: &str = "\
 A test is a rule whose name starts with `test_`, usually in a file that ends in `_test.rego`:
@@ -80,6 +83,9 @@ pub(in crate::cli) struct Args {
     /// Read files without `import rego.v1` as Rego v0
     #[arg(long)]
     pub(super) rego_v0: bool,
+    /// The built-ins that policies may call, in OPA's format (`opa capabilities --current`) [default: all]
+    #[arg(long, value_name = "FILE", value_parser = capabilities)]
+    pub(super) capabilities: Option<Capabilities>,
     /// The most that one test may take: `500ms`, `5s`, `1m`
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration::parse)]
     pub(super) timeout: Duration,
@@ -122,8 +128,13 @@ impl Args {
             0 => thread::available_parallelism().map_or(1, usize::from),
             some => some,
         };
-        let options =
-            Options { rego_v0: self.rego_v0, timeout: self.timeout, coverage: self.wants_coverage(), parallel };
+        let options = Options {
+            rego_v0: self.rego_v0,
+            capabilities: self.capabilities.unwrap_or_default(),
+            timeout: self.timeout,
+            coverage: self.wants_coverage(),
+            parallel,
+        };
         let bundle = folder::read(&self.paths).map_err(Nothing::Error)?.whole().map_err(Nothing::Faults)?;
         Suite::compile(&bundle, options).map_err(Nothing::Faults)
     }

@@ -1,62 +1,81 @@
 //! Rules and functions that need their own value: OPA rejects them, and a function that calls itself would end the process.
 
-use super::graph::Graph;
-use crate::policy::{
-    fault::Fault,
-    text::{Texts, line_and_column},
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use super::{
+    finding::Finding,
+    graph::Graph,
+    names::{Pattern, Source},
 };
 
+/// The most rules of a cycle that are named.
+const MAX_SHOWN: usize = 12;
+
 /// A fault for each group of rules that refer to each other.
-pub(super) fn check(graph: &Graph, texts: &Texts) -> Vec<Fault> {
-    let edges: Vec<Vec<usize>> = graph
-        .rules
-        .iter()
-        .map(|rule| rule.refers.keys().flat_map(|pattern| graph.reached(pattern)).collect())
-        .collect();
-    components(&edges).into_iter().filter_map(|group| fault(graph, &edges, &group, texts)).collect()
+pub(super) fn check<'a>(graph: &Graph, sources: &[Source<'a>], found: &mut Vec<Finding<'a>>) {
+    let edges = edges(graph);
+    found.extend(components(&edges).into_iter().filter_map(|group| fault(graph, &edges, &group, sources)));
 }
 
-fn fault(graph: &Graph, edges: &[Vec<usize>], group: &[usize], texts: &Texts) -> Option<Fault> {
-    let first = *group.iter().min_by_key(|rule| graph.rules.get(**rule).map(|rule| (&rule.file, rule.span)))?;
-    let cycle = cycle(edges, first)?;
+/// What each rule may need: after the rules there is a node for each reference, which many rules may have, and each
+/// of which may mean many rules.
+pub(super) fn edges(graph: &Graph) -> Vec<Vec<usize>> {
+    let mut numbers: BTreeMap<&Pattern, usize> = BTreeMap::new();
+    let mut patterns = Vec::new();
+    let mut edges: Vec<Vec<usize>> = Vec::new();
+    for rule in &graph.rules {
+        let number = |pattern| {
+            *numbers.entry(pattern).or_insert_with(|| {
+                patterns.push(pattern);
+                graph.rules.len() + patterns.len() - 1
+            })
+        };
+        edges.push(rule.refers.keys().map(number).collect());
+    }
+    edges.extend(patterns.into_iter().map(|pattern| graph.reached(pattern).into_iter().collect()));
+    edges
+}
+
+fn fault<'a>(graph: &Graph, edges: &[Vec<usize>], group: &[usize], sources: &[Source<'a>]) -> Option<Finding<'a>> {
+    let rules = group.iter().filter_map(|rule| Some((graph.rules.get(*rule)?, *rule)));
+    let (_, first) = rules.min_by_key(|(rule, _)| (&rule.file, rule.span))?;
+    let cycle: Vec<usize> = cycle(edges, first, group)?.into_iter().filter(|node| *node < graph.rules.len()).collect();
     let name =
         |rule: &usize| graph.rules.get(*rule).map(|rule| format!("data.{}", rule.path.join("."))).unwrap_or_default();
-    let shown: Vec<String> = cycle.iter().map(name).collect();
+    let mut shown: Vec<String> = cycle.iter().take(MAX_SHOWN).map(name).collect();
+    if cycle.len() > MAX_SHOWN {
+        shown.push(format!("… ({} more) -> {}", cycle.len() - MAX_SHOWN - 1, name(&first)));
+    }
     let rule = graph.rules.get(first)?;
     let next = cycle.get(1)?;
     // The place where it refers to the next of the cycle says more than its head.
     let place = rule.refers.iter().find(|(pattern, _)| graph.reached(pattern).contains(next));
     let (file, span) = place.map_or((&rule.file, rule.span), |(_, (file, span))| (file, *span));
-    let text = texts.get(file).map(|text| &*text.written).unwrap_or_default();
-    let (line, column) = line_and_column(text, span.start as usize);
-    let length = text.get(span.range()).map_or(1, |text| text.chars().count());
+    let source = sources.iter().find(|source| source.file == file)?;
     let cause = format!("rule `{}` is recursive: {}", name(&first), shown.join(" -> "));
     let help = "a rule can't need its own value; for hierarchies of any depth use `graph.reachable` or `walk`";
-    Some(Fault::new("rego_recursion_error", cause).help(help).at(file, text, line, column, length))
+    Some(Finding::fault("rego_recursion_error", source, span, cause, help))
 }
 
-/// The shortest way from a rule back to itself, both ends included.
-fn cycle(edges: &[Vec<usize>], from: usize) -> Option<Vec<usize>> {
-    let mut before = vec![None; edges.len()];
-    let mut open = std::collections::VecDeque::from([from]);
+/// The shortest way from a rule back to itself, both ends included. All of it is in the `group` of the rule.
+fn cycle(edges: &[Vec<usize>], from: usize, group: &[usize]) -> Option<Vec<usize>> {
+    let group: HashSet<usize> = group.iter().copied().collect();
+    let mut before: HashMap<usize, usize> = HashMap::new();
+    let mut open = VecDeque::from([from]);
     while let Some(at) = open.pop_front() {
         for &next in edges.get(at)? {
             if next == from {
-                let mut way = vec![from];
-                let mut step = Some(at);
-                while let Some(at) = step {
-                    way.push(at);
-                    step = if at == from { None } else { before.get(at).copied().flatten() };
-                }
-                if at == from {
-                    way = vec![from, from];
+                let mut way = vec![from, at];
+                let mut step = at;
+                while step != from {
+                    step = *before.get(&step)?;
+                    way.push(step);
                 }
                 way.reverse();
                 return Some(way);
             }
-            let known = before.get_mut(next)?;
-            if known.is_none() {
-                *known = Some(at);
+            if group.contains(&next) && !before.contains_key(&next) {
+                before.insert(next, at);
                 open.push_back(next);
             }
         }
@@ -139,9 +158,9 @@ mod tests {
             .collect();
         found.sort();
         assert_eq!(found, [vec![0, 1, 2], vec![4]]);
-        assert_eq!(cycle(&edges, 0), Some(vec![0, 1, 2, 0]));
-        assert_eq!(cycle(&edges, 4), Some(vec![4, 4]));
-        assert_eq!(cycle(&edges, 5), None);
+        assert_eq!(cycle(&edges, 0, &[0, 1, 2]), Some(vec![0, 1, 2, 0]));
+        assert_eq!(cycle(&edges, 4, &[4]), Some(vec![4, 4]));
+        assert_eq!(cycle(&edges, 5, &[5]), None);
     }
 
     #[test]

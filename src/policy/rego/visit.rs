@@ -1,5 +1,7 @@
 //! A walk over a syntax tree that knows which names are declared where it is.
 
+use std::collections::HashSet;
+
 use super::{
     ast::{Body, Expr, ExprKind, Ref, RefPartKind, Rule, Span, TemplatePart, Term, TermKind},
     lower::names,
@@ -24,12 +26,12 @@ pub(crate) enum Node<'a> {
 
 /// The names that are declared at a place, inmost scope last.
 #[derive(Debug, Default)]
-pub(crate) struct Scopes<'a>(Vec<Vec<&'a str>>);
+pub(crate) struct Scopes<'a>(Vec<HashSet<&'a str>>);
 
 impl Scopes<'_> {
     /// Whether a name is declared, and so neither a rule nor an import.
     pub(crate) fn declares(&self, name: &str) -> bool {
-        self.0.iter().any(|scope| scope.contains(&name))
+        self.0.iter().any(|scope| scope.contains(name))
     }
 }
 
@@ -38,8 +40,8 @@ pub(crate) fn rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Node<'a>, &Scopes<'
     let mut walk = Walk { visit, scopes: Scopes::default() };
     let mut arguments = Vec::new();
     rule.head.arguments.iter().flatten().for_each(|argument| names::variables(argument, &mut arguments));
-    walk.scopes.0.push(arguments);
-    walk.scopes.0.push(rule.body.as_ref().map(names::declared).unwrap_or_default());
+    walk.scopes.0.push(arguments.into_iter().collect());
+    walk.scopes.0.push(rule.body.as_ref().map(declared).unwrap_or_default());
     walk.brackets(&rule.head.reference);
     let head = rule.head.arguments.iter().flatten().chain(&rule.head.key).chain(&rule.head.value);
     head.for_each(|term| walk.term(term));
@@ -48,13 +50,17 @@ pub(crate) fn rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Node<'a>, &Scopes<'
     }
     walk.scopes.0.pop();
     for otherwise in &rule.otherwise {
-        walk.scopes.0.push(otherwise.body.as_ref().map(names::declared).unwrap_or_default());
+        walk.scopes.0.push(otherwise.body.as_ref().map(declared).unwrap_or_default());
         otherwise.value.iter().for_each(|value| walk.term(value));
         if let Some(body) = &otherwise.body {
             walk.expressions(body);
         }
         walk.scopes.0.pop();
     }
+}
+
+fn declared(body: &Body) -> HashSet<&str> {
+    names::declared(body).into_iter().collect()
 }
 
 struct Walk<'a, 'v> {
@@ -72,7 +78,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn body(&mut self, body: &'a Body, items: &[&'a Term]) {
-        self.scopes.0.push(names::declared(body));
+        self.scopes.0.push(declared(body));
         items.iter().for_each(|item| self.term(item));
         self.expressions(body);
         self.scopes.0.pop();

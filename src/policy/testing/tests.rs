@@ -3,7 +3,13 @@ use super::*;
 fn suite(files: &[(&str, &str)], coverage: bool) -> Suite {
     let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
     let bundle = Bundle::from_files(files).unwrap();
-    let options = Options { rego_v0: false, timeout: Duration::from_millis(300), coverage, parallel: 2 };
+    let options = Options {
+        rego_v0: false,
+        capabilities: crate::policy::Capabilities::ALL,
+        timeout: Duration::from_millis(300),
+        coverage,
+        parallel: 2,
+    };
     Suite::compile(&bundle, options).unwrap()
 }
 

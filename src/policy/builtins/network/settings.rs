@@ -51,6 +51,13 @@ impl Hosts {
         self.0.is_empty()
     }
 
+    /// Those that are in another list, too; of `*.example.com` it is not known what it has.
+    #[must_use]
+    pub fn only(mut self, listed: impl Fn(&str) -> bool) -> Self {
+        self.0.retain(|pattern| !pattern.below && listed(&pattern.host));
+        self
+    }
+
     /// Whether a host (of a URL: lower case, an address without brackets) may be asked at a port.
     pub(super) fn allows(&self, host: &str, port: u16) -> bool {
         self.0.iter().any(|pattern| pattern.port.is_none_or(|only| only == port) && pattern.is(host))

@@ -15,7 +15,13 @@ fn whys_in(text: &str, rego_v0: bool) -> Vec<String> {
     let policy = if rego_v0 { POLICY.replace(" if input.x == 1", " { input.x == 1 }") } else { POLICY.to_owned() };
     let files = [("p.rego".to_owned(), policy.into_bytes()), ("t_test.rego".to_owned(), text.into_bytes())];
     let bundle = Bundle::from_files(files).unwrap();
-    let options = Options { rego_v0, timeout: Duration::from_secs(5), coverage: false, parallel: 1 };
+    let options = Options {
+        rego_v0,
+        capabilities: crate::policy::Capabilities::ALL,
+        timeout: Duration::from_secs(5),
+        coverage: false,
+        parallel: 1,
+    };
     let mut suite = Suite::compile(&bundle, options).unwrap();
     let tests = suite.tests().to_vec();
     let runs = suite.run_all(&tests, |_, _| ());
@@ -91,7 +97,13 @@ fn what_passed_has_no_reason_and_what_cannot_be_told_takes_no_other_along() {
 fn a_probe_that_never_ends_is_given_up() {
     let text = "test_long if {\n\tx := count([1 | some a in numbers.range(1, 1000); some b in numbers.range(1, 1000); a + b > 0])\n\tx == 0\n}";
     let bundle = Bundle::from_files([("t_test.rego".to_owned(), format!("package t\n{text}\n").into_bytes())]).unwrap();
-    let options = Options { rego_v0: false, timeout: Duration::from_millis(100), coverage: false, parallel: 1 };
+    let options = Options {
+        rego_v0: false,
+        capabilities: crate::policy::Capabilities::ALL,
+        timeout: Duration::from_millis(100),
+        coverage: false,
+        parallel: 1,
+    };
     let mut suite = Suite::compile(&bundle, options).unwrap();
     let tests = suite.tests().to_vec();
     let mut run = suite.run(&tests[0]);
