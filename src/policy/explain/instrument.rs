@@ -266,7 +266,14 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn condition(&mut self, body: BodyId, span: Span, shape: Shape, uses: &Uses, scope: &Scope) -> ConditionId {
+    pub(super) fn condition(
+        &mut self,
+        body: BodyId,
+        span: Span,
+        shape: Shape,
+        uses: &Uses,
+        scope: &Scope,
+    ) -> ConditionId {
         let locals: Vec<String> = uses.locals.iter().take(MAX_LOCALS).cloned().collect();
         for path in &uses.paths {
             if let Some((_, function)) = path.split_first().filter(|(root, _)| *root == "data") {
