@@ -84,7 +84,7 @@ pub(super) fn stop(why: Stop) -> Error {
 
 /// Whether a call of `name` may be made now, here, with these arguments.
 pub(super) fn admit(name: &'static str, arguments: &[Rego]) -> Result<(), Error> {
-    if let Some(text) = STOP.with_borrow(|why| why.as_ref().map(|why| why.to_string())) {
+    if let Some(text) = STOP.with_borrow(|why| why.as_ref().map(ToString::to_string)) {
         // Whatever goes on after a stop is for nothing. The first error may be lost, so this one says the same.
         return Err(anyhow!(text));
     }

@@ -149,6 +149,13 @@ impl Writer<'_> {
                 }
             }
             TermKind::Parenthesised(inner) => self.inside(writing, inner),
+            TermKind::Array(items) | TermKind::Set(items) if writing.apart => self.arguments(writing, items),
+            TermKind::Object(members) if writing.apart => {
+                for (key, value) in members {
+                    self.arguments(writing, std::slice::from_ref(key));
+                    self.arguments(writing, std::slice::from_ref(value));
+                }
+            }
             TermKind::Ref(reference) => {
                 for part in &reference.parts {
                     if let RefPartKind::Bracket(index @ Term { kind: TermKind::Ref(_), .. }) = &part.kind {

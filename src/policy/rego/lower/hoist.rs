@@ -94,7 +94,9 @@ impl<'a> Lowering<'a> {
             return None;
         }
         let (value, before) = arguments.split_last()?;
-        before.iter().for_each(|argument| self.term(argument));
+        for argument in before {
+            self.term(argument);
+        }
         Some(value)
     }
 
