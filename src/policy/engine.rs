@@ -205,6 +205,8 @@ impl Engine {
         let failure = match (&self.stop, answer) {
             (None, Ok(value)) => return Ok(value),
             (None, Err(error)) => Self::failure(error),
+            // With the place, where regorus kept it.
+            (Some(Stop::Forbidden(cause)), Err(error)) if error.to_string().contains(cause) => Failure::Error(error),
             (Some(Stop::Forbidden(cause)), _) => Failure::Error(anyhow::anyhow!(cause.clone())),
             (Some(Stop::Move | Stop::Spent(..)), _) => Failure::Budget,
         };

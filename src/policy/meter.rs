@@ -8,7 +8,10 @@ mod weight;
 
 pub(super) use weight::{Limit, weigh, weigh_object};
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+};
 
 use anyhow::{Error, anyhow};
 use regorus::Value as Rego;
@@ -45,6 +48,15 @@ pub(super) enum Stop {
     Forbidden(String),
 }
 
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Move => f.write_str("moved to another thread"),
+            Self::Spent(_, cause) | Self::Forbidden(cause) => f.write_str(cause),
+        }
+    }
+}
+
 thread_local! {
     static PLACE: Cell<Place> = const { Cell::new(Place::Alone) };
     static LEFT: Cell<usize> = const { Cell::new(MADE) };
@@ -65,19 +77,16 @@ pub(super) fn stopped() -> Option<Stop> {
 
 /// Stops the evaluation on this thread. The error is for regorus; the first reason is kept.
 pub(super) fn stop(why: Stop) -> Error {
-    let text = match &why {
-        Stop::Move => "moved to another thread".to_owned(),
-        Stop::Spent(_, cause) | Stop::Forbidden(cause) => cause.clone(),
-    };
+    let text = why.to_string();
     STOP.with_borrow_mut(|stop| _ = stop.get_or_insert(why));
     anyhow!(text)
 }
 
 /// Whether a call of `name` may be made now, here, with these arguments.
 pub(super) fn admit(name: &'static str, arguments: &[Rego]) -> Result<(), Error> {
-    if STOP.with_borrow(Option::is_some) {
-        // Whatever goes on after a stop is for nothing.
-        return Err(anyhow!("stopped"));
+    if let Some(text) = STOP.with_borrow(|why| why.as_ref().map(ToString::to_string)) {
+        // Whatever goes on after a stop is for nothing. The first error may be lost, so this one says the same.
+        return Err(anyhow!(text));
     }
     let inline = PLACE.get() == Place::Inline;
     if weight::is_constant(name) {

@@ -4,7 +4,7 @@ mod apart;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -150,7 +150,7 @@ impl Evaluator for Snapshot {
         }
         engine.put(Place::Inline);
         let budget = Budget::slice(time.budget.min(time.patience));
-        let put = Put { index, parts: &self.parts, query, entry, granted: time.budget };
+        let put = Put { index, parts: &self.parts, query, entry, granted: time.budget, settled: None };
         put.to(engine, budget).map_or_else(
             |Unanswered { late }| {
                 if late {
@@ -181,6 +181,8 @@ struct Put<'a> {
     query: &'a Query,
     entry: &'a EntryPoint,
     granted: Duration,
+    /// Where the verdict goes before it is explained.
+    settled: Option<&'a OnceLock<Verdict>>,
 }
 
 impl Put<'_> {
@@ -202,7 +204,7 @@ impl Put<'_> {
     }
 
     fn verdict(self, engine: &mut Engine, budget: Budget) -> Result<Verdict, Unanswered> {
-        let Self { index, parts, query, entry, granted } = self;
+        let Self { index, parts, query, entry, granted, settled } = self;
         let Parts { texts, explainer, reasons } = parts;
         let Some(found) = index.entry(entry) else {
             let message = format!("`{entry}` is no rule, and no package with a rule `decision` or `allow`");
@@ -222,6 +224,9 @@ impl Put<'_> {
             Entry::Package(package) => Arc::clone(&package.name),
         });
         if query.explain {
+            if let Some(settled) = settled {
+                let _ = settled.set(verdict.clone());
+            }
             let left = asked.budget;
             let asked = explain::Asked { query, entry, effect: verdict.effect };
             verdict.explanation = Some(Box::new(explainer.explain(engine, index, &asked, left)));

@@ -104,6 +104,15 @@ fn people_are_shown_what_is_in_the_golden_files() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, &shown).unwrap();
         }
+        // The author's words only, none of what lowering and instrumenting make of them.
+        assert!(!shown.contains("verdict__") && !shown.contains("__verdict"), "{name}: {shown}");
         assert_eq!(fs::read_to_string(&path).unwrap_or_default(), shown, "{name}");
     }
+    let golden = fs::read_dir(root().join("tests/explain/golden")).unwrap();
+    let golden: Vec<String> = golden.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    assert!(golden.iter().all(|text| !text.contains("verdict__") && !text.contains("__verdict")));
+    for effect in ["ALLOW", "DENY"] {
+        assert!(golden.iter().filter(|text| text.starts_with(effect)).count() >= 5, "{effect}");
+    }
+    assert!(golden.len() >= 20);
 }

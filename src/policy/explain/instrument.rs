@@ -86,6 +86,8 @@ pub(super) struct Writing<'s> {
     pub(super) locals: String,
     /// Whether the next operand is the one that says that the condition is met.
     pub(super) first: bool,
+    /// Whether operands are asked before the condition, and apart from it (`rego/lower/hoist.rs`).
+    pub(super) apart: bool,
     pub(super) scope: &'s Scope,
 }
 
@@ -246,10 +248,12 @@ impl Writer<'_> {
                     self.conditions(number, inner, &mut inside);
                     Shape::Every(number)
                 }
+                ExprKind::Term(term) if expression.negated => self.negated(&mut writing, term),
                 ExprKind::Term(term) => self.term(&mut writing, term),
                 ExprKind::Some(_) | ExprKind::Not(_) | ExprKind::Logical { .. } => Shape::Other,
             }
         };
+        self.replacements(&mut writing, expression);
         // What goes through an empty collection is not evaluated at all, so its turn is told before.
         if !expression.negated && (writing.first || uses.iterates) {
             let text = format!("{NEAR}({condition}, {}); ", writing.locals);
@@ -262,7 +266,14 @@ impl Writer<'_> {
         }
     }
 
-    fn condition(&mut self, body: BodyId, span: Span, shape: Shape, uses: &Uses, scope: &Scope) -> ConditionId {
+    pub(super) fn condition(
+        &mut self,
+        body: BodyId,
+        span: Span,
+        shape: Shape,
+        uses: &Uses,
+        scope: &Scope,
+    ) -> ConditionId {
         let locals: Vec<String> = uses.locals.iter().take(MAX_LOCALS).cloned().collect();
         for path in &uses.paths {
             if let Some((_, function)) = path.split_first().filter(|(root, _)| *root == "data") {
@@ -287,7 +298,7 @@ impl Writer<'_> {
 
     fn writing<'s>(number: ConditionId, scope: &'s Scope, uses: &Uses) -> Writing<'s> {
         let locals: Vec<&str> = uses.locals.iter().take(MAX_LOCALS).map(String::as_str).collect();
-        Writing { number, locals: format!("[{}]", locals.join(", ")), first: true, scope }
+        Writing { number, locals: format!("[{}]", locals.join(", ")), first: true, apart: false, scope }
     }
 
     /// The paths that a definition's value stands for, as a decision.

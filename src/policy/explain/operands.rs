@@ -5,12 +5,12 @@ use super::{
     instrument::{MAX_OPERANDS, Writer, Writing, group, is_literal},
     paths::path_of,
     program::{Operand, Shape},
-    record::{MET, SEEN},
+    record::{ConditionId, MET, SEEN},
     scope::Scope,
 };
 use crate::policy::{
     builtins,
-    rego::ast::{Operator, Ref, RefPartKind, Term, TermKind},
+    rego::ast::{Expr, Operator, Ref, RefPartKind, Term, TermKind},
 };
 
 impl Writer<'_> {
@@ -52,6 +52,54 @@ impl Writer<'_> {
         }
     }
 
+    /// The report of a negated condition. What it asks is asked before it, so each part tells of itself.
+    pub(super) fn negated(&mut self, writing: &mut Writing<'_>, term: &Term) -> Shape {
+        match &term.kind {
+            TermKind::Infix { operator: Operator::Assign | Operator::Unify, .. } => self.term(writing, term),
+            TermKind::Call { function, arguments } if self.arity(function, writing.scope) != Some(arguments.len()) => {
+                self.term(writing, term)
+            }
+            TermKind::Infix { operator, .. } if is_comparison(*operator) => {
+                writing.apart = true;
+                writing.first = false;
+                // No operand: that it is asked is all that is told.
+                let met = format!("{MET}({}, {})", writing.number, writing.locals);
+                self.open(term.span.start, format!("{SEEN}({met}, {MAX_OPERANDS}, ("));
+                let shape = self.term(writing, term);
+                self.close(term.span.end, "))".to_owned());
+                shape
+            }
+            _ => {
+                writing.apart = true;
+                self.term(writing, term)
+            }
+        }
+    }
+
+    /// The values of its `with`, which are asked before the condition.
+    pub(super) fn replacements(&mut self, writing: &mut Writing<'_>, expression: &Expr) {
+        let first = std::mem::replace(&mut writing.first, false);
+        let apart = std::mem::replace(&mut writing.apart, true);
+        for with in &expression.with {
+            if !is_literal(&with.value) && !self.is_function(&with.value, writing.scope) {
+                self.operand(writing, &with.value);
+            }
+        }
+        (writing.first, writing.apart) = (first, apart);
+    }
+
+    /// Whether a term names a function, rather than a value.
+    fn is_function(&self, term: &Term, scope: &Scope) -> bool {
+        let name = match &term.kind {
+            TermKind::Var(name) => name.clone(),
+            TermKind::Ref(reference) => path_of(reference).join("."),
+            _ => return false,
+        };
+        let uses = scope.uses(term, self.names);
+        let path = uses.paths.first().and_then(|path| path.get(1..));
+        path.is_some_and(|path| self.arities.contains_key(path)) || builtins::arity(&name).is_some()
+    }
+
     fn comparison(&mut self, writing: &mut Writing<'_>, operator: Operator, left: &Term, right: &Term) -> Shape {
         self.operand(writing, left);
         let condition = self.program.conditions.get(writing.number);
@@ -77,6 +125,9 @@ impl Writer<'_> {
         let Some(number) = self.note(writing, term) else { return };
         let met = if std::mem::take(&mut writing.first) {
             format!("{MET}({}, {})", writing.number, writing.locals)
+        } else if writing.apart {
+            let part = self.part(writing, term, number);
+            format!("{MET}({part}, {})", writing.locals)
         } else {
             writing.number.to_string()
         };
@@ -98,6 +149,13 @@ impl Writer<'_> {
                 }
             }
             TermKind::Parenthesised(inner) => self.inside(writing, inner),
+            TermKind::Array(items) | TermKind::Set(items) if writing.apart => self.arguments(writing, items),
+            TermKind::Object(members) if writing.apart => {
+                for (key, value) in members {
+                    self.arguments(writing, std::slice::from_ref(key));
+                    self.arguments(writing, std::slice::from_ref(value));
+                }
+            }
             TermKind::Ref(reference) => {
                 for part in &reference.parts {
                     if let RefPartKind::Bracket(index @ Term { kind: TermKind::Ref(_), .. }) = &part.kind {
@@ -113,10 +171,19 @@ impl Writer<'_> {
         for argument in arguments {
             match &argument.kind {
                 TermKind::Ref(_) | TermKind::Var(_) => self.operand(writing, argument),
-                TermKind::Call { .. } => self.inside(writing, argument),
+                TermKind::Call { .. } if !writing.apart => self.inside(writing, argument),
+                _ if writing.apart && !is_literal(argument) => self.operand(writing, argument),
                 _ => {}
             }
         }
+    }
+
+    /// The operand as a condition of its own, in the order in which things are asked.
+    fn part(&mut self, writing: &Writing<'_>, term: &Term, operand: usize) -> ConditionId {
+        let body = self.program.condition(writing.number).map_or(0, |condition| condition.body);
+        let uses = writing.scope.uses(term, self.names);
+        let shape = Shape::Part { of: writing.number, operand };
+        self.condition(body, term.span, shape, &uses, writing.scope)
     }
 
     /// Adds an operand to its condition, if there may be one more.

@@ -92,6 +92,8 @@ pub(super) enum Shape {
     Every(BodyId),
     /// The value of a definition; operand 0.
     Value,
+    /// What another condition asks, perhaps long before: an operand of it.
+    Part { of: ConditionId, operand: usize },
     /// Anything else.
     Other,
 }
@@ -173,6 +175,11 @@ impl Program {
             .collect();
         Layout {
             body_of: self.conditions.iter().map(|condition| condition.body).collect(),
+            part_of: self
+                .conditions
+                .iter()
+                .map(|condition| if let Shape::Part { of, .. } = condition.shape { Some(of) } else { None })
+                .collect(),
             nested: (0..self.bodies.len()).map(|body| every.contains(&body)).collect(),
         }
     }

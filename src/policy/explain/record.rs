@@ -24,9 +24,8 @@ pub(super) const NEAR: &str = "verdict__near";
 /// `met(condition, locals)`: the condition is being evaluated. Gives the condition's number.
 pub(super) const MET: &str = "verdict__met";
 /// `seen(condition, operand, value)`: gives the value.
-pub(super) const SEEN: &str = "verdict__seen";
 /// `held(body, value)`: every condition of the body held. Gives the value.
-pub(super) const HELD: &str = "verdict__held";
+pub(super) use crate::policy::rego::lower::{HELD, SEEN};
 
 /// What all those names begin with; an author's text that has it is not instrumented.
 pub(super) const PREFIX: &str = "verdict__";
@@ -43,6 +42,8 @@ const MAX_ALL_RUNS: usize = 8_192;
 pub(super) struct Layout {
     pub(super) body_of: Vec<BodyId>,
     pub(super) nested: Vec<bool>,
+    /// Of what is asked before a condition, apart from it: the condition.
+    pub(super) part_of: Vec<Option<ConditionId>>,
 }
 
 /// Takes the reports of one engine.
@@ -83,6 +84,8 @@ pub(super) struct Step {
     pub(super) locals: Vec<Rego>,
     /// The values of its operands; `None` for what is undefined, or was not evaluated.
     pub(super) values: Vec<Option<Rego>>,
+    /// The part that was being asked when the attempt ended; the condition itself never was.
+    pub(super) part: Option<ConditionId>,
     /// From when to when it was evaluated, in reports.
     pub(super) at: u64,
     pub(super) until: u64,
@@ -142,9 +145,10 @@ impl Recorder {
         let mut recording = self.with(std::mem::take);
         recording.clock += 1;
         let end = recording.clock;
+        let layout = Arc::clone(&recording.layout);
         for run in recording.record.runs.values_mut().flatten() {
             run.touch(end);
-            run.settle();
+            run.settle(&layout);
         }
         recording.record
     }
@@ -220,8 +224,9 @@ impl Recording {
             self.begin(body, Vec::new());
         }
         let now = self.clock;
+        let layout = Arc::clone(&self.layout);
         if let Some(run) = self.run(body) {
-            run.back_to(&before, now);
+            run.back_to(&before, now, &layout);
             run.steps.push(Step::new(condition, items(locals), now));
         }
     }
@@ -247,11 +252,12 @@ impl Recording {
             return;
         }
         let now = self.clock;
+        let layout = Arc::clone(&self.layout);
         if let Some(run) = self.run(body) {
             run.touch(now);
             run.complete = true;
             if run.held.is_none() {
-                run.held = Some((run.steps.clone(), value.clone()));
+                run.held = Some((whole(&run.steps, &layout), value.clone()));
             }
         }
     }
@@ -261,7 +267,7 @@ impl Recording {
         let runs = self.record.runs.entry(body).or_default();
         if let Some(last) = runs.last_mut() {
             last.touch(now);
-            last.settle();
+            last.settle(&self.layout);
         }
         if runs.len() < MAX_RUNS && self.all_runs < MAX_ALL_RUNS {
             self.all_runs += 1;
@@ -292,11 +298,11 @@ impl Run {
     }
 
     /// Goes back to where only these conditions, or some of them, were met: the attempt beyond has ended.
-    fn back_to(&mut self, before: &[ConditionId], now: u64) {
+    fn back_to(&mut self, before: &[ConditionId], now: u64, layout: &Layout) {
         self.touch(now);
         let keep = self.steps.iter().take_while(|step| before.contains(&step.condition)).count();
         if keep < self.steps.len() {
-            self.settle();
+            self.settle(layout);
             let since = self.steps.get(keep).map_or(now, |step| step.at);
             self.steps.truncate(keep);
             self.near.retain(|near| near.at < since);
@@ -305,19 +311,20 @@ impl Run {
     }
 
     /// Takes the attempt that has ended into account.
-    fn settle(&mut self) {
+    fn settle(&mut self, layout: &Layout) {
         if self.complete || self.steps.is_empty() && self.near.is_empty() {
             return;
         }
         let last = self.steps.last().map_or(0, |step| step.at);
         let met = |near: &&Step| near.at > last && self.steps.iter().all(|step| step.condition != near.condition);
         let near = self.near.iter().rfind(met).cloned();
-        let length = self.steps.len() + usize::from(near.is_some());
+        let steps = whole(&self.steps, layout);
+        let length = steps.len() + usize::from(near.is_some());
         match &self.missed {
             Some(missed) if missed.len() > length => {}
             Some(missed) if missed.len() == length => self.misses += 1,
             _ => {
-                self.missed = Some(self.steps.iter().cloned().chain(near).collect());
+                self.missed = Some(steps.into_iter().chain(near).collect());
                 self.misses = 1;
             }
         }
@@ -326,8 +333,38 @@ impl Run {
 
 impl Step {
     fn new(condition: ConditionId, locals: Vec<Rego>, at: u64) -> Self {
-        Self { condition, locals, values: Vec::new(), at, until: u64::MAX }
+        Self { condition, locals, values: Vec::new(), part: None, at, until: u64::MAX }
     }
+
+    /// Takes the values of another report of the same condition.
+    fn merge(&mut self, other: &Self) {
+        if self.values.len() < other.values.len() {
+            self.values.resize(other.values.len(), None);
+        }
+        for (value, known) in self.values.iter_mut().zip(&other.values) {
+            if value.is_none() {
+                value.clone_from(known);
+            }
+        }
+        (self.at, self.until) = (self.at.min(other.at), self.until.max(other.until));
+    }
+}
+
+/// The steps with the parts of each condition in it. Of conditions that were begun only, none but the last is one.
+fn whole(steps: &[Step], layout: &Layout) -> Vec<Step> {
+    let principal = |step: &Step| layout.part_of.get(step.condition).copied().flatten();
+    let mut found: Vec<Step> = steps.iter().filter(|step| principal(step).is_none()).cloned().collect();
+    if let Some((last, condition)) = steps.last().and_then(|step| Some((step, principal(step)?)))
+        && found.iter().all(|step| step.condition != condition)
+    {
+        found.push(Step { condition, part: Some(last.condition), ..last.clone() });
+    }
+    for (part, condition) in steps.iter().filter_map(|step| Some((step, principal(step)?))) {
+        if let Some(step) = found.iter_mut().find(|step| step.condition == condition) {
+            step.merge(part);
+        }
+    }
+    found
 }
 
 fn number(value: &Rego) -> Option<usize> {

@@ -282,13 +282,20 @@ impl<'a> Story<'a> {
         let Some((last, before)) = steps.split_last() else { return false };
         let Some(condition) = self.program.condition(last.condition) else { return false };
         let Some(body) = self.program.bodies.get(condition.body) else { return false };
-        let held = u32::try_from(before.len()).unwrap_or(u32::MAX);
+        // A value is no condition, though it may have been asked first.
+        let shape = |step: &&Step| self.program.condition(step.condition).map(|condition| condition.shape);
+        let held = before.iter().filter(|step| shape(step) != Some(Shape::Value)).count();
+        let held = u32::try_from(held).unwrap_or(u32::MAX);
         let total = body.total.max(held.saturating_add(1));
         let window = (last.at, last.until);
         chain.push(Link { definition, span: condition.span, held, total });
         let mut found = Found::Nothing;
-        if !condition.negated {
-            for path in &condition.paths {
+        let asked = match last.part.and_then(|part| self.program.condition(part)) {
+            Some(part) => Some(part),
+            None => (!condition.negated).then_some(condition),
+        };
+        if let Some(asked) = asked {
+            for path in &asked.paths {
                 found = match self.missing(path, window, chain, depth + 1) {
                     Found::All => Found::All,
                     Found::Part if found != Found::All => Found::Part,

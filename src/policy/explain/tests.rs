@@ -66,12 +66,56 @@ fn names_the_first_condition_that_did_not_hold() {
         ("some x in input.context.n\nx > 1\nx == 3", r#"{"n": [1, 2]}"#, "4: `2` is not `3`"),
         ("some i\ninput.context.n[i] > 1\ni == 0", r#"{"n": [1, 2]}"#, "4: `1` is not `0`"),
         ("every x in input.context.n {\nx > 1\nx < 9\n}", r#"{"n": [2, 3, 9]}"#, "4: `9` is not less than `9`"),
+        (
+            "every x in input.context.n {\nnot x in input.context.m\n}",
+            r#"{"n": [1, 2], "m": [2]}"#,
+            "3: `not x in input.context.m` holds, so `not` does not",
+        ),
         ("every x in input.context.n { x > 1 }", "{}", "2: `input.context.n` is undefined"),
         ("every x in input.context.n {\nsome y in x\ny > 1\n}", r#"{"n": [[2], [1]]}"#, "4: `1` is not more than `1`"),
         ("input.context.n == 3 with input.context.n as 4", "{}", "2: `4` is not `3`"),
         ("x := input.context.a\ny := input.context.b\nx == 1\ny == 2", r#"{"a": 1, "b": 3}"#, "5: `3` is not `2`"),
         ("x := input.context.a\ny := input.context.b\nx == 1\ny == 2", r#"{"a": 2, "b": 2}"#, "4: `2` is not `1`"),
         ("{x | some x in input.context.n; x > 1} == {5}", r#"{"n": [3]}"#, "2: `[3]` is not `[5]`"),
+        ("not f(f(1))", "{}", "4: `1` is not more than `2`"),
+        ("not [input.context.n] == [3]", "{}", "2: `input.context.n` is undefined"),
+        ("not { input.context.n == 3 }", "{}", "2: `input.context.n` is undefined"),
+        ("not f(input.context.n)", "{}", "2: `input.context.n` is undefined"),
+        ("not f(input.context.n)", r#"{"n": 3}"#, "2: `not f(input.context.n)` holds, so `not` does not"),
+        ("not input.action.name in input.context.n", "{}", "2: `input.context.n` is undefined"),
+        (
+            "not input.action.name in input.context.n",
+            r#"{"n": ["read"]}"#,
+            "2: `not input.action.name in input.context.n` holds, so `not` does not",
+        ),
+        (
+            "not startswith(lower(input.context.n), \"a\")\ntrue\nx := 1\nx == 1\ninput.action.name == \"read\"",
+            r#"{"n": 3}"#,
+            "2: `lower(input.context.n)` is undefined",
+        ),
+        (
+            "input.action.name == \"read\"\nx := 1\nx == 1\nnot count([input.context.n]) == x",
+            "{}",
+            "5: `input.context.n` is undefined",
+        ),
+        (
+            "not startswith(input.context.n, \"b\")\nx := input.context.n\nx == \"c\"",
+            r#"{"n": "a"}"#,
+            "4: `a` is not `c`",
+        ),
+        ("input.context.n with input.context.n as input.context.m\ntrue", "{}", "2: `input.context.m` is undefined"),
+        ("not input.context.n with input.context.n as input.context.m", "{}", "2: `input.context.m` is undefined"),
+        (
+            "not input.context.n == 3 with input.context.n as input.context.m",
+            r#"{"m": 3}"#,
+            "2: `not input.context.n == 3 with input.context.n as input.context.m` holds, so `not` does not",
+        ),
+        ("f(1) with f as g", "{}", "2: `f(1)` is false"),
+        (
+            "input.action.name == \"read\"\nnot f(3) with f as g\ninput.context.n == 1",
+            "{}",
+            "4: `input.context.n` is undefined",
+        ),
         ("walk(input.context.n, [path, value])\nvalue == 3", r#"{"n": 4}"#, "3: `4` is not `3`"),
         ("split(input.context.n, \",\", parts)\nparts[1] == \"x\"", r#"{"n": "a,b"}"#, "3: `b` is not `x`"),
         ("input.context.a - input.context.b > 1", r#"{"a": 2, "b": 2}"#, "2: `0` is not more than `1`"),
@@ -80,7 +124,9 @@ fn names_the_first_condition_that_did_not_hold() {
             &format!(
                 "allow if {{
 {body}
-}}"
+}}
+f(x) if x > 2
+g(_) := false"
             ),
             context,
         );
@@ -89,6 +135,85 @@ fn names_the_first_condition_that_did_not_hold() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_holds_is_told_to_hold() {
+    let mut wrong = Vec::new();
+    for (body, context) in [
+        ("not input.context.n", "{}"),
+        ("not input.context.n", r#"{"n": false}"#),
+        ("not input.context.n == 3", "{}"),
+        ("not input.context.n == 3", r#"{"n": 4}"#),
+        ("not 3 == input.context.n", "{}"),
+        ("not input.context[input.action.name] == 3", "{}"),
+        ("not (input.context.n == count([1]))", "{}"),
+        ("not f(1)", "{}"),
+        ("not f(f(3))", "{}"),
+        ("not input.context.n > 3", r#"{"n": 3}"#),
+        ("x := input.context.n\nnot x + 1 > 3", r#"{"n": 2}"#),
+        ("x := 3\nnot x in input.context.n", r#"{"n": [1]}"#),
+        ("not \"a\", 1 in input.context.n", r#"{"n": {"a": 2}}"#),
+        ("not missing", "{}"),
+        ("not missing.x", "{}"),
+        ("not input.context.n = 3", "{}"),
+        ("x = 4\nnot x = 3", "{}"),
+        ("not [input.context.n] == [3]", r#"{"n": 4}"#),
+        ("every x in input.context.n { not x in input.context.m }", r#"{"n": [1, 2], "m": [3]}"#),
+        ("some x in input.context.n\nnot f(x)", r#"{"n": [3, 1]}"#),
+        ("not f(3) with f as g", "{}"),
+        ("not input.context.n with input as {\"context\": input.context.m}", r#"{"n": true, "m": {}}"#),
+        ("not f(3) with input.context.n as input.context.m with f as g", r#"{"m": 1}"#),
+        ("not g(input.context.n)", r#"{"n": 1}"#),
+        ("count(set) == 1\nnot set[input.context.n]", r#"{"n": 7}"#),
+        ("of[input.context.n] == 2", r#"{"n": 1}"#),
+    ] {
+        let rest = "f(x) if x > 2\ng(_) := false\nmissing if input.context.never\n\
+                    set contains x + 1 if some x in [1]\nof[x] := x + 1 if some x in [1, \"a\", 3]";
+        let explanation = explain(&format!("allow if {{\n{body}\n}}\n{rest}"), context);
+        let allow = explanation.fired.iter().find(|trace| &*trace.rule == "data.p.allow");
+        let conditions = allow.map_or(0, |trace| trace.conditions.len());
+        let shown = format!("{explanation:?}");
+        if conditions == 0
+            || !explanation.note.is_empty()
+            || !explanation.missed.is_empty()
+            || shown.contains("verdict_")
+        {
+            wrong.push(format!("{body} on {context}: {shown}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// With and without an explanation, as the first question of a snapshot and as a later one.
+#[test]
+fn an_explanation_changes_no_verdict() {
+    let rego = "package p\ndefault allow := false\nallow if {\nnot startswith(input.context.n, \"b\")\n\
+                not g(input.context.n)\nsome x in names\ninput.context.n == x\n}\nnames contains lower(x) if some x in [\"A\", 1, \"B\"]\n\
+                g(x) if count(x) > 1\nderived := x if {\nx := input.context.n\nnot allow\n}\n\
+                deny contains sprintf(\"no %v\", [derived]) if not derived == \"a\"";
+    let compiled = || {
+        let bundle = Bundle::from_files([("p.rego".to_owned(), rego.as_bytes().to_vec())]).unwrap();
+        Snapshot::compile(&bundle, 1, Options::default()).unwrap()
+    };
+    let entry: EntryPoint = "data.p".parse().unwrap();
+    let time = Time { budget: Duration::from_millis(50), patience: Duration::from_millis(50) };
+    let shared = compiled();
+    for context in ["{}", r#"{"n": "a"}"#, r#"{"n": "b"}"#, r#"{"n": "aa"}"#, r#"{"n": 1}"#] {
+        let question = format!(
+            r#"{{"subject": {{"type": "user", "id": "bob"}}, "action": {{"name": "read"}},
+                "resource": {{"type": "doc", "id": "1"}}, "context": {context}}}"#
+        );
+        let plain = crate::api::json::query(question.as_bytes()).unwrap();
+        let explained = Query { explain: true, ..plain.clone() };
+        let first = compiled().evaluate(&explained, &entry, time);
+        let later = shared.evaluate(&explained, &entry, time);
+        let expected = shared.evaluate(&plain, &entry, time);
+        for mut verdict in [first, later] {
+            assert!(verdict.explanation.take().is_some(), "{context}");
+            assert_eq!(verdict, expected, "{context}");
+        }
+    }
 }
 
 /// Tells of a body's second line as the file's third.

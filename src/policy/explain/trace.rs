@@ -37,8 +37,8 @@ impl Story<'_> {
         for (number, step) in steps.iter().enumerate() {
             let Some(condition) = program.condition(step.condition) else { continue };
             let held = value.is_some() || number < last;
-            // Where all holds, the value says itself what it is.
-            if !(held && condition.shape == Shape::Value && conditions.len() + 1 == steps.len() && steps.len() > 1) {
+            // Where it has one, the value says itself what it is.
+            if !(held && condition.shape == Shape::Value && steps.len() > 1) {
                 conditions.push(self.condition(condition, step, held));
             }
         }
@@ -81,7 +81,7 @@ impl Story<'_> {
                 Some(self.value(value, &operand.sources))
             })
             .collect();
-        let undefined = if held { None } else { undefined(condition, step) };
+        let undefined = if held { None } else { self.undefined(condition, step) };
         let mut values = Vec::new();
         for (operand, value) in condition.operands.iter().zip(&shown) {
             // That a call is true or false is what the condition says itself.
@@ -109,6 +109,8 @@ impl Story<'_> {
                 .zip(&shown)
                 .map(|(operand, value)| Said { text: file.slice(operand.span), value: value.as_deref() })
                 .collect();
+            // A negated condition that was asked held without its `not`, whatever was undefined in it.
+            let undefined = undefined.filter(|_| !condition.negated || step.part.is_some());
             words::sentence(condition, text, &said, undefined.map(|span| file.slice(span)))
         };
         ConditionTrace {
@@ -140,6 +142,26 @@ impl Story<'_> {
                 add(values, expression, value);
             }
         }
+    }
+
+    /// The expression that had no value, if that is why a condition did not hold: the innermost of the first operand.
+    fn undefined(&self, condition: &Condition, step: &Step) -> Option<Span> {
+        let missing = |number: usize| step.values.get(number).is_none_or(Option::is_none);
+        let asked = step.part.and_then(|part| self.program.condition(part));
+        let mut found: Option<Span> = None;
+        for (number, operand) in condition.operands.iter().enumerate() {
+            if !missing(number) || operand.literal {
+                continue;
+            }
+            // Of what is asked before the condition, only what was being asked.
+            if asked.is_some_and(|asked| !within(asked.span, operand.span)) {
+                continue;
+            }
+            if found.is_none_or(|outer| within(operand.span, outer)) {
+                found = Some(operand.span);
+            }
+        }
+        found
     }
 
     /// A value that comes from these paths, as it is shown.
@@ -182,20 +204,8 @@ impl Story<'_> {
     }
 }
 
-/// The expression that had no value, if that is why a condition did not hold: the innermost of the first operand.
-fn undefined(condition: &Condition, step: &Step) -> Option<Span> {
-    let missing = |number: usize| step.values.get(number).is_none_or(Option::is_none);
-    let mut found: Option<Span> = None;
-    for (number, operand) in condition.operands.iter().enumerate() {
-        if !missing(number) || operand.literal {
-            continue;
-        }
-        let inside = |outer: Span| operand.span.start >= outer.start && operand.span.end <= outer.end;
-        if found.is_none_or(inside) {
-            found = Some(operand.span);
-        }
-    }
-    found
+fn within(inner: Span, outer: Span) -> bool {
+    inner.start >= outer.start && inner.end <= outer.end
 }
 
 fn add(values: &mut Vec<Seen>, expression: &str, value: Option<String>) {

@@ -15,6 +15,9 @@ const MOST: usize = 120;
 /// The sentence. `undefined` is the expression that had no value, where one had none.
 pub(super) fn sentence(condition: &Condition, text: &str, operands: &[Said<'_>], undefined: Option<&str>) -> String {
     let value = |number: usize| operands.get(number).and_then(|operand| operand.value);
+    if let Some(undefined) = undefined {
+        return format!("{} is undefined", code(undefined));
+    }
     if condition.negated {
         return match (condition.shape, value(0)) {
             (Shape::Truth { .. }, Some(shown)) if shown != "true" => {
@@ -22,9 +25,6 @@ pub(super) fn sentence(condition: &Condition, text: &str, operands: &[Said<'_>],
             }
             _ => format!("{} holds, so `not` does not", code(text)),
         };
-    }
-    if let Some(undefined) = undefined {
-        return format!("{} is undefined", code(undefined));
     }
     if let Shape::Compare { operator, right } = condition.shape
         && let (Some(left), Some(right)) = (value(0), value(right))

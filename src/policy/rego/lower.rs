@@ -47,6 +47,12 @@ pub(crate) const MEMBER: &str = "__verdict__.member";
 /// See [`MEMBER`].
 pub(crate) const MEMBER_WITH_KEY: &str = "__verdict__.member_with_key";
 
+/// What explanations put around a value, as the last argument (`policy/explain/record.rs`): the text means what it means
+/// without.
+pub(crate) const SEEN: &str = "verdict__seen";
+/// The same around what a head gives.
+pub(crate) const HELD: &str = "verdict__held";
+
 /// The package of the functions that call built-ins that a `with` replaces.
 pub(crate) const MOCKED: &str = "__verdict_built_ins__";
 

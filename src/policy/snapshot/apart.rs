@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{
             AtomicU64,
             Ordering::{Acquire, Release},
@@ -19,7 +19,7 @@ use std::{
 use super::{Parts, Put};
 use crate::{
     bundle::Bundle,
-    decision::{EntryPoint, Pending, Query, Reason, Time, Verdict, code},
+    decision::{EntryPoint, Explanation, Pending, Query, Reason, Time, Verdict, code},
     policy::{
         budget::{Budget, LONGEST_SLICE, Spent, slice, thread_time},
         engine::Engine,
@@ -180,15 +180,18 @@ impl Apart {
         let granted = time.budget.min(time.patience);
         let (shared, entry) = (Arc::clone(&self.shared), entry.clone());
         let explain = query.explain;
+        let settled = Arc::new(OnceLock::new());
+        let settles = Arc::clone(&settled);
         let what = What { name: entry.as_str().into(), owner: Arc::as_ptr(&self.shared).addr() };
-        let work: Work = Box::new(move |lane, left| shared.answer(&query, &entry, granted, lane, left));
+        let work: Work = Box::new(move |lane, left| shared.answer(&query, &entry, granted, &settles, (lane, left)));
         // The first explanation makes an engine for all.
         let grace = if explain { GRACE_TO_EXPLAIN } else { GRACE };
         let answer = isolation::shared().run(what, granted.saturating_add(grace), work);
         Box::pin(async move {
-            answer.await.unwrap_or_else(|_| {
+            let answer = answer.await.unwrap_or_else(|_| {
                 Verdict::deny_for(code::INTERNAL_ERROR, "an evaluation ended without an answer", None)
-            })
+            });
+            settled_or(settled.get(), answer)
         })
     }
 
@@ -245,7 +248,7 @@ impl Shared {
     }
 
     fn put<'a>(&'a self, query: &'a Query, entry: &'a EntryPoint, granted: Duration) -> Put<'a> {
-        Put { index: &self.index, parts: &self.parts, query, entry, granted }
+        Put { index: &self.index, parts: &self.parts, query, entry, granted, settled: None }
     }
 
     /// What an isolated thread does with a question; `None` where it is not done in the first lane.
@@ -254,8 +257,8 @@ impl Shared {
         query: &Query,
         entry: &EntryPoint,
         granted: Duration,
-        lane: Lane,
-        left: Duration,
+        settled: &OnceLock<Verdict>,
+        (lane, left): (Lane, Duration),
     ) -> Option<Verdict> {
         // A fresh one each time: one that is stuck is never given back.
         let mut engine = self.fork();
@@ -263,7 +266,8 @@ impl Shared {
         let first = lane == Lane::First && FIRST < granted && !query.explain;
         let budget = Budget::new(if first { FIRST } else { granted }, left);
         let before = thread_time();
-        let verdict = self.put(query, entry, granted).to(&mut engine, budget).ok()?;
+        let put = Put { settled: Some(settled), ..self.put(query, entry, granted) };
+        let verdict = put.to(&mut engine, budget).ok()?;
         let used = thread_time().saturating_sub(before);
         if used < LONGEST_SLICE {
             slice::too_short();
@@ -276,7 +280,36 @@ impl Shared {
     }
 }
 
+/// The answer; or the verdict, where there was one, and only its explanation did not end.
+fn settled_or(settled: Option<&Verdict>, answer: Verdict) -> Verdict {
+    match settled {
+        Some(settled) if answer.explanation.is_none() => {
+            let note = "no time was left to explain the answer".to_owned();
+            Verdict { explanation: Some(Box::new(Explanation { note, ..Explanation::default() })), ..settled.clone() }
+        }
+        _ => answer,
+    }
+}
+
 /// Whether a reason says that the time was too short.
 fn is_out_of_time(reason: &Reason) -> bool {
     reason.code == code::BUDGET_EXCEEDED && reason.properties.get("budget") == Some(&Spent::WallClock.name().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::Effect;
+
+    #[test]
+    fn an_explanation_that_does_not_end_leaves_the_verdict() {
+        let allow = Verdict { effect: Effect::Allow, ..Verdict::default() };
+        let expired = Spent::WallClock.deny("`p` took longer than it may", None);
+        let answer = settled_or(Some(&allow), expired.clone());
+        assert_eq!(answer.effect, Effect::Allow);
+        assert_eq!(answer.explanation.unwrap().note, "no time was left to explain the answer");
+        assert_eq!(settled_or(None, expired.clone()), expired);
+        let explained = Verdict { explanation: Some(Box::default()), ..allow };
+        assert_eq!(settled_or(Some(&expired), explained.clone()), explained);
+    }
 }

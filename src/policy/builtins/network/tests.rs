@@ -299,10 +299,17 @@ fn a_server_without_a_certificate_that_is_trusted_is_not_believed() {
 
 /// The value of `data.p.x` in a module, or its error.
 fn evaluated(network: Network, module: &str) -> Result<Rego, String> {
-    use crate::policy::{Options, engine::Engine};
+    use crate::policy::{
+        Options,
+        engine::{Engine, Failure},
+    };
     let mut engine = Engine::blank(Options { network, ..Options::default() });
     engine.add_policy("p.rego".to_owned(), format!("package p\nimport rego.v1\n{module}")).unwrap();
-    engine.eval_rule("data.p.x".to_owned()).map_err(|error| error.to_string())
+    let mut engine = Engine::prepare(engine).unwrap();
+    engine.attempt("data.p.x", Duration::from_secs(10)).map_err(|failure| match failure {
+        Failure::Error(error) => error.to_string(),
+        Failure::Budget => "no time left".to_owned(),
+    })
 }
 
 #[test]

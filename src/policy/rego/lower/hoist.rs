@@ -7,12 +7,15 @@
 use super::{
     super::ast::{Operator, RefPartKind, Span, Term, TermKind},
     super::edit::{Edit, Edited},
-    Lowering, names,
+    HELD, Lowering, SEEN, names,
 };
 
 impl<'a> Lowering<'a> {
     /// A negated condition. `with` is what it is asked with.
     pub(super) fn negated(&mut self, term: &'a Term, with: &str) {
+        if let Some(value) = self.reported(term, SEEN) {
+            return self.negated(value, with);
+        }
         match &term.kind {
             TermKind::Parenthesised(inner) => self.negated(inner, with),
             TermKind::Ref(_) => self.side(term, with),
@@ -41,6 +44,9 @@ impl<'a> Lowering<'a> {
 
     /// A side of `==`: a reference is asked in its place, but not what is in its brackets.
     fn side(&mut self, term: &'a Term, with: &str) {
+        if let Some(value) = self.reported(term, SEEN) {
+            return self.side(value, with);
+        }
         match &term.kind {
             TermKind::Ref(reference) if !self.is_dynamic(reference) => {
                 match reference.head.kind {
@@ -62,6 +68,9 @@ impl<'a> Lowering<'a> {
 
     /// Has references and calls in a term asked before, into variables that stand in their places.
     pub(super) fn hoist(&mut self, term: &'a Term, with: &str) {
+        if let Some(value) = self.reported(term, HELD) {
+            return self.hoist(value, with);
+        }
         match &term.kind {
             TermKind::Var(name) if self.is_rule(name) => self.ask(term, with),
             TermKind::Ref(_)
@@ -77,6 +86,20 @@ impl<'a> Lowering<'a> {
             TermKind::Parenthesised(inner) => self.hoist(inner, with),
             _ => self.term(term),
         }
+    }
+
+    /// The value in a report of an explanation, which stays where it is. A policy's own function of that name is none.
+    fn reported(&mut self, term: &'a Term, report: &str) -> Option<&'a Term> {
+        let TermKind::Call { function, arguments } = &term.kind else { return None };
+        let TermKind::Var(name) = &function.head.kind else { return None };
+        if name != report || !function.parts.is_empty() || self.is_local(name) || self.is_rule(name) {
+            return None;
+        }
+        let (value, before) = arguments.split_last()?;
+        for argument in before {
+            self.term(argument);
+        }
+        Some(value)
     }
 
     fn is_rule(&self, name: &str) -> bool {
