@@ -18,10 +18,10 @@ use crate::{
 type Names = BTreeSet<String>;
 
 /// Each index inside a `not` that nothing outside it binds. `globals` are names that are not variables.
-pub(super) fn faults(rule: &Rule, globals: &Names) -> Vec<(Fault, SourcePosition)> {
-    let mut found = Search { faults: Vec::new() };
+pub(super) fn faults(rule: &Rule, globals: &dyn Fn(&str) -> bool) -> Vec<(Fault, SourcePosition)> {
+    let mut found = Search { faults: Vec::new(), globals };
     let Rule::Spec { head, bodies, .. } = rule else { return found.faults };
-    let mut bound = globals.clone();
+    let mut bound = Names::new();
     let heads: Vec<&Expr> = match head {
         RuleHead::Func { args, assign, .. } => {
             for arg in args {
@@ -47,11 +47,12 @@ pub(super) fn faults(rule: &Rule, globals: &Names) -> Vec<(Fault, SourcePosition
     found.faults
 }
 
-struct Search {
+struct Search<'a> {
     faults: Vec<(Fault, SourcePosition)>,
+    globals: &'a dyn Fn(&str) -> bool,
 }
 
-impl Search {
+impl Search<'_> {
     /// Searches a query; `outer` is bound outside of it. Gives what is bound inside.
     fn query(&mut self, query: &Query, outer: &Names) -> Names {
         let mut bound = outer.clone();
@@ -97,7 +98,7 @@ impl Search {
         let _ = syntax::walk_open(expr, &mut |node| {
             if let Node::Expr(Expr::RefBrack { index, .. }) = node
                 && let Expr::Var { value: Rego::String(name), .. } = index.as_ref()
-                && (name.as_ref() == "_" || !bound.contains(name.as_ref()))
+                && (name.as_ref() == "_" || !(bound.contains(name.as_ref()) || (self.globals)(name)))
             {
                 unbound.push((index, name.to_string()));
             }

@@ -2,12 +2,11 @@
 //!
 //! Each of these was seen to turn a deny into an allow with regorus 0.14.1.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{Expr, Module, Ref, Rule};
 
 use super::negation;
-
 use crate::{
     decision::SourcePosition,
     policy::{
@@ -16,36 +15,44 @@ use crate::{
     },
 };
 
+/// Package to its modules.
+type Packages<'a> = BTreeMap<Vec<String>, Vec<&'a Module>>;
+
 /// Every such fault, and its place. Modules that nest too deep are left out; they are refused anyway.
 pub(super) fn faults(modules: &[Ref<Module>]) -> Vec<(Fault, SourcePosition)> {
     let mut faults = Vec::new();
-    let packages: BTreeSet<Vec<String>> = modules.iter().map(|module| syntax::package(module)).collect();
+    let mut packages = Packages::new();
     for module in modules {
-        let is_test = module.package.span.source.file().ends_with("_test.rego");
-        let globals = globals(modules, module);
-        for rule in &module.policy {
-            faults.extend(negation::faults(rule, &globals));
-            if !is_test {
-                faults.extend(lost_replacements(rule));
+        packages.entry(syntax::package(module)).or_default().push(module);
+    }
+    for (package, own) in &packages {
+        let rules = own.iter().flat_map(|module| &module.policy);
+        let heads = rules.filter_map(|rule| syntax::path(syntax::head_reference(rule))?.parts.into_iter().next());
+        let defined: BTreeSet<String> = heads.collect();
+        for module in own {
+            let is_test = module.package.span.source.file().ends_with("_test.rego");
+            let imports = imports(module);
+            // Names that are no variables.
+            let globals =
+                |name: &str| defined.contains(name) || imports.contains(name) || name == "input" || name == "data";
+            for rule in &module.policy {
+                faults.extend(negation::faults(rule, &globals));
+                if !is_test {
+                    faults.extend(lost_replacements(rule));
+                }
             }
         }
-    }
-    for package in &packages {
-        faults.extend(misplaced(modules, &packages, package));
+        faults.extend(misplaced(own, &packages, package));
     }
     faults
 }
 
-/// Names that are not variables in a module: its package's rules, its imports, the documents.
-fn globals(modules: &[Ref<Module>], module: &Module) -> BTreeSet<String> {
-    let package = syntax::package(module);
-    let rules = modules.iter().filter(|other| syntax::package(other) == package).flat_map(|other| &other.policy);
-    let heads = rules.filter_map(|rule| syntax::path(syntax::head_reference(rule))?.parts.into_iter().next());
-    let imports = module.imports.iter().filter_map(|import| match &import.r#as {
+fn imports(module: &Module) -> BTreeSet<String> {
+    let names = module.imports.iter().filter_map(|import| match &import.r#as {
         Some(alias) => Some(alias.text().to_owned()),
         None => syntax::path(&import.refr)?.parts.pop(),
     });
-    heads.chain(imports).chain(["input".to_owned(), "data".to_owned()]).collect()
+    names.collect()
 }
 
 /// `x with a as b.c with d as e`: where `b.c` is undefined, so is the statement for OPA; regorus forgets it.
@@ -66,12 +73,8 @@ fn lost_replacements(rule: &Rule) -> Vec<(Fault, SourcePosition)> {
 }
 
 /// A `deny` or `decision` that the decision contract would not see: of several parts, a function, or a package.
-fn misplaced(
-    modules: &[Ref<Module>],
-    packages: &BTreeSet<Vec<String>>,
-    package: &[String],
-) -> Vec<(Fault, SourcePosition)> {
-    let rules = || modules.iter().filter(|module| syntax::package(module) == package).flat_map(|module| &module.policy);
+fn misplaced(modules: &[&Module], packages: &Packages<'_>, package: &[String]) -> Vec<(Fault, SourcePosition)> {
+    let rules = || modules.iter().flat_map(|module| &module.policy);
     let parts = |rule: &Rule| syntax::path(syntax::head_reference(rule)).map(|path| path.parts).unwrap_or_default();
     let is_entry = rules().any(|rule| {
         !syntax::is_function(rule) && matches!(parts(rule).as_slice(), [name] if name == "allow" || name == "decision")
@@ -92,9 +95,7 @@ fn misplaced(
     }
     for name in ["deny", "decision"] {
         let below: Vec<String> = package.iter().cloned().chain([name.to_owned()]).collect();
-        if packages.contains(&below)
-            && let Some(module) = modules.iter().find(|module| syntax::package(module) == below)
-        {
+        if let Some(module) = packages.get(&below).and_then(|modules| modules.first()) {
             let cause =
                 format!("package `{}` would not be heard as the `{name}` of `{}`", below.join("."), package.join("."));
             let help = "give the package another name, or make it a rule";
