@@ -148,6 +148,7 @@ pub(crate) fn data() -> Vec<Set> {
         rego("a cycle in metadata", PARSE, &metadata("a: &a [*a]\nb: &b {c: *b}")),
         rego("a billion laughs in metadata", PARSE, &metadata(&laughs)),
         rego("deep metadata", PARSE, &metadata(&format!("a: {}{}", "[".repeat(5_000), "]".repeat(5_000)))),
+        rego("deeper metadata", PARSE, &metadata(&format!("a: {}", "[".repeat(100_000)))),
         rego("much metadata", None, &metadata(&each(1_000, |n| format!("k{n}: value {n}\n")))),
         document("a cycle in data", DATA, "data.yaml", "a: &a [*a]\n".to_owned()),
         document("a billion laughs in data", DATA, "data.yaml", laughs),
