@@ -42,7 +42,7 @@ pub(super) static KEYS: [Key; 25] = [
     ),
     key("grpc.reflection", Shape::Switch(|config, value| config.grpc.reflection = value)),
     key("http.address", Shape::Address(|config, value| config.http.address = value)),
-    key("policies.path", Shape::Path(|config, value| config.source.path = Some(value))),
+    key("policies.path", Shape::Folder(|config, value| config.source.path = Some(value))),
     key("policies.default", Shape::EntryPoint(|config, value| config.policy.default_policy = value)),
     key("policies.rego_v0", Shape::Switch(|config, value| config.policy.rego_v0 = value)),
     key(
@@ -58,7 +58,7 @@ pub(super) static KEYS: [Key; 25] = [
         Shape::Time(MILLISECOND.saturating_mul(100)..=HOUR, |config, value| config.source.poll_interval = value),
     ),
     key("policies.strict", Shape::Switch(|config, value| config.reload.strict = value)),
-    key("policies.capabilities", Shape::Path(|config, value| config.policy.capabilities = Some(value))),
+    key("policies.capabilities", Shape::File(|config, value| config.policy.capabilities = Some(value))),
     key("network.allow", Shape::Hosts(|config, value| config.policy.network.allow = value)),
     key(
         "network.timeout",

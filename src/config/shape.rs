@@ -41,7 +41,8 @@ pub(super) enum Raw {
 pub(super) enum Shape {
     Address(fn(&mut Config, Address)),
     EntryPoint(fn(&mut Config, EntryPoint)),
-    Path(fn(&mut Config, PathBuf)),
+    Folder(fn(&mut Config, PathBuf)),
+    File(fn(&mut Config, PathBuf)),
     Hosts(fn(&mut Config, Hosts)),
     Switch(fn(&mut Config, bool)),
     Count(RangeInclusive<u32>, fn(&mut Config, u32)),
@@ -102,7 +103,8 @@ impl Shape {
                 "an address such as `127.0.0.1:9191`, `[::1]:9191`, `localhost:9191` or `unix:/run/verdict.sock`".into()
             }
             Self::EntryPoint(_) => "a reference such as `data.authz` or `data.authz.decision`".into(),
-            Self::Path(_) => "the path of a file or folder".into(),
+            Self::Folder(_) => "the path of a folder".into(),
+            Self::File(_) => "the path of a file".into(),
             Self::Hosts(_) => {
                 "hosts with commas between them, such as `api.example.com, *.example.org:8443, 10.0.0.7`".into()
             }
@@ -138,7 +140,7 @@ impl Shape {
             Self::EntryPoint(set) => {
                 set(config, raw.text()?.parse().map_err(|invalid| unexplained(&invalid))?);
             }
-            Self::Path(set) => set(config, path(raw)?),
+            Self::Folder(set) | Self::File(set) => set(config, path(raw)?),
             Self::Hosts(set) => set(config, raw.text()?.parse().map_err(|invalid: InvalidHost| invalid.to_string())?),
             Self::Switch(set) => set(config, switch(raw)?),
             Self::Count(range, set) => set(config, count(raw, range)?),

@@ -36,7 +36,7 @@ mod uri;
 #[cfg(test)]
 mod tests;
 
-pub(super) use bounds::has_huge_exponent;
+pub(super) use bounds::{has_huge_exponent, opens_too_much};
 pub(super) use evaluation::Query;
 pub use network::{Hosts, InvalidHost, Network, NetworkSettings};
 

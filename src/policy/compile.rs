@@ -127,9 +127,10 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
         }
     }
     let refused = gate::check(engine.get_modules(), &text);
-    let index = Index::new(engine.get_modules(), &texts);
     // What nests too deep must not be walked again.
-    if refused.iter().all(|fault| fault.code != "rego_nesting_error") {
+    let nests = refused.iter().any(|fault| fault.code == "rego_nesting_error");
+    let index = if nests { Index::default() } else { Index::new(engine.get_modules(), &texts) };
+    if !nests {
         if let Ok(data) = &data {
             faults.extend(documents::conflicts(&index, data, &texts));
         }

@@ -48,6 +48,9 @@ fn parse_document(document: &Document) -> Result<Rego, Box<Fault>> {
     if builtins::has_huge_exponent(&document.text, document.format == Format::Json) {
         return Err(fault("a number's exponent has more than 3 digits".to_owned(), None));
     }
+    if document.format == Format::Yaml && builtins::opens_too_much(&document.text) {
+        return Err(fault("brackets nest too deep".to_owned(), None));
+    }
     match document.format {
         Format::Json => serde_json::from_str(&document.text).map_err(|error| {
             let cause = error.to_string();

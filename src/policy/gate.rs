@@ -22,6 +22,9 @@ use crate::decision::{EntryPoint, SourcePosition};
 /// How many functions may be on the stack at once.
 const MAX_CALL_DEPTH: usize = 100;
 
+/// The most faults that are told.
+const MAX_FAULTS: usize = 50;
+
 /// A function of the policy set, and what it calls.
 #[derive(Default)]
 struct Function {
@@ -33,6 +36,11 @@ struct Function {
 pub(super) fn check(modules: &[Ref<Module>], text: &dyn Fn(&str) -> String) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut place = |fault: Fault, at: &SourcePosition, length: usize| {
+        // Each holds its file's text. What nests too deep is told in any case: nothing else may look at it.
+        let known = |fault: &Fault| faults.iter().any(|known: &Fault| known.code == fault.code);
+        if faults.len() >= MAX_FAULTS && (fault.code != "rego_nesting_error" || known(&fault)) {
+            return;
+        }
         faults.push(fault.at(&at.file, &text(&at.file), at.line, at.column, length));
     };
     let mut functions: BTreeMap<String, Function> = BTreeMap::new();

@@ -21,6 +21,7 @@ policies:
   settle: 10ms
   poll_interval: 1m
   strict: true
+  capabilities: capabilities.json
 network:
   allow: '*.example.com:8443, 10.0.0.7'
   timeout: 100ms
@@ -55,6 +56,7 @@ evaluation_budget = "5ms"
 settle = "10ms"
 poll_interval = "60s"
 strict = true
+capabilities = "capabilities.json"
 [network]
 allow = "*.example.com:8443, 10.0.0.7"
 timeout = "100ms"

@@ -11,8 +11,9 @@ pub(super) fn of(name: &str) -> Option<Bound> {
 }
 
 /// The bounded built-ins.
-const ALL: [(&str, Bound); 9] = [
+const ALL: [(&str, Bound); 10] = [
     ("json.unmarshal", json_numbers),
+    ("yaml.is_valid", yaml_brackets),
     ("yaml.unmarshal", yaml_numbers),
     ("to_number", any_number),
     ("units.parse", any_number),
@@ -25,6 +26,8 @@ const ALL: [(&str, Bound); 9] = [
 
 /// The most bytes that a call may make of its arguments.
 const MAX_BYTES: usize = 16 << 20;
+/// The most brackets of a YAML text that may be open at once.
+const MAX_OPEN: usize = 1_000;
 /// The most digits of an exponent.
 const MAX_DIGITS: usize = 3;
 /// The most edges of a graph all of whose paths are asked for; their number can double with each two.
@@ -76,7 +79,28 @@ fn json_numbers(arguments: &[Rego]) -> Result<(), String> {
 
 fn yaml_numbers(arguments: &[Rego]) -> Result<(), String> {
     // YAML's strings need no quotes; a text like this in one is refused, too.
-    numbers(text(arguments, 0), false)
+    yaml_brackets(arguments).and_then(|()| numbers(text(arguments, 0), false))
+}
+
+fn yaml_brackets(arguments: &[Rego]) -> Result<(), String> {
+    if opens_too_much(text(arguments, 0)) {
+        return Err(format!("more than {MAX_OPEN} brackets are open at once"));
+    }
+    Ok(())
+}
+
+/// Whether a text opens so many brackets that reading it as YAML takes minutes: its parser's time grows with the square
+/// of them, and it tells that it nests too deep (at 128) only after all of it.
+pub(in crate::policy) fn opens_too_much(text: &str) -> bool {
+    let mut open = 0_usize;
+    text.bytes().any(|byte| {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        open > MAX_OPEN
+    })
 }
 
 fn any_number(arguments: &[Rego]) -> Result<(), String> {

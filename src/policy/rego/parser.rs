@@ -27,6 +27,12 @@ pub(crate) struct SyntaxError {
     pub(crate) help: Option<String>,
 }
 
+/// How many parts a reference has at most: what looks at each of its beginnings takes time with the square of it.
+const MAX_PARTS: usize = 100;
+
+/// How many conditions a body has at most. regorus puts them in order in a time that grows with the square of them.
+const MAX_CONDITIONS: usize = 500;
+
 /// How deep terms and bodies nest, and how high a tree of them is at most.
 const MAX_DEPTH: u32 = 400;
 
@@ -304,6 +310,15 @@ impl<'t> Parser<'t> {
     fn above(&mut self, below: u32) -> Parse<()> {
         self.height = below + 1;
         if self.height > MAX_DEPTH { Err(self.too_deep()) } else { Ok(()) }
+    }
+
+    /// Refuses what has more parts than `most`, the last of which was just read.
+    fn bounded(&self, count: usize, most: usize, what: &str, parts: &str) -> Parse<()> {
+        if count <= most {
+            return Ok(());
+        }
+        let help = Some("take it apart with rules of their own, or move it to `data.json`".to_owned());
+        Err(SyntaxError { span: self.span(), cause: format!("{what} with more than {most} {parts}"), help })
     }
 
     fn too_deep(&self) -> SyntaxError {

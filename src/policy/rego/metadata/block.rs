@@ -75,6 +75,9 @@ fn read(module: &Module, first: &Name, lines: &[Name]) -> Result<Annotation, Syn
     if yaml.trim().is_empty() {
         return Err(fault("nothing follows `# METADATA`".to_owned()));
     }
+    if crate::policy::builtins::opens_too_much(&yaml) {
+        return Err(fault("this metadata nests too deep".to_owned()));
+    }
     let written: Option<Written> = yaml_serde::from_str(&yaml).map_err(|error| {
         let line = error.location().and_then(|place| lines.get(place.line().saturating_sub(1)));
         let span = line.or(lines.first()).map_or(first.span, |line| line.span);

@@ -1,7 +1,7 @@
 //! Bodies and what is in them: `not`, `with`, `some`, `every`, and terms.
 
 use super::super::ast::{Body, Expr, ExprKind, Name, Operator, Ref, Span, Term, TermKind, With};
-use super::{Kind, Parse, Parser, fault};
+use super::{Kind, MAX_CONDITIONS, Parse, Parser, fault};
 
 impl Parser<'_> {
     /// Conditions to `end`, which is not passed. The span is that of the conditions.
@@ -14,6 +14,7 @@ impl Parser<'_> {
             let (mut expressions, mut height) = (Vec::new(), 0);
             loop {
                 expressions.push(parser.literal()?);
+                parser.bounded(expressions.len(), MAX_CONDITIONS, "a body", "conditions")?;
                 height = height.max(parser.height);
                 if parser.accept(Kind::Semicolon) {
                     continue;
@@ -45,6 +46,7 @@ impl Parser<'_> {
         let mut expressions = Vec::new();
         loop {
             expressions.push(self.literal()?);
+            self.bounded(expressions.len(), MAX_CONDITIONS, "a body", "conditions")?;
             // OPA needs nothing between them, but something after a semicolon.
             if !self.accept(Kind::Semicolon) && self.kind() == Kind::End {
                 return Ok(Body { span: self.span_from(start), braces: false, expressions });

@@ -1,7 +1,7 @@
 //! Terms: operators by their precedence, references, calls.
 
 use super::super::ast::{Operator, Ref, RefPart, RefPartKind, Span, Term, TermKind};
-use super::{Kind, Parse, Parser, fault};
+use super::{Kind, MAX_PARTS, Parse, Parser, fault};
 
 /// How tightly the comparisons bind; `in` binds less.
 const COMPARISON: u8 = 1;
@@ -174,6 +174,7 @@ impl Parser<'_> {
         let mut first = true;
         while first || self.continues() {
             first = false;
+            self.bounded(head.parts.len() + 1, MAX_PARTS, "a reference", "parts")?;
             let part_start = self.span();
             match self.kind() {
                 Kind::Dot => {
