@@ -41,12 +41,12 @@ use super::{
     compile::{Options, STACK},
     engine::{Engine, Failure},
     index::{Entry, Index},
-    lowering,
+    lowering, rejection,
     text::Texts,
 };
 use crate::{
     bundle::Module,
-    decision::{Effect, EntryPoint, Explanation, Query, RuleOutcome, RuleTrace},
+    decision::{Effect, EntryPoint, Explanation, Query, RuleOutcome, RuleTrace, code},
 };
 
 /// The most bytes of a rule's value that are told.
@@ -128,7 +128,7 @@ impl Explainer {
         let data = std::mem::take(&mut prepared.secrets);
         let shower = || Shower { redaction, secrets: [&input, &data] };
         let mut explanation = prepared.tell(asked, &shower, &mut budget);
-        explanation.rules = outcomes(ordinary, index, asked.entry, &shower(), &mut budget);
+        explanation.rules = outcomes(ordinary, (index, &self.texts), asked.entry, &shower(), &mut budget);
         prepared.secrets = data;
         explanation
     }
@@ -244,7 +244,7 @@ impl Prepared {
             Err(budget::Failure::Time) => format!("no time was left to explain `{}`", asked.entry),
             Err(budget::Failure::Other((name, error))) => {
                 let cause = error.to_string();
-                let cause = cause.lines().last().unwrap_or_default().trim();
+                let cause = cause.lines().last().unwrap_or_default().trim().trim_start_matches("error:").trim();
                 shower().text(format!("`{name}` ended in an error: {cause}"))
             }
         };
@@ -269,7 +269,7 @@ impl Prepared {
 /// Asks every rule that the answer reached, in the entry point's package and those that it refers to.
 fn outcomes(
     engine: &mut Engine,
-    index: &Index,
+    (index, texts): (&Index, &Texts),
     entry: &EntryPoint,
     shower: &Shower<'_>,
     budget: &mut Budget,
@@ -293,7 +293,12 @@ fn outcomes(
                 Ok(_) if shower.redaction.hides_path(&path, path.len()) => Ok(Some(Shower::hidden())),
                 Ok(value) => Ok(Some(shower.json(&value, MAX_VALUE))),
                 Err(Failure::Budget) => Err("no time left to ask it".to_owned()),
-                Err(Failure::Error(error)) => Err(shower.text(error.to_string().trim().to_owned())),
+                Err(Failure::Error(error)) => {
+                    // With its place, but without regorus' excerpt, which is of the lowered text.
+                    let fault = texts.relocated(rejection::fault_of(&error, code::EVALUATION_ERROR, texts));
+                    let place = fault.position.map(|at| format!("{}:{}:{}: ", at.file, at.line, at.column));
+                    Err(shower.text(place.unwrap_or_default() + &fault.cause))
+                }
             };
             RuleOutcome { rule: Arc::clone(&rule.name), position: Some(rule.position.clone()), value }
         })

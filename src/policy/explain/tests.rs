@@ -322,6 +322,11 @@ fn hides_secrets_wherever_they_turn_up() {
         "held == 1",
         "input.context.part == 1",
         "count(input.context.password) == 99",
+        "not startswith(input.context.password, \"h\")",
+        "not input.context.password in input.context.keys",
+        "not count(input.context.password) == 8",
+        "input.context.m == 1 with input.context.m as input.context.password",
+        "not input.context.m with input.context.m as {\"a\": input.context.password}",
     ] {
         let rego = format!(
             "allow if {{\n{body}\n}}\nsecret_of(s) := t if {{\nt := concat(\"-\", [s, s])\n}}\n\
@@ -335,6 +340,15 @@ fn hides_secrets_wherever_they_turn_up() {
         assert!(said.contains("[redacted]"), "{body}: {said}");
     }
     assert!(said("allow if input.context.user == \"x\"", context).contains("bob"));
+}
+
+#[test]
+fn an_error_is_told_without_what_the_text_was_lowered_to() {
+    let rego = "allow if x == 2\nx := input.context.a + 1 if not input.context.b in [1]\nx := 5";
+    let explanation = explain(rego, r#"{"a": 1, "b": 0}"#);
+    let x = explanation.rules.iter().find(|outcome| &*outcome.rule == "data.p.x").unwrap();
+    assert!(x.value.as_ref().unwrap_err().contains("p.rego:"), "{x:?}");
+    assert!(!format!("{explanation:?}").contains("__verdict"), "{explanation:?}");
 }
 
 #[test]
