@@ -13,6 +13,7 @@ mod graph;
 mod names;
 mod open;
 mod recursion;
+mod safety;
 mod suggest;
 mod types;
 mod unused;
@@ -53,6 +54,7 @@ pub(super) fn check(
     conflicts::check(&sources, &mut found);
     features::check(&world, &mut found);
     calls::check(&world, &mut found);
+    safety::check(&world, &mut found);
     for source in &sources {
         unused::imports(source, &mut found);
         unused::variables(source, &mut found);

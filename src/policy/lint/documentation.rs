@@ -10,13 +10,14 @@ use crate::{
 const PAGE: &str = include_str!("../../../docs/lint.md");
 
 /// Every text that may say a code: all of the policies' own sources.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 13] = [
     include_str!("calls.rs"),
     include_str!("conflicts.rs"),
     include_str!("constant.rs"),
     include_str!("features.rs"),
     include_str!("open.rs"),
     include_str!("recursion.rs"),
+    include_str!("safety.rs"),
     include_str!("unused.rs"),
     include_str!("../compile.rs"),
     include_str!("../documents.rs"),

@@ -87,6 +87,11 @@ impl Source<'_> {
         below("input", self.path(reference, scopes)?)
     }
 
+    /// Whether a name is a rule's of the package, or an import's.
+    pub(super) fn names(&self, name: &str, scopes: &Scopes<'_>) -> bool {
+        !scopes.declares(name) && (self.imports.contains_key(name) || self.defined.contains(name))
+    }
+
     /// What a call calls.
     pub(super) fn callee(&self, function: &Ref, scopes: &Scopes<'_>) -> Callee {
         let TermKind::Var(name) = &function.head.kind else { return Callee::Unknown };
