@@ -1,6 +1,6 @@
 //! Findings as SARIF 2.1.0 (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>).
 
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use serde_json::{Value, json};
 use verdict::policy::{Fault, Severity};
@@ -81,7 +81,10 @@ fn uri(file: &str) -> String {
     for byte in relative.strip_prefix("./").unwrap_or(&relative).bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => reference.push(byte.into()),
-            _ => reference.push_str(&format!("%{byte:02X}")),
+            _ => {
+                // Writing to a string does not fail.
+                let _ = write!(reference, "%{byte:02X}");
+            }
         }
     }
     reference

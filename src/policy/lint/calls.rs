@@ -95,13 +95,14 @@ impl<'a> Check<'_, '_, 'a> {
         let is_whole = self.whole == Some(span);
         match self.source.callee(function, scopes) {
             Callee::Unknown => {}
-            Callee::Path(path) => match self.world.functions.get(&path).copied() {
-                Some(arity) => self.arity(&path.join("."), arity, arguments.len(), function.span, is_whole),
-                None => {
+            Callee::Path(path) => {
+                if let Some(arity) = self.world.functions.get(&path).copied() {
+                    self.arity(&path.join("."), arity, arguments.len(), function.span, is_whole);
+                } else {
                     let written = format!("data.{}", path.join("."));
                     self.undefined(&written, function.span);
                 }
-            },
+            }
             Callee::BuiltIn(name) => {
                 if !is_known(&name) {
                     self.undefined(&name, function.span);
@@ -181,11 +182,11 @@ impl<'a> Check<'_, '_, 'a> {
     fn term(&mut self, term: &'a Term, scopes: &Scopes<'a>) {
         match &term.kind {
             TermKind::Template { .. } => {
-                if !self.world.capabilities.has_feature("template_strings") {
+                if self.world.capabilities.has_feature("template_strings") {
+                    self.allowed("internal.template_string", term.span);
+                } else {
                     let cause = "the capabilities in force do not have the feature `template_strings`";
                     self.fault("capabilities_error", term.span, cause, "write it with `sprintf` or `concat`");
-                } else {
-                    self.allowed("internal.template_string", term.span);
                 }
             }
             TermKind::Minus(_) => {
@@ -255,11 +256,11 @@ impl<'a> Check<'_, '_, 'a> {
     /// `with f as g`: both may name built-ins without a call.
     fn replacement(&mut self, with: &'a With, scopes: &Scopes<'a>) {
         if let Callee::BuiltIn(name) = self.source.callee(&with.target, scopes) {
-            if !is_known(&name) {
+            if is_known(&name) {
+                self.allowed(&name, with.target.span);
+            } else {
                 let cause = format!("`with` replaces a part of `input` or `data`, or a function; `{name}` is none");
                 self.fault("rego_type_error", with.target.span, cause, "name what is to be replaced by its whole path");
-            } else {
-                self.allowed(&name, with.target.span);
             }
         }
         let value = bare(&with.value);

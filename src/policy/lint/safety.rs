@@ -14,7 +14,7 @@ use crate::policy::{
     builtins,
     rego::{
         ast::{ExprKind, Operator, RefPartKind, Rule, Span, TermKind},
-        lower::names::variables,
+        lower::names::{dotted, variables},
         visit::{self, Node, Scopes},
     },
 };
@@ -40,11 +40,14 @@ fn unbound<'a>(world: &World<'_, 'a>, source: &Source<'a>, rule: &'a Rule) -> BT
     visit::rule(rule, &mut |node, scopes| {
         binds(world, source, node, scopes, &mut names);
         let seen = match node {
-            Node::Name(name, span) => Some((name, span)),
-            Node::Ref(reference) => match &reference.head.kind {
-                TermKind::Var(name) => Some((name.as_str(), reference.head.span)),
-                _ => None,
-            },
+            // A built-in stands alone where it is the value of a `with`.
+            Node::Name(name, span) if builtins::arity(name).is_none() => Some((name, span)),
+            Node::Ref(reference) if dotted(reference).is_none_or(|name| builtins::arity(&name).is_none()) => {
+                match &reference.head.kind {
+                    TermKind::Var(name) => Some((name.as_str(), reference.head.span)),
+                    _ => None,
+                }
+            }
             _ => None,
         };
         if let Some((name, span)) = seen.filter(|(name, _)| !name.starts_with('_') && !is_known(source, name, scopes)) {
@@ -79,7 +82,7 @@ fn binds<'a>(
         Node::Expr(expression) => match &expression.kind {
             ExprKind::SomeIn { key, value, .. } => key.iter().chain([value]).for_each(|term| variables(term, names)),
             ExprKind::Every { key, value, .. } => {
-                names.extend(key.iter().chain([value]).map(|name| name.text.as_str()))
+                names.extend(key.iter().chain([value]).map(|name| name.text.as_str()));
             }
             _ => {}
         },
@@ -101,7 +104,9 @@ fn binds<'a>(
             };
             // What is unknown is a fault of its own.
             if arity.is_none_or(|arity| arguments.len() > arity) {
-                arguments.iter().for_each(|argument| variables(argument, names));
+                for argument in arguments {
+                    variables(argument, names);
+                }
             }
         }
         Node::Name(..) | Node::Target(_) => {}

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::capabilities::Capabilities;
 use crate::{
     bundle::Bundle,
@@ -302,7 +304,8 @@ fn ten_thousand_rules_are_no_trouble() {
     let mut text = "package a\nallow if r0\n".to_owned();
     for number in 0..10_000 {
         // As wide as it can be: each refers to all, by a name that is not known.
-        text.push_str(&format!("r{number} if {{ some k; data.b[k].x == {number}; r{} }}\n", number / 2 * 2 + 1));
+        let other = number / 2 * 2 + 1;
+        let _ = writeln!(text, "r{number} if {{ some k; data.b[k].x == {number}; r{other} }}");
     }
     text.push_str("package_end := 1\n");
     let files = [("a.rego", text.as_str()), ("b.rego", "package b.c\nx := 1")];

@@ -112,8 +112,8 @@ impl Type {
         let all = |terms: &[Term]| terms.iter().map(|term| Self::of(term, built_in)).collect();
         match &term.kind {
             TermKind::Null => Self::Null,
-            TermKind::Bool(_) => Self::Boolean,
-            TermKind::Number(_) => Self::Number,
+            TermKind::Bool(_) | TermKind::MemberWithKey { .. } => Self::Boolean,
+            TermKind::Number(_) | TermKind::Minus(_) => Self::Number,
             TermKind::String { .. } | TermKind::Template { .. } => Self::String,
             TermKind::Array(items) if items.is_empty() => Self::Array(Box::new(Self::Any)),
             TermKind::Array(items) => Self::Tuple(all(items)),
@@ -123,8 +123,6 @@ impl Type {
             TermKind::SetComprehension(..) => Self::Set(Box::new(Self::Any)),
             TermKind::Object(_) | TermKind::ObjectComprehension(..) => Self::Object,
             TermKind::Parenthesised(inner) => Self::of(inner, built_in),
-            TermKind::Minus(_) => Self::Number,
-            TermKind::MemberWithKey { .. } => Self::Boolean,
             TermKind::Call { .. } => {
                 let signature = built_in(term).and_then(|name| signature(&name));
                 signature.map_or(Self::Any, |signature| signature.result.clone())
@@ -140,7 +138,7 @@ impl Type {
     /// Whether a value can be of both.
     pub(super) fn meets(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Any, _) | (_, Self::Any) => true,
+            (Self::Any, _) | (_, Self::Any) | (Self::Array(_), Self::Array(_)) => true,
             (Self::OneOf(kinds), one) | (one, Self::OneOf(kinds)) => kinds.iter().any(|kind| kind.meets(one)),
             (Self::Tuple(ours), Self::Tuple(theirs)) => {
                 ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(one, other)| one.meets(other))
@@ -150,7 +148,6 @@ impl Type {
             | (Self::Members(members), Self::Set(each))
             | (Self::Set(each), Self::Members(members)) => members.iter().all(|member| member.meets(each)),
             // Both may be empty.
-            (Self::Array(_), Self::Array(_)) => true,
             (Self::Set(_) | Self::Members(_), Self::Set(_) | Self::Members(_)) => true,
             _ => self == other,
         }

@@ -79,7 +79,9 @@ impl<'a> Walk<'a, '_> {
 
     fn body(&mut self, body: &'a Body, items: &[&'a Term]) {
         self.scopes.0.push(declared(body));
-        items.iter().for_each(|item| self.term(item));
+        for item in items {
+            self.term(item);
+        }
         self.expressions(body);
         self.scopes.0.pop();
     }
