@@ -77,7 +77,12 @@ pub(super) struct Compiled {
 
 /// Compiles a bundle on a thread of its own. Panics and errors of the compiler are faults.
 pub(super) fn compile(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
-    on_a_thread(|| compile_here(bundle, options))
+    on_a_thread(|| compile_here(bundle, options, true))
+}
+
+/// The same for texts that were lowered before, and checked as their authors wrote them.
+pub(super) fn compile_lowered(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
+    on_a_thread(|| compile_here(bundle, options, false))
 }
 
 /// Every fault and every warning of a bundle, by its `entries` below `data`: what will be asked.
@@ -105,7 +110,7 @@ fn internal(cause: &str) -> Faults {
     Faults(vec![Fault::new("internal_error", cause).help("please report it, with the policies if you can")])
 }
 
-fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
+fn compile_here(bundle: &Bundle, options: Options, written: bool) -> Result<Compiled, Faults> {
     let modules: Vec<&Module> = bundle.modules.iter().chain(bundle.tests.iter().filter(|_| options.tests)).collect();
     let mut faults = Vec::new();
     let data = documents::merged(&bundle.data, &mut faults);
@@ -114,7 +119,8 @@ fn compile_here(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
 
     let known: BTreeSet<&str> = readable.iter().map(|module| module.path.as_str()).collect();
     let reads = |file: &str| known.contains(file);
-    let (found, warnings) = lint::check(&texts, &reads, options.capabilities, &[]);
+    let (found, warnings) =
+        if written { lint::check(&texts, &reads, options.capabilities, &[]) } else { (Vec::new(), Vec::new()) };
     faults.extend(found);
     // What follows places its faults in the lowered texts.
     let mut lowered_faults = Vec::new();

@@ -124,7 +124,7 @@ impl Suite {
     /// Compiles policies and tests, and finds the tests.
     pub fn compile(bundle: &Bundle, options: Options) -> Result<Self, Faults> {
         // First as it is written, so that faults show what is written.
-        let (mut engines, texts) = engines_of(bundle, Options { parallel: 1, ..options })?;
+        let (mut engines, texts) = engines_of(bundle, Options { parallel: 1, ..options }, compile::compile)?;
         let Some(first) = engines.first_mut() else {
             return Err(Faults(vec![super::Fault::new("internal_error", "the compiler gave no evaluator")]));
         };
@@ -137,11 +137,11 @@ impl Suite {
         let options = Options { parallel, ..options };
         let edited = edited(&lowered, &mut found);
         if edited != lowered || options.parallel > 1 {
-            engines = if let Ok((engines, _)) = engines_of(&edited, options) {
+            engines = if let Ok((engines, _)) = engines_of(&edited, options, compile::compile_lowered) {
                 engines
             } else {
                 keep_lists_that_compile(&lowered, &mut found, options);
-                engines_of(&self::edited(&lowered, &mut found), options)?.0
+                engines_of(&self::edited(&lowered, &mut found), options, compile::compile_lowered)?.0
             };
         }
         let tests = found.into_iter().map(|found| {
@@ -210,7 +210,11 @@ impl std::fmt::Display for Test {
     }
 }
 
-fn engines_of(bundle: &Bundle, options: Options) -> Result<(Vec<Engine>, Arc<Texts>), Faults> {
+fn engines_of(
+    bundle: &Bundle,
+    options: Options,
+    compile: fn(&Bundle, CompileOptions) -> Result<compile::Compiled, Faults>,
+) -> Result<(Vec<Engine>, Arc<Texts>), Faults> {
     let options = CompileOptions {
         rego_v0: options.rego_v0,
         capabilities: options.capabilities,
@@ -218,7 +222,7 @@ fn engines_of(bundle: &Bundle, options: Options) -> Result<(Vec<Engine>, Arc<Tex
         evaluators: options.parallel,
         ..CompileOptions::default()
     };
-    let compiled = compile::compile(bundle, options)?;
+    let compiled = compile(bundle, options)?;
     Ok((compiled.engines.into_iter().map(|(engine, _)| engine).collect(), compiled.texts))
 }
 
@@ -242,7 +246,8 @@ fn keep_lists_that_compile(bundle: &Bundle, found: &mut [Found], options: Option
     for (at, list) in lists.into_iter().enumerate() {
         let Some(one) = found.get_mut(at).filter(|_| !list.is_empty()) else { continue };
         one.lists.clone_from(&list);
-        let compiles = engines_of(&edited(bundle, found), Options { parallel: 1, ..options }).is_ok();
+        let compiles =
+            engines_of(&edited(bundle, found), Options { parallel: 1, ..options }, compile::compile_lowered).is_ok();
         if let Some(one) = found.get_mut(at) {
             one.lists.clear();
         }

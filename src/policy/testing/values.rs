@@ -103,7 +103,9 @@ impl Suite {
                 module.text.push_str(&probe.rules());
             }
         }
-        let (engines, _) = engines_of(&bundle, super::Options { parallel: 1, ..self.options }).ok()?;
+        let (engines, _) =
+            engines_of(&bundle, super::Options { parallel: 1, ..self.options }, crate::policy::compile::compile)
+                .ok()?;
         engines.first().map(crate::policy::engine::Engine::trial)
     }
 }
