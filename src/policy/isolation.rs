@@ -317,27 +317,26 @@ fn internal(message: &str) -> Verdict {
 
 /// Names a thread of this process.
 #[cfg(target_os = "linux")]
-pub(super) type ThreadId = thread_priority::ThreadId;
+pub(super) type ThreadId = rustix::process::Pid;
 #[cfg(not(target_os = "linux"))]
 pub(super) type ThreadId = ();
+
+/// How far isolated threads stand back: with others that want all of the processor, one gets about a tenth. Less, and an
+/// honest question that takes long would be denied on a busy machine for time that it never got.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
 
 /// The name of the calling thread.
 pub(super) fn this_thread() -> ThreadId {
     #[cfg(target_os = "linux")]
-    thread_priority::thread_native_id()
+    rustix::thread::gettid()
 }
 
-/// Gives a thread only the time that no other thread wants.
+/// Has a thread stand back behind those that serve.
 pub(super) fn yield_to_others(thread: ThreadId) {
     #[cfg(target_os = "linux")]
-    {
-        use thread_priority::{
-            NormalThreadSchedulePolicy::Idle, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
-        };
-        let policy = ThreadSchedulePolicy::Normal(Idle);
-        if let Err(error) = set_thread_priority_and_policy(thread, ThreadPriority::Min, policy) {
-            tracing::warn!(?error, "can't lower the priority of isolated evaluations");
-        }
+    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICE) {
+        tracing::warn!(%error, "can't lower the priority of isolated evaluations");
     }
     #[cfg(not(target_os = "linux"))]
     let () = thread;

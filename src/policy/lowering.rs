@@ -123,7 +123,9 @@ pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> 
 
 /// A fault of the syntax, where it is.
 pub(super) fn fault(module: &Module, error: rego::SyntaxError) -> Fault {
-    let (line, column) = super::text::line_and_column(&module.text, error.span.start as usize);
+    // What is missing at the end is shown after the last text there is.
+    let last = module.text.trim_end().char_indices().next_back().map_or(0, |(at, _)| at);
+    let (line, column) = super::text::line_and_column(&module.text, last.min(error.span.start as usize));
     let marked = module.text.get(error.span.range()).map_or(1, |text| text.chars().take_while(|c| *c != '\n').count());
     let fault = Fault::new("rego_parse_error", error.cause)
         .help(error.help.unwrap_or_else(|| "`verdict lint DIR` shows every fault of a folder at once".to_owned()));

@@ -55,7 +55,7 @@ fn quote_meta(arguments: &[Rego]) -> Answer {
 fn globs_match(arguments: &[Rego]) -> Answer {
     match intersection::exists(text(arguments, 0)?, text(arguments, 1)?) {
         Ok(Some(exists)) => Ok(Rego::from(exists)),
-        Ok(None) => Err(Failure::Halt("the globs are too long".to_owned())),
+        Ok(None) => Err(Failure::Spent("the globs are too long".to_owned())),
         Err(fault) => failed(fault),
     }
 }

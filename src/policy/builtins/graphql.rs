@@ -56,7 +56,7 @@ impl From<Fault> for Failure {
         match fault {
             Fault::Type => Self::Type("operand must be one of {object, string}".to_owned()),
             Fault::Invalid(cause) => Self::Operand(cause),
-            Fault::Bound(cause) => Self::Halt(cause),
+            Fault::Bound(cause) => Self::Spent(cause),
         }
     }
 }

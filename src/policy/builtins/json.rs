@@ -70,11 +70,11 @@ fn marshal_with_options(arguments: &[Rego]) -> Answer {
     let mut bytes = Limited { bytes: Vec::new(), left: MAX_BYTES };
     let mut serializer = Serializer::with_formatter(&mut bytes, PrettyFormatter::with_indent(indent.as_bytes()));
     if presented(value).serialize(&mut serializer).is_err() {
-        return Err(Failure::Halt(format!("the result would have more than {MAX_BYTES} bytes")));
+        return Err(Failure::Spent(format!("the result would have more than {MAX_BYTES} bytes")));
     }
     let json = safe_for_html(&lossy(&bytes.bytes));
     if prefix.len().saturating_mul(json.matches('\n').count()) > MAX_BYTES {
-        return Err(Failure::Halt(format!("the result would have more than {MAX_BYTES} bytes")));
+        return Err(Failure::Spent(format!("the result would have more than {MAX_BYTES} bytes")));
     }
     Ok(string(format!("{prefix}{}", json.replace('\n', &format!("\n{prefix}")))))
 }

@@ -193,7 +193,7 @@ fn walk(operands: &[Rego]) -> Result<Rego, Failure> {
         // A path has as many names as its value is deep, so long paths count for more.
         steps = steps.saturating_add(path.len() + 1);
         if steps > MAX_STEPS {
-            return Err(Failure::Halt(format!("walking takes more than {MAX_STEPS} steps")));
+            return Err(Failure::Spent(format!("walking takes more than {MAX_STEPS} steps")));
         }
         let below = |key: Rego| path.iter().cloned().chain([key]).collect::<Vec<Rego>>();
         let first = open.len();

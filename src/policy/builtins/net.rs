@@ -115,7 +115,7 @@ fn is_valid(arguments: &[Rego]) -> Answer {
 fn expand(arguments: &[Rego]) -> Answer {
     let network = network(arguments, 0)?;
     if network.last - network.first >= 1 << MAX_HOST_BITS {
-        return Err(Failure::Halt(format!("the network has more than {MAX_HOST_BITS} host bits")));
+        return Err(Failure::Spent(format!("the network has more than {MAX_HOST_BITS} host bits")));
     }
     Ok(set_of((network.first..=network.last).map(|number| string(address(number).to_string()))))
 }
@@ -125,7 +125,7 @@ fn contains_matches(arguments: &[Rego]) -> Answer {
     match outer.len().checked_mul(inner.len()) {
         Some(0) => return Ok(Rego::new_set()),
         Some(pairs) if pairs <= MAX_PAIRS => {}
-        _ => return Err(Failure::Halt(format!("more than {MAX_PAIRS} pairs to compare"))),
+        _ => return Err(Failure::Spent(format!("more than {MAX_PAIRS} pairs to compare"))),
     }
     let parse = |tagged: &[(Rego, Rego)], read: fn(&[Rego], usize) -> Result<Network, Failure>| {
         let networks = tagged.iter().map(|(tag, text)| Ok((tag.clone(), read(std::slice::from_ref(text), 0)?)));

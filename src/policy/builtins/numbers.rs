@@ -37,7 +37,7 @@ fn range(arguments: &[Rego], step: BigInt) -> Answer {
     }
     let elements = ((&to - &from).abs() / &step).to_usize().filter(|elements| *elements < MAX_ELEMENTS);
     let Some(elements) = elements else {
-        return Err(Failure::Halt(format!("the range has more than {MAX_ELEMENTS} elements")));
+        return Err(Failure::Spent(format!("the range has more than {MAX_ELEMENTS} elements")));
     };
     let step = if from > to { -step } else { step };
     let mut numbers = Vec::with_capacity(elements + 1);
@@ -61,7 +61,7 @@ fn shift(arguments: &[Rego], left: bool) -> Answer {
     }
     match by.to_usize() {
         Some(by) if left && by <= MAX_SHIFT => Ok(from_big(&(number << by))),
-        _ if left => Err(Failure::Halt(format!("a shift by more than {MAX_SHIFT} bits"))),
+        _ if left => Err(Failure::Spent(format!("a shift by more than {MAX_SHIFT} bits"))),
         // More bits than it has leave nothing but the sign.
         by => Ok(from_big(&(&number >> by.map_or(number.bits(), |by| number.bits().min(by as u64))))),
     }

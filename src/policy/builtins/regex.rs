@@ -56,7 +56,7 @@ fn for_each<'a>(
     for found in compiled.regex.captures_iter(text).take(usize::try_from(n).unwrap_or(usize::MAX)) {
         each(&found)?;
         if started.elapsed() > MAX_TIME {
-            return Err(Failure::Halt("finding the matches takes too long".to_owned()));
+            return Err(Failure::Spent("finding the matches takes too long".to_owned()));
         }
     }
     Ok(())
@@ -127,7 +127,7 @@ fn replace(arguments: &[Rego]) -> Answer {
         expand(&mut made, template, captures, &compiled);
         last = found.end();
         if made.len() > MAX_BYTES {
-            return Err(Failure::Halt(format!("the result would have more than {MAX_BYTES} bytes")));
+            return Err(Failure::Spent(format!("the result would have more than {MAX_BYTES} bytes")));
         }
         Ok(())
     })?;

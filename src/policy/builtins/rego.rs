@@ -16,14 +16,14 @@ fn parse_module(operands: &[Rego]) -> Result<Rego, Failure> {
         return Err(Failure::Type("operands must be strings".to_owned()));
     };
     if text.len() > MAX_BYTES {
-        return Err(Failure::Halt(format!("a module has more than {MAX_BYTES} bytes")));
+        return Err(Failure::Spent(format!("a module has more than {MAX_BYTES} bytes")));
     }
     // Always v1, and without annotations, as OPA has it.
     let module = parser::parse_bare(text, true).map_err(|faults| Failure::Operand(said(file, text, &faults)))?;
     let tree = json::module(&module, file, text);
     let tree = tree.ok_or_else(|| Failure::Operand("a number of the module is none in JSON".to_owned()))?;
     if has_huge_exponent(&tree.to_string(), true) {
-        return Err(Failure::Halt("a number of the module has too large an exponent".to_owned()));
+        return Err(Failure::Spent("a number of the module has too large an exponent".to_owned()));
     }
     Ok(Rego::from(tree))
 }

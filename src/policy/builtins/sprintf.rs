@@ -138,7 +138,7 @@ impl Printer<'_> {
             self.at += 1;
             self.verb(format);
             if self.made.len() > MAX_BYTES {
-                return Err(Failure::Halt(format!("the result would have more than {MAX_BYTES} bytes")));
+                return Err(Failure::Spent(format!("the result would have more than {MAX_BYTES} bytes")));
             }
         }
         if !self.reordered && self.argument < self.arguments.len() {

@@ -128,7 +128,7 @@ fn positions<'a>(text: &'a str, search: &'a str) -> Result<impl Iterator<Item = 
         return failed("empty search character");
     }
     if text.len().saturating_mul(search.len()) > MAX_WORK {
-        return Err(Failure::Halt("the search is too long".to_owned()));
+        return Err(Failure::Spent("the search is too long".to_owned()));
     }
     let starts = text.char_indices().enumerate();
     Ok(starts.filter_map(move |(position, (at, _))| text.get(at..)?.starts_with(search).then_some(position)))
@@ -216,7 +216,7 @@ fn replaced(text: &str, pairs: &[(&str, &str)]) -> Answer {
     }
     let most = by_first.values().map(|pairs| pairs.iter().map(|(old, _)| old.len()).sum()).max().unwrap_or(1_usize);
     if text.len().saturating_mul(most) > MAX_WORK {
-        return Err(Failure::Halt("there is too much to replace".to_owned()));
+        return Err(Failure::Spent("there is too much to replace".to_owned()));
     }
     let empty = pairs.iter().find(|(old, _)| old.is_empty()).map(|(_, new)| *new);
     let mut made = Vec::with_capacity(text.len());

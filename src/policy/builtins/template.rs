@@ -38,7 +38,7 @@ impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Failed(cause) => Self::Operand(format!("template: {cause}")),
-            Fault::Bound(cause) => Self::Halt(cause),
+            Fault::Bound(cause) => Self::Spent(cause),
         }
     }
 }
@@ -51,10 +51,10 @@ fn render(arguments: &[Rego]) -> Result<Rego, Failure> {
         return Err(Failure::Type("operand 2 must be object".to_owned()));
     };
     if template.len() > MAX_TEMPLATE {
-        return Err(Failure::Halt(format!("the template has more than {MAX_TEMPLATE} bytes")));
+        return Err(Failure::Spent(format!("the template has more than {MAX_TEMPLATE} bytes")));
     }
     if is_too_deep(data, MAX_DATA_DEPTH) {
-        return Err(Failure::Halt(format!("the data of the template nests more than {MAX_DATA_DEPTH} deep")));
+        return Err(Failure::Spent(format!("the data of the template nests more than {MAX_DATA_DEPTH} deep")));
     }
     let data = value::Value::of(data).ok_or_else(|| Failure::Operand("the data is no JSON".to_owned()))?;
     let templates = parser::parse(template)?;

@@ -39,8 +39,8 @@ const LARGE_TO_WALK: usize = 512;
 const TRYING_OUT: Duration = Duration::from_secs(2);
 
 /// How long one of them may take before another thread goes on with the rest, and how many threads that may be.
-const STUCK: Duration = Duration::from_millis(10);
-const MOST_TRIALS: usize = 8;
+const STUCK: Duration = Duration::from_millis(40);
+const MOST_TRIALS: usize = 16;
 
 /// The most entry points without trust of which each evaluator has a copy.
 const MOST_KNOWN: usize = 256;

@@ -203,7 +203,7 @@ pub(in super::super) fn signed_number(bytes: &[u8]) -> Result<Rego, Failure> {
 /// Writing a number in decimal takes time in the square of its length.
 fn bounded(bytes: &[u8]) -> Result<(), Failure> {
     if bytes.len() > MAX_INTEGER {
-        return Err(Failure::Halt(format!("an integer has more than {MAX_INTEGER} bytes")));
+        return Err(Failure::Spent(format!("an integer has more than {MAX_INTEGER} bytes")));
     }
     Ok(())
 }

@@ -21,10 +21,10 @@ pub(in super::super) fn object(bytes: &[u8]) -> Result<Rego, Failure> {
         text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
     }
     if bounds::has_huge_exponent(&text, true) {
-        return Err(Failure::Halt("a number has an exponent of too many digits".to_owned()));
+        return Err(Failure::Spent("a number has an exponent of too many digits".to_owned()));
     }
     if is_deep(&text) {
-        return Err(Failure::Halt("the JSON nests too deep".to_owned()));
+        return Err(Failure::Spent("the JSON nests too deep".to_owned()));
     }
     match Rego::from_json_str(&text) {
         Ok(value @ Rego::Object(_)) => Ok(value),
@@ -61,7 +61,7 @@ pub(in super::super) fn marshal(value: &Rego) -> Result<String, Failure> {
 
 fn write(text: &mut String, value: &Rego, depth: usize) -> Result<(), Failure> {
     if depth > MAX_DEPTH {
-        return Err(Failure::Halt(format!("a value nests deeper than {MAX_DEPTH}")));
+        return Err(Failure::Spent(format!("a value nests deeper than {MAX_DEPTH}")));
     }
     match value {
         Rego::Null => text.push_str("null"),

@@ -20,7 +20,7 @@ pub(in super::super) fn string(arguments: &[Rego], at: usize) -> Result<&str, Fa
 pub(in super::super) fn document(arguments: &[Rego], at: usize) -> Result<&str, Failure> {
     let text = string(arguments, at)?;
     if text.len() > MAX_TEXT {
-        return Err(Failure::Halt(format!("operand {} has more than {MAX_TEXT} bytes", at + 1)));
+        return Err(Failure::Spent(format!("operand {} has more than {MAX_TEXT} bytes", at + 1)));
     }
     Ok(text)
 }

@@ -104,7 +104,7 @@ fn read(text: &[u8]) -> Result<Vec<PrivateKey>, Failure> {
             _ => continue,
         };
         if keys.len() == MAX_KEYS {
-            return Err(Failure::Halt(format!("more than {MAX_KEYS} private keys")));
+            return Err(Failure::Spent(format!("more than {MAX_KEYS} private keys")));
         }
         keys.push(key.ok_or_else(|| bad("x509: failed to parse private key"))?);
     }

@@ -106,7 +106,7 @@ fn parse_all(mut der: &[u8]) -> Result<Vec<Certificate>, Failure> {
     let mut certificates = Vec::new();
     while !der.is_empty() {
         if certificates.len() == MAX_CERTIFICATES {
-            return Err(Failure::Halt(format!("more than {MAX_CERTIFICATES} certificates")));
+            return Err(Failure::Spent(format!("more than {MAX_CERTIFICATES} certificates")));
         }
         let (certificate, rest) = Certificate::parse_first(der)?;
         certificates.push(certificate);

@@ -130,5 +130,5 @@ fn hostile_documents_end_soon() {
         deep = Rego::from(vec![deep]);
     }
     let object = Rego::from(std::collections::BTreeMap::from([(Rego::from("Operations"), deep)]));
-    assert!(matches!(is_valid(&[object, Rego::from(SCHEMA)]), Err(Failure::Halt(_))));
+    assert!(matches!(is_valid(&[object, Rego::from(SCHEMA)]), Err(Failure::Spent(_))));
 }

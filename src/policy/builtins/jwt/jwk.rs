@@ -102,7 +102,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Jwk>, Failure> {
         None => Ok(vec![Jwk::new(&object)?]),
         Some(_) if trailing => Err(bad("failed to parse a JWK set")),
         Some(Value::Array(keys)) if keys.len() > MAX_KEYS => {
-            Err(Failure::Halt(format!("a JWK set has more than {MAX_KEYS} keys")))
+            Err(Failure::Spent(format!("a JWK set has more than {MAX_KEYS} keys")))
         }
         Some(Value::Array(keys)) => {
             keys.iter().map(|key| Jwk::new(key.as_object().ok_or_else(|| bad("a JWK must be an object"))?)).collect()

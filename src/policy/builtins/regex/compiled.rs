@@ -26,7 +26,7 @@ impl Compiled {
     /// Whether it may be applied to `text`.
     pub(in crate::policy::builtins) fn admits(&self, text: &str) -> Result<(), Failure> {
         if self.is_large && text.len() > MAX_TEXT {
-            return Err(Failure::Halt(format!("a text of more than {MAX_TEXT} bytes for so large an expression")));
+            return Err(Failure::Spent(format!("a text of more than {MAX_TEXT} bytes for so large an expression")));
         }
         Ok(())
     }
@@ -54,7 +54,7 @@ pub(in crate::policy::builtins) fn compiled(
         regex => (regex, false),
     };
     let regex = regex.map_err(|error| match error {
-        Error::CompiledTooBig(_) => Failure::Halt("the expression is too large".to_owned()),
+        Error::CompiledTooBig(_) => Failure::Spent("the expression is too large".to_owned()),
         error => Failure::Operand(error.to_string()),
     })?;
     let compiled = Rc::new(Compiled { regex, names, is_large });

@@ -163,7 +163,7 @@ pub(super) fn admit(chain: &[&Certificate]) -> Result<bool, Failure> {
         for constraints in above {
             comparisons = comparisons.saturating_add(count.saturating_mul(constraints.len()));
             if comparisons > MAX_COMPARISONS {
-                return Err(Failure::Halt(format!("more than {MAX_COMPARISONS} comparisons of names")));
+                return Err(Failure::Spent(format!("more than {MAX_COMPARISONS} comparisons of names")));
             }
             if !constraints.admit(names) {
                 return Ok(false);
