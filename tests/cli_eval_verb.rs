@@ -86,7 +86,7 @@ fn policies_with_faults_are_2() {
     let folder = folder(&[("p/a.rego", "package authz\nallow if {\n"), ("p/b.rego", "package b\nx := ]\n")]);
     let ran = verdict(folder.path(), &ALICE, "");
     assert_eq!(code(&ran), 2);
-    for part in ["a.rego:3:1: expected a term, found the end of the text", "b.rego:2:6: expected a term", "2 faults"] {
+    for part in ["a.rego:2:10: expected a term, found the end of the text", "b.rego:2:6: expected a term", "2 faults"] {
         assert!(err(&ran).contains(part), "{part} in {}", err(&ran));
     }
 }
