@@ -55,6 +55,7 @@ pub(super) fn check(
     features::check(&world, &mut found);
     calls::check(&world, &mut found);
     safety::check(&world, &mut found);
+    safety::containers(&world, &mut found);
     for source in &sources {
         unused::imports(source, &mut found);
         unused::variables(source, &mut found);
