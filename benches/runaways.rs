@@ -1,5 +1,6 @@
 //! What runaways cost others: the latency that a second client sees from the built server, idle and while hostile
-//! policies are asked, in turn. `cargo bench --bench runaways`; nothing is asserted here.
+//! policies are asked, in turn. `cargo bench --bench runaways`; nothing is asserted here. Names of policies may be given
+//! as arguments, to have only those asked: `cargo bench --bench runaways -- pairs products`.
 
 #![expect(
     clippy::unwrap_used,
@@ -57,6 +58,8 @@ async fn measure() {
     }
     let server = Serve::folder(&folder).env("VERDICT_POLICIES_EVALUATION_BUDGET", "50ms").ready().await;
     names.sort();
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    names.retain(|name| chosen.is_empty() || chosen.contains(name));
     println!("{} hostile policies, {RUNAWAYS} at a time; a question each {PAUSE:?} beside them", names.len());
     println!(
         "{:>6} {:>10} {:>10} {:>10} {:>10} {:>7} {:>9}",
