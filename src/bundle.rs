@@ -1,9 +1,16 @@
 //! Bytes to a bundle: which files are policies, which are tests, and where each data document is mounted.
 
+mod manifest;
+mod package;
+
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
+pub use self::{
+    manifest::Manifest,
+    package::{File, Package},
+};
 use crate::decision::Digest;
 
 /// One Rego file.

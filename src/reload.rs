@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use crate::{
     bundle::Bundle,
     policy::{Faults, Options, Snapshot},
-    source::{self, Source},
+    source::{self, Content, Source},
 };
 
 /// Settings of reloading.
@@ -78,7 +78,8 @@ impl Reloader {
     /// Waits for the next change and takes it in. Whether it went well is for the sink; the failure is also given back.
     pub async fn step(&mut self) -> Result<(), Failure> {
         let result = match self.source.next().await {
-            Ok(files) => self.take(files).await,
+            Ok(Content::Files(files)) => self.take(files).await,
+            Ok(Content::Archive(_)) => Err(Failure::Internal("archives are not read yet".to_owned())),
             Err(error) => Err(Failure::Source(error)),
         };
         if let Err(failure) = &result {

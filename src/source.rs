@@ -36,8 +36,17 @@ pub struct File {
     pub bytes: Vec<u8>,
 }
 
-/// What [`Source::next`] promises: every file, sorted by path.
-pub type Next<'a> = Pin<Box<dyn Future<Output = Result<Vec<File>, Error>> + Send + 'a>>;
+/// What a source has, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Every file, sorted by path.
+    Files(Vec<File>),
+    /// A bundle as an archive; it may be a delta.
+    Archive(Vec<u8>),
+}
+
+/// What [`Source::next`] promises.
+pub type Next<'a> = Pin<Box<dyn Future<Output = Result<Content, Error>> + Send + 'a>>;
 
 /// Something that has policies, and may get others.
 pub trait Source: Send {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use verdict::{
     bundle::Bundle,
     policy::{Fault, Faults},
-    source::{self, Embedded, File, Source as _},
+    source::{self, Embedded, File},
 };
 
 /// Policies read, and the files that are none.
@@ -59,8 +59,7 @@ fn read_named(root: &Path, name: &dyn Fn(&str) -> String) -> anyhow::Result<Read
 
 /// The policies in the binary.
 pub(super) fn embedded() -> anyhow::Result<Read> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().context("can't start a runtime")?;
-    sort(runtime.block_on(Embedded::default().next())?, &str::to_owned)
+    sort(Embedded::files(), &str::to_owned)
 }
 
 fn sort(files: Vec<File>, name: &dyn Fn(&str) -> String) -> anyhow::Result<Read> {

@@ -122,7 +122,8 @@ impl Folder {
         }
     }
 
-    async fn change(&mut self) -> Result<Vec<File>, Error> {
+    /// As [`Source::next`], without its box.
+    pub async fn files(&mut self) -> Result<Vec<File>, Error> {
         loop {
             match &mut self.stage {
                 Stage::Start => self.stage = self.look(),
@@ -263,7 +264,7 @@ impl Source for Folder {
     }
 
     fn next(&mut self) -> Next<'_> {
-        Box::pin(self.change())
+        Box::pin(async { self.files().await.map(super::Content::Files) })
     }
 }
 

@@ -4,7 +4,7 @@ use std::future;
 
 use rust_embed::RustEmbed;
 
-use super::{Error, File, Next, Source, is_hidden, is_policy};
+use super::{Content, Error, File, Next, Source, is_hidden, is_policy};
 
 /// The policies in the binary: given once, and never another time.
 #[derive(Debug, Default)]
@@ -27,8 +27,16 @@ impl Source for Embedded {
                 return future::pending().await;
             }
             self.given = true;
-            Ok::<_, Error>(files())
+            Ok::<_, Error>(Content::Files(files()))
         })
+    }
+}
+
+impl Embedded {
+    /// Every file, sorted by path.
+    #[must_use]
+    pub fn files() -> Vec<File> {
+        files()
     }
 }
 
@@ -57,7 +65,7 @@ mod tests {
     #[tokio::test]
     async fn gives_what_the_crate_has_once() {
         let mut source = Embedded::default();
-        let files = source.next().await.unwrap();
+        let Content::Files(files) = source.next().await.unwrap() else { panic!("files") };
         assert!(!files.is_empty());
         assert_eq!(files, read_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("policies")).unwrap());
         assert!(timeout(Duration::from_millis(20), source.next()).await.is_err());

@@ -16,7 +16,7 @@ use signal_hook::{
 };
 use verdict::{
     policy::printable,
-    source::{Config, Error, File, Folder, Source},
+    source::{Config, Error, File, Folder},
 };
 
 use super::{Args, Nothing, changes::Ended, covered, finish, once};
@@ -106,7 +106,7 @@ impl Watched {
 
     async fn change(&mut self) -> Result<Vec<String>, String> {
         let files: Result<Vec<File>, Error> = match &mut self.folder {
-            Some(folder) => folder.next().await,
+            Some(folder) => folder.files().await,
             None => Ok(self.file().await),
         };
         let files = files.map_err(|error| {

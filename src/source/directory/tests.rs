@@ -38,7 +38,7 @@ impl Scene {
         let temp = TempDir::new().unwrap();
         prepare(temp.path());
         let mut source = Folder::with(temp.path().join(folder), Duration::from_millis(50), poll_interval, arm);
-        timeout(WAIT, source.next()).await.unwrap().unwrap();
+        timeout(WAIT, source.files()).await.unwrap().unwrap();
         Self { temp, source, took: Vec::new() }
     }
 
@@ -50,7 +50,7 @@ impl Scene {
     async fn until(&mut self, expected: &[(&str, &str)]) {
         let start = Instant::now();
         loop {
-            let given = timeout(WAIT, self.source.next()).await.expect("the change is seen");
+            let given = timeout(WAIT, self.source.files()).await.expect("the change is seen");
             if given.is_ok_and(|files| texts(&files) == owned(expected)) {
                 break;
             }
@@ -60,7 +60,7 @@ impl Scene {
     }
 
     async fn nothing_comes(&mut self) {
-        let given = timeout(QUIET, self.source.next()).await;
+        let given = timeout(QUIET, self.source.files()).await;
         assert!(given.is_err(), "gave {given:?}");
     }
 
@@ -186,7 +186,7 @@ async fn never_gives_a_mix_of_two_swaps() {
         }
     });
     loop {
-        let files = texts(&timeout(WAIT, scene.source.next()).await.unwrap().unwrap());
+        let files = texts(&timeout(WAIT, scene.source.files()).await.unwrap().unwrap());
         assert_eq!(files.len(), 20);
         assert!(files.iter().all(|(_, text)| *text == files[0].1), "{files:?}");
         if files[0].1 == SWAPS.to_string() {
@@ -289,7 +289,7 @@ async fn gives_a_burst_of_saves_in_few_steps_and_whole_at_the_end() {
     });
     let start = Instant::now();
     let mut steps = 0;
-    while timeout(WAIT, scene.source.next()).await.unwrap().unwrap().len() < FILES + 1 {
+    while timeout(WAIT, scene.source.files()).await.unwrap().unwrap().len() < FILES + 1 {
         steps += 1;
     }
     writer.join().unwrap();
@@ -302,7 +302,7 @@ async fn gives_a_burst_of_saves_in_few_steps_and_whole_at_the_end() {
 async fn gives_a_failure_once_and_then_the_content_that_came_back() {
     let mut scene = Scene::watched().await;
     fs::rename(scene.at("policies"), scene.at("away")).unwrap();
-    let given = timeout(WAIT, scene.source.next()).await.unwrap();
+    let given = timeout(WAIT, scene.source.files()).await.unwrap();
     assert!(matches!(given, Err(Error::Missing { .. })), "{given:?}");
     scene.nothing_comes().await;
     fs::rename(scene.at("away"), scene.at("policies")).unwrap();
@@ -315,7 +315,7 @@ async fn waits_for_a_folder_that_is_not_there_at_the_start() {
     let temp = TempDir::new().unwrap();
     let mut source = Folder::new(temp.path().join("some/where"), Duration::from_millis(50), HOUR);
     assert!(source.name().starts_with("folder /") && source.name().ends_with("some/where"));
-    let given = timeout(WAIT, source.next()).await.unwrap();
+    let given = timeout(WAIT, source.files()).await.unwrap();
     assert!(given.unwrap_err().to_string().ends_with("where` does not exist; create it, or name another"));
     let mut scene = Scene { temp, source, took: Vec::new() };
     scene.nothing_comes().await;
@@ -330,7 +330,7 @@ async fn loses_nothing_when_its_future_is_dropped() {
     write(&scene.at("policies/a.rego"), "1");
     let start = Instant::now();
     let given = loop {
-        if let Ok(given) = timeout(Duration::from_millis(1), scene.source.next()).await {
+        if let Ok(given) = timeout(Duration::from_millis(1), scene.source.files()).await {
             break given;
         }
         assert!(start.elapsed() < WAIT);
@@ -355,7 +355,7 @@ async fn polls_where_no_event_comes() {
     }
     scene.nothing_comes().await;
     fs::remove_dir_all(scene.at("policies")).unwrap();
-    assert!(timeout(WAIT, scene.source.next()).await.unwrap().is_err());
+    assert!(timeout(WAIT, scene.source.files()).await.unwrap().is_err());
     scene.report("poll of 100 ms");
 }
 
