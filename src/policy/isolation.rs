@@ -5,20 +5,30 @@
 //! wait behind those that never end; what is left then goes to the second. A watch answers, at its deadline, for each
 //! evaluation that has no answer yet: also for one that is stuck in a built-in, which nothing can interrupt. Its thread
 //! is given up and replaced, up to a bound.
+//!
+//! A thread that serves never waits for one of these: it puts its question into a queue without a lock, and the watch,
+//! of ordinary priority, hands it on. A lock would not do, as a thread of low priority that holds it can be kept from
+//! going on for as long as others want the processor.
 
+mod priority;
 mod ticket;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
-    thread,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    thread::{self, Thread},
     time::{Duration, Instant},
 };
 
+use crossbeam_queue::ArrayQueue;
 use futures::channel::oneshot;
 
+pub(super) use self::priority::{ThreadId, this_thread, yield_to_others};
 use self::ticket::Ticket;
 use super::budget::Spent;
 use crate::decision::{Verdict, code};
@@ -82,11 +92,25 @@ pub struct Figures {
 
 /// The threads and the queue.
 pub(super) struct Isolation {
+    // What the watch has not seen yet.
+    inbox: ArrayQueue<Job>,
+    watch: OnceLock<Thread>,
+    // Not for threads that serve.
     state: Mutex<State>,
-    // One for each lane, and one for the watch.
+    // One for each lane.
     work: [Condvar; 2],
-    watch: Condvar,
     most: [usize; 2],
+    next: AtomicU64,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Counters {
+    isolated: AtomicU64,
+    expired: AtomicU64,
+    refused: AtomicU64,
+    waiting: AtomicUsize,
+    stuck: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -98,9 +122,6 @@ struct State {
     running: BTreeMap<u64, (Lane, Instant, What)>,
     // What holds threads that were given up, by thread.
     stuck: BTreeMap<u64, What>,
-    next: u64,
-    watched: bool,
-    figures: Figures,
 }
 
 #[derive(Default)]
@@ -133,39 +154,69 @@ pub fn figures() -> Figures {
 impl Isolation {
     /// Starts no thread before there is something to do; then up to `most` in each lane.
     fn new(most: [usize; 2]) -> Self {
-        Self { state: Mutex::default(), work: Default::default(), watch: Condvar::new(), most }
+        Self {
+            inbox: ArrayQueue::new(MAX_WAITING),
+            watch: OnceLock::new(),
+            state: Mutex::default(),
+            work: Default::default(),
+            most,
+            next: AtomicU64::new(0),
+            counters: Counters::default(),
+        }
     }
 
-    /// Runs `work` off the calling thread. There is an answer shortly after `time` at the latest.
+    /// Runs `work` off the calling thread, and does not hold it up. There is an answer shortly after `time` at the latest.
     pub(super) fn run(self: &Arc<Self>, what: What, time: Duration, work: Work) -> oneshot::Receiver<Verdict> {
         let (sender, answer) = oneshot::channel();
         let now = Instant::now();
         // A time beyond what the clock can say is a day.
         let deadline = now.checked_add(time).unwrap_or(now + Duration::from_secs(86_400));
-        let mut state = self.lock();
-        state.figures.isolated += 1;
-        state.next += 1;
-        let ticket = Arc::new(Ticket::new((deadline, state.next), what, sender));
-        if let Err(refusal) = self.enqueue(&mut state, Lane::First, Job { ticket: Arc::clone(&ticket), work }) {
-            state.figures.refused += 1;
-            drop(state);
-            ticket.settle(*refusal);
-            return answer;
+        let ticket = Ticket::new((deadline, self.number()), what, sender);
+        self.counters.isolated.fetch_add(1, Relaxed);
+        match self.inbox.push(Job { ticket: Arc::new(ticket), work }) {
+            Ok(()) => self.wake(),
+            Err(job) => self.refuse(&job.ticket, too_many(&job.ticket.what)),
         }
-        state.open.insert(ticket.key, ticket);
-        if !state.watched {
-            let watched = Arc::clone(self);
-            let watch = thread::Builder::new().name("watch".to_owned()).spawn(move || watched.watch());
-            state.watched = watch.is_ok();
-        }
-        drop(state);
-        self.watch.notify_one();
         answer
     }
 
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Relaxed)
+    }
+
+    fn refuse(&self, ticket: &Ticket, refusal: Verdict) {
+        self.counters.refused.fetch_add(1, Relaxed);
+        ticket.settle(refusal);
+    }
+
     fn figures(&self) -> Figures {
-        let state = self.lock();
-        Figures { waiting: state.open.len(), stuck: state.stuck.len(), ..state.figures }
+        let Counters { isolated, expired, refused, waiting, stuck } = &self.counters;
+        Figures {
+            isolated: isolated.load(Relaxed),
+            expired: expired.load(Relaxed),
+            refused: refused.load(Relaxed),
+            waiting: waiting.load(Relaxed),
+            stuck: stuck.load(Relaxed),
+        }
+    }
+
+    /// Has the watch look, and starts it if there is none.
+    fn wake(self: &Arc<Self>) {
+        if let Some(watch) = self.watch.get() {
+            return watch.unpark();
+        }
+        let watched = Arc::clone(self);
+        let started = thread::Builder::new().name("watch".to_owned()).spawn(move || watched.watch());
+        if let Err(error) = started {
+            while let Some(job) = self.inbox.pop() {
+                self.refuse(&job.ticket, internal(&format!("no thread to evaluate on: {error}")));
+            }
+        }
+    }
+
+    fn count(&self, state: &State) {
+        self.counters.waiting.store(state.open.len(), Relaxed);
+        self.counters.stuck.store(state.stuck.len(), Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -186,8 +237,7 @@ impl Isolation {
             queue.waiting.retain(|job| job.ticket.is_open());
         }
         if queue.waiting.len() >= MAX_WAITING {
-            let cause = format!("`{}`: {MAX_WAITING} evaluations that take long wait already", job.ticket.what);
-            return Err(Box::new(Spent::Queue.deny(cause, None)));
+            return Err(Box::new(too_many(&job.ticket.what)));
         }
         if queue.idle == 0
             && queue.threads < most
@@ -209,8 +259,7 @@ impl Isolation {
     }
 
     fn spawn(self: &Arc<Self>, state: &mut State, lane: Lane) -> std::io::Result<()> {
-        state.next += 1;
-        let (own, number) = (Arc::clone(self), state.next);
+        let (own, number) = (Arc::clone(self), self.number());
         let builder = thread::Builder::new().name("isolated".to_owned()).stack_size(STACK);
         builder.spawn(move || own.serve(lane, number))?;
         if let Some(queue) = state.lanes.get_mut(lane as usize) {
@@ -243,8 +292,6 @@ impl Isolation {
             }
             state.running.insert(number, (lane, deadline + GRACE, job.ticket.what.clone()));
             drop(state);
-            // A thread that waited without a deadline in sight must look again.
-            self.watch.notify_one();
             job.ticket.begin();
             let answer = catch_unwind(AssertUnwindSafe(|| (job.work)(lane, left)));
             let answer = answer.unwrap_or_else(|_| {
@@ -260,86 +307,80 @@ impl Isolation {
             } else {
                 state = self.lock();
                 if let Err(refusal) = self.enqueue(&mut state, Lane::Last, job) {
-                    state.figures.refused += 1;
                     state.open.remove(&ticket.key);
-                    ticket.settle(*refusal);
+                    self.refuse(&ticket, *refusal);
                 }
             }
-            if state.running.remove(&number).is_none() {
+            let given_up = state.running.remove(&number).is_none();
+            if given_up {
                 state.stuck.remove(&number);
+            }
+            self.count(&state);
+            if given_up {
                 return;
             }
         }
     }
 
-    /// Answers for those whose time is over, and gives up threads that do not end.
+    /// Takes questions in, answers for those whose time is over, and gives up threads that do not end.
     fn watch(self: Arc<Self>) {
-        let mut state = self.lock();
+        if self.watch.set(thread::current()).is_err() {
+            return;
+        }
         loop {
-            let now = Instant::now();
-            while let Some(entry) = state.open.first_entry().filter(|entry| entry.key().0 <= now) {
-                let ticket = entry.remove();
-                if ticket.expire() {
-                    state.figures.expired += 1;
-                }
+            let next = self.look();
+            match next {
+                Some(next) => thread::park_timeout(next.saturating_duration_since(Instant::now())),
+                None => thread::park(),
             }
-            let over: Vec<u64> =
-                state.running.iter().filter(|(_, (_, end, _))| *end <= now).map(|(number, _)| *number).collect();
-            for number in over {
-                let Some((lane, _, what)) = state.running.remove(&number) else { continue };
-                tracing::warn!(entry_point = %what, "an evaluation can't be interrupted; its thread is given up until it ends");
-                state.stuck.insert(number, what);
-                let stuck = state.stuck.len();
-                if let Some(queue) = state.lanes.get_mut(lane as usize) {
-                    queue.threads -= 1;
-                    if stuck < MAX_STUCK && !queue.waiting.is_empty() {
-                        // What waits is answered by the watch if there is no thread.
-                        let _ = self.spawn(&mut state, lane);
-                    }
-                }
-            }
-            let first = state.open.first_key_value().map(|((deadline, _), _)| *deadline);
-            let next = state.running.values().map(|(_, end, _)| *end).chain(first).min();
-            state = match next {
-                Some(next) => {
-                    let time = next.saturating_duration_since(Instant::now());
-                    self.watch.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.watch.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
         }
     }
+
+    /// One look, and when the next must be.
+    fn look(self: &Arc<Self>) -> Option<Instant> {
+        let mut state = self.lock();
+        while let Some(job) = self.inbox.pop() {
+            let ticket = Arc::clone(&job.ticket);
+            match self.enqueue(&mut state, Lane::First, job) {
+                Ok(()) => _ = state.open.insert(ticket.key, ticket),
+                Err(refusal) => self.refuse(&ticket, *refusal),
+            }
+        }
+        let now = Instant::now();
+        while let Some(entry) = state.open.first_entry().filter(|entry| entry.key().0 <= now) {
+            let ticket = entry.remove();
+            if ticket.expire() {
+                self.counters.expired.fetch_add(1, Relaxed);
+            }
+        }
+        let over: Vec<u64> =
+            state.running.iter().filter(|(_, (_, end, _))| *end <= now).map(|(number, _)| *number).collect();
+        for number in over {
+            let Some((lane, _, what)) = state.running.remove(&number) else { continue };
+            tracing::warn!(entry_point = %what, "an evaluation can't be interrupted; its thread is given up until it ends");
+            state.stuck.insert(number, what);
+            let stuck = state.stuck.len();
+            if let Some(queue) = state.lanes.get_mut(lane as usize) {
+                queue.threads -= 1;
+                if stuck < MAX_STUCK && !queue.waiting.is_empty() {
+                    // What waits is answered by the watch if there is no thread.
+                    let _ = self.spawn(&mut state, lane);
+                }
+            }
+        }
+        self.count(&state);
+        let first = state.open.first_key_value().map(|((deadline, _), _)| *deadline);
+        state.running.values().map(|(_, end, _)| *end).chain(first).min()
+    }
+}
+
+fn too_many(what: &What) -> Verdict {
+    let cause = format!("`{what}`: {MAX_WAITING} evaluations that take long wait already");
+    Spent::Queue.deny(cause, None)
 }
 
 fn internal(message: &str) -> Verdict {
     Verdict::deny_for(code::INTERNAL_ERROR, message, None)
-}
-
-/// Names a thread of this process.
-#[cfg(target_os = "linux")]
-pub(super) type ThreadId = rustix::process::Pid;
-#[cfg(not(target_os = "linux"))]
-pub(super) type ThreadId = ();
-
-/// How far isolated threads stand back: with others that want all of the processor, one gets about a tenth. Less, and an
-/// honest question that takes long would be denied on a busy machine for time that it never got.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 10;
-
-/// The name of the calling thread.
-pub(super) fn this_thread() -> ThreadId {
-    #[cfg(target_os = "linux")]
-    rustix::thread::gettid()
-}
-
-/// Has a thread stand back behind those that serve.
-pub(super) fn yield_to_others(thread: ThreadId) {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(Some(thread), NICE) {
-        tracing::warn!(%error, "can't lower the priority of isolated evaluations");
-    }
-    #[cfg(not(target_os = "linux"))]
-    let () = thread;
 }
 
 #[cfg(test)]
