@@ -122,7 +122,8 @@ impl Apart {
         let trial = Arc::new(Trial { left: Mutex::new(entries.into_iter()), done: AtomicU64::new(0) });
         let ends = Instant::now() + TRYING_OUT;
         for _ in 0..MOST_TRIALS {
-            let Some(thread) = self.trial(&trial) else { return };
+            // The thread lives for as long as it may be named.
+            let Some((thread, _living)) = self.trial(&trial) else { return };
             let mut done = trial.done.load(Acquire);
             let mut since = Instant::now();
             loop {
@@ -150,9 +151,11 @@ impl Apart {
         }
     }
 
-    fn trial(&self, trial: &Arc<Trial>) -> Option<ThreadId> {
+    /// Starts a thread that tries entry points out, and lives at least until what is given back is dropped.
+    fn trial(&self, trial: &Arc<Trial>) -> Option<(ThreadId, mpsc::Sender<()>)> {
         let (shared, trial) = (Arc::clone(&self.shared), Arc::clone(trial));
         let (sender, receiver) = mpsc::channel();
+        let (living, named) = mpsc::channel();
         let work = move || {
             let _ = sender.send(isolation::this_thread());
             let (mut engine, query) = (shared.fork(), Query::default());
@@ -168,11 +171,12 @@ impl Apart {
                 }
                 trial.done.fetch_add(1, Release);
             }
-            // It must live for as long as it may be named.
-            thread::sleep(TRYING_OUT * 2);
+            // Not kept from the memory that a snapshot takes.
+            drop((engine, shared, trial));
+            let _ = named.recv();
         };
         thread::Builder::new().name("try out".to_owned()).stack_size(STACK).spawn(work).ok()?;
-        receiver.recv().ok()
+        Some((receiver.recv().ok()?, living))
     }
 
     /// Puts a question where it holds up nobody.
