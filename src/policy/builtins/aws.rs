@@ -14,42 +14,12 @@ use super::{
         operand::{bad, document, member, mismatch, object},
         url::Url,
     },
+    network,
 };
 
 /// The family.
 pub(super) const ALL: &[Function] = &[Function { name: "providers.aws.sign_req", arity: 3, call: sign_request }];
 
-/// What a request for `http.send` may have.
-const REQUEST_KEYS: [&str; 28] = [
-    "body",
-    "cache",
-    "cache_ignored_headers",
-    "caching_mode",
-    "enable_redirect",
-    "force_cache",
-    "force_cache_duration_seconds",
-    "force_json_decode",
-    "force_yaml_decode",
-    "headers",
-    "max_retry_attempts",
-    "method",
-    "raise_error",
-    "raw_body",
-    "timeout",
-    "tls_ca_cert",
-    "tls_ca_cert_env_variable",
-    "tls_ca_cert_file",
-    "tls_client_cert",
-    "tls_client_cert_env_variable",
-    "tls_client_cert_file",
-    "tls_client_key",
-    "tls_client_key_env_variable",
-    "tls_client_key_file",
-    "tls_insecure_skip_verify",
-    "tls_server_name",
-    "tls_use_system_certs",
-    "url",
-];
 /// Headers that change on their way, and are not signed.
 const UNSIGNED_HEADERS: [&str; 3] = ["authorization", "user-agent", "x-amzn-trace-id"];
 const SERVICE: &str = "aws_service";
@@ -72,7 +42,7 @@ fn sign_request(arguments: &[Rego]) -> Result<Rego, Failure> {
         }
         other => return Err(mismatch(2, "number", other)),
     };
-    let known = |key: &Rego| matches!(key, Rego::String(key) if REQUEST_KEYS.contains(&&**key));
+    let known = |key: &Rego| matches!(key, Rego::String(key) if network::REQUEST_KEYS.contains(&&**key));
     if !request.keys().all(known) {
         return Err(refused("operand 1 invalid request parameters(s)"));
     }

@@ -36,6 +36,7 @@ pub use self::settings::{Hosts, InvalidHost, NetworkSettings};
 use super::{Failure, Function};
 use cache::Cache;
 use client::Resolve;
+pub(super) use request::KEYS as REQUEST_KEYS;
 
 /// Without configuration.
 pub(super) const ALL: &[Function] = &[

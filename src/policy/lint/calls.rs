@@ -196,7 +196,7 @@ impl<'a> Check<'_, '_, 'a> {
                 self.allowed("internal.member_3", term.span);
             }
             TermKind::Infix { operator, operator_span, left, right } => {
-                let Some(name) = types::operator(*operator) else { return };
+                let Some(name) = operator.builtin() else { return };
                 if !self.allowed(name, *operator_span) {
                     return;
                 }

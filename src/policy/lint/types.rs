@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::OnceLock};
 
 use serde_json::{Value, json};
 
-use crate::policy::rego::ast::{Operator, Term, TermKind};
+use crate::policy::rego::ast::{Term, TermKind};
 
 /// The built-ins of OPA 1.20.2 (`opa capabilities --current`), a line each: `name: argument, … -> result`.
 const BUILT_INS: &str = include_str!("built_ins.txt");
@@ -128,7 +128,7 @@ impl Type {
                 signature.map_or(Self::Any, |signature| signature.result.clone())
             }
             TermKind::Infix { operator, .. } => {
-                let signature = self::operator(*operator).and_then(signature);
+                let signature = operator.builtin().and_then(signature);
                 signature.map_or(Self::Any, |signature| signature.result.clone())
             }
             TermKind::Var(_) | TermKind::Ref(_) => Self::Any,
@@ -212,28 +212,6 @@ impl Signature {
             None => json!({"type": "function", "variadic": {"type": "any"}}),
         }
     }
-}
-
-/// The built-in of an operator.
-pub(super) fn operator(operator: Operator) -> Option<&'static str> {
-    Some(match operator {
-        Operator::Assign => return None,
-        Operator::Unify => "eq",
-        Operator::Equal => "equal",
-        Operator::NotEqual => "neq",
-        Operator::Less => "lt",
-        Operator::LessOrEqual => "lte",
-        Operator::Greater => "gt",
-        Operator::GreaterOrEqual => "gte",
-        Operator::Plus => "plus",
-        Operator::Minus => "minus",
-        Operator::Multiply => "mul",
-        Operator::Divide => "div",
-        Operator::Remainder => "rem",
-        Operator::And => "and",
-        Operator::Or => "or",
-        Operator::In => "internal.member_2",
-    })
 }
 
 #[cfg(test)]

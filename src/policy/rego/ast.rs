@@ -316,3 +316,27 @@ pub(crate) enum Operator {
     /// `in`
     In,
 }
+
+impl Operator {
+    /// The built-in that it stands for, as OPA names it; `None` where it stands for none that can be called.
+    pub(in crate::policy) fn builtin(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Assign => return None,
+            Self::Unify => "eq",
+            Self::Equal => "equal",
+            Self::NotEqual => "neq",
+            Self::Less => "lt",
+            Self::LessOrEqual => "lte",
+            Self::Greater => "gt",
+            Self::GreaterOrEqual => "gte",
+            Self::Plus => "plus",
+            Self::Minus => "minus",
+            Self::Multiply => "mul",
+            Self::Divide => "div",
+            Self::Remainder => "rem",
+            Self::And => "and",
+            Self::Or => "or",
+            Self::In => "internal.member_2",
+        })
+    }
+}

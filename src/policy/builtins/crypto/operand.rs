@@ -2,7 +2,7 @@
 
 use regorus::Value as Rego;
 
-use super::super::Failure;
+use super::super::{Failure, operand::type_name};
 
 /// The most bytes of a token, a key or a certificate. Real ones have some thousands; to work on what is longer takes
 /// time that nothing looks at.
@@ -46,17 +46,4 @@ pub(in super::super) fn bad(text: impl Into<String>) -> Failure {
 /// The member of an object.
 pub(in super::super) fn member<'a>(object: &'a regorus::value::Object, name: &str) -> Option<&'a Rego> {
     object.get(&Rego::from(name))
-}
-
-fn type_name(value: &Rego) -> &'static str {
-    match value {
-        Rego::Null => "null",
-        Rego::Bool(_) => "boolean",
-        Rego::Number(_) => "number",
-        Rego::String(_) => "string",
-        Rego::Array(_) => "array",
-        Rego::Set(_) => "set",
-        Rego::Object(_) => "object",
-        Rego::Undefined => "undefined",
-    }
 }

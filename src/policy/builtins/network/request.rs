@@ -15,7 +15,7 @@ use url::Url;
 use super::super::{Failure, term::written};
 
 /// What OPA takes: <https://www.openpolicyagent.org/docs/policy-reference/builtins/http>.
-const KEYS: [&str; 28] = [
+pub(in super::super) const KEYS: [&str; 28] = [
     "body",
     "cache",
     "cache_ignored_headers",

@@ -122,23 +122,9 @@ pub(super) fn internal(name: &str) -> Value {
 }
 
 fn name_of(operator: Operator) -> Value {
-    let name = match operator {
-        Operator::Assign => "assign",
-        Operator::Unify => "eq",
-        Operator::Equal => "equal",
-        Operator::NotEqual => "neq",
-        Operator::Less => "lt",
-        Operator::LessOrEqual => "lte",
-        Operator::Greater => "gt",
-        Operator::GreaterOrEqual => "gte",
-        Operator::Plus => "plus",
-        Operator::Minus => "minus",
-        Operator::Multiply => "mul",
-        Operator::Divide => "div",
-        Operator::Remainder => "rem",
-        Operator::And => "and",
-        Operator::Or => "or",
-        Operator::In => return internal("member_2"),
-    };
-    term("ref", vec![variable(name)])
+    match operator {
+        Operator::Assign => term("ref", vec![variable("assign")]),
+        Operator::In => internal("member_2"),
+        other => term("ref", vec![variable(other.builtin().unwrap_or_default())]),
+    }
 }
