@@ -10,7 +10,7 @@ use regorus::Value as Rego;
 use super::{
     lowering,
     rego::{
-        ast::{Module, Ref, Rule, Term, TermKind},
+        ast::{Module, Ref, RefPartKind, Rule, Term, TermKind},
         lower::names,
         visit::{self, Node},
     },
@@ -48,6 +48,8 @@ struct Kind {
     other: bool,
     /// Whether it is anything but a function.
     value: bool,
+    /// Whether a definition is of all of it, or of members that are known only when evaluated.
+    whole: bool,
 }
 
 impl Paths {
@@ -56,8 +58,7 @@ impl Paths {
         for module in modules.clone() {
             let package = lowering::package(module);
             let rules = module.rules.iter().filter(|rule| rule.head.arguments.is_none());
-            let open = rules
-                .filter(|rule| known(rule).len() < rule.head.reference.parts.len() + usize::from(key(rule).is_some()));
+            let open = rules.filter(|rule| next(rule, known(rule).len()).is_some_and(|part| !is_scalar(part)));
             paths.variable.extend(
                 open.filter_map(|rule| path(&package, rule))
                     .filter(|path| path.get(package.len()..).is_some_and(|name| !is_test(name))),
@@ -129,19 +130,19 @@ impl Paths {
         defaults
     }
 
-    /// The part of a head that is a constant, where another definition has a variable: its number, and the constant. The
-    /// number after the last part is that of the key of Rego v0.
-    pub(super) fn mixed<'r>(&self, package: &[String], rule: &'r Rule) -> Option<(usize, &'r str)> {
-        let (path, known) = (path(package, rule)?, known(rule));
-        let at = (0..known.len())
-            .find(|at| path.get(..=package.len() + at).is_some_and(|before| self.variable.contains(before)))?;
-        known.get(at).map(|name| (at, *name))
+    /// The number of the part of a head that is a constant, where another definition has a variable. The number after the
+    /// last part is that of the key of Rego v0.
+    pub(super) fn mixed(&self, package: &[String], rule: &Rule) -> Option<usize> {
+        let (path, known) = (path(package, rule)?, known(rule).len());
+        // A number is a constant, too, but none that is part of a path.
+        let constants = known + usize::from(next(rule, known).is_some_and(is_scalar));
+        (0..constants).find(|at| path.get(..=package.len() + at).is_some_and(|before| self.variable.contains(before)))
     }
 
     /// A rule's names below `data` as regorus knows it: up to the first that is a variable, or that becomes one.
     pub(super) fn evaluated(&self, package: &[String], rule: &Rule) -> Option<(Vec<String>, bool)> {
         let (mut path, mixed) = (path(package, rule)?, self.mixed(package, rule));
-        if let Some((at, _)) = mixed {
+        if let Some(at) = mixed {
             path.truncate(package.len() + 1 + at);
         }
         Some((path, mixed.is_some()))
@@ -163,9 +164,9 @@ impl Paths {
         for (path, kind) in self.rules.iter().filter(|(_, kind)| kind.value) {
             let (package, name) = path.split_at(kind.package);
             for length in 1..name.len() {
+                let way = self.rules.get(path.get(..package.len() + length).unwrap_or_default());
                 // A rule on the way has a value of its own.
-                let way = path.get(..package.len() + length).unwrap_or_default();
-                if self.rules.contains_key(way) || is_test(name) {
+                if way.is_some_and(|way| way.whole) || is_test(name) {
                     break;
                 }
                 containers.extend(name.get(..length).map(|name| (package, name)));
@@ -176,7 +177,7 @@ impl Paths {
 
     fn add(&mut self, package: &[String], rule: &Rule) {
         let Some(mut path) = path(package, rule) else { return };
-        let mixed = self.mixed(package, rule).map(|(at, _)| at);
+        let mixed = self.mixed(package, rule);
         if mixed.is_some() && rule.default {
             return;
         }
@@ -187,6 +188,7 @@ impl Paths {
         let unknown = rule.head.reference.parts.len() - known;
         let nested = unknown > 1 || (unknown == 1 && rule.head.key.is_some());
         kind.nested |= nested && !rule.default && rule.head.arguments.is_none();
+        kind.whole |= mixed.is_some() || !next(rule, known).is_some_and(is_scalar);
         kind.value |= rule.head.arguments.is_none();
         kind.other |= !nested || rule.default || rule.head.arguments.is_some();
     }
@@ -206,6 +208,19 @@ fn path(package: &[String], rule: &Rule) -> Option<Vec<String>> {
 /// The key that a rule of Rego v0 has beside its reference.
 fn key(rule: &Rule) -> Option<&Term> {
     rule.head.key.as_ref().filter(|_| !rule.head.contains && rule.head.value.is_some())
+}
+
+/// The part of a head with that number, where it is none of a name.
+fn next(rule: &Rule, number: usize) -> Option<&Term> {
+    match rule.head.reference.parts.get(number).map(|part| &part.kind) {
+        Some(RefPartKind::Bracket(index)) => Some(index),
+        Some(RefPartKind::Dot(_)) => None,
+        None => key(rule).filter(|_| number == rule.head.reference.parts.len()),
+    }
+}
+
+fn is_scalar(term: &Term) -> bool {
+    matches!(term.kind, TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. })
 }
 
 /// The parts of a head after its first name, up to the first that is no constant.

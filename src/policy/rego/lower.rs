@@ -79,9 +79,6 @@ pub(crate) struct Place {
 /// The names at some names below a path.
 type Children<'a> = dyn Fn(&[String], &[String]) -> Option<Vec<String>> + 'a;
 
-/// The number of a part of a rule's head, and its name.
-type Mixed<'a> = dyn for<'r> Fn(&'r Rule) -> Option<(usize, &'r str)> + 'a;
-
 /// What lowering must know of the world.
 pub(crate) struct World<'a> {
     /// How many arguments a built-in takes; `None` for what is none.
@@ -93,8 +90,8 @@ pub(crate) struct World<'a> {
     pub(crate) children: &'a Children<'a>,
     /// The texts of default definitions that the module gets, by the keywords that their names begin with.
     pub(crate) defaults: &'a BTreeMap<Vec<String>, String>,
-    /// The part of a rule's head that is to be a variable, and its constant; the number after the last is the key's.
-    pub(crate) mixed: &'a Mixed<'a>,
+    /// The number of the part of a rule's head that is to be a variable; the number after the last is the key's.
+    pub(crate) mixed: &'a dyn Fn(&Rule) -> Option<usize>,
     /// Whether a built-in is called by a function in [`MOCKED`].
     pub(crate) mocked: &'a dyn Fn(&str) -> bool,
     /// Whether a whole name, `data.a.f`, is a function's.

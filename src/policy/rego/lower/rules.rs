@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        ast::{Body, Else, Module, RefPartKind, Rule, Span, Term, TermKind},
+        ast::{Body, Else, Head, Module, RefPart, RefPartKind, Rule, Span, Term, TermKind},
         visit::{self, Node},
     },
     KEY, Lowering, Place, names,
@@ -20,7 +20,8 @@ impl<'a> Lowering<'a> {
         for import in &module.imports {
             // Its uses are whole references now; regorus would read a package for the name alone.
             let root = import.path.first().map(|name| name.text.as_str());
-            if matches!(root, Some("data" | "input")) {
+            // In Rego v1 keywords need no import, and regorus takes a second import of one for a fault.
+            if matches!(root, Some("data" | "input")) || (root == Some("future") && module.v1) {
                 self.replace(import.span, "");
             }
         }
@@ -39,7 +40,7 @@ impl<'a> Lowering<'a> {
         if mixed.is_some() && rule.default {
             return self.replace(rule.span, "");
         }
-        self.key = mixed.map(|(_, name)| format!("{KEY} := {}", names::quoted(name)));
+        self.key = mixed.and_then(|at| self.constant(rule, at)).map(|constant| format!("{KEY} := {constant}"));
         let mut arguments = Vec::new();
         rule.head.arguments.iter().flatten().for_each(|argument| names::variables(argument, &mut arguments));
         self.scopes.push(arguments);
@@ -48,7 +49,7 @@ impl<'a> Lowering<'a> {
         // A further body of a rule of Rego v0 has the head of the first, where that stands.
         if !rule.chained {
             self.asked_of_head.clear();
-            self.head(rule, mixed.map(|(at, _)| at));
+            self.head(rule, mixed);
         }
         let asked = self.asked_of_head.clone();
         match &rule.body {
@@ -60,6 +61,30 @@ impl<'a> Lowering<'a> {
             self.otherwise(otherwise, v1);
         }
         self.scopes.pop();
+    }
+
+    /// A constant in a head, as text.
+    fn constant(&self, rule: &Rule, at: usize) -> Option<String> {
+        let part = rule.head.reference.parts.get(at);
+        if let Some(name) = part.and_then(|part| names::constant(&part.kind)) {
+            return Some(names::quoted(name));
+        }
+        let term = match part.map(|part| &part.kind) {
+            Some(RefPartKind::Bracket(index)) => index,
+            _ => rule.head.key.as_ref()?,
+        };
+        self.text.get(term.span.range()).map(str::to_owned)
+    }
+
+    /// Whether a head defines something in a member whose key is a constant, but no string.
+    fn is_in_a_scalar(&self, head: &Head) -> bool {
+        let scalar = |part: &RefPart| match &part.kind {
+            RefPartKind::Bracket(index) => {
+                matches!(index.kind, TermKind::Null | TermKind::Bool(_) | TermKind::Number(_))
+            }
+            RefPartKind::Dot(_) => false,
+        };
+        head.key.is_none() && self.key.is_none() && head.reference.parts.iter().any(scalar)
     }
 
     /// The head, and in it a variable for the part with that number.
@@ -78,6 +103,10 @@ impl<'a> Lowering<'a> {
                 _ if mixed == Some(number) => self.replace(part.span, format!("[{KEY}]")),
                 RefPartKind::Bracket(index) if is_test => self.term(index),
                 RefPartKind::Bracket(index) => self.head_term(rule, index),
+                // For what ends so, regorus makes the object around it, also where it holds for nothing.
+                RefPartKind::Dot(name) if number + 1 == head.reference.parts.len() && self.is_in_a_scalar(head) => {
+                    self.replace(part.span, format!("[{}]", names::quoted(name)));
+                }
                 RefPartKind::Dot(_) => {}
             }
         }

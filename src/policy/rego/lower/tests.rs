@@ -15,7 +15,7 @@ fn lowered(text: &str) -> String {
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
             let first = rule.head.reference.parts.first()?;
-            names::constant(&first.kind).filter(|name| *name == "mixed").map(|name| (0, name))
+            names::constant(&first.kind).filter(|name| *name == "mixed").map(|_| 0)
         },
         mocked: &|name| name == "io.jwt.decode",
         function: &|name| name == "data.p.f",
@@ -63,7 +63,7 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
             let first = rule.head.reference.parts.first()?;
-            names::constant(&first.kind).filter(|name| *name == "mixed").map(|name| (0, name))
+            names::constant(&first.kind).filter(|name| *name == "mixed").map(|_| 0)
         },
         mocked: &|_| false,
         function: &|_| false,
