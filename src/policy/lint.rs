@@ -51,11 +51,13 @@ pub(super) fn check(
     let world = World { sources: &sources, graph: &graph, functions, capabilities, entries };
     let mut found: Vec<Finding<'_>> = Vec::new();
     recursion::check(&graph, &sources, &mut found);
+    if found.is_empty() {
+        recursion::mixed(&sources, &mut found);
+    }
     conflicts::check(&sources, &mut found);
     features::check(&world, &mut found);
     calls::check(&world, &mut found);
     safety::check(&world, &mut found);
-    safety::containers(&world, &mut found);
     for source in &sources {
         unused::imports(source, &mut found);
         unused::variables(source, &mut found);

@@ -122,14 +122,8 @@ fn members(package: Option<&Value>) -> Map<String, Value> {
     }
 }
 
-/// A value without what is known to differ and written down (`docs/conformance.md`): digits of decimals beyond a double's,
-/// and empty members of objects that definitions with constant and with variable keys make together.
+/// A value without what is known to differ and written down (`docs/conformance.md`): digits of decimals beyond a double's.
 fn explained(value: &Value) -> Value {
-    let is_empty = |value: &Value| match value {
-        Value::Object(members) => members.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
-    };
     match value {
         Value::String(text) => match text.strip_prefix("number ").filter(|digits| digits.contains("e-")) {
             Some(digits) => {
@@ -138,11 +132,7 @@ fn explained(value: &Value) -> Value {
             None => value.clone(),
         },
         Value::Array(items) => items.iter().map(explained).collect(),
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, member)| (name.clone(), explained(member)))
-            .filter(|(_, member)| !is_empty(member))
-            .collect(),
+        Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), explained(member))).collect(),
         _ => value.clone(),
     }
 }

@@ -59,6 +59,11 @@ pub(crate) fn rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Node<'a>, &Scopes<'
     }
 }
 
+/// Calls `visit` for everything in a term.
+pub(crate) fn term<'a>(term: &'a Term, visit: &mut dyn FnMut(Node<'a>, &Scopes<'a>)) {
+    Walk { visit, scopes: Scopes::default() }.term(term);
+}
+
 fn declared(body: &Body) -> HashSet<&str> {
     names::declared(body).into_iter().collect()
 }

@@ -31,6 +31,13 @@ impl<'a> Lowering<'a> {
             TermKind::MemberWithKey { key, value, collection } => {
                 self.member_with_key(term.span, [key, value, collection], |lowering, part| lowering.hoist(part, with));
             }
+            TermKind::Call { function, arguments } if self.is_walk(function) && arguments.len() == 2 => {
+                if let [of, into] = arguments.as_slice() {
+                    self.insert(term.span.start, "[1 | ");
+                    self.walk(term.span, function, (of, Some(into)), |lowering, part| lowering.hoist(part, with));
+                    self.insert(term.span.end, "] != []");
+                }
+            }
             TermKind::Call { function, arguments } if !self.is_special(function) => {
                 self.called(function);
                 for argument in arguments {

@@ -22,7 +22,7 @@ fn is_identifier(name: &str) -> bool {
 }
 
 /// A part of a reference, with its dot or brackets.
-pub(super) fn part(name: &str) -> String {
+pub(crate) fn part(name: &str) -> String {
     if is_identifier(name) { format!(".{name}") } else { format!("[{}]", quoted(name)) }
 }
 

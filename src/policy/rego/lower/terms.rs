@@ -139,23 +139,42 @@ impl<'a> Lowering<'a> {
         if let Some(json) = chain.and_then(|chain| (self.world.metadata)(self.place, chain)) {
             return self.replace(at, json);
         }
-        if let (Some("walk"), [_]) = (names::dotted(function).as_deref(), arguments)
-            && !self.is_local("walk")
-            && !self.imports.contains_key("walk")
-            && !(self.world.defined)("walk")
-        {
-            // regorus takes what is assigned for an argument of its own `walk`.
-            self.replace(function.span, WALK);
-            for argument in arguments {
-                self.term(argument);
-            }
-            return self.insert(at.end, "[_]");
+        if let (true, Some((of, into))) = (self.is_walk(function), arguments.split_first()) {
+            return self.walk(at, function, (of, into.first()), Self::term);
         }
         self.called(function);
         for argument in arguments {
             self.term(argument);
         }
         self.assign_output(at, function, arguments);
+    }
+
+    pub(super) fn is_walk(&self, function: &Ref) -> bool {
+        names::dotted(function).as_deref() == Some("walk")
+            && !self.is_local("walk")
+            && !self.imports.contains_key("walk")
+            && !(self.world.defined)("walk")
+    }
+
+    /// `walk(x)` becomes `WALK(x)[_]`, of which regorus would take what it is assigned to for an argument; and
+    /// `walk(x, p)` becomes `WALK(x)[_] = p`, because an `every` does not see what regorus' own `walk` binds.
+    pub(super) fn walk(
+        &mut self,
+        at: Span,
+        function: &Ref,
+        (of, into): (&'a Term, Option<&'a Term>),
+        operand: impl Fn(&mut Self, &'a Term),
+    ) {
+        self.replace(function.span, WALK);
+        operand(self, of);
+        match into {
+            Some(into) => {
+                self.replace(of.span.between(into.span), ")[_] = ");
+                operand(self, into);
+                self.replace(Span { start: into.span.end, end: at.end }, "");
+            }
+            None => self.insert(at.end, "[_]"),
+        }
     }
 
     /// `f(a, b, x)`, where `f` is a built-in of two arguments, becomes `f(a, b) = x`: regorus knows the arity of its own
@@ -166,7 +185,7 @@ impl<'a> Lowering<'a> {
         let first = name.split('.').next().unwrap_or_default();
         let known = self.is_local(first) || self.imports.contains_key(first) || (self.world.defined)(&name);
         let arity = (self.world.built_in)(&name).map(usize::from);
-        if !known && name != "walk" && arity.is_some_and(|arity| arity + 1 == arguments.len()) {
+        if !known && arity.is_some_and(|arity| arity + 1 == arguments.len()) {
             self.replace(before.span.between(output.span), ") = ");
             self.replace(Span { start: output.span.end, end: at.end }, "");
         }
