@@ -8,6 +8,8 @@
 //!   OPA's are undefined (its strict mode is on: without it, it drops errors of functions).
 //! - What OPA asks before a `not` or a `with` is asked before it (`hoist.rs`), and what a head asks at the end of its body.
 //! - `in` becomes [`MEMBER`] and [`MEMBER_WITH_KEY`], which are undefined where an operand is.
+//! - The variables of an `every` are copied first thing in its body: regorus does not see the given ones in the brackets of
+//!   a reference that is negated.
 //! - Collections of `some … in` pass through [`COLLECTION`]: over what is no collection OPA finds nothing.
 //! - `data.a[x].b`, where there are rules below `data.a`, becomes an object of the `b` of everything below `data.a`: regorus
 //!   would evaluate every rule there.
@@ -176,6 +178,8 @@ struct Lowering<'a> {
     comments: Vec<Span>,
     /// What must be asked before the condition that is being lowered.
     before: Vec<String>,
+    /// What copies the variables of an `every`, for its body to begin with.
+    copies: String,
     /// What the head of the rule that is being lowered asks.
     asked_of_head: Vec<String>,
     /// What gives a value to the variable that stands for a constant in that head.
@@ -199,6 +203,7 @@ impl<'a> Lowering<'a> {
             flat: false,
             comments: Vec::new(),
             before: Vec::new(),
+            copies: String::new(),
             asked_of_head: Vec::new(),
             key: None,
         }

@@ -5,7 +5,7 @@
 //! `not`, and would find it true.
 
 use super::{
-    super::ast::{Operator, RefPartKind, Span, Term, TermKind},
+    super::ast::{Operator, Span, Term, TermKind},
     super::edit::{Edit, Edited},
     HELD, Lowering, SEEN, names,
 };
@@ -55,17 +55,16 @@ impl<'a> Lowering<'a> {
             return self.side(value, with);
         }
         match &term.kind {
-            TermKind::Ref(reference) if !self.is_dynamic(reference) => {
+            TermKind::Ref(reference) => {
+                if self.dynamic(reference, |lowering, index| lowering.hoist(index, with)) {
+                    return;
+                }
                 match reference.head.kind {
                     TermKind::Var(_) => self.term(&reference.head),
                     // Of a call, the call is asked before, but not what is taken of its value.
                     _ => self.hoist(&reference.head, with),
                 }
-                for part in &reference.parts {
-                    if let RefPartKind::Bracket(index) = &part.kind {
-                        self.hoist(index, with);
-                    }
-                }
+                self.parts(&reference.parts, &mut |lowering, index| lowering.hoist(index, with));
             }
             TermKind::Var(_) => self.term(term),
             TermKind::Parenthesised(inner) => self.side(inner, with),

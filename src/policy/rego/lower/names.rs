@@ -50,7 +50,7 @@ pub(super) fn data<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
 }
 
 /// The keywords that a rule's name begins with: what regorus takes for no name.
-pub(super) fn keywords(rule: &Rule) -> Vec<String> {
+pub(crate) fn keywords(rule: &Rule) -> Vec<String> {
     let TermKind::Var(head) = &rule.head.reference.head.kind else { return Vec::new() };
     let rest = rule.head.reference.parts.iter().map_while(|part| constant(&part.kind));
     std::iter::once(head.as_str()).chain(rest).take_while(|name| !is_plain(name)).map(str::to_owned).collect()

@@ -105,18 +105,19 @@ impl<'a> Lowering<'a> {
     }
 
     pub(super) fn reference(&mut self, reference: &'a Ref) {
-        if self.dynamic(reference) {
+        if self.dynamic(reference, Self::term) {
             return;
         }
         self.term(&reference.head);
-        self.parts(&reference.parts);
+        self.parts(&reference.parts, &mut Self::term);
     }
 
-    pub(super) fn parts(&mut self, parts: &'a [RefPart]) {
+    /// The parts of a reference, and what is in their brackets by `index`.
+    pub(super) fn parts(&mut self, parts: &'a [RefPart], index: &mut impl FnMut(&mut Self, &'a Term)) {
         for part in parts {
             match &part.kind {
                 RefPartKind::Dot(_) => {}
-                RefPartKind::Bracket(index) => self.term(index),
+                RefPartKind::Bracket(inner) => index(self, inner),
             }
         }
     }
@@ -222,7 +223,7 @@ impl<'a> Lowering<'a> {
         }
         let whole = names::data(self.package.iter().chain([name]));
         self.replace(reference.head.span, whole);
-        self.parts(&reference.parts);
+        self.parts(&reference.parts, &mut Self::term);
         true
     }
 
