@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{
-    canonical::canonical,
+    canonical::{canonical, decimal},
     oracle::{Opa, Said},
     ours::Ours,
 };
@@ -89,9 +89,7 @@ pub(crate) fn difference(name: &str, opa: Said, ours: Said) -> Option<Difference
         (Said::Value(one), Said::Value(other)) if one.as_ref().map(canonical) == other.as_ref().map(canonical) => {
             return None;
         }
-        (Said::Value(Some(one)), Said::Value(Some(other)))
-            if explained(&canonical(one)) == explained(&canonical(other)) =>
-        {
+        (Said::Value(Some(one)), Said::Value(Some(other))) if alike(&canonical(one), &canonical(other)) => {
             return None;
         }
         (Said::Value(Some(_)), Said::Value(None)) => Class::Undefined,
@@ -122,17 +120,61 @@ fn members(package: Option<&Value>) -> Map<String, Value> {
     }
 }
 
-/// A value without what is known to differ and written down (`docs/conformance.md`): digits of decimals beyond a double's.
-fn explained(value: &Value) -> Value {
-    match value {
-        Value::String(text) => match text.strip_prefix("number ").filter(|digits| digits.contains("e-")) {
-            Some(digits) => {
-                digits.parse::<f64>().map_or_else(|_| value.clone(), |double| format!("{double:.13e}").into())
-            }
-            None => value.clone(),
-        },
-        Value::Array(items) => items.iter().map(explained).collect(),
-        Value::Object(members) => members.iter().map(|(name, member)| (name.clone(), explained(member))).collect(),
-        _ => value.clone(),
+/// Whether two values differ in nothing but what is known to differ and written down (`docs/conformance.md`): digits of
+/// decimals beyond a double's, and how numbers are written in texts.
+fn alike(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::String(one), Value::String(other)) => {
+            one == other || near(one, other).unwrap_or_else(|| plain(one) == plain(other))
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| alike(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(name, one)| other.get(name).is_some_and(|other| alike(one, other)))
+        }
+        _ => one == other,
     }
+}
+
+/// Whether two numbers, one of which is a decimal, are nearly the same double; `None` for anything else.
+fn near(one: &str, other: &str) -> Option<bool> {
+    let (one, other) = (one.strip_prefix("number ")?, other.strip_prefix("number ")?);
+    let double = |digits: &str| digits.parse::<f64>().ok().map(|double| format!("{double:.13e}"));
+    Some((one.contains("e-") || other.contains("e-")) && double(one)? == double(other)?)
+}
+
+/// A text with the numbers in it in one form.
+fn plain(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find(|letter: char| letter.is_ascii_digit()) {
+        let (before, number) = rest.split_at(start);
+        let mut end = 0;
+        for (at, letter) in number.char_indices() {
+            let next = number[at + 1..].chars().next();
+            let digits = next.is_some_and(|next| next.is_ascii_digit());
+            match letter {
+                '0'..='9' => end = at + 1,
+                '.' if digits => {}
+                'e' | 'E' if digits || matches!(next, Some('+' | '-')) => {}
+                '+' | '-' if digits && number[..at].ends_with(['e', 'E']) => {}
+                _ => break,
+            }
+        }
+        let (number, after) = number.split_at(end);
+        out += before;
+        out += &decimal(number);
+        rest = after;
+    }
+    out + rest
+}
+
+#[test]
+fn numbers_in_texts_have_one_form() {
+    assert_eq!(plain("x 1.0, 1e2;2.50"), plain("x 1, 100;2.5"));
+    assert_ne!(plain("1.05"), plain("1.5"));
+    assert_eq!(plain("e 1.e"), "e 1e0.e");
+    assert!(alike(&"number 17000000000000000005e-1".into(), &"number 17e17".into()));
+    assert!(!alike(&"number 17e17".into(), &"number 16e17".into()));
 }

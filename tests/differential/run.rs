@@ -61,8 +61,12 @@ pub(crate) fn run(program: &PathBuf) -> Report {
         kinds: BTreeSet::new(),
         took: Duration::ZERO,
     };
-    // Panics are results here; their places would drown the report.
-    std::panic::set_hook(Box::new(|_| {}));
+    // Panics of what is tested are results here; their places would drown the report.
+    std::panic::set_hook(Box::new(|panic| {
+        if panic.location().is_some_and(|place| place.file().starts_with("tests")) {
+            eprintln!("{panic}");
+        }
+    }));
     let mut shrunk = 0;
     while report.evaluations < wanted {
         let choices = tape::draw(&mut runner, CHOICES.0);
