@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{
     canonical::{canonical, decimal},
-    oracle::{Opa, Said},
+    oracle::{NO_ANSWER, Opa, Said},
     ours::Ours,
 };
 
@@ -58,16 +58,25 @@ pub(crate) fn kind(difference: &Difference) -> Option<String> {
     Some(about.chars().filter(|letter| !letter.is_numeric()).take(60).collect())
 }
 
-/// The differences of a policy that both have loaded, about one input.
-pub(crate) fn differences(opa: &mut Opa, ours: &mut Ours, policy: &str, input: Option<&str>) -> Vec<Difference> {
-    if let (Said::Value(theirs), Said::Value(own)) = (opa.ask("g", input), ours.package(input)) {
+/// The differences of a policy that both have loaded, about one input; `None` where OPA takes too long.
+pub(crate) fn differences(
+    opa: &mut Opa,
+    ours: &mut Ours,
+    policy: &str,
+    input: Option<&str>,
+) -> Option<Vec<Difference>> {
+    let theirs = opa.ask("g", input);
+    if theirs == Said::Error(NO_ANSWER.to_owned()) {
+        return None;
+    }
+    if let (Said::Value(theirs), Said::Value(own)) = (theirs, ours.package(input)) {
         let (theirs, own) = (members(theirs.as_ref()), members(own.as_ref()));
         if theirs == own {
-            return Vec::new();
+            return Some(Vec::new());
         }
         let names = theirs.keys().chain(own.keys().filter(|name| !theirs.contains_key(*name)));
         let of = |all: &Map<String, Value>, name: &str| Said::Value(all.get(name).cloned());
-        return names.filter_map(|name| difference(name, of(&theirs, name), of(&own, name))).collect();
+        return Some(names.filter_map(|name| difference(name, of(&theirs, name), of(&own, name))).collect());
     }
     // An error takes the whole package along; each rule may still have a value.
     let mut found = Vec::new();
@@ -76,7 +85,7 @@ pub(crate) fn differences(opa: &mut Opa, ours: &mut Ours, policy: &str, input: O
         // OPA does not find an error in what its index or an early exit skips; we do, and deny.
         found.extend(one.filter(|one| one.class != Class::Error || !opa.errs_in_full(policy, &name, input)));
     }
-    found
+    Some(found)
 }
 
 /// The answers of OPA to each rule, or to the package if nothing errs.
@@ -84,6 +93,7 @@ pub(crate) fn difference(name: &str, opa: Said, ours: Said) -> Option<Difference
     let class = match (&opa, &ours) {
         (_, Said::Error(error)) if error == "panic" => Class::Panic,
         (Said::Error(_), Said::Error(_)) => return None,
+        (Said::Error(error), _) if error == NO_ANSWER => return None,
         (Said::Error(_), Said::Value(_)) => Class::NoError,
         (Said::Value(_), Said::Error(_)) => Class::Error,
         (Said::Value(one), Said::Value(other)) if one.as_ref().map(canonical) == other.as_ref().map(canonical) => {
