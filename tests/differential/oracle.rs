@@ -72,11 +72,11 @@ impl Opa {
     }
 
     /// Starts `program` with `data` as its base document.
-    pub(crate) fn start(program: &PathBuf, data: &Value) -> Self {
+    pub(crate) fn start(program: &Path, data: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("data.json"), data.to_string()).expect("the folder can be written");
         let (process, connection) = listen(program, folder.path());
-        Self { program: program.clone(), process, connection, folder, policy: String::new() }
+        Self { program: program.to_owned(), process, connection, folder, policy: String::new() }
     }
 
     /// Replaces the policy; an error has its code and what OPA says of it.
