@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fmt,
-    path::PathBuf,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -43,7 +43,7 @@ pub(crate) struct Report {
 }
 
 /// Runs with what the environment says.
-pub(crate) fn run(program: &PathBuf) -> Report {
+pub(crate) fn run(program: &Path) -> Report {
     let number = |name: &str, default: usize| {
         env::var(format!("VERDICT_DIFFERENTIAL_{name}")).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
     };
