@@ -7,6 +7,7 @@ mod calls;
 pub(super) mod capabilities;
 mod conflicts;
 mod constant;
+mod declared;
 mod features;
 mod finding;
 mod graph;
@@ -62,6 +63,7 @@ pub(super) fn check(
         unused::imports(source, &mut found);
         unused::variables(source, &mut found);
         constant::check(source, &mut found);
+        declared::check(source, &mut found);
     }
     unused::rules(&world, &mut found);
     open::check(&sources, &mut found);

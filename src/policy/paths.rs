@@ -46,8 +46,8 @@ struct Kind {
     nested: bool,
     /// Whether a definition is of another form.
     other: bool,
-    /// Whether it is anything but a function.
-    value: bool,
+    /// How many definitions are of no function.
+    values: usize,
     /// Whether a definition is of all of it, or of members that are known only when evaluated.
     whole: bool,
 }
@@ -161,7 +161,7 @@ impl Paths {
     /// The package and the names of each object that only heads with dots make.
     fn containers(&self) -> BTreeSet<(&[String], &[String])> {
         let mut containers = BTreeSet::new();
-        for (path, kind) in self.rules.iter().filter(|(_, kind)| kind.value) {
+        for (path, kind) in self.rules.iter().filter(|(_, kind)| kind.values > 0) {
             let (package, name) = path.split_at(kind.package);
             for length in 1..name.len() {
                 let way = self.rules.get(path.get(..package.len() + length).unwrap_or_default());
@@ -189,7 +189,7 @@ impl Paths {
         let nested = unknown > 1 || (unknown == 1 && rule.head.key.is_some());
         kind.nested |= nested && !rule.default && rule.head.arguments.is_none();
         kind.whole |= mixed.is_some() || !next(rule, known).is_some_and(is_scalar);
-        kind.value |= rule.head.arguments.is_none();
+        kind.values += usize::from(rule.head.arguments.is_none());
         kind.other |= !nested || rule.default || rule.head.arguments.is_some();
     }
 }

@@ -109,7 +109,7 @@ fn binds<'a>(
                 }
             }
         }
-        Node::Name(..) | Node::Target(_) => {}
+        Node::Name(..) | Node::Target(_) | Node::Body(_) => {}
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum Node<'a> {
     Call { function: &'a Ref, arguments: &'a [Term], span: Span },
     /// What a `with` replaces; its value comes after it.
     Target(&'a Ref),
+    /// A body, of a rule or of anything in it; its conditions come after it.
+    Body(&'a Body),
     /// A condition.
     Expr(&'a Expr),
     /// Any term.
@@ -79,6 +81,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn expressions(&mut self, body: &'a Body) {
+        self.see(Node::Body(body));
         body.expressions.iter().for_each(|expression| self.expression(expression));
     }
 

@@ -24,9 +24,8 @@ impl<'a> Lowering<'a> {
                 self.side(right, with);
             }
             TermKind::Infix { operator, operator_span, left, right } => {
-                self.infix(term.span, *operator, *operator_span, |lowering, first| {
-                    lowering.hoist(if first { left } else { right }, with);
-                });
+                let hoist = |lowering: &mut Self, operand| lowering.hoist(operand, with);
+                self.infix(term.span, (*operator, *operator_span), [left, right], hoist);
             }
             TermKind::MemberWithKey { key, value, collection } => {
                 self.member_with_key(term.span, [key, value, collection], |lowering, part| lowering.hoist(part, with));

@@ -117,7 +117,8 @@ pub(crate) fn declared(body: &Body) -> Vec<&str> {
     names
 }
 
-fn declared_by<'a>(expression: &'a Expr, names: &mut Vec<&'a str>) {
+/// The names that a condition declares, each as often as it does.
+pub(crate) fn declared_by<'a>(expression: &'a Expr, names: &mut Vec<&'a str>) {
     match &expression.kind {
         ExprKind::Some(list) => names.extend(list.iter().map(|name| name.text.as_str())),
         ExprKind::SomeIn { key, value, .. } => {

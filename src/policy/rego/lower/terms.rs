@@ -30,9 +30,7 @@ impl<'a> Lowering<'a> {
             TermKind::ObjectComprehension(member, body) => self.comprehension(&[&member.0, &member.1], body),
             TermKind::Call { function, arguments } => self.call(term.span, function, arguments),
             TermKind::Infix { operator, operator_span, left, right } => {
-                self.infix(term.span, *operator, *operator_span, |lowering, first| {
-                    lowering.term(if first { left } else { right });
-                });
+                self.infix(term.span, (*operator, *operator_span), [left, right], Self::term);
             }
             TermKind::MemberWithKey { key, value, collection } => {
                 self.member_with_key(term.span, [key, value, collection], Self::term);
@@ -46,23 +44,23 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// `a + b` as a call of ours, where it is one; `operand` lowers the first (`true`) or the second.
+    /// `a + b` as a call of ours, where it is one.
     pub(super) fn infix(
         &mut self,
         at: Span,
-        operator: Operator,
-        operator_span: Span,
-        operand: impl Fn(&mut Self, bool),
+        (operator, operator_span): (Operator, Span),
+        [left, right]: [&'a Term; 2],
+        operand: impl Fn(&mut Self, &'a Term),
     ) {
-        let function = function(operator);
+        let function = function(operator, [left, right]);
         if let Some(function) = function {
             self.insert(at.start, format!("{OWN}.{function}("));
         }
-        operand(self, true);
+        operand(self, left);
         if function.is_some() {
             self.replace(operator_span, ",");
         }
-        operand(self, false);
+        operand(self, right);
         if function.is_some() {
             self.insert(at.end, ")");
         }
@@ -257,8 +255,8 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// Our function for an operator of values; `None` for comparisons and the like.
-fn function(operator: Operator) -> Option<&'static str> {
+/// Our function for an operator; `None` where regorus' own means the same.
+fn function(operator: Operator, operands: [&Term; 2]) -> Option<&'static str> {
     Some(match operator {
         Operator::Plus => "plus",
         Operator::Minus => "minus",
@@ -268,6 +266,20 @@ fn function(operator: Operator) -> Option<&'static str> {
         Operator::And => "intersection",
         Operator::Or => "union",
         Operator::In => "member",
+        // regorus has another order of objects and sets; with a scalar it does not matter.
+        _ if operands.into_iter().any(is_scalar) => return None,
+        Operator::Less => "less",
+        Operator::LessOrEqual => "less_or_equal",
+        Operator::Greater => "greater",
+        Operator::GreaterOrEqual => "greater_or_equal",
         _ => return None,
     })
+}
+
+fn is_scalar(term: &Term) -> bool {
+    match &term.kind {
+        TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. } => true,
+        TermKind::Parenthesised(inner) => is_scalar(inner),
+        _ => false,
+    }
 }

@@ -132,6 +132,10 @@ fn what_opa_asks_before_a_negation_is_asked_before_it() {
         ("not input.x[input.y]", "__verdict_1 := input.y; not input.x[__verdict_1]"),
         ("not input.x < 1", "__verdict_1 := input.x; not __verdict_1 < 1"),
         (
+            "not input.x < u",
+            "__verdict_1 := input.x; __verdict_2 := input.user; not __verdict__.less(__verdict_1 , __verdict_2)",
+        ),
+        (
             "not input.x in u",
             "__verdict_1 := input.x; __verdict_2 := input.user; not __verdict__.member(__verdict_1 , __verdict_2)",
         ),
