@@ -4,18 +4,15 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use futures::StreamExt as _;
 use object_store::{
-    Certificate, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt as _, RetryConfig,
-    aws::AmazonS3Builder,
-    azure::MicrosoftAzureBuilder,
-    gcp::GoogleCloudStorageBuilder,
-    path::Path,
+    Certificate, ClientOptions, GetOptions, ObjectStore, RetryConfig, aws::AmazonS3Builder,
+    azure::MicrosoftAzureBuilder, gcp::GoogleCloudStorageBuilder, path::Path,
 };
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     Fault,
-    fault::{chain, clean},
+    fault::chain,
     http::{Body, Secret, bytes},
     retry::{Digest, Fetch, Fetched, Fetching, Known},
     spec::{Kind, Location, Object as Options, Spec, is_loopback},
@@ -260,7 +257,14 @@ fn fault(error: object_store::Error) -> Fault {
         Error::NotFound { .. } => 404,
         Error::PermissionDenied { .. } => 403,
         Error::Unauthenticated { .. } => 401,
-        error => return Fault::Unreachable(clean(&chain(&error))),
+        error => {
+            let text = chain(&error);
+            // The library has the status in its text only. What the server wrote beside it is not passed on.
+            match text.split_once("status code: ").and_then(|(_, rest)| rest.get(..3)?.parse().ok()) {
+                Some(code) => code,
+                None => return Fault::Unreachable(text),
+            }
+        }
     };
     Fault::Status { code, retry_after: None }
 }
