@@ -121,7 +121,7 @@ async fn a_token_endpoint_that_fails_is_named_without_what_it_said() {
             "status 400 (`invalid_client`)",
         ),
         (ResponseTemplate::new(500).set_body_string("hush"), "status 500"),
-        (ResponseTemplate::new(302).insert_header("location", "/hush"), "is empty"),
+        (ResponseTemplate::new(302).insert_header("location", "/hush"), "status 302"),
         (ResponseTemplate::new(200).set_body_string("hush"), "no token that can be read"),
         (
             ResponseTemplate::new(200).set_body_string(r#"{"access_token":"hush","token_type":"mac"}"#),

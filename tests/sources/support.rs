@@ -2,6 +2,8 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -11,7 +13,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -119,4 +121,50 @@ pub(crate) fn whole(status: &str, headers: &str, body: &str) -> Vec<Step> {
     let length = body.len();
     let text = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
     vec![Step::Send(text.into_bytes())]
+}
+
+/// A program that another test server is; `None`, after saying so, where it is not installed.
+///
+/// The variable names it, or else it is looked for on the path. `VERDICT_TEST_REQUIRE` makes its absence a failure.
+pub(crate) fn tool(variable: &str, name: &str) -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
+        return Some(path.into());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
+    if found.is_none() {
+        let required = std::env::var("VERDICT_TEST_REQUIRE").is_ok_and(|list| list.contains(name));
+        assert!(!required, "VERDICT_TEST_REQUIRE asks for {name}, which is neither in {variable} nor on the path");
+        println!("skipped: {name} is neither in {variable} nor on the path");
+    }
+    found
+}
+
+/// A port of this machine that nobody has.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A server of somebody else's, which ends with the test.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Starts it and waits until it listens.
+    pub(crate) async fn start(command: &mut Command, port: u16) -> Self {
+        let running = Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let listens = async {
+            while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), listens).await.expect("the server listens");
+        running
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
