@@ -8,9 +8,7 @@ use wiremock::{
     matchers::{any, header, header_exists, path},
 };
 
-use crate::support::{Running, Step, failure, free_port, next, report, server, silent, source, tool, whole};
-
-const QUIET: Duration = Duration::from_millis(120);
+use crate::support::{Running, Step, asked, failure, free_port, next, report, server, source, tool, whole};
 
 fn keys(folder: &Path, endpoint: &str) -> String {
     let (id, key) = (folder.join("id"), folder.join("key"));
@@ -24,7 +22,7 @@ fn keys(folder: &Path, endpoint: &str) -> String {
     )
 }
 
-/// `VERDICT_TEST_MOTO` names `moto_server` (PyPI: `moto[s3]`, `flask`, `flask-cors`).
+/// `VERDICT_TEST_MOTO` names `moto_server` (of the Python packages `moto[s3]`, `flask`, `flask-cors`).
 #[tokio::test]
 async fn follows_an_object_of_a_store_that_speaks_like_s3() {
     let Some(moto) = tool("VERDICT_TEST_MOTO", "moto_server") else { return };
@@ -48,7 +46,7 @@ async fn follows_an_object_of_a_store_that_speaks_like_s3() {
     assert!(words.contains("404"), "{words}");
     store.put(&key, "one".into()).await.unwrap();
     assert_eq!(next(&mut source).await.unwrap(), b"one");
-    silent(&mut source, QUIET).await;
+    asked(&mut source, 4).await;
     assert!(report(&*source).etag.is_some() && report(&*source).failures == 0);
     store.put(&key, "two".into()).await.unwrap();
     assert_eq!(next(&mut source).await.unwrap(), b"two");
@@ -69,11 +67,12 @@ async fn asks_by_etag_and_signs() {
     let folder = tempfile::tempdir().unwrap();
     let mut source = source("s3://policies/b.tar.gz", &keys(folder.path(), &server.uri()));
     assert_eq!(next(&mut source).await.unwrap(), b"one");
-    silent(&mut source, QUIET).await;
-    assert!(report(&*source).attempts > 2 && report(&*source).failures == 0);
+    asked(&mut source, 4).await;
+    assert_eq!(report(&*source).failures, 0);
     // Keys that are exchanged in their files are taken up.
     std::fs::write(folder.path().join("id"), "AKIDSECOND").unwrap();
-    silent(&mut source, QUIET).await;
+    let attempts = report(&*source).attempts;
+    asked(&mut source, attempts + 4).await;
     let requests = server.received_requests().await.unwrap();
     let last = requests.last().unwrap().headers["authorization"].to_str().unwrap();
     assert!(last.contains("AKIDSECOND"), "{last}");

@@ -10,7 +10,7 @@ use std::{
 
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
 
-use crate::support::{failure, next, report, silent, source};
+use crate::support::{asked, failure, next, report, silent, source};
 
 const BUNDLES: &str = "application/vnd.openpolicyagent.bundles";
 
@@ -53,7 +53,8 @@ async fn a_server_that_only_says_that_it_holds_questions_is_not_hammered() {
     let spec = format!("url = '{}'\nlong_poll = '30s'\npolling = {{ min = '10s', max = '10s' }}", server.uri());
     let mut source = toml::from_str::<verdict::source::Spec>(&spec).unwrap().open().unwrap();
     assert_eq!(next(&mut source).await.unwrap(), b"one");
-    silent(&mut source, Duration::from_millis(300)).await;
+    asked(&mut source, 2).await;
+    silent(&mut source, Duration::from_millis(200)).await;
     assert_eq!(report(&*source).attempts, 2);
 }
 
@@ -64,7 +65,7 @@ async fn a_server_that_does_not_hold_questions_is_polled_without_a_wait() {
     Mock::given(any()).respond_with(plain).mount(&server).await;
     let mut source = source(&server.uri(), "long_poll = '30s'");
     assert_eq!(next(&mut source).await.unwrap(), b"one");
-    silent(&mut source, Duration::from_millis(100)).await;
+    asked(&mut source, 3).await;
     let requests = server.received_requests().await.unwrap();
     assert_eq!(requests[0].headers["prefer"], "modes=snapshot,delta;wait=30");
     assert_eq!(requests[1].headers["prefer"], "modes=snapshot,delta");

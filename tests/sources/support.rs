@@ -53,6 +53,20 @@ pub(crate) async fn silent(source: &mut Box<dyn Source>, time: Duration) {
     }
 }
 
+/// It gives nothing until it was asked so often.
+pub(crate) async fn asked(source: &mut Box<dyn Source>, times: u64) {
+    let mut status = source.status().unwrap();
+    let attempts = async {
+        while status.report().attempts < times {
+            status.changed().await;
+        }
+    };
+    tokio::select! {
+        given = source.next() => panic!("gave {given:?}"),
+        ended = timeout(PATIENCE, attempts) => ended.expect("attempts within ten seconds"),
+    }
+}
+
 /// How it fares.
 pub(crate) fn report(source: &dyn Source) -> Report {
     source.status().unwrap().report()
