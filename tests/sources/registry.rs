@@ -32,15 +32,16 @@ async fn registry(folder: &Path, passwords: bool) -> Option<(Running, u16)> {
     let binary = tool("VERDICT_TEST_REGISTRY", "docker-registry")?;
     let port = free_port();
     let (data, config, file) = (folder.join("data"), folder.join("config.yml"), folder.join("passwords"));
-    let mut text = format!(
-        "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: '{}' }} }}\n\
-         http: {{ addr: '127.0.0.1:{port}' }}\n",
-        data.display()
-    );
+    let mut auth = String::new();
     if passwords {
         std::fs::write(&file, PASSWORDS).unwrap();
-        text += &format!("auth: {{ htpasswd: {{ realm: here, path: '{}' }} }}\n", file.display());
+        auth = format!("auth: {{ htpasswd: {{ realm: here, path: '{}' }} }}\n", file.display());
     }
+    let text = format!(
+        "version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: '{}' }} }}\n\
+         http: {{ addr: '127.0.0.1:{port}' }}\n{auth}",
+        data.display()
+    );
     std::fs::write(&config, text).unwrap();
     Some((Running::start(Command::new(binary).arg("serve").arg(&config), port).await, port))
 }
