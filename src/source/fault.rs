@@ -94,7 +94,7 @@ fn hint(code: u16) -> &'static str {
 }
 
 /// An error and its causes in one text, without what may be secret.
-pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
+pub(super) fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -110,7 +110,7 @@ pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
 }
 
 /// A text of somebody else's as one bounded line, its URLs without user information and queries.
-pub(super) fn clean(text: &str) -> String {
+fn clean(text: &str) -> String {
     let mut line = String::new();
     for (index, word) in text.split_whitespace().enumerate() {
         if index > 0 {

@@ -1,6 +1,6 @@
 //! Bundles from object stores: Amazon's S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage.
 
-use std::time::Duration;
+use std::{error::Error as StdError, time::Duration};
 
 use futures::StreamExt as _;
 use object_store::{Error, GetOptions, path::Path};
@@ -84,14 +84,30 @@ fn fault(error: Error) -> Fault {
         Error::NotFound { .. } => 404,
         Error::PermissionDenied { .. } => 403,
         Error::Unauthenticated { .. } => 401,
-        error => {
-            let text = chain(&error);
-            // The library has the status in its text only. What the server wrote beside it is not passed on.
-            match text.split_once("status code: ").and_then(|(_, rest)| rest.get(..3)?.parse().ok()) {
-                Some(code) => code,
-                None => return Fault::Unreachable(text),
-            }
-        }
+        error => match status(&error) {
+            Some(code) => code,
+            None => return Fault::Unreachable(cause(&error)),
+        },
     };
     Fault::Status { code, retry_after: None }
+}
+
+/// The status of an answer: the library has it in its text only. What the server wrote beside it is not passed on.
+fn status(error: &Error) -> Option<u16> {
+    let text = chain(error);
+    let (_, rest) = text.split_once("status code: ")?;
+    rest.get(..3)?.parse().ok()
+}
+
+/// What is behind an error. The library's own words have the time that the attempt took in them, by which every failure
+/// would be another one.
+fn cause(error: &Error) -> String {
+    let mut behind: &dyn StdError = error;
+    while behind.to_string().contains("Error performing ") {
+        match behind.source() {
+            Some(source) => behind = source,
+            None => return "the request failed".to_owned(),
+        }
+    }
+    chain(behind)
 }

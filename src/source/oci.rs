@@ -102,6 +102,8 @@ impl Registry {
             return Ok(first);
         }
         if first.status() != StatusCode::UNAUTHORIZED {
+            // There are registries that hide by other words that a token ended.
+            self.login.forget().await;
             return Err(status(&first));
         }
         self.login.answer(&self.transport, client, &first, of.repository()).await?;

@@ -52,7 +52,9 @@ async fn follows_an_object_of_a_store_that_speaks_like_s3() {
     assert_eq!(next(&mut source).await.unwrap(), b"two");
     drop(running);
     let words = failure(&mut source).await;
-    assert!(words.contains("cannot be reached") && !words.contains("hush"), "{words}");
+    assert!(words.contains("cannot be reached") && words.contains("refused") && !words.contains("hush"), "{words}");
+    let attempts = report(&*source).attempts;
+    asked(&mut source, attempts + 3).await;
 }
 
 #[tokio::test]

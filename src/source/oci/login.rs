@@ -63,6 +63,11 @@ impl Login {
         }
     }
 
+    /// What the registry took last is of no use any more.
+    pub(super) async fn forget(&self) {
+        *self.last.lock().await = None;
+    }
+
     /// Does what this refusal asks for, so that the next request may be taken.
     pub(super) async fn answer(
         &self,
@@ -71,7 +76,7 @@ impl Login {
         refusal: &Response,
         repository: &str,
     ) -> Result<(), Fault> {
-        *self.last.lock().await = None;
+        self.forget().await;
         if self.token.is_some() {
             return Err(status(refusal));
         }
