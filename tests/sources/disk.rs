@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 
-use verdict::source::{Source, Span, Spec};
+use verdict::source::{Content, Kind, Source, Span, Spec};
 
 use crate::support::{failure, next, report, silent, source};
 
@@ -66,4 +66,19 @@ async fn refuses_what_is_no_file_or_too_large() {
     assert!(words.contains("more than 7 bytes"), "{words}");
     fs::write(&path, "1234567").unwrap();
     assert_eq!(next(&mut source).await.unwrap(), b"1234567");
+}
+
+#[tokio::test]
+async fn tells_of_a_folder_as_of_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("a.rego"), "package a").unwrap();
+    let mut source = source(&format!("folder://{}", folder.path().display()), "");
+    let Content::Files(files) = source.next().await.unwrap() else { panic!("files") };
+    assert_eq!(files[0].path, "a.rego");
+    let told = report(&*source);
+    assert_eq!((told.kind, told.attempts, told.failures), (Kind::Folder, 1, 0));
+    assert!(told.last_change.is_some() && told.name.contains(folder.path().to_str().unwrap()));
+    drop(folder);
+    let words = source.next().await.unwrap_err().to_string();
+    assert_eq!((report(&*source).failures, report(&*source).last_error), (1, Some(words)));
 }
