@@ -15,6 +15,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         // A Struct is decoded straight into the domain's own object type, with our own depth limit.
         .extern_path(".google.protobuf.Struct", "crate::api::grpc::wire::Object")
+        .btree_map(".")
         .codec_path("crate::api::grpc::codec::Codec")
         .compile_fds(descriptors)?;
     Ok(())

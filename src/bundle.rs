@@ -3,7 +3,7 @@
 mod manifest;
 mod package;
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use sha2::{Digest as _, Sha256};
 
@@ -55,6 +55,8 @@ pub struct Bundle {
     pub data: Vec<Document>,
     /// What it all hashes to.
     pub digest: Digest,
+    /// The revision of each bundle that it is made of, by the bundle's name; empty for a plain folder.
+    pub bundles: BTreeMap<String, String>,
 }
 
 /// Why files are no bundle.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use crate::decision::NotAt;
+
 /// A field of a question, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldViolation {
@@ -31,6 +33,12 @@ pub enum CallError {
     /// No policies are active yet.
     #[error("no policies are active yet; `/health/ready` and the server's log say why")]
     PoliciesNotReady,
+    /// What is active is not as fresh as was asked for, and did not become so in time.
+    #[error("the policies are not fresh enough: {0}")]
+    NotFreshEnough(String),
+    /// The revision that was asked for is not retained.
+    #[error("{0}; ask without `at_revision`, or raise `policies.retained`")]
+    RevisionNotRetained(String),
     /// The server is shutting down.
     #[error("the server is shutting down; ask another one")]
     Draining,
@@ -39,6 +47,9 @@ pub enum CallError {
     DeadlineExceeded,
 }
 
+/// The longest text that quotes a caller.
+const LONGEST: usize = 300;
+
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "verdict";
 
@@ -46,23 +57,19 @@ impl FieldViolation {
     /// A violation of `field`. A long description is cut: it may quote the caller, and it travels in a header, which
     /// many clients take for an attack from 8 KiB on and then close the connection, with all the calls on it.
     pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
-        const LONGEST: usize = 300;
-        let mut description = description.into();
-        if description.len() > LONGEST {
-            description.truncate(description.floor_char_boundary(LONGEST));
-            description.push('…');
-        }
-        Self { field: field.into(), description }
+        Self { field: field.into(), description: cut(description.into()) }
     }
 }
 
 impl CallError {
     /// Every reason, for metrics and for the test that holds `docs/errors.md` to this table.
-    pub const REASONS: [&'static str; 6] = [
+    pub const REASONS: [&'static str; 8] = [
         "INVALID_QUERY",
         "MALFORMED_MESSAGE",
         "MESSAGE_TOO_LARGE",
         "POLICIES_NOT_READY",
+        "NOT_FRESH_ENOUGH",
+        "REVISION_NOT_RETAINED",
         "DRAINING",
         "DEADLINE_EXCEEDED",
     ];
@@ -75,6 +82,8 @@ impl CallError {
             Self::MalformedMessage(_) => (Code::InvalidArgument, "MALFORMED_MESSAGE"),
             Self::MessageTooLarge(_) => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
             Self::PoliciesNotReady => (Code::Unavailable, "POLICIES_NOT_READY"),
+            Self::NotFreshEnough(_) => (Code::FailedPrecondition, "NOT_FRESH_ENOUGH"),
+            Self::RevisionNotRetained(_) => (Code::FailedPrecondition, "REVISION_NOT_RETAINED"),
             Self::Draining => (Code::Unavailable, "DRAINING"),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
         }
@@ -95,10 +104,33 @@ impl From<CallError> for Status {
             CallError::PoliciesNotReady | CallError::Draining => {
                 details.set_retry_info(Some(Duration::from_secs(1)));
             }
-            CallError::MalformedMessage(_) | CallError::MessageTooLarge(_) | CallError::DeadlineExceeded => {}
+            CallError::MalformedMessage(_)
+            | CallError::MessageTooLarge(_)
+            | CallError::NotFreshEnough(_)
+            | CallError::RevisionNotRetained(_)
+            | CallError::DeadlineExceeded => {}
         }
         Status::with_error_details(code, error.to_string(), details)
     }
+}
+
+impl From<NotAt> for CallError {
+    fn from(not: NotAt) -> Self {
+        match not {
+            NotAt::Nothing => Self::PoliciesNotReady,
+            NotAt::Stale { .. } => Self::NotFreshEnough(cut(not.to_string())),
+            NotAt::Unknown { .. } => Self::RevisionNotRetained(cut(not.to_string())),
+        }
+    }
+}
+
+/// A text that may quote the caller, and travels in a header.
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
 }
 
 /// The first violations, in a line that stays a line.

@@ -67,7 +67,7 @@ impl State {
 
 impl Sink for State {
     fn publish(&self, snapshot: Arc<Snapshot>) {
-        let revision = snapshot.revision();
+        let revision = snapshot.revision().clone();
         let Size { modules, rules, bytes } = snapshot.size();
         let entry_points = snapshot.entry_points().join(" ");
         if snapshot.entry_points().is_empty() {
@@ -91,7 +91,7 @@ impl Sink for State {
             modules,
             rules,
         }));
-        self.with_reload(|reload| *reload = Reload { active: Some(revision), error: None });
+        self.with_reload(|reload| *reload = Reload { active: Some(revision.clone()), error: None });
         // A server that drains stays so.
         let became = self.serving.send_if_modified(|serving| {
             let first = *serving == Serving::NotReady;
@@ -119,7 +119,7 @@ impl Sink for State {
         self.metrics.reloaded(None);
         let active = self.with_reload(|reload| {
             reload.error = Some(text.clone());
-            reload.active
+            reload.active.clone()
         });
         if let Some(revision) = active {
             tracing::error!(active = revision.sequence, "reload failed, the last good policies go on:\n{text}");
@@ -146,7 +146,7 @@ impl Observer for State {
 impl ops::Status for State {
     fn readiness(&self) -> ops::Readiness {
         let serving = *self.serving.borrow();
-        let (revision, error) = self.with_reload(|reload| (reload.active, reload.error.clone()));
+        let (revision, error) = self.with_reload(|reload| (reload.active.clone(), reload.error.clone()));
         let reason = match serving {
             Serving::Ready => None,
             Serving::Draining => Some("the server is shutting down".to_owned()),

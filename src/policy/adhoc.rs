@@ -77,7 +77,7 @@ impl Prepared {
     pub fn new(bundle: &Bundle, options: Options, query: &str) -> Result<Self, Faults> {
         let one = |fault| Faults(vec![fault]);
         let options = Options { evaluators: 1, tests: true, ..options };
-        let compiled = compile::compile(bundle, options)?;
+        let compiled = compile::compile(bundle, options, &[])?;
         gate(bundle, options, query)?;
         let module = Module { path: FILE.to_owned(), text: query.to_owned() };
         let lowered = lowering::lower_query(query)
@@ -161,7 +161,7 @@ fn gate(bundle: &Bundle, options: Options, query: &str) -> Result<(), Faults> {
     let head = head(options.rego_v0);
     let mut with_query = bundle.clone();
     with_query.modules.push(Module { path: FILE.to_owned(), text: format!("{head}{query}\n}}") });
-    let Err(Faults(faults)) = compile::compile(&with_query, options) else { return Ok(()) };
+    let Err(Faults(faults)) = compile::compile(&with_query, options, &[]) else { return Ok(()) };
     let own = |fault: Fault| match fault.position.clone() {
         Some(place) if &*place.file == FILE => {
             let moved = Fault::new(fault.code, fault.cause);

@@ -10,7 +10,7 @@ use regorus::{
 
 use super::{
     builtins::Network,
-    documents,
+    documents::{self, Documents},
     engine::Engine,
     fault::{Fault, Faults},
     gate,
@@ -71,18 +71,41 @@ pub(super) struct Compiled {
     pub(super) index: Index,
     /// The texts, for places.
     pub(super) texts: Arc<Texts>,
+    /// The data documents, each as it was read; the first engine shares memory with them.
+    pub(super) documents: Documents,
     /// What deserves a look.
     pub(super) warnings: Vec<Fault>,
 }
 
-/// Compiles a bundle on a thread of its own. Panics and errors of the compiler are faults.
-pub(super) fn compile(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
-    on_a_thread(|| compile_here(bundle, options, true))
+/// Compiles a bundle on a thread of its own. Panics and errors of the compiler are faults. Documents that are among
+/// those of `before` are not read again.
+pub(super) fn compile(bundle: &Bundle, options: Options, before: &[Documents]) -> Result<Compiled, Faults> {
+    on_a_thread(|| compile_here(bundle, options, before, true))
 }
 
 /// The same for texts that were lowered before, and checked as their authors wrote them.
-pub(super) fn compile_lowered(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
-    on_a_thread(|| compile_here(bundle, options, false))
+pub(super) fn compile_lowered(bundle: &Bundle, options: Options, before: &[Documents]) -> Result<Compiled, Faults> {
+    on_a_thread(|| compile_here(bundle, options, before, false))
+}
+
+/// More evaluators of what was compiled before, of so many bytes of text.
+pub(super) fn again(
+    texts: &Texts,
+    data: &Rego,
+    bytes: usize,
+    options: Options,
+) -> Result<Vec<(Engine, Index)>, Faults> {
+    let sources: Vec<(&str, &str)> = texts.iter().flat_map(|(path, _)| texts.sources(path)).collect();
+    let make = || {
+        let engines = (0..options.evaluators.max(1)).map(|_| {
+            let own = if bytes > SHARE_DATA_BEYOND { data.clone() } else { value::unshared(data) };
+            let (engine, modules) = build(&sources, own, options)?;
+            Ok((engine, Index::new(&modules, texts)))
+        });
+        let engines: Result<_, Error> = engines.collect();
+        engines.map_err(|error| Faults(vec![texts.relocated(fault_of(&error, "rego_compile_error", texts))]))
+    };
+    on_a_thread(make)
 }
 
 /// Every fault and every warning of a bundle, by its `entries` below `data`: what will be asked.
@@ -110,10 +133,10 @@ fn internal(cause: &str) -> Faults {
     Faults(vec![Fault::new("internal_error", cause).help("please report it, with the policies if you can")])
 }
 
-fn compile_here(bundle: &Bundle, options: Options, written: bool) -> Result<Compiled, Faults> {
+fn compile_here(bundle: &Bundle, options: Options, before: &[Documents], written: bool) -> Result<Compiled, Faults> {
     let modules: Vec<&Module> = bundle.modules.iter().chain(bundle.tests.iter().filter(|_| options.tests)).collect();
     let mut faults = Vec::new();
-    let data = documents::merged(&bundle.data, &mut faults);
+    let (data, documents) = documents::merged(&bundle.data, before, &mut faults);
     let Lowered { texts, readable } = lowering::lower(&modules, data.as_ref().ok(), options, &mut faults);
     let text = |file: &str| texts.lowered(file).to_owned();
 
@@ -161,7 +184,7 @@ fn compile_here(bundle: &Bundle, options: Options, written: bool) -> Result<Comp
     });
     let engines: Result<_, Error> = engines.collect();
     match engines {
-        Ok(engines) => Ok(Compiled { engines, index, texts: Arc::new(texts), warnings }),
+        Ok(engines) => Ok(Compiled { engines, index, texts: Arc::new(texts), documents, warnings }),
         Err(error) => Err(Faults(vec![texts.relocated(fault_of(&error, "rego_compile_error", &texts))])),
     }
 }

@@ -226,3 +226,20 @@ fn explains_what_each_rule_answered() {
     let expected = [("data.lib.known", None), ("data.p.allow", None), ("data.p.helper", Some("\"alice\""))];
     assert_eq!(told, expected.map(|(rule, value)| (rule.to_owned(), Ok(value.map(str::to_owned)))));
 }
+
+#[test]
+fn a_resting_snapshot_answers_the_same_and_wakes_at_once() {
+    let policy = "package authz\n\nallow if data.users[input.subject.id]\n";
+    let snapshot = snapshot(&[("authz.rego", policy), ("data.json", r#"{"users": {"a": true}}"#)]);
+    let resting = snapshot.resting().unwrap();
+    assert!(resting.resting().is_none(), "it rests already");
+    let (awake, rebuilt) = (resting.awake().unwrap(), snapshot.rebuilt().unwrap());
+    let entry = "data.authz".parse().unwrap();
+    for (id, effect) in [("a", Effect::Allow), ("b", Effect::Deny)] {
+        for one in [&snapshot as &dyn Evaluator, &*resting, &*awake, &rebuilt] {
+            assert_eq!(one.evaluate(&query(id), &entry, TIME).effect, effect);
+            assert_eq!(one.revision(), snapshot.revision());
+        }
+    }
+    assert!(resting.attempt(&query("a"), &entry, TIME).is_none());
+}
