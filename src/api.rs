@@ -1,5 +1,6 @@
 //! The doors: thin bindings of protocols to the one [`crate::decision::Decider`]. Wire types stop here.
 
+pub mod administration;
 pub mod grpc;
 pub mod json;
 pub mod listen;
