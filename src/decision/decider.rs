@@ -38,6 +38,12 @@ pub trait Evaluator: Send + Sync {
         None
     }
 
+    /// What answers the same without sharing memory between threads, made anew: for what was woken. Takes long. `None`
+    /// for itself.
+    fn rebuilt(&self) -> Option<Arc<dyn Evaluator>> {
+        None
+    }
+
     /// Answers `query`, and holds the calling thread until then.
     fn evaluate(&self, query: &Query, entry: &EntryPoint, time: Time) -> Verdict {
         self.attempt(query, entry, time).unwrap_or_else(|| block_on(self.isolate(query.clone(), entry, time)))
@@ -100,13 +106,13 @@ impl Decider {
         self.past.publish(&self.active, Active { evaluator: snapshot, revision })
     }
 
-    /// Makes the retained snapshot `sequence` the active one again, as revision `now`.
-    pub fn republish(&self, sequence: u64, now: u64) -> Result<(Revision, Replaced), NotAt> {
+    /// Makes the retained snapshot `sequence` the active one again, as revision `now`, and gives what answers now.
+    pub fn republish(&self, sequence: u64, now: u64) -> Result<(Revision, Arc<dyn Evaluator>, Replaced), NotAt> {
         let retained = self.past.find(sequence).ok_or_else(|| self.past.unknown(sequence))?;
         let evaluator = retained.evaluator.awake().unwrap_or_else(|| Arc::clone(&retained.evaluator));
         let revision = Revision { sequence: now, ..retained.revision.clone() };
-        let replaced = self.past.publish(&self.active, Active { evaluator, revision: revision.clone() });
-        Ok((revision, replaced))
+        let active = Active { evaluator: Arc::clone(&evaluator), revision: revision.clone() };
+        Ok((revision, evaluator, self.past.publish(&self.active, active)))
     }
 
     /// Lets `snapshot`, which answers the same, take the place of the active one, if that is still `sequence`.
@@ -118,12 +124,6 @@ impl Decider {
     #[must_use]
     pub fn retained(&self) -> Vec<Revision> {
         self.past.retained()
-    }
-
-    /// The retained snapshot of that revision.
-    #[must_use]
-    pub fn snapshot(&self, sequence: u64) -> Option<Arc<dyn Evaluator>> {
-        self.past.find(sequence).map(|found| Arc::clone(&found.evaluator))
     }
 
     /// Waits for the snapshot that `at` asks for, and holds it. Of what is not retained, this says so at once; what

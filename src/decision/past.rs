@@ -294,7 +294,7 @@ mod tests {
         let decider = decider();
         publish(&decider, 1, "one");
         publish(&decider, 2, "two");
-        let (revision, _) = decider.republish(1, 3).unwrap();
+        let (revision, ..) = decider.republish(1, 3).unwrap();
         assert_eq!((revision.sequence, revision.bundles["a"].as_str()), (3, "one"));
         assert_eq!(pinned(&decider, &At::Active), Some(3));
         assert!(decider.republish(9, 4).is_err());

@@ -116,8 +116,15 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// The same snapshot with evaluators that share nothing, for one that was woken. Takes as long as compiling.
-    pub fn rebuilt(&self) -> Result<Self, Faults> {
+    /// The same with another sequence number, before it is published.
+    #[must_use]
+    pub fn numbered(mut self, sequence: u64) -> Self {
+        self.revision.sequence = sequence;
+        self
+    }
+
+    /// The same snapshot with evaluators that share nothing.
+    fn unshared(&self) -> Result<Self, Faults> {
         let engines = compile::again(&self.parts.texts, &self.apart.data(), self.bytes, self.options)?;
         Ok(self.with(pool(engines)))
     }
@@ -192,6 +199,10 @@ impl Evaluator for Snapshot {
     fn awake(&self) -> Option<Arc<dyn Evaluator>> {
         let forks = || (0..self.options.evaluators.max(1)).map(|_| (self.apart.fork(), Index::clone(&self.index)));
         self.evaluators.is_empty().then(|| Arc::new(self.with(pool(forks()))) as Arc<dyn Evaluator>)
+    }
+
+    fn rebuilt(&self) -> Option<Arc<dyn Evaluator>> {
+        self.unshared().ok().map(|rebuilt| Arc::new(rebuilt) as Arc<dyn Evaluator>)
     }
 
     fn attempt(&self, query: &Query, entry: &EntryPoint, time: Time) -> Option<Verdict> {

@@ -236,7 +236,7 @@ fn a_resting_snapshot_answers_the_same_and_wakes_at_once() {
     let (awake, rebuilt) = (resting.awake().unwrap(), snapshot.rebuilt().unwrap());
     let entry = "data.authz".parse().unwrap();
     for (id, effect) in [("a", Effect::Allow), ("b", Effect::Deny)] {
-        for one in [&snapshot as &dyn Evaluator, &*resting, &*awake, &rebuilt] {
+        for one in [&snapshot as &dyn Evaluator, &*resting, &*awake, &*rebuilt] {
             assert_eq!(one.evaluate(&query(id), &entry, TIME).effect, effect);
             assert_eq!(one.revision(), snapshot.revision());
         }
