@@ -61,8 +61,8 @@ pub enum Tests {
 pub struct Feed {
     /// The bundle's name.
     pub name: String,
-    /// Where it comes from.
-    pub source: Box<dyn Source>,
+    /// Where it comes from; `None` where it is only put by hand.
+    pub source: Option<Box<dyn Source>>,
     /// Who must have signed it.
     pub trust: Option<Trust>,
     /// How long its source may say nothing before the bundle is stale.

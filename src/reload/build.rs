@@ -6,12 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use super::{Failure, Tests, Trust, selftest};
+use super::{Failure, Tests, Trust, patch::PATCHED, selftest};
 use crate::{
     bundle::{self, Bundle, InvalidSet, Limits, Package},
     decision::{Digest, Revision},
     policy::{Documents, Options, Snapshot},
-    source::{self, Content},
+    source::Content,
 };
 
 /// What is asked of a bundle's content.
@@ -61,6 +61,8 @@ pub(super) struct Built {
     pub(super) outcome: Outcome,
     /// How the bundles' own tests ended.
     pub(super) tests: Vec<selftest::TestResult>,
+    /// The bundles whose new content was a change to the old.
+    pub(super) deltas: BTreeSet<String>,
 }
 
 pub(super) enum Outcome {
@@ -75,7 +77,13 @@ pub(super) enum Outcome {
 }
 
 /// A plain folder's files.
-pub(super) fn plain(files: Vec<source::File>, name: String, job: &Job) -> Outcome {
+pub(super) fn plain(mut job: Job, name: String) -> Built {
+    let contents = std::mem::take(&mut job.changes).into_values().flatten();
+    let files = contents.filter_map(|content| match content {
+        Content::Files(files) => Some(files),
+        Content::Archive(_) => None,
+    });
+    let Some(files) = files.last() else { return Built::failed(Failure::Internal("the source gave no files".to_owned())) };
     let built = Bundle::from_files(files.into_iter().map(|file| (file.path, file.bytes)))
         .map_err(Failure::Bundle)
         .and_then(|bundle| {
@@ -85,70 +93,113 @@ pub(super) fn plain(files: Vec<source::File>, name: String, job: &Job) -> Outcom
             job.compiled(&bundle)
         });
     match built {
-        Ok(Some(snapshot)) => Outcome::Ready(Box::new(snapshot)),
-        Ok(None) => Outcome::Unchanged,
-        Err(failure) => Outcome::Failed(Arc::new(failure)),
+        Ok(Some(snapshot)) => Built::of(Outcome::Ready(Box::new(snapshot))),
+        Ok(None) => Built::of(Outcome::Unchanged),
+        Err(failure) => Built::failed(failure),
     }
 }
 
 /// Bundles.
 pub(super) fn bundles(mut job: Job) -> Built {
-    let mut failures = BTreeMap::new();
+    let mut built = Built::of(Outcome::Unchanged);
     let mut candidates = BTreeMap::new();
     for (name, contents) in std::mem::take(&mut job.changes) {
-        match job.good_of(&name, contents) {
+        match job.good_of(&name, contents, &mut built.deltas) {
             Ok(good) => {
                 candidates.insert(name, good);
             }
             Err(failure) => {
-                failures.insert(name, Arc::new(failure));
+                built.failures.insert(name, Arc::new(failure));
             }
         }
     }
-    let mut tests = Vec::new();
     loop {
         let mut good = job.good.clone();
         good.extend(candidates.clone());
-        let missing: Vec<String> = job.rules.keys().filter(|name| !good.contains_key(*name)).cloned().collect();
-        let (failure, blamed) = if missing.is_empty() {
-            match job.together(&good, &mut tests) {
-                Ok(snapshot) => {
-                    let outcome = match (snapshot, failures.values().next()) {
-                        (Some(snapshot), _) => Outcome::Ready(Box::new(snapshot)),
-                        (None, Some(failure)) if candidates.is_empty() => Outcome::Failed(Arc::clone(failure)),
-                        (None, _) => Outcome::Unchanged,
-                    };
-                    let taken = candidates.into_keys().collect();
-                    return Built { good, failures, taken, outcome, tests };
-                }
-                Err((failure, blamed)) => (Arc::new(failure), blamed),
-            }
+        let missing: Vec<String> =
+            job.rules.keys().filter(|name| *name != PATCHED && !good.contains_key(*name)).cloned().collect();
+        // With nothing new that is good, what is wrong with the rest is what there is to tell.
+        let alone = built.failures.values().next().filter(|_| candidates.is_empty()).map(Arc::clone);
+        let outcome = if missing.is_empty() {
+            job.together(&good, &mut built.tests).map(|snapshot| match (snapshot, alone) {
+                (Some(snapshot), _) => Outcome::Ready(Box::new(snapshot)),
+                (None, Some(failure)) => Outcome::Failed(failure),
+                (None, None) => Outcome::Unchanged,
+            })
         } else {
-            let outcome = match failures.values().next() {
-                Some(failure) if candidates.is_empty() => Outcome::Failed(Arc::clone(failure)),
-                _ => Outcome::Missing(missing),
-            };
-            return Built { good, failures, taken: candidates.into_keys().collect(), outcome, tests };
+            Ok(alone.map_or(Outcome::Missing(missing), Outcome::Failed))
+        };
+        let (failure, blamed) = match outcome {
+            Ok(outcome) => {
+                let taken = candidates.into_keys().collect();
+                return Built { good, taken, outcome, ..built };
+            }
+            Err((failure, blamed)) => (Arc::new(failure), blamed),
         };
         let blamed: Vec<String> = candidates.keys().filter(|name| blamed.contains(*name)).cloned().collect();
         // Where nobody is to blame, or everybody, nothing changes.
         if blamed.is_empty() || blamed.len() == candidates.len() {
-            for name in candidates.into_keys() {
-                failures.insert(name, Arc::clone(&failure));
-            }
-            let good = job.good;
-            return Built { good, failures, taken: BTreeSet::new(), outcome: Outcome::Failed(failure), tests };
+            built.failures.extend(candidates.into_keys().map(|name| (name, Arc::clone(&failure))));
+            return Built { good: job.good, outcome: Outcome::Failed(failure), ..built };
         }
         for name in blamed {
             candidates.remove(&name);
-            failures.insert(name, Arc::clone(&failure));
+            built.failures.insert(name, Arc::clone(&failure));
         }
+    }
+}
+
+impl Built {
+    fn of(outcome: Outcome) -> Self {
+        Self {
+            good: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            taken: BTreeSet::new(),
+            outcome,
+            tests: Vec::new(),
+            deltas: BTreeSet::new(),
+        }
+    }
+
+    /// Nothing, because of that.
+    pub(super) fn failed(failure: Failure) -> Self {
+        Self::of(Outcome::Failed(Arc::new(failure)))
+    }
+}
+
+impl Outcome {
+    /// Whether there is something to publish.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self, Self::Ready(_))
+    }
+}
+
+impl Rules {
+    /// What was stored, if it is still good by what is configured now.
+    pub(super) fn restored(&self, good: &Good) -> Result<Good, String> {
+        let trusted = match &self.trust {
+            None => good.trusted.clone(),
+            Some(trust) if good.trusted.as_ref() == Some(&trust.fingerprint) => good.trusted.clone(),
+            Some(trust) => {
+                (trust.verify)(&good.package)?;
+                Some(trust.fingerprint.clone())
+            }
+        };
+        if self.min_sequence.is_some_and(|least| good.sequence.is_none_or(|sequence| sequence < least)) {
+            return Err("its `metadata.sequence` is lower than `min_sequence`".to_owned());
+        }
+        Ok(Good { trusted, ..good.clone() })
     }
 }
 
 impl Job {
     /// One bundle's new content, alone.
-    fn good_of(&self, name: &str, contents: Vec<Content>) -> Result<Good, Failure> {
+    fn good_of(
+        &self,
+        name: &str,
+        contents: Vec<Content>,
+        deltas: &mut BTreeSet<String>,
+    ) -> Result<Good, Failure> {
         let rules = self.rules.get(name).map(|rules| Rules::clone(rules)).unwrap_or_default();
         let before = self.good.get(name);
         let mut now: Option<Good> = None;
@@ -160,6 +211,9 @@ impl Job {
                 ),
             };
             let package = package.map_err(|error| Failure::Unpack(name.to_owned(), error.to_string()))?;
+            if package.is_delta() {
+                deltas.insert(name.to_owned());
+            }
             let mut trusted = None;
             if let Some(trust) = &rules.trust {
                 (trust.verify)(&package).map_err(|cause| Failure::Signature(name.to_owned(), cause))?;

@@ -225,6 +225,21 @@ impl Inner {
 }
 
 impl Held {
+    /// One that has no source.
+    pub(super) fn put() -> Self {
+        Self {
+            rules: Arc::default(),
+            stale_after: None,
+            source: None,
+            location: String::new(),
+            good: None,
+            activated: None,
+            confirmed: None,
+            since: Instant::now(),
+            failure: None,
+        }
+    }
+
     /// How long ago its source last said what is current.
     pub(super) fn age(&self) -> Option<Duration> {
         let confirmed = self.source.as_ref().map_or(self.confirmed, |source| source.report().last_success);
@@ -251,6 +266,11 @@ impl Good {
 pub(super) fn named(revision: &decision::Revision) -> crate::api::administration::Revision {
     let decision::Revision { sequence, digest, bundles } = revision;
     crate::api::administration::Revision { sequence: *sequence, digest: *digest, bundles: bundles.clone() }
+}
+
+/// Drops what may take long where that holds up nobody.
+pub(super) fn drop_apart<T: Send + 'static>(what: T) {
+    tokio::task::spawn_blocking(move || drop(what));
 }
 
 /// Drops what is no longer needed where that holds up nobody, once no question is decided on it any more.
