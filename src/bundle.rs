@@ -2,6 +2,7 @@
 
 mod archive;
 mod assemble;
+mod delta;
 mod manifest;
 mod outside;
 mod package;
@@ -16,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 pub use self::{
     archive::{InvalidArchive, Limits},
     assemble::{InvalidSet, assemble},
+    delta::InvalidDelta,
     manifest::Manifest,
     package::{File, Package},
     roots::Roots,
