@@ -20,10 +20,11 @@ use reqwest::{
 
 pub(super) use self::{
     body::{Body, collect},
+    credentials::{basic, bearer},
     secret::{Secret, bytes},
-    transport::{Transport, status},
+    transport::{Request, Transport, status},
 };
-use self::{credentials::Credentials, transport::Request};
+use self::credentials::Credentials;
 use super::{
     Fault,
     retry::{Fetch, Fetched, Fetching, Known},
@@ -76,7 +77,7 @@ impl Http {
     async fn ask(&self, known: Known) -> Result<Fetched, Fault> {
         let url = self.url.url().ok_or_else(|| Fault::Client("its URL is not valid".to_owned()))?;
         let hold = self.hold(&known);
-        let mut request = Request { url, public: HeaderMap::new(), private: HeaderMap::new(), hold };
+        let mut request = Request { hold, ..Request::new(url) };
         request.public.insert(ACCEPT, HeaderValue::from_static("*/*"));
         // An archive is compressed as it is; what a transport unpacks could be of any size.
         request.public.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));

@@ -43,6 +43,13 @@ pub(in crate::source) struct Request {
     pub(in crate::source) hold: Option<Duration>,
 }
 
+impl Request {
+    /// A question for this, without headers.
+    pub(in crate::source) fn new(url: Url) -> Self {
+        Self { url, public: HeaderMap::new(), private: HeaderMap::new(), hold: None }
+    }
+}
+
 impl Transport {
     pub(in crate::source) fn new(spec: &Spec) -> Self {
         Self {
