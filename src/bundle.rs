@@ -2,6 +2,7 @@
 
 mod manifest;
 mod package;
+pub mod signing;
 
 use std::path::Path;
 
