@@ -79,7 +79,7 @@ impl Prepared {
         let options = Options { evaluators: 1, tests: true, ..options };
         let compiled = compile::compile(bundle, options)?;
         gate(bundle, options, query)?;
-        let module = Module { path: FILE.to_owned(), text: query.to_owned() };
+        let module = Module { path: FILE.to_owned(), text: query.to_owned(), ..Module::default() };
         let lowered = lowering::lower_query(query)
             .map_err(|errors| Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect()))?;
         if loses_results(options.rego_v0, &lowered.text) {
@@ -160,7 +160,7 @@ fn head(rego_v0: bool) -> &'static str {
 fn gate(bundle: &Bundle, options: Options, query: &str) -> Result<(), Faults> {
     let head = head(options.rego_v0);
     let mut with_query = bundle.clone();
-    with_query.modules.push(Module { path: FILE.to_owned(), text: format!("{head}{query}\n}}") });
+    with_query.modules.push(Module { path: FILE.to_owned(), text: format!("{head}{query}\n}}"), ..Module::default() });
     let Err(Faults(faults)) = compile::compile(&with_query, options) else { return Ok(()) };
     let own = |fault: Fault| match fault.position.clone() {
         Some(place) if &*place.file == FILE => {

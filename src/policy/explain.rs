@@ -193,7 +193,7 @@ impl Explainer {
             .texts
             .iter()
             .zip(instrumented)
-            .map(|((path, _), text)| Module { path: path.to_string(), text })
+            .map(|((path, _), text)| Module { path: path.to_string(), text, ..Module::default() })
             .collect();
         for (module, (path, text)) in modules.iter_mut().zip(self.texts.iter()) {
             if text.module.is_none() || text.written.contains(record::PREFIX) {

@@ -56,8 +56,11 @@ impl Texts {
             self.lowered(&module.path).clone_into(&mut module.text);
         }
         let parts = self.0.values().flat_map(|text| &text.parts);
-        let module =
-            |(name, edited): &(String, Edited)| Module { path: name.replace(PART, "#"), text: edited.text.clone() };
+        let module = |(name, edited): &(String, Edited)| Module {
+            path: name.replace(PART, "#"),
+            text: edited.text.clone(),
+            ..Module::default()
+        };
         lowered.tests.extend(parts.map(module));
         lowered
     }
