@@ -2,13 +2,15 @@
 
 mod archive;
 mod assemble;
+pub mod changes;
 mod manifest;
 mod outside;
 mod package;
 mod roots;
+pub mod signing;
+mod structured;
 mod version;
 mod write;
-pub mod signing;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 

@@ -8,23 +8,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value as Json};
 
-use super::Package;
+use super::{Package, structured::Unreadable};
 
 mod algorithm;
 mod exclude;
 mod hash;
 mod key;
-mod structured;
 #[cfg(test)]
 mod tests;
 mod token;
 
 pub use self::{
     algorithm::{Algorithm, UnknownAlgorithm},
+    exclude::Patterns,
     key::{InvalidKey, SigningKey, VerificationKey},
     token::{Claimed, SignedFile},
 };
-use self::{exclude::Exclude, structured::Unreadable, token::Token};
+use self::token::Token;
 
 /// The hash that is signed with; OPA, too, signs with no other.
 const HASH: &str = "SHA-256";
@@ -35,7 +35,7 @@ pub struct Verification {
     keys: BTreeMap<String, VerificationKey>,
     key_id: Option<String>,
     scope: Option<String>,
-    exclude: Exclude,
+    exclude: Patterns,
 }
 
 /// Why nothing can be verified like this.
@@ -235,7 +235,7 @@ impl Verification {
         if let Some(id) = key_id.as_ref().filter(|id| !keys.contains_key(*id)) {
             return Err(InvalidVerification::KeyId { id: id.clone(), known: keys.into_keys().collect() });
         }
-        let exclude = Exclude::new(exclude).map_err(|pattern| InvalidVerification::Pattern { pattern })?;
+        let exclude = Patterns::new(exclude).map_err(|pattern| InvalidVerification::Pattern { pattern })?;
         Ok(Self { keys, key_id, scope, exclude })
     }
 

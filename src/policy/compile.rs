@@ -95,7 +95,7 @@ pub(super) fn review(bundle: &Bundle, options: Options, entries: &[Vec<String>])
     on_a_thread(review).unwrap_or_else(|Faults(faults)| faults)
 }
 
-fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T, Faults> + Send) -> Result<T, Faults> {
+pub(super) fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T, Faults> + Send) -> Result<T, Faults> {
     thread::scope(|scope| {
         let worker = thread::Builder::new().name("compile".to_owned()).stack_size(STACK).spawn_scoped(scope, work);
         match worker.map(thread::ScopedJoinHandle::join) {

@@ -4,18 +4,20 @@ use regex::Regex;
 
 /// Patterns of paths.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Exclude(Vec<Regex>);
+pub struct Patterns(Vec<Regex>);
 
-impl Exclude {
+impl Patterns {
     /// The pattern that is none is the error.
-    pub(super) fn new(patterns: &[String]) -> Result<Self, String> {
+    pub fn new(patterns: &[String]) -> Result<Self, String> {
         let compile = |pattern: &String| {
             translate(pattern).and_then(|text| Regex::new(&text).ok()).ok_or_else(|| pattern.clone())
         };
         patterns.iter().map(compile).collect::<Result<_, _>>().map(Self)
     }
 
-    pub(super) fn holds(&self, path: &str) -> bool {
+    /// Whether one of them is of this whole path.
+    #[must_use]
+    pub fn holds(&self, path: &str) -> bool {
         self.0.iter().any(|pattern| pattern.is_match(path))
     }
 }
@@ -79,7 +81,7 @@ mod tests {
 
     #[test]
     fn patterns_match_as_in_go() {
-        let holds = |pattern: &str, path: &str| Exclude::new(&[pattern.to_owned()]).unwrap().holds(path);
+        let holds = |pattern: &str, path: &str| Patterns::new(&[pattern.to_owned()]).unwrap().holds(path);
         for (pattern, path) in [
             ("*.md", "notes.md"),
             ("a/*/c", "a/b/c"),
@@ -100,7 +102,7 @@ mod tests {
             assert!(!holds(pattern, path), "{pattern} {path}");
         }
         for pattern in ["[", "[]", "[a", "[a-]", "a\\", "[]a]"] {
-            assert_eq!(Exclude::new(&[pattern.to_owned()]).unwrap_err(), pattern);
+            assert_eq!(Patterns::new(&[pattern.to_owned()]).unwrap_err(), pattern);
         }
     }
 }

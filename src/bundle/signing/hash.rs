@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha224, Sha256, Sha384, Sha512, Sha512_224, Sha512_256};
 
-use super::structured::{self, Unreadable};
+use crate::bundle::structured::{self, Unreadable};
 
 /// The hash of a file in lower-case hexadecimal digits; `None` for an algorithm that is not taken.
 ///

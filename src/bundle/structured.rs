@@ -1,5 +1,5 @@
-//! What is hashed of a file whose layout does not matter: its values, members sorted by name (OPA's documentation on
-//! bundles, "Signing", and its `bundle/hash.go`).
+//! The values of a file whose layout does not matter, and what is hashed of them: members sorted by name (OPA's
+//! documentation on bundles, "Signing", and its `bundle/hash.go`).
 //!
 //! Numbers count as they are written: `1.0` is not `1`. YAML is turned into JSON first, where they are not.
 
@@ -9,7 +9,7 @@ mod json;
 mod yaml;
 
 /// A value, with numbers and words as they are written.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value<'a> {
     /// `null`, `true`, `false` or a number.
     Plain(Cow<'a, str>),
@@ -28,26 +28,33 @@ pub(super) fn is_structured(path: &str) -> bool {
     matches!(name, "data.json" | "data.yaml" | ".manifest")
 }
 
-/// What `bytes` have instead of themselves.
+/// What is hashed of a structured file.
 pub(super) fn canonical(path: &str, bytes: &[u8]) -> Result<Vec<u8>, Unreadable> {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|error| Unreadable(format!("not UTF-8: {error}")))?;
-    let value = match json::parse(text) {
-        Err(error) if !path.ends_with(".yaml") => return Err(error),
-        // In YAML these end a line, so that two texts that are the same JSON would not be the same YAML.
-        Ok(_) if path.ends_with(".yaml") && text.contains(['\u{85}', '\u{2028}', '\u{2029}']) => {
-            return Err(Unreadable("a line separator in JSON that is read as YAML; escape it".to_owned()));
-        }
-        Ok(value) => value,
-        Err(_) => yaml::parse(text)?,
-    };
+    let value = parse(path, bytes)?;
     let mut out = Vec::with_capacity(bytes.len());
     value.write(&mut out);
     Ok(out)
 }
 
+/// The value in a file: JSON, or also YAML if its name says so.
+pub(super) fn parse<'a>(path: &str, bytes: &'a [u8]) -> Result<Value<'a>, Unreadable> {
+    let is_yaml = path.ends_with(".yaml") || path.ends_with(".yml");
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|error| Unreadable(format!("not UTF-8: {error}")))?;
+    match json::parse(text) {
+        Err(error) if !is_yaml => Err(error),
+        // In YAML these end a line, so that two texts that are the same JSON would not be the same YAML.
+        Ok(_) if is_yaml && text.contains(['\u{85}', '\u{2028}', '\u{2029}']) => {
+            Err(Unreadable("a line separator in JSON that is read as YAML; escape it".to_owned()))
+        }
+        Ok(value) => Ok(value),
+        Err(_) => yaml::parse(text),
+    }
+}
+
 impl Value<'_> {
-    fn write(&self, out: &mut Vec<u8>) {
+    /// Writes it as compact JSON.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Plain(text) => out.extend_from_slice(text.as_bytes()),
             Self::Text(text) => write_text(text, out),
