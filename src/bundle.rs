@@ -3,6 +3,7 @@
 mod archive;
 mod assemble;
 pub mod changes;
+mod delta;
 mod manifest;
 mod outside;
 mod package;
@@ -19,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 pub use self::{
     archive::{InvalidArchive, Limits},
     assemble::{InvalidSet, assemble},
+    delta::InvalidDelta,
     manifest::Manifest,
     package::{File, Package},
     roots::Roots,

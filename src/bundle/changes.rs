@@ -220,15 +220,26 @@ mod tests {
 
     #[test]
     fn tells_each_value_that_differs() {
-        let old = package(&[("a/data.json", r#"{"n": 9007199254740993, "same": {"x": 1}, "list": [1, 2], "gone": null}"#)]);
-        let new = package(&[("data.yaml", "a:\n  n: 9007199254740992\n  same: {x: 1}\n  list: [1, 3, 4]\n  x-y: [\"a\"]\n")]);
+        let old =
+            package(&[("a/data.json", r#"{"n": 9007199254740993, "same": {"x": 1}, "list": [1, 2], "gone": null}"#)]);
+        let new =
+            package(&[("data.yaml", "a:\n  n: 9007199254740992\n  same: {x: 1}\n  list: [1, 3, 4]\n  x-y: [\"a\"]\n")]);
         let changes = data(&old, &new, 10).unwrap();
-        let lines: Vec<String> = changes.first.iter().map(|change| format!("{} {}", change.change, change.path)).collect();
-        let wanted =
-            ["removed data.a.gone", "changed data.a.list[1]", "added data.a.list[2]", "changed data.a.n", "added data.a[\"x-y\"]"];
+        let lines: Vec<String> =
+            changes.first.iter().map(|change| format!("{} {}", change.change, change.path)).collect();
+        let wanted = [
+            "removed data.a.gone",
+            "changed data.a.list[1]",
+            "added data.a.list[2]",
+            "changed data.a.n",
+            "added data.a[\"x-y\"]",
+        ];
         assert_eq!(lines, wanted);
         let number = &changes.first[3];
-        assert_eq!((number.old.as_deref(), number.new.as_deref()), (Some("9007199254740993"), Some("9007199254740992")));
+        assert_eq!(
+            (number.old.as_deref(), number.new.as_deref()),
+            (Some("9007199254740993"), Some("9007199254740992"))
+        );
         assert_eq!(data(&old, &new, 2).unwrap().more, 3);
         assert!(data(&old, &old, 2).unwrap().is_empty());
         assert_eq!(files(&old, &new, 9).first.len(), 2);

@@ -6,6 +6,9 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::{Document, Format, roots::Roots};
 
+/// The most brackets that YAML may have open; no document nests so deep.
+const MAX_OPEN: usize = 1_000;
+
 /// What serde_json gives for a number whose text is kept: an object with this name.
 const NUMBER: &str = "$serde_json::private::Number";
 
@@ -21,16 +24,30 @@ pub(super) fn path(document: &Document, roots: &Roots) -> Result<Option<String>,
             let mut from = serde_json::Deserializer::from_str(&document.text);
             seed.deserialize(&mut from).and_then(|()| from.end()).map_err(|error| error.to_string())
         }
-        Format::Yaml => {
-            let from = yaml_serde::Deserializer::from_str(&document.text);
-            seed.deserialize(from).map_err(|error| error.to_string())
-        }
+        Format::Yaml => yaml(&document.text).and_then(|from| seed.deserialize(from).map_err(|error| error.to_string())),
     };
     match (found, read) {
         (Some(path), _) => Ok(Some(path)),
         (None, Ok(())) => Ok(None),
         (None, Err(cause)) => Err(format!("{cause}; mend the document")),
     }
+}
+
+/// A reader of YAML, unless its text opens so many brackets that reading takes minutes: its time grows with the square of
+/// them, and it tells that it nests too deep only after all of it.
+pub(super) fn yaml(text: &str) -> Result<yaml_serde::Deserializer<'_>, String> {
+    let mut open = 0_usize;
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > MAX_OPEN {
+            return Err(format!("more than {MAX_OPEN} brackets are open at once"));
+        }
+    }
+    Ok(yaml_serde::Deserializer::from_str(text))
 }
 
 /// A value at a path that is not owned: an object in which all is owned or such a value again, or it is outside.

@@ -45,6 +45,16 @@ impl Roots {
         self.0.iter().find_map(deeper)
     }
 
+    /// Whether they are the same, in whatever order.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        let sorted = |roots: &Self| {
+            let mut sorted = roots.0.clone();
+            sorted.sort();
+            sorted
+        };
+        sorted(self) == sorted(other)
+    }
+
     /// Two of them that overlap.
     pub(super) fn overlap_within(&self) -> Option<(String, String)> {
         // Sorted, a root comes directly before those below it.

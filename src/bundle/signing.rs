@@ -18,13 +18,13 @@ mod key;
 mod tests;
 mod token;
 
+use self::token::Token;
 pub use self::{
     algorithm::{Algorithm, UnknownAlgorithm},
     exclude::Patterns,
     key::{InvalidKey, SigningKey, VerificationKey},
     token::{Claimed, SignedFile},
 };
-use self::token::Token;
 
 /// The hash that is signed with; OPA, too, signs with no other.
 const HASH: &str = "SHA-256";

@@ -106,7 +106,10 @@ impl Prepared {
                 Failure::Error(error) => {
                     let (written, lowered) = (self.written.as_str().into(), self.lowered.clone());
                     let mut texts = Texts::default();
-                    texts.insert("<query.rego>", Text { written, module: None, lowered, parts: Vec::new() });
+                    texts.insert(
+                        "<query.rego>",
+                        Text { written, module: None, rego_v0: false, lowered, parts: Vec::new() },
+                    );
                     texts.relocated(self.texts.relocated(rejection::fault_of(&error, "rego_error", &self.texts)))
                 }
             })

@@ -127,8 +127,8 @@ fn compile_here(bundle: &Bundle, options: Options, written: bool) -> Result<Comp
     let mut engine = Engine::blank(options);
     let mut accepted = Vec::new();
     for (name, text) in readable.iter().flat_map(|module| texts.sources(&module.path)) {
-        match engine.add_policy(name.to_owned(), text.to_owned()) {
-            Ok(_) => accepted.push(name),
+        match texts.add(&mut engine, name, text) {
+            Ok(()) => accepted.push(name),
             Err(error) => lowered_faults.push(fault_of(&error, "rego_parse_error", &texts)),
         }
     }
@@ -156,7 +156,7 @@ fn compile_here(bundle: &Bundle, options: Options, written: bool) -> Result<Comp
     let sources: Vec<(&str, &str)> = modules.iter().flat_map(|module| texts.sources(&module.path)).collect();
     let engines = (0..options.evaluators.max(1)).map(|number| {
         let own = if share || number == 0 { data.clone() } else { value::unshared(&data) };
-        let (engine, modules) = build(&sources, own, options)?;
+        let (engine, modules) = build((&sources, &texts), own, options)?;
         Ok((engine, Index::new(&modules, &texts)))
     });
     let engines: Result<_, Error> = engines.collect();
@@ -167,11 +167,16 @@ fn compile_here(bundle: &Bundle, options: Options, written: bool) -> Result<Comp
 }
 
 /// An engine of lowered texts, ready to answer, and its syntax trees.
-fn build(sources: &[(&str, &str)], data: Rego, options: Options) -> Result<(Engine, Vec<Ref<Tree>>), Error> {
+fn build(
+    (sources, texts): (&[(&str, &str)], &Texts),
+    data: Rego,
+    options: Options,
+) -> Result<(Engine, Vec<Ref<Tree>>), Error> {
     let mut engine = Engine::blank(options);
     for (path, text) in sources {
-        engine.add_policy((*path).to_owned(), (*text).to_owned())?;
+        texts.add(&mut engine, path, text)?;
     }
+    engine.set_rego_v0(options.rego_v0);
     engine.add_data(data)?;
     let modules = engine.get_modules().clone();
     Ok((Engine::prepare(engine)?, modules))
@@ -184,7 +189,7 @@ fn analysis_faults(accepted: &[&str], texts: &Texts, options: Options) -> Vec<Fa
     let mut faults: Vec<Fault> = Vec::new();
     while faults.len() < MAX_FAULTS {
         let now: Vec<(&str, &str)> = sources.iter().map(|(path, text)| (*path, text.as_str())).collect();
-        let Err(error) = build(&now, Rego::new_object(), options) else { break };
+        let Err(error) = build((&now, texts), Rego::new_object(), options) else { break };
         let fault = fault_of(&error, "rego_compile_error", texts);
         let known = faults.iter().any(|known| known.position == fault.position);
         let position = fault.position.clone();

@@ -72,7 +72,8 @@ fn outline(module: &Module, tree: Tree) -> Outline {
         let text = squeezed(written(first.span.to(last.span)));
         single.rules = group;
         // What has no JSON is compared as it is written.
-        let tree = rego::json::module(&single, "", "").and_then(|mut tree| tree.get_mut("rules").map(|rules| rules.take()));
+        let tree =
+            rego::json::module(&single, "", "").and_then(|mut tree| tree.get_mut("rules").map(|rules| rules.take()));
         let tree = tree.map_or(text, |rules| rules.to_string());
         definitions.entry(format!("{package}.{name}")).or_default().push(tree);
     }
@@ -105,8 +106,12 @@ mod tests {
 
     #[test]
     fn layout_and_comments_do_not_count() {
-        let one = of("package a.b\n\nimport data.x\n\nallow if {\n  # why\n  input.a == 1\n  some y in data.x; y\n}\nallow if f(_)\nf(x) := x\n");
-        let other = of("package a.b\nimport   data.x\nf(x) := x # same\nallow if { input.a==1; some y in data.x\n y }\nallow if f( _ )\n");
+        let one = of(
+            "package a.b\n\nimport data.x\n\nallow if {\n  # why\n  input.a == 1\n  some y in data.x; y\n}\nallow if f(_)\nf(x) := x\n",
+        );
+        let other = of(
+            "package a.b\nimport   data.x\nf(x) := x # same\nallow if { input.a==1; some y in data.x\n y }\nallow if f( _ )\n",
+        );
         assert_eq!(one, other);
         assert_eq!(one.definitions.keys().collect::<Vec<_>>(), ["data.a.b.allow", "data.a.b.f"]);
         assert_eq!((one.package.as_str(), one.imports.as_slice()), ("data.a.b", &["import data.x".to_owned()][..]));
@@ -115,7 +120,10 @@ mod tests {
     #[test]
     fn meaning_counts() {
         let base = of("package a\np contains x if some x in [1, \"a b\"]");
-        for text in ["package a\np contains x if some x in [1.0, \"a b\"]", "package a\np contains x if some x in [1, \"a  b\"]"] {
+        for text in [
+            "package a\np contains x if some x in [1.0, \"a b\"]",
+            "package a\np contains x if some x in [1, \"a  b\"]",
+        ] {
             assert_ne!(base.definitions, of(text).definitions, "{text}");
         }
     }

@@ -130,7 +130,9 @@ impl Args {
             all.extend(files::folder(root, &|path| selection.takes(path))?.into_iter().map(|file| (file, root)));
         }
         all.sort_by(|(one, _), (other, _)| one.path.cmp(&other.path));
-        if let Some([(file, one), (_, other)]) = all.array_windows().find(|[(one, _), (other, _)]| one.path == other.path) {
+        if let Some([(file, one), (_, other)]) =
+            all.array_windows().find(|[(one, _), (other, _)]| one.path == other.path)
+        {
             bail!("`{}` is in `{}` and in `{}`; a bundle has it once", file.path, one.display(), other.display());
         }
         if all.iter().all(|(file, _)| file.path == ".manifest") {

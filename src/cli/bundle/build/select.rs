@@ -61,7 +61,8 @@ mod tests {
     fn leaves_out_what_is_excluded() {
         let exclude = ["drafts".to_owned(), "*_old.rego".to_owned(), "a/b*".to_owned()];
         let some = Selection::new(&exclude, true).unwrap();
-        for path in ["drafts/a.rego", "x/drafts/y/data.json", "x/y_old.rego", "a/bc/d.rego", "a/b.rego", "a_test.rego"] {
+        for path in ["drafts/a.rego", "x/drafts/y/data.json", "x/y_old.rego", "a/bc/d.rego", "a/b.rego", "a_test.rego"]
+        {
             assert!(!some.takes(path), "{path}");
         }
         for path in ["draft/a.rego", "a/c.rego", "x/a/b.rego"] {
