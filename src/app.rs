@@ -1,5 +1,6 @@
 //! The composition root: builds every part, binds, supervises every task, drains in order.
 
+mod bundles;
 mod state;
 
 use std::{sync::Arc, time::Duration};
@@ -18,7 +19,7 @@ use crate::{
     config::Config,
     decision::Decider,
     policy::{Capabilities, Network, Options},
-    reload::{Failure, Reloader, Sink},
+    reload::{self, Failure, Reloader, Sink},
     telemetry::metrics::Metrics,
 };
 
@@ -34,7 +35,10 @@ pub enum Error {
     Bind(#[from] BindError),
     /// The policies are not usable, and `policies.strict` makes that fatal.
     #[error("the policies can't be used, and `--strict` is set:\n{0}")]
-    Strict(Failure),
+    Strict(Arc<Failure>),
+    /// A bundle's key can't be used.
+    #[error("bundles.{0}")]
+    Bundles(String),
     /// The file of `policies.capabilities` is none.
     #[error("policies.capabilities: {0}")]
     Capabilities(String),
@@ -61,7 +65,7 @@ impl App {
     /// Binds and starts everything. From its return on, both doors answer; the gRPC door is `NOT_SERVING` until the
     /// first policies are active.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let Config { grpc: grpc_config, http, policy, source, reload, log: _, server } = config;
+        let Config { grpc: grpc_config, http, policy, source, reload, bundles, log: _, server } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
         let http_listener = listen::bind(&http.address)?;
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
@@ -73,7 +77,8 @@ impl App {
         };
         let mut network = policy.network;
         network.allow = capabilities.hosts(network.allow);
-        let decider = Arc::new(Decider::new(policy.default_policy, policy.evaluation_budget));
+        let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
+        let decider = Arc::new(decider);
         let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), policy.redact));
         let options = Options {
             rego_v0: policy.rego_v0,
@@ -82,9 +87,17 @@ impl App {
             capabilities,
             ..Options::default()
         };
-        let mut reloader = Reloader::new(source.open(), Arc::clone(&state) as Arc<dyn Sink>, options);
-        if reload.strict {
-            reloader.step().await.map_err(Error::Strict)?;
+        let strict = reload.strict;
+        let settings = reload::Settings { options, config: reload };
+        let sink = Arc::clone(&state) as Arc<dyn Sink>;
+        let mut reloader = if bundles.is_empty() {
+            Reloader::plain(source.open(), sink, settings)
+        } else {
+            Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, settings)
+        };
+        state.follow(reloader.handle());
+        if strict {
+            reloader.first().await.map_err(Error::Strict)?;
         }
 
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());

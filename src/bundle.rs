@@ -2,11 +2,14 @@
 
 mod archive;
 mod assemble;
+pub mod changes;
 mod delta;
 mod manifest;
 mod outside;
 mod package;
 mod roots;
+pub mod signing;
+mod structured;
 mod version;
 mod write;
 

@@ -2,6 +2,7 @@
 
 mod backtrace;
 mod bench;
+mod bundle;
 mod check;
 mod client;
 mod eval;
@@ -53,6 +54,7 @@ enum Verb {
     Version(version::Args),
     Completions(version::CompletionsArgs),
     Bench(bench::Args),
+    Bundle(bundle::Args),
 }
 
 /// Exit codes, the same for every verb; `docs/cli.md` lists them.
@@ -82,6 +84,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Test(args) => test::run(&args),
         Verb::Lint(args) => lint::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Bundle(args) => bundle::run(&args),
     };
     result.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));

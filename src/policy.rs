@@ -17,6 +17,7 @@ mod lint;
 mod lowering;
 mod meter;
 mod order;
+pub mod outline;
 mod paths;
 mod pool;
 mod reasons;

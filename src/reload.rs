@@ -20,14 +20,15 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, sync::Arc, time::Duration};
 pub use self::{
     failure::Failure,
     handle::Handle,
+    patch::PATCHED as RESERVED,
     selftest::TestResult,
     work::{Reloader, Settings},
 };
 use crate::{
-    bundle::Package,
+    bundle::{Package, signing::Algorithm},
     decision::{Evaluator, NotAt, RETAINED, Replaced, Revision},
     policy::Snapshot,
-    source::Source,
+    source::{Source, Spec},
 };
 
 /// Settings of reloading.
@@ -43,6 +44,34 @@ pub struct Config {
     pub tests: Tests,
     /// How long the first answer of every source is waited for.
     pub start_timeout: Duration,
+}
+
+/// Settings of one bundle.
+#[derive(Clone, Debug, Default)]
+pub struct Bundle {
+    /// Where it comes from; `None` where it is only put by hand.
+    pub source: Option<Spec>,
+    /// Who must have signed it.
+    pub verification: Option<Verification>,
+    /// How long its source may say nothing before the server is not serving.
+    pub stale_after: Option<Duration>,
+    /// The least `metadata.sequence` of its manifest.
+    pub min_sequence: Option<u64>,
+}
+
+/// Settings of a signature.
+#[derive(Clone, Debug)]
+pub struct Verification {
+    /// A PEM file with the public key, or a file with the secret.
+    pub key_file: PathBuf,
+    /// How it signs.
+    pub algorithm: Algorithm,
+    /// What it is called; the key that is to be used, whatever the signature says.
+    pub key_id: Option<String>,
+    /// What the signature must be for.
+    pub scope: String,
+    /// Patterns of files that need no signature.
+    pub exclude: Vec<String>,
 }
 
 /// What becomes of a bundle whose own tests fail.

@@ -99,7 +99,10 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let stop = stop_signal(config.server.drain_timeout + Duration::from_secs(4)).context("can't listen for signals")?;
     let app = match App::start(config).await {
         Ok(app) => app,
-        Err(error @ (app::Error::Bind(_) | app::Error::Strict(_) | app::Error::Capabilities(_))) => {
+        Err(
+            error
+            @ (app::Error::Bind(_) | app::Error::Strict(_) | app::Error::Capabilities(_) | app::Error::Bundles(_)),
+        ) => {
             complain(&error.to_string());
             return Ok(ExitCode::from(exit::CONFIG));
         }

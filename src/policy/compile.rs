@@ -99,7 +99,7 @@ pub(super) fn again(
     let make = || {
         let engines = (0..options.evaluators.max(1)).map(|_| {
             let own = if bytes > SHARE_DATA_BEYOND { data.clone() } else { value::unshared(data) };
-            let (engine, modules) = build(&sources, own, options)?;
+            let (engine, modules) = build((&sources, texts), own, options)?;
             Ok((engine, Index::new(&modules, texts)))
         });
         let engines: Result<_, Error> = engines.collect();
@@ -118,7 +118,7 @@ pub(super) fn review(bundle: &Bundle, options: Options, entries: &[Vec<String>])
     on_a_thread(review).unwrap_or_else(|Faults(faults)| faults)
 }
 
-fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T, Faults> + Send) -> Result<T, Faults> {
+pub(super) fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T, Faults> + Send) -> Result<T, Faults> {
     thread::scope(|scope| {
         let worker = thread::Builder::new().name("compile".to_owned()).stack_size(STACK).spawn_scoped(scope, work);
         match worker.map(thread::ScopedJoinHandle::join) {

@@ -242,6 +242,7 @@ fn a_resting_snapshot_answers_the_same_and_wakes_at_once() {
         }
     }
     assert!(resting.attempt(&query("a"), &entry, TIME).is_none());
+}
 
 /// The set of bundles, each of a manifest and one policy.
 fn set(bundles: &[(&str, &str, &str)]) -> Bundle {

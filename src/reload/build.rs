@@ -83,7 +83,9 @@ pub(super) fn plain(mut job: Job, name: String) -> Built {
         Content::Files(files) => Some(files),
         Content::Archive(_) => None,
     });
-    let Some(files) = files.last() else { return Built::failed(Failure::Internal("the source gave no files".to_owned())) };
+    let Some(files) = files.last() else {
+        return Built::failed(Failure::Internal("the source gave no files".to_owned()));
+    };
     let built = Bundle::from_files(files.into_iter().map(|file| (file.path, file.bytes)))
         .map_err(Failure::Bundle)
         .and_then(|bundle| {
@@ -194,12 +196,7 @@ impl Rules {
 
 impl Job {
     /// One bundle's new content, alone.
-    fn good_of(
-        &self,
-        name: &str,
-        contents: Vec<Content>,
-        deltas: &mut BTreeSet<String>,
-    ) -> Result<Good, Failure> {
+    fn good_of(&self, name: &str, contents: Vec<Content>, deltas: &mut BTreeSet<String>) -> Result<Good, Failure> {
         let rules = self.rules.get(name).map(|rules| Rules::clone(rules)).unwrap_or_default();
         let before = self.good.get(name);
         let mut now: Option<Good> = None;
@@ -247,7 +244,10 @@ impl Job {
             return Ok(());
         }
         let has = sequence.map_or("none".to_owned(), |sequence| sequence.to_string());
-        Err(Failure::Downgrade(name.to_owned(), format!("its `metadata.sequence` is {has}, and must be at least {least}")))
+        Err(Failure::Downgrade(
+            name.to_owned(),
+            format!("its `metadata.sequence` is {has}, and must be at least {least}"),
+        ))
     }
 
     /// All of them; on failure with the names of those whose content it lies in.

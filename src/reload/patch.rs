@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The bundle of patched data. No bundle of the configuration has this name.
-pub(super) const PATCHED: &str = "patched-data";
+pub const PATCHED: &str = "patched-data";
 
 /// What the operations make of the patched data: the bundle's new content.
 pub(super) fn apply(job: &Job, operations: &[Operation]) -> Result<Vec<Content>, Refusal> {

@@ -31,7 +31,7 @@ fn diagnostics(failure: &Failure) -> Vec<Diagnostic> {
 fn diagnostic(fault: &policy::Fault) -> Diagnostic {
     Diagnostic {
         severity: match fault.severity {
-            policy::Severity::Error => Severity::Error,
+            policy::Severity::Fault => Severity::Error,
             policy::Severity::Warning => Severity::Warning,
         },
         code: fault.code.to_owned(),
@@ -148,7 +148,7 @@ fn source(held: &Held) -> SourceStatus {
     };
     let report = status.report();
     SourceStatus {
-        kind: report.kind.to_string(),
+        kind: report.kind.as_str().to_owned(),
         location: report.name,
         last_attempt: report.last_attempt.map(time),
         last_success: report.last_success.map(time),

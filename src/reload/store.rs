@@ -236,7 +236,13 @@ mod tests {
         save(&mut store, (1, false), "package a", &BTreeSet::new());
         let current = folder.path().join("current.json");
         let text = fs::read_to_string(&current).unwrap();
-        for broken in ["", "{", "[]", &text.replace("\"format\": 1", "\"format\": 2"), &text.replace("\"archive\": \"", "\"archive\": \"../")] {
+        for broken in [
+            "",
+            "{",
+            "[]",
+            &text.replace("\"format\": 1", "\"format\": 2"),
+            &text.replace("\"archive\": \"", "\"archive\": \"../"),
+        ] {
             fs::write(&current, broken).unwrap();
             assert!(store.load().is_err(), "{broken}");
         }

@@ -78,7 +78,8 @@ impl Reloader {
     /// A reloader of one folder that is no bundle, which has read nothing yet.
     pub fn plain(source: Box<dyn Source>, sink: Arc<dyn Sink>, settings: Settings) -> Self {
         let plain = Some(source.name());
-        let feed = Feed { name: PLAIN.to_owned(), source: Some(source), trust: None, stale_after: None, min_sequence: None };
+        let feed =
+            Feed { name: PLAIN.to_owned(), source: Some(source), trust: None, stale_after: None, min_sequence: None };
         let settings = Settings { config: Config { store: None, ..settings.config }, ..settings };
         Self::new(vec![feed], plain, sink, settings)
     }
@@ -349,7 +350,9 @@ impl Reloader {
         let persistence = match written.and_then(|written| written.map_err(|error| error.to_string())) {
             Ok(()) => Persistence::Done,
             Err(error) => {
-                tracing::error!("the policies can't be written to `bundles.store`, and won't outlive the process: {error}");
+                tracing::error!(
+                    "the policies can't be written to `bundles.store`, and won't outlive the process: {error}"
+                );
                 Persistence::Failed(error)
             }
         };
@@ -420,7 +423,10 @@ fn open(folder: &Path, ledger: &Ledger) -> Option<Arc<Mutex<Store>>> {
             Some(Arc::new(Mutex::new(store)))
         }
         Err(error) => {
-            tracing::error!("`bundles.store` can't be used, and nothing will outlive the process: {}: {error}", folder.display());
+            tracing::error!(
+                "`bundles.store` can't be used, and nothing will outlive the process: {}: {error}",
+                folder.display()
+            );
             ledger.lock().persistence = Persistence::Failed(error.to_string());
             None
         }

@@ -18,13 +18,13 @@ use reqwest::{
     header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH},
 };
 
+use self::credentials::Credentials;
 pub(super) use self::{
     body::{Body, collect},
     credentials::{basic, bearer},
     secret::{Secret, bytes},
     transport::{Request, Transport, status},
 };
-use self::credentials::Credentials;
 use super::{
     Fault,
     retry::{Fetch, Fetched, Fetching, Known},

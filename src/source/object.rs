@@ -4,11 +4,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use futures::StreamExt as _;
 use object_store::{
-    Certificate, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt as _, RetryConfig,
-    aws::AmazonS3Builder,
-    azure::MicrosoftAzureBuilder,
-    gcp::GoogleCloudStorageBuilder,
-    path::Path,
+    Certificate, ClientOptions, GetOptions, ObjectStore, ObjectStoreExt as _, RetryConfig, aws::AmazonS3Builder,
+    azure::MicrosoftAzureBuilder, gcp::GoogleCloudStorageBuilder, path::Path,
 };
 use sha2::{Digest as _, Sha256};
 use tokio::{sync::Mutex, time::timeout};

@@ -182,6 +182,9 @@ fn written(digest: [u8; 32]) -> String {
 
 fn join(url: &Url, parts: &[&str]) -> Result<Url, Fault> {
     let mut url = url.clone();
-    url.path_segments_mut().map_err(|()| Fault::Client("it names no registry".to_owned()))?.pop_if_empty().extend(parts);
+    url.path_segments_mut()
+        .map_err(|()| Fault::Client("it names no registry".to_owned()))?
+        .pop_if_empty()
+        .extend(parts);
     Ok(url)
 }

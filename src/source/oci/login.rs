@@ -115,8 +115,7 @@ impl Login {
         if response.status() != StatusCode::OK {
             return Err(failed(&status(&response).to_string()));
         }
-        let (body, _) =
-            collect(response, LARGEST, transport.idle).await.map_err(|fault| failed(&fault.to_string()))?;
+        let (body, _) = collect(response, LARGEST, transport.idle).await.map_err(|fault| failed(&fault.to_string()))?;
         let granted: Option<Granted> = serde_json::from_slice(&body).ok();
         let token = granted.and_then(|granted| granted.token.or(granted.access_token));
         bearer(token.filter(|token| !token.is_empty()).ok_or_else(|| failed("gave no token"))?.trim())
