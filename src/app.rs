@@ -56,6 +56,7 @@ pub struct App {
     grpc: Address,
     http: Address,
     state: Arc<State>,
+    handle: reload::Handle,
     draining: CancellationToken,
     closing: CancellationToken,
     drain_timeout: Duration,
@@ -95,7 +96,8 @@ impl App {
         } else {
             Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, settings)
         };
-        state.follow(reloader.handle());
+        let handle = reloader.handle();
+        state.follow(handle.clone());
         if strict {
             reloader.first().await.map_err(Error::Strict)?;
         }
@@ -130,7 +132,13 @@ impl App {
         }));
         tracing::info!(grpc = %grpc_address, http = %http_address, "listening");
         let drain_timeout = server.drain_timeout;
-        Ok(Self { tasks, grpc: grpc_address, http: http_address, state, draining, closing, drain_timeout })
+        Ok(Self { tasks, grpc: grpc_address, http: http_address, state, handle, draining, closing, drain_timeout })
+    }
+
+    /// What operators may ask of the policies.
+    #[must_use]
+    pub fn administration(&self) -> &reload::Handle {
+        &self.handle
     }
 
     /// Where the gRPC door listens.
