@@ -5,6 +5,7 @@ pub mod grpc;
 pub mod json;
 pub mod listen;
 pub mod ops;
+pub mod place;
 pub mod status;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};

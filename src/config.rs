@@ -27,7 +27,7 @@ use std::{
 pub use self::fault::{Fault, Faults};
 use self::{fault::Origin, key::Key, shape::Raw};
 use crate::{
-    api::{self, Address},
+    api::{self, Address, place::Place},
     policy, reload, source, telemetry,
 };
 
@@ -38,6 +38,8 @@ pub struct Config {
     pub grpc: api::grpc::Config,
     /// The operators' HTTP door: `http.*`.
     pub http: api::ops::Config,
+    /// The policy service: `admin.*`.
+    pub admin: api::grpc::policy::Config,
     /// Evaluation: `policies.default`, `policies.rego_v0`, `policies.evaluation_budget`.
     pub policy: policy::Config,
     /// The policy folder: `policies.path`, `policies.settle`, `policies.poll_interval`.
@@ -174,6 +176,16 @@ impl Reader {
             let problem = "is given together with `bundles`: a plain folder owns all of `data`";
             let expected = "one of them; a folder can be a bundle, with the `url` `folder:///…`";
             self.faults.push(Fault::new(self.place("policies.path"), problem, expected));
+        }
+        for (door, address) in
+            [("grpc.address", &self.config.grpc.address), ("http.address", &self.config.http.address)]
+        {
+            let Place::Unix(path) = &self.config.admin.place else { break };
+            if *address == Address::Unix(path.clone()) && !self.refused(door) && !self.refused("admin.address") {
+                let place = format!("{} and {}", self.place("admin.address"), self.place(door));
+                let problem = format!("the policy service and another door listen on `{address}`");
+                self.faults.push(Fault::new(place, problem, "two addresses that do not overlap"));
+            }
         }
         if self.faults.is_empty() { Ok(self.config) } else { Err(Faults::new(self.faults)) }
     }
