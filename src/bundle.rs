@@ -2,7 +2,6 @@
 
 mod archive;
 mod assemble;
-pub mod changes;
 mod delta;
 mod manifest;
 mod outside;
