@@ -3,10 +3,12 @@
 mod archive;
 mod assemble;
 mod delta;
+mod diff;
 mod manifest;
 mod outside;
 mod package;
 mod roots;
+mod tree;
 mod version;
 mod write;
 
@@ -18,9 +20,11 @@ pub use self::{
     archive::{InvalidArchive, Limits},
     assemble::{InvalidSet, assemble},
     delta::InvalidDelta,
+    diff::{Changes, Difference},
     manifest::Manifest,
     package::{File, Package},
     roots::Roots,
+    tree::InvalidData,
     version::RegoVersion,
     write::Compression,
 };

@@ -54,7 +54,7 @@ pub(crate) const CASES: &[Case] = &[
     ("a wrong length", || flipped(gzip(&beside(&[])), 2), "corrupt after `p.rego`"),
     ("a flipped bit", || flipped(gzip(&beside(&[])), 30), "corrupt"),
     ("an unknown method", || [&[0x1f, 0x8b, 9], &gzip(&beside(&[]))[3..]].concat(), "corrupt"),
-    ("garbage after gzip", || joined(gzip(&beside(&[])), b"garbage"), "corrupt after `p.rego`"),
+    ("garbage after gzip", || joined(gzip(&beside(&[])), b"garbage that is longer"), "corrupt after `p.rego`"),
     ("two bundles in one gzip file", || joined(gzip(&beside(&[])), &gzip(&beside(&[]))), "data follows the end"),
     ("gzip in gzip", || gzip(&gzip(&beside(&[]))), "cut off"),
     ("gzip of noise", || gzip(&[7; 2000]), "checksum is wrong"),
@@ -288,7 +288,7 @@ pub(crate) const CASES: &[Case] = &[
     (".MANIFEST", || named(".MANIFEST"), "is named `.manifest`"),
     ("a manifest as a protocol buffer", || named(".manifest.pb"), "protocol buffer"),
     ("signatures in a folder", || named("a/.signatures.json"), "in the bundle's root"),
-    (".Signatures.json", || named(".Signatures.json"), "is named `.signatures.json`"),
+    (".Signatures.json", || named(".Signatures.json"), "are named `.signatures.json`"),
     ("a patch in a folder", || named("a/patch.json"), "in the bundle's root"),
     ("WebAssembly alone", || tar(&[file("data.json", "{}"), file("policy.wasm", "\0asm")]), "compiled to WebAssembly"),
     (
