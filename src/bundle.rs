@@ -3,12 +3,14 @@
 mod archive;
 mod assemble;
 mod delta;
+mod diff;
 mod manifest;
 mod outside;
 mod package;
 mod roots;
 pub mod signing;
 mod structured;
+mod tree;
 mod version;
 mod write;
 
@@ -20,9 +22,11 @@ pub use self::{
     archive::{InvalidArchive, Limits},
     assemble::{InvalidSet, assemble},
     delta::InvalidDelta,
+    diff::{Changes, Difference},
     manifest::Manifest,
     package::{File, Package},
     roots::Roots,
+    tree::InvalidData,
     version::RegoVersion,
     write::Compression,
 };
