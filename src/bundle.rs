@@ -14,7 +14,7 @@ mod tree;
 mod version;
 mod write;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use sha2::{Digest as _, Sha256};
 
@@ -108,7 +108,7 @@ impl Bundle {
             let format = match name {
                 "data.json" => Some(Format::Json),
                 "data.yaml" | "data.yml" => Some(Format::Yaml),
-                _ if Path::new(name).extension().is_some_and(|extension| extension == "rego") => None,
+                _ if package::is_policy(&path) => None,
                 _ => continue,
             };
             let served = !name.ends_with("_test.rego");

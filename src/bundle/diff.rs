@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     Package,
-    package::MANIFEST,
+    package::{self, MANIFEST},
     tree::{self, InvalidData, MAX_DEPTH, Node},
 };
 
@@ -57,7 +57,7 @@ impl Package {
         let paths = self.files.iter().chain(&newer.files).map(|file| file.path.as_str());
         let paths: BTreeSet<&str> = paths.filter(|path| !tree::is_data(path) && *path != MANIFEST).collect();
         for path in paths {
-            let list = if path.ends_with(".rego") { &mut difference.policies } else { &mut difference.others };
+            let list = if package::is_policy(path) { &mut difference.policies } else { &mut difference.others };
             match (self.file(path), newer.file(path)) {
                 (None, _) => push(&mut list.added, &mut list.more, path, most),
                 (_, None) => push(&mut list.removed, &mut list.more, path, most),
@@ -110,12 +110,12 @@ impl Walk<'_> {
             (Node::Object(old), Node::Object(mut new)) => {
                 for (name, value) in old {
                     match new.remove(&name) {
-                        None => self.below(&name, |walk| walk.removed()),
+                        None => self.below(&name, Walk::removed),
                         Some(other) => self.below(&name, |walk| walk.compare(value, other))?,
                     }
                 }
                 for name in new.keys() {
-                    self.below(name, |walk| walk.added());
+                    self.below(name, Walk::added);
                 }
             }
             (Node::Array(old), Node::Array(new)) => {
@@ -124,8 +124,8 @@ impl Walk<'_> {
                     let name = at.to_string();
                     match (old.next(), new.next()) {
                         (None, None) => break,
-                        (Some(_), None) => self.below(&name, |walk| walk.removed()),
-                        (None, Some(_)) => self.below(&name, |walk| walk.added()),
+                        (Some(_), None) => self.below(&name, Walk::removed),
+                        (None, Some(_)) => self.below(&name, Walk::added),
                         (Some(value), Some(other)) => self.below(&name, |walk| walk.compare(value, other))?,
                     }
                 }
