@@ -1,5 +1,6 @@
 //! The composition root: builds every part, binds, supervises every task, drains in order.
 
+mod door;
 mod state;
 
 use std::{sync::Arc, time::Duration};
@@ -7,10 +8,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::state::State;
+use self::{door::Door, state::State};
 use crate::{
     api::{
-        Address, grpc,
+        Address,
+        administration::Administration,
+        grpc,
         listen::{self, BindError, Listener},
         ops,
     },
@@ -32,6 +35,9 @@ pub enum Error {
     /// An address could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The policy service's socket could not be bound.
+    #[error(transparent)]
+    Admin(#[from] listen::private::Error),
     /// The policies are not usable, and `policies.strict` makes that fatal.
     #[error("the policies can't be used, and `--strict` is set:\n{0}")]
     Strict(Failure),
@@ -61,7 +67,7 @@ impl App {
     /// Binds and starts everything. From its return on, both doors answer; the gRPC door is `NOT_SERVING` until the
     /// first policies are active.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let Config { grpc: grpc_config, http, policy, source, reload, log: _, server } = config;
+        let Config { grpc: grpc_config, http, admin, policy, source, reload, log: _, server } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
         let http_listener = listen::bind(&http.address)?;
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
@@ -87,6 +93,11 @@ impl App {
             reloader.step().await.map_err(Error::Strict)?;
         }
 
+        // Helper `activate` gives this.
+        let administration: Option<Arc<dyn Administration>> = None;
+        let admin_door = if administration.is_some() { Door::open(admin)? } else { None };
+        let admin_address = admin_door.as_ref().map(Door::address);
+
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let health = grpc::Health::new().await;
         let mut tasks = JoinSet::new();
@@ -104,6 +115,12 @@ impl App {
             max_concurrent_streams: grpc_config.max_concurrent_streams,
             drain_timeout: server.drain_timeout,
         };
+        if let (Some(admin_door), Some(administration)) = (admin_door, administration) {
+            let observer = Arc::clone(&state) as Arc<dyn crate::api::Observer>;
+            let largest = grpc_config.max_message_bytes;
+            let serving = admin_door.serve(administration, observer, largest, door.clone(), draining.clone());
+            tasks.spawn(named("policy service's door", serving));
+        }
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door.clone(), draining.clone())));
         let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>);
         let door = listen::Options { drain_timeout: Duration::from_secs(1), ..door };
@@ -115,7 +132,7 @@ impl App {
                 () = stop_reloading.cancelled() => {}
             }
         }));
-        tracing::info!(grpc = %grpc_address, http = %http_address, "listening");
+        tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
         let drain_timeout = server.drain_timeout;
         Ok(Self { tasks, grpc: grpc_address, http: http_address, state, draining, closing, drain_timeout })
     }

@@ -5,11 +5,13 @@ mod bench;
 mod bundle;
 mod check;
 mod client;
+mod duration;
 mod eval;
 mod explain;
 mod explanation_text;
 mod folder;
 mod lint;
+mod policy;
 mod question;
 mod serve;
 mod test;
@@ -51,6 +53,7 @@ enum Verb {
     Explain(explain::Args),
     Test(test::Args),
     Lint(lint::Args),
+    Policy(policy::Args),
     Version(version::Args),
     Completions(version::CompletionsArgs),
     Bench(bench::Args),
@@ -83,6 +86,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Explain(args) => explain::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Lint(args) => lint::run(&args),
+        Verb::Policy(args) => policy::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Bundle(args) => bundle::run(&args),
     };

@@ -20,7 +20,7 @@ use std::{collections::BTreeMap, ffi::OsString, net::IpAddr, path::PathBuf, time
 pub use self::fault::{Fault, Faults};
 use self::{fault::Origin, key::Key, shape::Raw};
 use crate::{
-    api::{self, Address},
+    api::{self, Address, place::Place},
     policy, reload, source, telemetry,
 };
 
@@ -31,6 +31,8 @@ pub struct Config {
     pub grpc: api::grpc::Config,
     /// The operators' HTTP door: `http.*`.
     pub http: api::ops::Config,
+    /// The policy service: `admin.*`.
+    pub admin: api::grpc::policy::Config,
     /// Evaluation: `policies.default`, `policies.rego_v0`, `policies.evaluation_budget`.
     pub policy: policy::Config,
     /// The policy folder: `policies.path`, `policies.settle`, `policies.poll_interval`.
@@ -151,6 +153,16 @@ impl Reader {
             let place = format!("{} and {}", self.place("grpc.address"), self.place("http.address"));
             let problem = format!("both doors listen on `{}`", self.config.grpc.address);
             self.faults.push(Fault::new(place, problem, "two addresses that do not overlap"));
+        }
+        for (door, address) in
+            [("grpc.address", &self.config.grpc.address), ("http.address", &self.config.http.address)]
+        {
+            let Place::Unix(path) = &self.config.admin.place else { break };
+            if *address == Address::Unix(path.clone()) && !self.refused(door) && !self.refused("admin.address") {
+                let place = format!("{} and {}", self.place("admin.address"), self.place(door));
+                let problem = format!("the policy service and another door listen on `{address}`");
+                self.faults.push(Fault::new(place, problem, "two addresses that do not overlap"));
+            }
         }
         if self.faults.is_empty() { Ok(self.config) } else { Err(Faults::new(self.faults)) }
     }

@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 25] = [
+pub(super) static KEYS: [Key; 28] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -42,6 +42,9 @@ pub(super) static KEYS: [Key; 25] = [
     ),
     key("grpc.reflection", Shape::Switch(|config, value| config.grpc.reflection = value)),
     key("http.address", Shape::Address(|config, value| config.http.address = value)),
+    key("admin.address", Shape::Place(|config, value| config.admin.place = value)),
+    key("admin.max_bundle_bytes", Shape::Size(KIB..=1024 * MIB, |config, value| config.admin.max_bundle_bytes = value)),
+    key("admin.request_timeout", Shape::Time(SECOND..=HOUR, |config, value| config.admin.request_timeout = value)),
     key("policies.path", Shape::Folder(|config, value| config.source.path = Some(value))),
     key("policies.default", Shape::EntryPoint(|config, value| config.policy.default_policy = value)),
     key("policies.rego_v0", Shape::Switch(|config, value| config.policy.rego_v0 = value)),

@@ -12,7 +12,10 @@ use super::{
     quantity::{show_size, show_time, size, time, whole},
 };
 use crate::{
-    api::Address,
+    api::{
+        Address,
+        place::{InvalidPlace, Place},
+    },
     decision::{EntryPoint, InvalidEntryPoint},
     policy::{Hosts, InvalidHost, InvalidRedaction, Redaction},
     telemetry::Format,
@@ -40,6 +43,7 @@ pub(super) enum Raw {
 /// A kind of value, its bounds, and where it goes.
 pub(super) enum Shape {
     Address(fn(&mut Config, Address)),
+    Place(fn(&mut Config, Place)),
     EntryPoint(fn(&mut Config, EntryPoint)),
     Folder(fn(&mut Config, PathBuf)),
     File(fn(&mut Config, PathBuf)),
@@ -102,6 +106,7 @@ impl Shape {
             Self::Address(_) => {
                 "an address such as `127.0.0.1:9191`, `[::1]:9191`, `localhost:9191` or `unix:/run/verdict.sock`".into()
             }
+            Self::Place(_) => "a unix socket such as `unix:/run/verdict/admin.sock`, or `off`".into(),
             Self::EntryPoint(_) => "a reference such as `data.authz` or `data.authz.decision`".into(),
             Self::Folder(_) => "the path of a folder".into(),
             Self::File(_) => "the path of a file".into(),
@@ -136,6 +141,13 @@ impl Shape {
             Self::Address(set) => {
                 let address = raw.text()?.parse().map_err(|_| raw.fails("is no address"))?;
                 set(config, address);
+            }
+            Self::Place(set) => {
+                let place = raw.text()?.parse().map_err(|invalid| match invalid {
+                    InvalidPlace::Tcp(_) => raw.fails("is TCP, where callers are not authenticated yet"),
+                    InvalidPlace::NoAddress(_) => raw.fails("is no unix socket"),
+                })?;
+                set(config, place);
             }
             Self::EntryPoint(set) => {
                 set(config, raw.text()?.parse().map_err(|invalid| unexplained(&invalid))?);

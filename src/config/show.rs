@@ -6,7 +6,10 @@ use super::{
     Config, Server,
     quantity::{show_size, show_time},
 };
-use crate::{api, policy, reload, source, telemetry};
+use crate::{
+    api::{self, place::Place},
+    policy, reload, source, telemetry,
+};
 
 /// A value as it is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +26,8 @@ pub(super) enum Shown {
 ///
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
-pub(super) fn values(config: &Config) -> [(&'static str, Shown); 25] {
-    let Config { grpc, http, policy, source, reload, log, server } = config;
+pub(super) fn values(config: &Config) -> [(&'static str, Shown); 28] {
+    let Config { grpc, http, admin, policy, source, reload, log, server } = config;
     let api::grpc::Config {
         address,
         max_message_bytes,
@@ -35,6 +38,7 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 25] {
         reflection,
     } = grpc;
     let api::ops::Config { address: http_address } = http;
+    let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
     let source::Config { path, settle, poll_interval } = source;
@@ -51,6 +55,17 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 25] {
         ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
         ("grpc.reflection", plain(reflection)),
         ("http.address", text(http_address)),
+        (
+            "admin.address",
+            match place {
+                Place::Default => Shown::Unset(
+                    "`unix:$XDG_RUNTIME_DIR/verdict/admin.sock`, or `unix:/run/verdict/admin.sock`, if one can be made",
+                ),
+                Place::Off | Place::Unix(_) => text(place),
+            },
+        ),
+        ("admin.max_bundle_bytes", Shown::Plain(show_size(*max_bundle_bytes))),
+        ("admin.request_timeout", Shown::Plain(show_time(*admin_timeout))),
         (
             "policies.path",
             path.as_ref()

@@ -27,7 +27,7 @@ pub fn verdict(message: proto::Verdict) -> Verdict {
         explanation,
         entry_point,
     } = message;
-    let proto::Revision { sequence, digest } = revision.unwrap_or_default();
+    let proto::Revision { sequence, digest, bundles: _ } = revision.unwrap_or_default();
     Verdict {
         effect: match Effect::try_from(effect) {
             Ok(Effect::Allow) => decision::Effect::Allow,
