@@ -63,3 +63,14 @@ policies:
     write("authz/allow.rego", "package authz\n\nallow if {\n");
     ran(at, &["diff", "old.tar.gz", "policies"], 2);
 }
+
+#[test]
+fn a_push_that_reaches_nobody_is_2() {
+    let folder = policies();
+    ran(folder.path(), &["build", "policies", "-o", "main.tar.gz"], 0);
+    let (_, said) = ran(folder.path(), &["push", "main.tar.gz", "--to", "unix:/nowhere/admin.sock", "--dry-run"], 2);
+    assert!(said.contains("can't reach") && said.contains("/nowhere/admin.sock"), "{said}");
+    let (_, said) = ran(folder.path(), &["push", "policies/README.md", "--to", "unix:/nowhere/admin.sock"], 2);
+    assert!(said.contains("`policies/README.md` is no bundle"), "{said}");
+    ran(folder.path(), &["push"], 64);
+}
