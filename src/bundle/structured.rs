@@ -24,8 +24,7 @@ pub(super) struct Unreadable(pub(super) String);
 
 /// Whether a file of this path is hashed by its values. OPA takes `data.yml` as it is.
 pub(super) fn is_structured(path: &str) -> bool {
-    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
-    matches!(name, "data.json" | "data.yaml" | ".manifest")
+    matches!(name(path), "data.json" | "data.yaml" | ".manifest")
 }
 
 /// What is hashed of a structured file.
@@ -37,8 +36,8 @@ pub(super) fn canonical(path: &str, bytes: &[u8]) -> Result<Vec<u8>, Unreadable>
 }
 
 /// The value in a file: JSON, or also YAML if its name says so.
-pub(super) fn parse<'a>(path: &str, bytes: &'a [u8]) -> Result<Value<'a>, Unreadable> {
-    let is_yaml = path.ends_with(".yaml") || path.ends_with(".yml");
+fn parse<'a>(path: &str, bytes: &'a [u8]) -> Result<Value<'a>, Unreadable> {
+    let is_yaml = name(path) == "data.yaml";
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| Unreadable(format!("not UTF-8: {error}")))?;
     match json::parse(text) {
@@ -53,8 +52,7 @@ pub(super) fn parse<'a>(path: &str, bytes: &'a [u8]) -> Result<Value<'a>, Unread
 }
 
 impl Value<'_> {
-    /// Writes it as compact JSON.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Plain(text) => out.extend_from_slice(text.as_bytes()),
             Self::Text(text) => write_text(text, out),
@@ -82,6 +80,10 @@ impl Value<'_> {
             }
         }
     }
+}
+
+fn name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 /// A string as Go's encoder has it, which escapes two characters more than JSON demands.

@@ -73,7 +73,7 @@ fn class(characters: &mut std::str::Chars<'_>) -> Option<String> {
     };
     let escaped = |character: char| format!("\\x{{{:x}}}", u32::from(character));
     match range(members) {
-        Some((low, high)) => class.push_str(&format!("{}-{}", escaped(low), escaped(high))),
+        Some((low, high)) => class.extend([escaped(low), "-".to_owned(), escaped(high)]),
         None if members.is_empty() => return None,
         None => members.chars().for_each(|character| class.push_str(&escaped(character))),
     }

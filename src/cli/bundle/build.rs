@@ -1,7 +1,5 @@
 //! `verdict bundle build`: a bundle out of folders.
 
-mod select;
-
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use anyhow::{Context as _, bail};
@@ -11,8 +9,7 @@ use verdict::{
     policy::{self, Capabilities, Faults, Options, Snapshot},
 };
 
-use self::select::Selection;
-use super::{count, files, keys, progress, size};
+use super::{count, files, keys, progress, select::Selection, size};
 use crate::cli::{capabilities, complain, exit, say_aside, show_faults};
 
 const EXAMPLES: &str = "\

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use verdict::bundle::signing::Patterns;
 
+#[derive(Default)]
 pub(super) struct Selection {
     exclude: Vec<(bool, Patterns)>,
     without_tests: bool,
