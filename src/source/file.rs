@@ -27,7 +27,7 @@ use super::{
 };
 
 /// How often to look where the system does not tell of changes.
-const UNWATCHED_POLL: Duration = Duration::from_millis(250);
+const UNWATCHED_POLL: Duration = Duration::from_secs(1);
 /// How many looks in a row may find the file changing before that is given as a failure.
 const RESTLESS_LOOKS: u32 = 20;
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -42,6 +42,11 @@ pub(super) struct File {
     armed: Armed,
     stage: Stage,
     given: Given,
+    /// What the file was when it was last read.
+    seen: Option<Stamp>,
+    /// Whether it was read twice as that. A file written twice within a tick of the file system's clock looks the same
+    /// with different content, so one reading is not enough to trust the look of it.
+    confirmed: bool,
     restless: u32,
 }
 
@@ -61,7 +66,14 @@ enum Given {
 
 struct Look {
     armed: Armed,
-    found: Result<(Vec<u8>, Digest), Error>,
+    /// Nothing, if it still is what it was.
+    found: Result<Option<Found>, Error>,
+}
+
+struct Found {
+    stamp: Stamp,
+    bytes: Vec<u8>,
+    digest: Digest,
 }
 
 impl File {
@@ -77,6 +89,8 @@ impl File {
             armed: Armed::default(),
             stage: Stage::Wait(Instant::now()),
             given: Given::Nothing,
+            seen: None,
+            confirmed: false,
             restless: 0,
         }
     }
@@ -113,28 +127,32 @@ impl File {
 
     fn look(&self) -> Stage {
         let (path, limit, changed) = (self.path.clone(), self.limit, Arc::clone(&self.changed));
+        let known = self.seen.filter(|_| self.confirmed && matches!(self.given, Given::Content(_)));
         Stage::Look(spawn_blocking(move || {
             let mut watches = Watches::new();
             let real = path::absolute(&path).ok().and_then(|path| trail(PathBuf::new(), &path, &mut watches));
             // Armed before it is read: what changes from here on is told.
             let armed = arm(&watches, changed);
             let found = match real {
-                Some(_) => read(&path, limit),
+                Some(_) => read(&path, limit, known),
                 None => Err(Error::NoArchive { path: path.clone() }),
             };
             Look { armed, found }
         }))
     }
 
-    fn looked(&mut self, found: Result<(Vec<u8>, Digest), Error>) -> Option<Result<Vec<u8>, Error>> {
+    fn looked(&mut self, found: Result<Option<Found>, Error>) -> Option<Result<Vec<u8>, Error>> {
         match found {
             Err(Error::Restless { .. }) if self.restless < RESTLESS_LOOKS => {
                 self.restless += 1;
                 self.stage = Stage::Settle;
                 None
             }
-            Ok((bytes, digest)) => {
+            Ok(None) => None,
+            Ok(Some(Found { stamp, bytes, digest })) => {
                 self.restless = 0;
+                self.confirmed = self.seen == Some(stamp);
+                self.seen = Some(stamp);
                 self.give(Given::Content(digest)).then_some(Ok(bytes))
             }
             Err(error) => {
@@ -166,15 +184,19 @@ impl Source for File {
     }
 }
 
-/// Reads a file whole, if it is one file from beginning to end.
-fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Digest), Error> {
+/// Reads a file whole, if it is one file from beginning to end, and not the known one.
+fn read(path: &Path, limit: u64, known: Option<Stamp>) -> Result<Option<Found>, Error> {
     let failed = |cause: io::Error| match cause.kind() {
         io::ErrorKind::NotFound => Error::NoArchive { path: path.to_owned() },
         _ => Error::Read { path: path.to_owned(), cause },
     };
     // Asked before it is opened: opening a pipe would wait for a writer.
-    if !fs::metadata(path).map_err(failed)?.is_file() {
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
         return Err(Error::NotFile { path: path.to_owned() });
+    }
+    if known == Some(Stamp::of(&metadata)) {
+        return Ok(None);
     }
     let mut file = fs::File::open(path).map_err(failed)?;
     let before = file.metadata().map_err(failed)?;
@@ -190,5 +212,5 @@ fn read(path: &Path, limit: u64) -> Result<(Vec<u8>, Digest), Error> {
         return Err(Error::Restless { path: path.to_owned() });
     }
     let digest = Sha256::digest(&bytes).into();
-    Ok((bytes, digest))
+    Ok(Some(Found { stamp, bytes, digest }))
 }

@@ -7,8 +7,6 @@ mod body;
 mod credentials;
 mod oauth2;
 mod secret;
-#[cfg(test)]
-mod tests;
 mod transport;
 
 use std::time::Duration;

@@ -21,8 +21,6 @@ use super::{
 };
 
 mod login;
-#[cfg(test)]
-mod tests;
 
 /// The layers that are archives, as OPA has it the first, and what else bundles may be packed with.
 const LAYERS: [&str; 3] = [

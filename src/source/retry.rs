@@ -238,3 +238,74 @@ fn random() -> u32 {
     let mut bytes = [0; 4];
     aws_lc_rs::rand::fill(&mut bytes).map_or(u32::MAX, |()| u32::from_ne_bytes(bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::spec::Span;
+
+    #[test]
+    fn delays_double_to_the_most_with_full_jitter() {
+        let back_off = BackOff { min: Span(Duration::from_millis(100)), max: Span(Duration::from_secs(10)) };
+        for (failures, most) in [(1, 200), (2, 400), (3, 800), (7, 10_000), (31, 10_000), (u32::MAX, 10_000)] {
+            assert_eq!(jittered(back_off, failures, 0), Duration::from_millis(100));
+            assert_eq!(jittered(back_off, failures, u32::MAX), Duration::from_millis(most));
+            let middle = jittered(back_off, failures, u32::MAX / 2).as_millis();
+            assert!((u128::from(most) / 2..u128::from(most)).contains(&middle), "{middle}");
+        }
+    }
+
+    #[test]
+    fn no_bounds_make_a_delay_that_cannot_be_computed() {
+        let longest = Span(Duration::MAX);
+        assert!(jittered(BackOff { min: Span(Duration::ZERO), max: longest }, u32::MAX, 7) == Duration::ZERO);
+        assert_eq!(between(Duration::from_secs(2), Duration::from_secs(1), u32::MAX), Duration::from_secs(2));
+    }
+
+    /// Fails so many times, and then gives the same forever.
+    struct Fails(std::sync::atomic::AtomicU32);
+
+    impl Fetch for Fails {
+        fn kind(&self) -> Kind {
+            Kind::Http
+        }
+
+        fn patience(&self, _known: &Known) -> Duration {
+            Duration::from_millis(50)
+        }
+
+        fn fetch(&self, _known: Known) -> Fetching<'_> {
+            Box::pin(async {
+                match self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+                    0..3 => Err(Fault::Empty),
+                    3 => std::future::pending().await,
+                    4 => panic!("a defect"),
+                    _ => Ok(Fetched { archive: Some((vec![1], [7; 32])), etag: None, holds: false }),
+                }
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn recovers_from_failures_from_what_hangs_and_from_panics() {
+        let mut spec = Spec::new("https://example.com/b");
+        spec.back_off = BackOff { min: Span(Duration::from_millis(5)), max: Span(Duration::from_millis(20)) };
+        let mut remote = Remote::new(Fails(0.into()), &spec);
+        let status = remote.status().unwrap();
+        let mut told = Vec::new();
+        loop {
+            match remote.next().await {
+                Ok(content) => break assert_eq!(content, Content::Archive(vec![1])),
+                Err(error) => told.push((status.report().failures, error.to_string())),
+            }
+        }
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told[0].1.contains("is empty") && told[0].0 == 1, "{told:?}");
+        assert!(told[1].1.contains("within 50ms") && told[1].0 == 4, "{told:?}");
+        assert!(told[2].1.contains("could not be asked to the end") && told[2].0 == 5, "{told:?}");
+        let report = status.report();
+        assert_eq!((report.failures, report.attempts), (0, 6));
+        let next = report.next_attempt.unwrap() - Instant::now();
+        assert!((Duration::from_secs(59)..=Duration::from_secs(120)).contains(&next), "{next:?}");
+    }
+}

@@ -13,7 +13,7 @@ pub use self::{
     quantity::{Size, Span},
 };
 use super::{
-    Error, Folder, Source, file::File, http::Http, object::Object as ObjectStore, oci::Registry, retry::Remote,
+    Config, Error, Folder, Source, file::File, http::Http, object::Object as ObjectStore, oci::Registry, retry::Remote,
     status::Observed,
 };
 
@@ -32,7 +32,7 @@ pub struct Spec {
     /// `https://…`, `http://…`, `s3://bucket/key`, `gs://…`, `az://container/key`, `oci://host/repository:tag`,
     /// `file:///bundle.tar.gz` or `folder:///policies`.
     pub url: Location,
-    /// How often it is looked at.
+    /// How often it is looked at. What is on disk is watched, and looked at every 5 s at least.
     #[serde(default)]
     pub polling: Polling,
     /// How long the server may hold a question until there is something new; HTTP only.
@@ -140,7 +140,8 @@ pub struct Tls {
     pub key_file: Option<PathBuf>,
 }
 
-/// Options of object stores. Without credentials here, the environment's count (`AWS_…`, `GOOGLE_…`, `AZURE_…`).
+/// Options of object stores. Without credentials here, and unless `anonymous`, the environment counts (`AWS_…`,
+/// `GOOGLE_…`, `AZURE_…`).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Object {
@@ -208,13 +209,13 @@ impl Spec {
             Some(Kind::Http) => Box::new(Remote::new(Http::new(self), self)),
             Some(Kind::S3 | Kind::Gcs | Kind::Azure) => Box::new(Remote::new(ObjectStore::new(self), self)),
             Some(Kind::Oci) => Box::new(Remote::new(Registry::new(self), self)),
-            Some(Kind::File) => {
-                let (settle, poll) = (super::Config::default().settle, self.polling.max.0);
-                Box::new(Observed::new(File::new(self.url.path(), settle, poll, self.limits.size.0), Kind::File))
-            }
-            Some(Kind::Folder) => {
-                let (settle, poll) = (super::Config::default().settle, self.polling.max.0);
-                Box::new(Observed::new(Folder::new(self.url.path(), settle, poll), Kind::Folder))
+            Some(kind @ (Kind::File | Kind::Folder)) => {
+                let Config { settle, poll_interval, .. } = Config::default();
+                let (path, poll) = (self.url.path(), poll_interval.min(self.polling.max.0));
+                match kind {
+                    Kind::File => Box::new(Observed::new(File::new(path, settle, poll, self.limits.size.0), kind)),
+                    _ => Box::new(Observed::new(Folder::new(path, settle, poll), kind)),
+                }
             }
             Some(Kind::Embedded) | None => {
                 return Err(Error::Settings { field: "url".to_owned(), problem: "is of no known kind".to_owned() });

@@ -102,10 +102,12 @@ impl Tokens {
             .map_err(|_| failed(format!("sent nothing for {idle:?}")))?
             .map_err(|error| failed(format!("cannot be reached: {}", chain(&error.without_url()))))?;
         let status = response.status();
-        let (body, _) = collect(response, LARGEST, idle).await.map_err(|fault| failed(fault.to_string()))?;
+        let body = collect(response, LARGEST, idle).await;
         if status != StatusCode::OK {
-            return Err(failed(format!("answered with status {}{}", status.as_u16(), reason(&body))));
+            let reason = body.map(|(body, _)| reason(&body)).unwrap_or_default();
+            return Err(failed(format!("answered with status {}{reason}", status.as_u16())));
         }
+        let (body, _) = body.map_err(|fault| failed(fault.to_string()))?;
         // The answer is never part of a message: it may hold a token whatever else is wrong with it.
         let granted: Granted =
             serde_json::from_slice(&body).map_err(|_| failed("gave no token that can be read".to_owned()))?;

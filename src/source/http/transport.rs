@@ -8,7 +8,6 @@ use reqwest::{
     header::{HeaderMap, LOCATION, RETRY_AFTER},
     redirect::Policy,
 };
-use sha2::{Digest as _, Sha256};
 use tokio::{sync::Mutex, time::timeout};
 use url::Url;
 
@@ -16,7 +15,6 @@ use super::secret::bytes;
 use crate::source::{
     Fault,
     fault::chain,
-    retry::Digest,
     spec::{Spec, Tls, is_loopback, shown},
 };
 
@@ -29,7 +27,7 @@ pub(in crate::source) struct Transport {
     connect: Duration,
     pub(in crate::source) idle: Duration,
     plain_http: bool,
-    last: Mutex<Option<(Digest, Client)>>,
+    last: Mutex<Option<(Vec<Vec<u8>>, Client)>>,
 }
 
 /// What is asked for.
@@ -70,18 +68,12 @@ impl Transport {
                 None => Vec::new(),
             });
         }
-        let mut hash = Sha256::new();
-        for file in &files {
-            hash.update((file.len() as u64).to_be_bytes());
-            hash.update(file);
-        }
-        let digest: Digest = hash.finalize().into();
         let mut last = self.last.lock().await;
-        if let Some((_, client)) = last.as_ref().filter(|(of, _)| *of == digest) {
+        if let Some((_, client)) = last.as_ref().filter(|(of, _)| *of == files) {
             return Ok(client.clone());
         }
         let client = self.build(&files)?;
-        *last = Some((digest, client.clone()));
+        *last = Some((files, client.clone()));
         Ok(client)
     }
 
