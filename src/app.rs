@@ -1,5 +1,6 @@
 //! The composition root: builds every part, binds, supervises every task, drains in order.
 
+mod bundles;
 mod door;
 mod state;
 
@@ -11,9 +12,7 @@ use tokio_util::sync::CancellationToken;
 use self::{door::Door, state::State};
 use crate::{
     api::{
-        Address,
-        administration::Administration,
-        grpc,
+        Address, grpc,
         listen::{self, BindError, Listener},
         ops,
     },
@@ -21,7 +20,7 @@ use crate::{
     config::Config,
     decision::Decider,
     policy::{Capabilities, Network, Options},
-    reload::{Failure, Reloader, Sink},
+    reload::{self, Failure, Reloader, Sink},
     telemetry::metrics::Metrics,
 };
 
@@ -40,7 +39,10 @@ pub enum Error {
     Admin(#[from] listen::private::Error),
     /// The policies are not usable, and `policies.strict` makes that fatal.
     #[error("the policies can't be used, and `--strict` is set:\n{0}")]
-    Strict(Failure),
+    Strict(Arc<Failure>),
+    /// A bundle's key can't be used.
+    #[error("bundles.{0}")]
+    Bundles(String),
     /// The file of `policies.capabilities` is none.
     #[error("policies.capabilities: {0}")]
     Capabilities(String),
@@ -67,11 +69,14 @@ impl App {
     /// Binds and starts everything. From its return on, both doors answer; the gRPC door is `NOT_SERVING` until the
     /// first policies are active.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let Config { grpc: grpc_config, http, admin, policy, source, reload, log: _, server } = config;
+        let Config { grpc: grpc_config, http, admin, policy, source, reload, bundles, log: _, server } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
         let http_listener = listen::bind(&http.address)?;
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
+
+        let admin_door = Door::open(admin)?;
+        let admin_address = admin_door.as_ref().map(Door::address);
 
         let capabilities = match &policy.capabilities {
             Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string()))?,
@@ -79,7 +84,8 @@ impl App {
         };
         let mut network = policy.network;
         network.allow = capabilities.hosts(network.allow);
-        let decider = Arc::new(Decider::new(policy.default_policy, policy.evaluation_budget));
+        let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
+        let decider = Arc::new(decider);
         let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), policy.redact));
         let options = Options {
             rego_v0: policy.rego_v0,
@@ -88,15 +94,19 @@ impl App {
             capabilities,
             ..Options::default()
         };
-        let mut reloader = Reloader::new(source.open(), Arc::clone(&state) as Arc<dyn Sink>, options);
-        if reload.strict {
-            reloader.step().await.map_err(Error::Strict)?;
+        let strict = reload.strict;
+        let settings = reload::Settings { options, config: reload };
+        let sink = Arc::clone(&state) as Arc<dyn Sink>;
+        let mut reloader = if bundles.is_empty() {
+            Reloader::plain(source.open(), sink, settings)
+        } else {
+            Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, settings)
+        };
+        let handle = reloader.handle();
+        state.follow(handle.clone());
+        if strict {
+            reloader.first().await.map_err(Error::Strict)?;
         }
-
-        // Helper `activate` gives this.
-        let administration: Option<Arc<dyn Administration>> = None;
-        let admin_door = if administration.is_some() { Door::open(admin)? } else { None };
-        let admin_address = admin_door.as_ref().map(Door::address);
 
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let health = grpc::Health::new().await;
@@ -115,10 +125,10 @@ impl App {
             max_concurrent_streams: grpc_config.max_concurrent_streams,
             drain_timeout: server.drain_timeout,
         };
-        if let (Some(admin_door), Some(administration)) = (admin_door, administration) {
+        if let Some(admin_door) = admin_door {
             let observer = Arc::clone(&state) as Arc<dyn crate::api::Observer>;
             let largest = grpc_config.max_message_bytes;
-            let serving = admin_door.serve(administration, observer, largest, door.clone(), draining.clone());
+            let serving = admin_door.serve(Arc::new(handle), observer, largest, door.clone(), draining.clone());
             tasks.spawn(named("policy service's door", serving));
         }
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door.clone(), draining.clone())));

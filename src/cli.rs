@@ -2,6 +2,7 @@
 
 mod backtrace;
 mod bench;
+mod bundle;
 mod check;
 mod client;
 mod duration;
@@ -56,6 +57,7 @@ enum Verb {
     Version(version::Args),
     Completions(version::CompletionsArgs),
     Bench(bench::Args),
+    Bundle(bundle::Args),
 }
 
 /// Exit codes, the same for every verb; `docs/cli.md` lists them.
@@ -86,6 +88,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Lint(args) => lint::run(&args),
         Verb::Policy(args) => policy::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Bundle(args) => bundle::run(&args),
     };
     result.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));

@@ -6,6 +6,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::administration::{Diagnostic, Refusal};
+use crate::decision::NotAt;
 
 /// A field of a question, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,12 @@ pub enum CallError {
     /// No policies are active yet.
     #[error("no policies are active yet; `/health/ready` and the server's log say why")]
     PoliciesNotReady,
+    /// What is active is not as fresh as was asked for, and did not become so in time.
+    #[error("the policies are not fresh enough: {0}")]
+    NotFreshEnough(String),
+    /// The revision that was asked for is not retained.
+    #[error("{0}; ask without `at_revision`, or raise `policies.retained`")]
+    RevisionNotRetained(String),
     /// The server is shutting down.
     #[error("the server is shutting down; ask another one")]
     Draining,
@@ -50,6 +57,8 @@ pub enum CallError {
     Refused(Refusal),
 }
 
+/// The longest text that quotes a caller.
+const LONGEST: usize = 300;
 /// The longest text of a refusal; it travels in a header (see [`FieldViolation::new`]).
 const LONGEST_REFUSAL: usize = 1_000;
 /// The most faults of a bundle that travel with an error; a dry run tells all.
@@ -62,7 +71,6 @@ impl FieldViolation {
     /// A violation of `field`. A long description is cut: it may quote the caller, and it travels in a header, which
     /// many clients take for an attack from 8 KiB on and then close the connection, with all the calls on it.
     pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
-        const LONGEST: usize = 300;
         Self { field: field.into(), description: cut(description.into(), LONGEST) }
     }
 
@@ -77,11 +85,13 @@ impl FieldViolation {
 
 impl CallError {
     /// Every reason, for metrics and for the test that holds `docs/errors.md` to this table.
-    pub const REASONS: [&'static str; 20] = [
+    pub const REASONS: [&'static str; 22] = [
         "INVALID_QUERY",
         "MALFORMED_MESSAGE",
         "MESSAGE_TOO_LARGE",
         "POLICIES_NOT_READY",
+        "NOT_FRESH_ENOUGH",
+        "REVISION_NOT_RETAINED",
         "DRAINING",
         "DEADLINE_EXCEEDED",
         "INVALID_REQUEST",
@@ -109,6 +119,8 @@ impl CallError {
             Self::MessageTooLarge(_) => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
             Self::PoliciesNotReady | Self::Refused(Refusal::NotReady) => (Code::Unavailable, "POLICIES_NOT_READY"),
             Self::Draining | Self::Refused(Refusal::Stopping) => (Code::Unavailable, "DRAINING"),
+            Self::NotFreshEnough(_) => (Code::FailedPrecondition, "NOT_FRESH_ENOUGH"),
+            Self::RevisionNotRetained(_) => (Code::FailedPrecondition, "REVISION_NOT_RETAINED"),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
             Self::InvalidRequest(_) => (Code::InvalidArgument, "INVALID_REQUEST"),
             Self::BundleTooLarge(_) => (Code::ResourceExhausted, "BUNDLE_TOO_LARGE"),
@@ -152,6 +164,8 @@ impl From<CallError> for Status {
             }
             CallError::MalformedMessage(_)
             | CallError::MessageTooLarge(_)
+            | CallError::NotFreshEnough(_)
+            | CallError::RevisionNotRetained(_)
             | CallError::DeadlineExceeded
             | CallError::BundleTooLarge(_)
             | CallError::Refused(_) => {}
@@ -163,6 +177,16 @@ impl From<CallError> for Status {
 impl From<Refusal> for CallError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<NotAt> for CallError {
+    fn from(not: NotAt) -> Self {
+        match not {
+            NotAt::Nothing => Self::PoliciesNotReady,
+            NotAt::Stale { .. } => Self::NotFreshEnough(cut(not.to_string(), LONGEST)),
+            NotAt::Unknown { .. } => Self::RevisionNotRetained(cut(not.to_string(), LONGEST)),
+        }
     }
 }
 

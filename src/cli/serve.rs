@@ -104,7 +104,11 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let app = match App::start(config).await {
         Ok(app) => app,
         Err(
-            error @ (app::Error::Bind(_) | app::Error::Admin(_) | app::Error::Strict(_) | app::Error::Capabilities(_)),
+            error @ (app::Error::Bind(_)
+            | app::Error::Admin(_)
+            | app::Error::Strict(_)
+            | app::Error::Capabilities(_)
+            | app::Error::Bundles(_)),
         ) => {
             complain(&error.to_string());
             return Ok(ExitCode::from(exit::CONFIG));

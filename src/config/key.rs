@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 28] = [
+pub(super) static KEYS: [Key; 32] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -61,7 +61,14 @@ pub(super) static KEYS: [Key; 28] = [
         Shape::Time(MILLISECOND.saturating_mul(100)..=HOUR, |config, value| config.source.poll_interval = value),
     ),
     key("policies.strict", Shape::Switch(|config, value| config.reload.strict = value)),
+    key("policies.retained", Shape::Count(1..=64, |config, value| config.reload.retained = value as usize)),
     key("policies.capabilities", Shape::File(|config, value| config.policy.capabilities = Some(value))),
+    key("bundles.store", Shape::Folder(|config, value| config.reload.store = Some(value))),
+    key("bundles.tests", Shape::Tests(|config, value| config.reload.tests = value)),
+    key(
+        "bundles.start_timeout",
+        Shape::Time(Duration::ZERO..=MINUTE.saturating_mul(10), |config, value| config.reload.start_timeout = value),
+    ),
     key("network.allow", Shape::Hosts(|config, value| config.policy.network.allow = value)),
     key(
         "network.timeout",

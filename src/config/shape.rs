@@ -18,6 +18,7 @@ use crate::{
     },
     decision::{EntryPoint, InvalidEntryPoint},
     policy::{Hosts, InvalidHost, InvalidRedaction, Redaction},
+    reload::Tests,
     telemetry::Format,
 };
 
@@ -55,6 +56,7 @@ pub(super) enum Shape {
     Filter(fn(&mut Config, String)),
     Format(fn(&mut Config, Format)),
     Redaction(fn(&mut Config, Redaction)),
+    Tests(fn(&mut Config, Tests)),
 }
 
 impl Raw {
@@ -127,6 +129,7 @@ impl Shape {
                                 `warn,verdict::reload=debug`"
                 .into(),
             Self::Format(_) => "`human` or `json`".into(),
+            Self::Tests(_) => "`off`, `warn` or `require`".into(),
             Self::Redaction(_) => {
                 "paths such as `input.token` or `data.keys`, and names of members such as `password`, joined by commas or a \
                  list"
@@ -169,6 +172,12 @@ impl Shape {
                 "human" => set(config, Format::Human),
                 "json" => set(config, Format::Json),
                 _ => return Err(raw.fails("is no format")),
+            },
+            Self::Tests(set) => match raw.text()? {
+                "off" => set(config, Tests::Off),
+                "warn" => set(config, Tests::Warn),
+                "require" => set(config, Tests::Require),
+                _ => return Err(raw.fails("is none of them")),
             },
             Self::Redaction(set) => {
                 let entries = match raw {

@@ -15,6 +15,7 @@ use super::{
     budget::{Budget, Spent},
     compile::{self, Compiled, Options},
     contract::{self, InvalidDecision},
+    documents::Documents,
     engine::{Engine, Failure},
     explain::{self, Explainer, Redaction},
     fault::Faults,
@@ -41,15 +42,20 @@ const MAX_RESULT_INLINE: Limit = Limit { weight: 1 << 13, depth: 128 };
 /// Policies and data, compiled, with an evaluator for each thread that asks.
 pub struct Snapshot {
     revision: Revision,
-    evaluators: Pool<(Engine, Index, Known)>,
+    // None in one that is only retained.
+    evaluators: Evaluators,
     apart: Apart,
     // For whoever asks about the snapshot; each evaluator has its own.
-    index: Index,
+    index: Arc<Index>,
     parts: Arc<Parts>,
+    documents: Documents,
+    options: Options,
     warnings: usize,
     modules: usize,
     bytes: usize,
 }
+
+type Evaluators = Pool<(Engine, Index, Known)>;
 
 /// What evaluators share, and an answer on the usual way does not write to.
 struct Parts {
@@ -73,27 +79,76 @@ pub struct Size {
 impl Snapshot {
     /// Compiles `bundle` into the snapshot with that sequence number, or says everything that is wrong with it.
     pub fn compile(bundle: &Bundle, sequence: u64, options: Options) -> Result<Self, Faults> {
+        Self::compile_sharing(bundle, sequence, options, &[])
+    }
+
+    /// The same. Data documents that are among those of `before` are neither read nor held again.
+    pub fn compile_sharing(
+        bundle: &Bundle,
+        sequence: u64,
+        options: Options,
+        before: &[Documents],
+    ) -> Result<Self, Faults> {
         // One more, for the questions that take long.
         let evaluators = options.evaluators.max(1).saturating_add(1);
-        let Compiled { mut engines, index, texts, warnings } =
-            compile::compile(bundle, Options { evaluators, ..options })?;
-        let Some((engine, own_index)) = engines.pop() else { return Err(Faults(Vec::new())) };
+        let Compiled { engines, index, texts, documents, warnings } =
+            compile::compile(bundle, Options { evaluators, ..options }, before)?;
+        let mut engines = engines.into_iter();
+        // The first shares the data with `documents`; it is what a snapshot that is only retained keeps.
+        let Some((engine, own_index)) = engines.next() else { return Err(Faults(Vec::new())) };
         let explainer = Explainer::new(Arc::clone(&texts), options);
         let parts = Arc::new(Parts { reasons: Reasons::new(&texts), explainer, texts });
         let snapshot = Self {
             apart: Apart::new(engine, own_index, Arc::clone(&parts), bundle),
-            revision: Revision { sequence, digest: bundle.digest },
-            index,
+            revision: Revision { sequence, digest: bundle.digest, bundles: bundle.bundles.clone() },
+            index: Arc::new(index),
             parts,
+            documents,
+            options,
             warnings: warnings.len(),
             modules: bundle.modules.len(),
             bytes: bundle.size(),
-            evaluators: Pool::new(engines.into_iter().map(|(engine, index)| (engine, index, Known::default()))),
+            evaluators: pool(engines),
         };
         let packages = snapshot.index.entry_points();
         let names = packages.iter().map(String::as_str).chain(snapshot.index.rules().map(|rule| &*rule.name));
         snapshot.apart.try_out(names.filter_map(|name| name.parse().ok()).collect());
         Ok(snapshot)
+    }
+
+    /// The same with another sequence number, before it is published.
+    #[must_use]
+    pub fn numbered(mut self, sequence: u64) -> Self {
+        self.revision.sequence = sequence;
+        self
+    }
+
+    /// The same snapshot with evaluators that share nothing.
+    fn unshared(&self) -> Result<Self, Faults> {
+        let engines = compile::again(&self.parts.texts, &self.apart.data(), self.bytes, self.options)?;
+        Ok(self.with(pool(engines)))
+    }
+
+    /// The data documents, for [`Self::compile_sharing`].
+    #[must_use]
+    pub fn documents(&self) -> Documents {
+        self.documents.clone()
+    }
+
+    fn with(&self, evaluators: Evaluators) -> Self {
+        let Self { revision, evaluators: _, apart, index, parts, documents, options, warnings, modules, bytes } = self;
+        Self {
+            revision: revision.clone(),
+            evaluators,
+            apart: apart.clone(),
+            index: Arc::clone(index),
+            parts: Arc::clone(parts),
+            documents: documents.clone(),
+            options: *options,
+            warnings: *warnings,
+            modules: *modules,
+            bytes: *bytes,
+        }
     }
 
     /// How many warnings the static gate has for it; `verdict lint` shows them.
@@ -133,11 +188,27 @@ impl Snapshot {
 }
 
 impl Evaluator for Snapshot {
-    fn revision(&self) -> Revision {
-        self.revision
+    fn revision(&self) -> &Revision {
+        &self.revision
+    }
+
+    fn resting(&self) -> Option<Arc<dyn Evaluator>> {
+        (!self.evaluators.is_empty()).then(|| Arc::new(self.with(pool([]))) as Arc<dyn Evaluator>)
+    }
+
+    fn awake(&self) -> Option<Arc<dyn Evaluator>> {
+        let forks = || (0..self.options.evaluators.max(1)).map(|_| (self.apart.fork(), Index::clone(&self.index)));
+        self.evaluators.is_empty().then(|| Arc::new(self.with(pool(forks()))) as Arc<dyn Evaluator>)
+    }
+
+    fn rebuilt(&self) -> Option<Arc<dyn Evaluator>> {
+        self.unshared().ok().map(|rebuilt| Arc::new(rebuilt) as Arc<dyn Evaluator>)
     }
 
     fn attempt(&self, query: &Query, entry: &EntryPoint, time: Time) -> Option<Verdict> {
+        if self.evaluators.is_empty() {
+            return None;
+        }
         let Some(mut loan) = self.evaluators.take(time.patience) else {
             return Some(Spent::Queue.deny("no evaluator was free within the time granted", None));
         };
@@ -165,6 +236,10 @@ impl Evaluator for Snapshot {
     fn isolate(&self, query: Query, entry: &EntryPoint, time: Time) -> Pending {
         self.apart.ask(query, entry, time)
     }
+}
+
+fn pool(engines: impl IntoIterator<Item = (Engine, Index)>) -> Evaluators {
+    Pool::new(engines.into_iter().map(|(engine, index)| (engine, index, Known::default())))
 }
 
 /// A question that has no answer yet, and must be put again elsewhere.
