@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use self::{door::Door, state::State};
 use crate::{
     api::{
-        Address, grpc,
+        Address,
+        administration::Administration,
+        grpc,
         listen::{self, BindError, Listener},
         ops,
     },
@@ -60,6 +62,7 @@ pub struct App {
     grpc: Address,
     http: Address,
     state: Arc<State>,
+    handle: reload::Handle,
     draining: CancellationToken,
     closing: CancellationToken,
     drain_timeout: Duration,
@@ -74,9 +77,6 @@ impl App {
         let http_listener = listen::bind(&http.address)?;
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
-
-        let admin_door = Door::open(admin)?;
-        let admin_address = admin_door.as_ref().map(Door::address);
 
         let capabilities = match &policy.capabilities {
             Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string()))?,
@@ -108,6 +108,9 @@ impl App {
             reloader.first().await.map_err(Error::Strict)?;
         }
 
+        let admin_door = Door::open(admin)?;
+        let admin_address = admin_door.as_ref().map(Door::address);
+
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let health = grpc::Health::new().await;
         let mut tasks = JoinSet::new();
@@ -126,9 +129,10 @@ impl App {
             drain_timeout: server.drain_timeout,
         };
         if let Some(admin_door) = admin_door {
+            let administration = Arc::new(handle.clone()) as Arc<dyn Administration>;
             let observer = Arc::clone(&state) as Arc<dyn crate::api::Observer>;
             let largest = grpc_config.max_message_bytes;
-            let serving = admin_door.serve(Arc::new(handle), observer, largest, door.clone(), draining.clone());
+            let serving = admin_door.serve(administration, observer, largest, door.clone(), draining.clone());
             tasks.spawn(named("policy service's door", serving));
         }
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door.clone(), draining.clone())));
@@ -144,7 +148,13 @@ impl App {
         }));
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
         let drain_timeout = server.drain_timeout;
-        Ok(Self { tasks, grpc: grpc_address, http: http_address, state, draining, closing, drain_timeout })
+        Ok(Self { tasks, grpc: grpc_address, http: http_address, state, handle, draining, closing, drain_timeout })
+    }
+
+    /// What operators may ask of the policies.
+    #[must_use]
+    pub fn administration(&self) -> &reload::Handle {
+        &self.handle
     }
 
     /// Where the gRPC door listens.

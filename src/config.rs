@@ -172,6 +172,11 @@ impl Reader {
             let problem = format!("both doors listen on `{}`", self.config.grpc.address);
             self.faults.push(Fault::new(place, problem, "two addresses that do not overlap"));
         }
+        if self.config.source.path.is_some() && !self.config.bundles.is_empty() {
+            let problem = "is given together with `bundles`: a plain folder owns all of `data`";
+            let expected = "one of them; a folder can be a bundle, with the `url` `folder:///…`";
+            self.faults.push(Fault::new(self.place("policies.path"), problem, expected));
+        }
         for (door, address) in
             [("grpc.address", &self.config.grpc.address), ("http.address", &self.config.http.address)]
         {
@@ -181,11 +186,6 @@ impl Reader {
                 let problem = format!("the policy service and another door listen on `{address}`");
                 self.faults.push(Fault::new(place, problem, "two addresses that do not overlap"));
             }
-        }
-        if self.config.source.path.is_some() && !self.config.bundles.is_empty() {
-            let problem = "is given together with `bundles`: a plain folder owns all of `data`";
-            let expected = "one of them; a folder can be a bundle, with the `url` `folder:///…`";
-            self.faults.push(Fault::new(self.place("policies.path"), problem, expected));
         }
         if self.faults.is_empty() { Ok(self.config) } else { Err(Faults::new(self.faults)) }
     }

@@ -118,9 +118,9 @@ impl CallError {
             Self::MalformedMessage(_) => (Code::InvalidArgument, "MALFORMED_MESSAGE"),
             Self::MessageTooLarge(_) => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
             Self::PoliciesNotReady | Self::Refused(Refusal::NotReady) => (Code::Unavailable, "POLICIES_NOT_READY"),
-            Self::Draining | Self::Refused(Refusal::Stopping) => (Code::Unavailable, "DRAINING"),
             Self::NotFreshEnough(_) => (Code::FailedPrecondition, "NOT_FRESH_ENOUGH"),
             Self::RevisionNotRetained(_) => (Code::FailedPrecondition, "REVISION_NOT_RETAINED"),
+            Self::Draining | Self::Refused(Refusal::Stopping) => (Code::Unavailable, "DRAINING"),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
             Self::InvalidRequest(_) => (Code::InvalidArgument, "INVALID_REQUEST"),
             Self::BundleTooLarge(_) => (Code::ResourceExhausted, "BUNDLE_TOO_LARGE"),
@@ -174,12 +174,6 @@ impl From<CallError> for Status {
     }
 }
 
-impl From<Refusal> for CallError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
 impl From<NotAt> for CallError {
     fn from(not: NotAt) -> Self {
         match not {
@@ -187,6 +181,12 @@ impl From<NotAt> for CallError {
             NotAt::Stale { .. } => Self::NotFreshEnough(cut(not.to_string(), LONGEST)),
             NotAt::Unknown { .. } => Self::RevisionNotRetained(cut(not.to_string(), LONGEST)),
         }
+    }
+}
+
+impl From<Refusal> for CallError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 
