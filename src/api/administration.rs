@@ -8,7 +8,6 @@ mod refusal;
 mod report;
 
 use std::{
-    collections::BTreeMap,
     fmt,
     pin::Pin,
     time::{Duration, SystemTime},
@@ -21,6 +20,7 @@ pub use refusal::Refusal;
 pub use report::{Change, Changes, Diagnostic, Kind, Outcome, Report, Severity, TestResult};
 
 use crate::decision::Digest;
+pub use crate::decision::Revision;
 
 /// An answer to come. Dropping it takes back nothing that has begun: whoever stops waiting asks for the status.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send + 'a>>;
@@ -55,17 +55,6 @@ pub trait Administration: Send + Sync {
 
     /// Changes data under roots that no bundle owns, all operations or none (RFC 6902 §5).
     fn patch(&self, patch: Patch) -> Reply<'_, Publication>;
-}
-
-/// Names policies and data.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Revision {
-    /// Rises by one with each publication in this process, from 1.
-    pub sequence: u64,
-    /// Equal content, equal digest.
-    pub digest: Digest,
-    /// Of each bundle by name, what its author calls its content; may be empty.
-    pub bundles: BTreeMap<String, String>,
 }
 
 /// A revision that was published.
