@@ -86,7 +86,11 @@ impl Index {
             let package = index.packages.entry(names.clone()).or_default();
             package.name = EntryPoint::from_parts(names.clone()).as_str().into();
             package.refers_to.extend(refers_to);
-            for rule in module.policy.iter().filter(|rule| !syntax::is_function(rule)) {
+            let own = |rule: &&Ref<Rule>| {
+                let span = rule.span();
+                !syntax::is_function(rule) && !texts.is_added(span.source.file(), span.line)
+            };
+            for rule in module.policy.iter().filter(own) {
                 index.add(&names, rule, texts);
             }
         }

@@ -66,10 +66,10 @@ pub(super) fn lower<'a>(
     if !mocked.is_empty() {
         mocked_text = Some(lower::mocked(mocked.iter().map(|(name, arity)| (name.as_str(), *arity))));
     }
-    let paths = Paths::new(trees.iter().map(|(_, tree)| tree.as_ref()));
-    let mut defaults = paths.defaults();
     let all: Vec<Arc<Tree>> = trees.iter().map(|(_, tree)| Arc::clone(tree)).collect();
     let all: Vec<&Tree> = all.iter().map(Arc::as_ref).collect();
+    let paths = Paths::new(all.iter().copied());
+    let mut defaults = paths.defaults();
     let mut readable = Vec::new();
     for (module, tree) in trees {
         let package = package(&tree);
@@ -79,6 +79,7 @@ pub(super) fn lower<'a>(
             defined: &|name| own.is_some_and(|names| names.contains(name)),
             children: &|path, rest| paths.children(data, path, rest),
             defaults: &defaults.remove(&package).unwrap_or_default(),
+            mixed: &|rule| paths.mixed(&package, rule),
             mocked: &|name| mocked.contains_key(name),
             function: &|name| functions.contains(name),
             metadata: &|rule, chain| annotations(&all, &tree, rule, chain),
@@ -131,7 +132,8 @@ pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> 
         built_in: &builtins::arity,
         defined: &|_| false,
         children: &|_, _| None,
-        defaults: "",
+        defaults: &BTreeMap::new(),
+        mixed: &|_| None,
         mocked: &|_| false,
         function: &|_| false,
         metadata: &|_, _| None,

@@ -108,6 +108,11 @@ impl Texts {
         }
     }
 
+    /// Whether a line of a lowered text is after the author's last.
+    pub(super) fn is_added(&self, name: &str, line: u32) -> bool {
+        self.find(name).is_some_and(|(_, text, _)| line as usize > text.written.lines().count())
+    }
+
     /// A place of a lowered text as a place of the author's.
     pub(super) fn position(&self, place: SourcePosition) -> SourcePosition {
         let Some((path, text, edited)) = self.find(&place.file).filter(|(_, _, edited)| edited.is_changed()) else {

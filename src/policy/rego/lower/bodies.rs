@@ -68,11 +68,22 @@ impl<'a> Lowering<'a> {
     pub(super) fn expression(&mut self, expression: &'a Expr) {
         let withs: Vec<String> = expression.with.iter().map(|with| self.with(with)).collect();
         let with = withs.concat();
+        let mut repeated = None;
         match &expression.kind {
             ExprKind::Some(names) => names.iter().for_each(|name| self.local(&name.text, name.span)),
             ExprKind::SomeIn { key, value, collection } => {
-                if let Some(key) = key {
-                    self.term(key);
+                let mut names = Vec::new();
+                names::variables(value, &mut names);
+                match key {
+                    // regorus would let the second hide the first.
+                    Some(Term { kind: TermKind::Var(name), span }) if name != "_" && names.contains(&name.as_str()) => {
+                        let variable = self.variable();
+                        self.replace(*span, variable.clone());
+                        let same = self.other_name(name).unwrap_or_else(|| name.clone());
+                        repeated = Some(format!("; {variable} == {same}"));
+                    }
+                    Some(key) => self.term(key),
+                    None => {}
                 }
                 self.term(value);
                 self.collection(collection);
@@ -92,6 +103,9 @@ impl<'a> Lowering<'a> {
         }
         for (one, text) in expression.with.iter().zip(withs) {
             self.replace(one.span, text.trim_start());
+        }
+        if let Some(repeated) = repeated {
+            self.insert(expression.span.end, repeated);
         }
     }
 

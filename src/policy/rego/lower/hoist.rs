@@ -24,12 +24,18 @@ impl<'a> Lowering<'a> {
                 self.side(right, with);
             }
             TermKind::Infix { operator, operator_span, left, right } => {
-                self.infix(term.span, *operator, *operator_span, |lowering, first| {
-                    lowering.hoist(if first { left } else { right }, with);
-                });
+                let hoist = |lowering: &mut Self, operand| lowering.hoist(operand, with);
+                self.infix(term.span, (*operator, *operator_span), [left, right], hoist);
             }
             TermKind::MemberWithKey { key, value, collection } => {
                 self.member_with_key(term.span, [key, value, collection], |lowering, part| lowering.hoist(part, with));
+            }
+            TermKind::Call { function, arguments } if self.is_walk(function) && arguments.len() == 2 => {
+                if let [of, into] = arguments.as_slice() {
+                    self.insert(term.span.start, "[1 | ");
+                    self.walk(term.span, function, (of, Some(into)), |lowering, part| lowering.hoist(part, with));
+                    self.insert(term.span.end, "] != []");
+                }
             }
             TermKind::Call { function, arguments } if !self.is_special(function) => {
                 self.called(function);
