@@ -4,10 +4,15 @@
 //! [`Sink`] is told. One task, [`Reloader::run`], does one thing after another; what must not wait for it, as going back
 //! to a retained revision, is done beside it on [`ledger::Ledger`], which both share.
 
+#![allow(clippy::result_large_err, reason = "a refusal is rare, tells much, and is on no question's way")]
+
 mod build;
+mod changes;
 mod failure;
 mod feed;
+mod finish;
 mod handle;
+mod keep;
 mod ledger;
 mod patch;
 mod report;

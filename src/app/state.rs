@@ -235,7 +235,7 @@ impl ops::Status for State {
         let policy::IsolationFigures { isolated: total, expired, refused, waiting, stuck } =
             policy::isolation_figures();
         self.metrics.isolated(Isolated { total, expired, refused, waiting, stuck });
-        if let Some(handle) = self.handle.get() {
+        if let Some(handle) = self.handle.get().filter(|handle| handle.has_bundles()) {
             let status = handle.status();
             self.metrics.bundles(status.bundles.into_iter().map(|bundle| BundleFigures {
                 failing: bundle.failure.is_some(),

@@ -78,12 +78,13 @@ pub(super) enum Outcome {
 
 /// A plain folder's files.
 pub(super) fn plain(mut job: Job, name: String) -> Built {
-    let contents = std::mem::take(&mut job.changes).into_values().flatten();
-    let files = contents.filter_map(|content| match content {
+    let contents = std::mem::take(&mut job.changes).into_values().flatten().collect::<Vec<_>>().into_iter();
+    // The last that was given is what there is.
+    let mut files = contents.rev().filter_map(|content| match content {
         Content::Files(files) => Some(files),
         Content::Archive(_) => None,
     });
-    let Some(files) = files.last() else {
+    let Some(files) = files.next() else {
         return Built::failed(Failure::Internal("the source gave no files".to_owned()));
     };
     let built = Bundle::from_files(files.into_iter().map(|file| (file.path, file.bytes)))

@@ -8,13 +8,15 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     ByName, Reloader,
     build::Outcome,
+    changes,
     ledger::Ledger,
     patch::{self, PATCHED},
     report,
 };
 use crate::{
     api::administration::{
-        Administration, Cause, Expected, Patch, Publication, Put, Refusal, Reply, Report, Status, Target, Updates,
+        Administration, Cause, Expected, Operation, Patch, Publication, Put, Refusal, Reply, Report, Status, Target,
+        Updates,
     },
     source::Content,
 };
@@ -45,6 +47,12 @@ type Answer<T> = oneshot::Sender<Result<T, Refusal>>;
 impl Handle {
     pub(super) fn new(ledger: Arc<Ledger>, commands: mpsc::Sender<Command>, plain: bool) -> Self {
         Self { ledger, commands, plain }
+    }
+
+    /// Whether there are bundles at all, and not one folder.
+    #[must_use]
+    pub fn has_bundles(&self) -> bool {
+        !self.plain
     }
 
     fn ask<T: Send + 'static>(&self, command: impl FnOnce(Answer<T>) -> Command) -> Reply<'_, T> {
@@ -110,7 +118,7 @@ impl Administration for Handle {
 
     fn patch(&self, patch: Patch) -> Reply<'_, Publication> {
         if self.plain {
-            let path = patch.operations.iter().flat_map(|operation| operation.paths()).next().unwrap_or_default();
+            let path = patch.operations.iter().flat_map(Operation::paths).next().unwrap_or_default();
             let refusal = Refusal::RootOwned { path: path.to_owned(), owner: super::work::PLAIN.to_owned() };
             return async move { Err(refusal) }.boxed();
         }
@@ -138,9 +146,13 @@ impl Reloader {
     async fn put(&mut self, put: Put) -> Result<Report, Refusal> {
         let Put { name, archive, dry_run, expected, allow_downgrade } = put;
         self.ledger.lock().check(expected)?;
-        let changes = ByName::from([(name, vec![Content::Archive(archive)])]);
-        let built = self.build(self.job(changes, allow_downgrade)).await;
-        let report = report::of(&built, self.ledger.lock().active());
+        let job = self.job(ByName::from([(name.clone(), vec![Content::Archive(archive)])]), allow_downgrade);
+        let before = job.good.get(&name).cloned();
+        let built = self.build(job).await;
+        let after = built.good.get(&name).cloned();
+        let differ = tokio::task::spawn_blocking(move || changes::between(before.as_ref(), after.as_ref()));
+        let changes = differ.await.unwrap_or_default();
+        let report = Report { changes, ..report::of(&built, self.ledger.lock().active()) };
         if dry_run {
             super::ledger::drop_apart(built);
             return Ok(report);

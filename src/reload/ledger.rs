@@ -90,16 +90,17 @@ impl Ledger {
     }
 
     /// Publishes a snapshot, unless what is active was activated by hand.
-    pub(super) fn publish(&self, snapshot: Snapshot, cause: Cause, good: &ByName<Good>) -> Option<decision::Revision> {
+    /// It is given back then.
+    pub(super) fn publish(&self, snapshot: Snapshot, cause: Cause, good: &ByName<Good>) -> Result<(), Box<Snapshot>> {
         let mut inner = self.lock();
         if inner.pinned && cause != Cause::Restored {
-            return None;
+            return Err(Box::new(snapshot));
         }
         inner.sequence += 1;
         let snapshot = Arc::new(snapshot.numbered(inner.sequence));
         let revision = decision::Evaluator::revision(&*snapshot).clone();
         let record = Record {
-            revision: revision.clone(),
+            revision,
             at: clock::now(),
             cause,
             kept: good.iter().map(|(name, good)| (name.clone(), good.kept())).collect(),
@@ -113,11 +114,12 @@ impl Ledger {
             }
         }
         let replaced = self.sink.publish(snapshot);
-        inner.record(record, self.retained);
+        let documents = inner.record(record, self.retained);
         drop(inner);
         bury(replaced);
+        drop_apart(documents);
         self.tell();
-        Some(revision)
+        Ok(())
     }
 
     /// Publishes a retained revision again, at once, and keeps sources from replacing it.
@@ -132,10 +134,12 @@ impl Ledger {
             .map_err(|_| Refusal::UnknownRevision(Target::Sequence(record.revision.sequence)))?;
         inner.sequence = now;
         inner.pinned = true;
-        inner.record(Record { revision, at: clock::now(), cause: Cause::Activate, ..record }, self.retained);
+        let documents =
+            inner.record(Record { revision, at: clock::now(), cause: Cause::Activate, ..record }, self.retained);
         let publication = inner.publication(self.retained);
         drop(inner);
         bury(replaced);
+        drop_apart(documents);
         self.tell();
         // What was woken shares memory between threads, and so is slower where there are many.
         let sink = Arc::clone(&self.sink);
@@ -185,14 +189,12 @@ impl Inner {
         self.published.iter().take(retained).flat_map(|record| record.kept.values().map(|kept| kept.digest)).collect()
     }
 
-    fn record(&mut self, record: Record, retained: usize) {
+    /// Gives back the documents of what is no longer retained.
+    fn record(&mut self, record: Record, retained: usize) -> Vec<Documents> {
         self.published.push_front(record);
         self.published.truncate(LISTED);
-        // The documents of what is no longer retained would only take memory.
-        for record in self.published.iter_mut().skip(retained) {
-            record.documents = Documents::default();
-        }
         self.failure = None;
+        self.published.iter_mut().skip(retained).map(|record| std::mem::take(&mut record.documents)).collect()
     }
 
     fn find(&self, to: Target, retained: usize) -> Result<&Record, Refusal> {
@@ -242,8 +244,15 @@ impl Held {
 
     /// How long ago its source last said what is current.
     pub(super) fn age(&self) -> Option<Duration> {
-        let confirmed = self.source.as_ref().map_or(self.confirmed, |source| source.report().last_success);
-        confirmed.map(|confirmed| confirmed.elapsed())
+        let Some(source) = &self.source else { return self.confirmed.map(|confirmed| confirmed.elapsed()) };
+        let report = source.report();
+        let last = match report.kind.is_remote() {
+            true => report.last_success,
+            // What is watched on this machine says nothing while nothing changes.
+            false if report.failures == 0 => return report.last_success.map(|_| Duration::ZERO),
+            false => report.last_success.and(report.last_attempt),
+        };
+        last.map(|last| last.elapsed())
     }
 
     pub(super) fn is_stale(&self) -> bool {

@@ -23,7 +23,8 @@ pub(super) fn apply(job: &Job, operations: &[Operation]) -> Result<Vec<Content>,
     }
     let before = job.good.get(PATCHED);
     let text = before.and_then(|good| good.package.file("data.json")).map(|file| file.bytes.as_slice());
-    let mut data = text.map_or(Ok(Value::Object(Map::new())), serde_json::from_slice).map_err(internal)?;
+    let mut data =
+        text.map_or(Ok(Value::Object(Map::new())), serde_json::from_slice).map_err(|error| internal(&error))?;
     for (at, operation) in operations.iter().enumerate() {
         for path in operation.paths() {
             let parts = parts(path);
@@ -43,12 +44,12 @@ pub(super) fn apply(job: &Job, operations: &[Operation]) -> Result<Vec<Content>,
     needed(&data, &mut Vec::new(), &roots, &mut own);
     let manifest = serde_json::json!({"revision": number.to_string(), "roots": own});
     let file = |path: &str, value: &Value| {
-        Ok(File { path: path.to_owned(), bytes: serde_json::to_vec(value).map_err(internal)? })
+        Ok(File { path: path.to_owned(), bytes: serde_json::to_vec(value).map_err(|error| internal(&error))? })
     };
     Ok(vec![Content::Files(vec![file(".manifest", &manifest)?, file("data.json", &data)?])])
 }
 
-fn internal(error: serde_json::Error) -> Refusal {
+fn internal(error: &serde_json::Error) -> Refusal {
     Refusal::Internal(error.to_string())
 }
 

@@ -133,7 +133,7 @@ impl Store {
         let current = Current { format: FORMAT, sequence, pinned, bundles };
         let mut text = serde_json::to_vec_pretty(&current)?;
         text.push(b'\n');
-        self.replace(&self.folder.join("current.json"), &text)?;
+        Self::replace(&self.folder.join("current.json"), &text)?;
         sync(&self.folder)?;
         let needed = |digest: &Digest| others.contains(digest) || set.values().any(|kept| kept.digest == *digest);
         self.known.retain(|digest, _| needed(digest));
@@ -149,7 +149,7 @@ impl Store {
         let good = good.ok_or_else(|| io::Error::other("its content is no longer there"))?;
         let bytes = good.package.write(Compression::Zstd);
         let name = hash(&bytes);
-        self.replace(&self.archive(&name), &bytes)?;
+        Self::replace(&self.archive(&name), &bytes)?;
         self.known.insert(digest, name.clone());
         Ok(name)
     }
@@ -171,7 +171,7 @@ impl Store {
     }
 
     /// Writes beside, then renames over.
-    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let beside = path.with_extension("new");
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;

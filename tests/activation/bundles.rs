@@ -164,3 +164,33 @@ async fn a_sequence_does_not_fall() {
     server.serves(&[("one", "r6")]).await;
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delta_changes_what_there_is_and_only_that() {
+    let manifest = r#"{"revision": "r1"}"#;
+    let policy = "package a\n\nallow if data.users[input.subject.id]\n";
+    let whole = archive(&[(".manifest", manifest), ("p.rego", policy), ("data.json", r#"{"users": {"bob": true}}"#)]);
+    let delta = |revision: &str, path: &str| {
+        let manifest = format!(r#"{{"revision": "{revision}"}}"#);
+        let patch = format!(r#"{{"data": [{{"op": "upsert", "path": "{path}", "value": true}}]}}"#);
+        archive(&[(".manifest", &manifest), ("patch.json", &patch)])
+    };
+    let place = Place::new().stored().bundle("one", "");
+    // There is nothing yet that it could change.
+    place.put("one", &delta("r0", "/users/alice"));
+    let server = place.serve().await;
+    server.until("says why", |handle| handle.status().failure.is_some()).await;
+    assert!(server.handle.status().active.is_none());
+    place.put("one", &whole);
+    server.serves(&[("one", "r1")]).await;
+    assert!(!server.allows().await);
+    place.put("one", &delta("r2", "/users/alice"));
+    server.serves(&[("one", "r2")]).await;
+    assert!(server.allows().await);
+    server.stop().await;
+    place.take_away("one");
+    let server = place.serve().await;
+    server.serves(&[("one", "r2")]).await;
+    assert!(server.allows().await);
+    server.stop().await;
+}

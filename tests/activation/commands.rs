@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
-use verdict::api::administration::{Administration as _, Cause, Expected, Operation, Patch, Put, Refusal, Target};
+use verdict::api::administration::{
+    Administration as _, Cause, Expected, Kind, Operation, Patch, Put, Refusal, Target,
+};
 
 use crate::support::{Place, archive, policy, put};
 
@@ -73,6 +75,8 @@ async fn a_bundle_is_put_by_hand_or_only_tried() {
     let tried = Put { dry_run: true, ..put("one", policy("a", "r2", true)) };
     let report = server.handle.put(tried).await.unwrap();
     assert!(report.accepted && report.changed && report.diagnostics.is_empty(), "{report:?}");
+    assert_eq!(report.changes.rules[0].path, "data.a.allow");
+    assert_eq!(report.changes.rules[0].kind, Kind::Changed);
     assert!(!server.allows().await);
     let bad = archive(&[("p.rego", "package a\n\nallow := nothing\n")]);
     let report = server.handle.put(Put { dry_run: true, ..put("one", bad.clone()) }).await.unwrap();

@@ -56,7 +56,7 @@ impl Place {
 
     /// Settings of `bundles`, as lines of YAML.
     pub(crate) fn setting(mut self, line: &str) -> Self {
-        self.settings.push_str(&format!("  {line}\n"));
+        self.settings.extend(["  ", line, "\n"]);
         self
     }
 
@@ -91,12 +91,11 @@ impl Place {
         text.push_str(&self.settings);
         for (name, more) in &self.bundles {
             let url = self.path(&format!("{name}.tar.gz"));
-            text.push_str(&format!(
-                "  {name}:\n    url: 'file://{}'\n    polling: {{min: 50ms, max: 100ms}}\n",
-                url.display()
-            ));
+            let lines =
+                format!("  {name}:\n    url: 'file://{}'\n    polling: {{min: 50ms, max: 100ms}}\n", url.display());
+            text.push_str(&lines);
             for line in more.lines() {
-                text.push_str(&format!("    {line}\n"));
+                text.extend(["    ", line, "\n"]);
             }
         }
         let path = self.path("verdict.yaml");

@@ -31,16 +31,14 @@ pub(super) fn render(bundles: &[BundleFigures], text: &mut Text) {
             text.sample("", &[("bundle", &bundle.name)], age.as_secs_f64());
         }
     }
-    let gauges: [(&'static str, &'static str, fn(&BundleFigures) -> bool); 2] = [
-        ("verdict_bundle_stale", "Whether the age is over `stale_after`.", |bundle| bundle.stale),
-        ("verdict_bundle_failing", "Whether what came last of the bundle went wrong.", |bundle| bundle.failing),
-    ];
-    for (name, help, figure) in gauges {
+    let mut gauge = |name, help, figure: fn(&BundleFigures) -> bool| {
         text.family(name, Kind::Gauge, help);
         for bundle in bundles {
             text.sample("", &[("bundle", &bundle.name)], u8::from(figure(bundle)));
         }
-    }
+    };
+    gauge("verdict_bundle_stale", "Whether the age is over `stale_after`.", |bundle| bundle.stale);
+    gauge("verdict_bundle_failing", "Whether what came last of the bundle went wrong.", |bundle| bundle.failing);
     text.family("verdict_bundle_info", Kind::Gauge, "The revision of the bundle that is active; always 1.");
     for bundle in bundles {
         text.sample("", &[("bundle", &bundle.name), ("revision", &bundle.revision)], 1);
