@@ -4,7 +4,12 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 3] = ["verdict/v1/decision_service.proto", "verdict/v1/query.proto", "verdict/v1/verdict.proto"];
+const PROTOS: [&str; 4] = [
+    "verdict/v1/decision_service.proto",
+    "verdict/v1/policy.proto",
+    "verdict/v1/query.proto",
+    "verdict/v1/verdict.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");
@@ -15,6 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         // A Struct is decoded straight into the domain's own object type, with our own depth limit.
         .extern_path(".google.protobuf.Struct", "crate::api::grpc::wire::Object")
+        .btree_map(".")
         .codec_path("crate::api::grpc::codec::Codec")
         .compile_fds(descriptors)?;
     Ok(())

@@ -5,12 +5,14 @@
 
 mod decider;
 mod explanation;
+mod past;
 mod query;
 mod value;
 mod verdict;
 
-pub use decider::{Decider, Evaluator, Pending, Pinned, Time};
+pub use decider::{Decider, Evaluator, Pending, Pinned, RETAINED, Time};
 pub use explanation::{ConditionTrace, Explanation, Need, RuleOutcome, RuleTrace, Seen};
+pub use past::{At, Freshness, NotAt, Replaced};
 pub use query::{Action, EntryPoint, InvalidEntryPoint, Query, Resource, Subject};
 pub use value::{MAX_DEPTH, Number, Object, Value};
 pub use verdict::{

@@ -12,9 +12,13 @@ use super::{
     quantity::{show_size, show_time, size, time, whole},
 };
 use crate::{
-    api::Address,
+    api::{
+        Address,
+        place::{InvalidPlace, Place},
+    },
     decision::{EntryPoint, InvalidEntryPoint},
     policy::{Hosts, InvalidHost, InvalidRedaction, Redaction},
+    reload::Tests,
     telemetry::Format,
 };
 
@@ -40,6 +44,7 @@ pub(super) enum Raw {
 /// A kind of value, its bounds, and where it goes.
 pub(super) enum Shape {
     Address(fn(&mut Config, Address)),
+    Place(fn(&mut Config, Place)),
     EntryPoint(fn(&mut Config, EntryPoint)),
     Folder(fn(&mut Config, PathBuf)),
     File(fn(&mut Config, PathBuf)),
@@ -51,6 +56,7 @@ pub(super) enum Shape {
     Filter(fn(&mut Config, String)),
     Format(fn(&mut Config, Format)),
     Redaction(fn(&mut Config, Redaction)),
+    Tests(fn(&mut Config, Tests)),
 }
 
 impl Raw {
@@ -102,6 +108,7 @@ impl Shape {
             Self::Address(_) => {
                 "an address such as `127.0.0.1:9191`, `[::1]:9191`, `localhost:9191` or `unix:/run/verdict.sock`".into()
             }
+            Self::Place(_) => "a unix socket such as `unix:/run/verdict/admin.sock`, or `off`".into(),
             Self::EntryPoint(_) => "a reference such as `data.authz` or `data.authz.decision`".into(),
             Self::Folder(_) => "the path of a folder".into(),
             Self::File(_) => "the path of a file".into(),
@@ -122,6 +129,7 @@ impl Shape {
                                 `warn,verdict::reload=debug`"
                 .into(),
             Self::Format(_) => "`human` or `json`".into(),
+            Self::Tests(_) => "`off`, `warn` or `require`".into(),
             Self::Redaction(_) => {
                 "paths such as `input.token` or `data.keys`, and names of members such as `password`, joined by commas or a \
                  list"
@@ -136,6 +144,13 @@ impl Shape {
             Self::Address(set) => {
                 let address = raw.text()?.parse().map_err(|_| raw.fails("is no address"))?;
                 set(config, address);
+            }
+            Self::Place(set) => {
+                let place = raw.text()?.parse().map_err(|invalid| match invalid {
+                    InvalidPlace::Tcp(_) => raw.fails("is TCP, where callers are not authenticated yet"),
+                    InvalidPlace::NoAddress(_) => raw.fails("is no unix socket"),
+                })?;
+                set(config, place);
             }
             Self::EntryPoint(set) => {
                 set(config, raw.text()?.parse().map_err(|invalid| unexplained(&invalid))?);
@@ -157,6 +172,12 @@ impl Shape {
                 "human" => set(config, Format::Human),
                 "json" => set(config, Format::Json),
                 _ => return Err(raw.fails("is no format")),
+            },
+            Self::Tests(set) => match raw.text()? {
+                "off" => set(config, Tests::Off),
+                "warn" => set(config, Tests::Warn),
+                "require" => set(config, Tests::Require),
+                _ => return Err(raw.fails("is none of them")),
             },
             Self::Redaction(set) => {
                 let entries = match raw {

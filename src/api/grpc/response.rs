@@ -27,7 +27,7 @@ pub(super) fn verdict(verdict: Verdict, decision_id: String, request_id: String)
         entry_point,
         explanation,
     } = verdict;
-    let decision::Revision { sequence, digest } = revision;
+    let decision::Revision { sequence, digest, bundles } = revision;
     proto::Verdict {
         decision_id,
         request_id,
@@ -44,7 +44,7 @@ pub(super) fn verdict(verdict: Verdict, decision_id: String, request_id: String)
         context: object(context),
         ttl: ttl.map(duration),
         diagnostics: diagnostics.into_iter().map(diagnostic).collect(),
-        revision: Some(proto::Revision { sequence, digest: digest.to_string() }),
+        revision: Some(proto::Revision { sequence, digest: digest.to_string(), bundles }),
         entry_point: entry_point.map(|entry| entry.to_string()).unwrap_or_default(),
         explanation: explanation.map(|explanation| explain::message(*explanation)),
     }
@@ -83,7 +83,7 @@ fn object(object: Object) -> Option<wire::Object> {
     (!object.is_empty()).then(|| object.into())
 }
 
-fn duration(duration: Duration) -> prost_types::Duration {
+pub(super) fn duration(duration: Duration) -> prost_types::Duration {
     prost_types::Duration {
         seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),

@@ -13,6 +13,10 @@ grpc:
   reflection: false
 http:
   address: unix:/run/ops.sock
+admin:
+  address: unix:/run/admin.sock
+  max_bundle_bytes: 1048576
+  request_timeout: 30s
 policies:
   path: policies
   default: data.other
@@ -21,7 +25,12 @@ policies:
   settle: 10ms
   poll_interval: 1m
   strict: true
+  retained: 3
   capabilities: capabilities.json
+bundles:
+  store: store
+  tests: require
+  start_timeout: 1s
 network:
   allow: '*.example.com:8443, 10.0.0.7'
   timeout: 100ms
@@ -48,6 +57,10 @@ request_timeout = "250ms"
 reflection = false
 [http]
 address = "unix:/run/ops.sock"
+[admin]
+address = "unix:/run/admin.sock"
+max_bundle_bytes = "1MiB"
+request_timeout = "30s"
 [policies]
 path = "policies"
 default = "data.other"
@@ -56,7 +69,12 @@ evaluation_budget = "5ms"
 settle = "10ms"
 poll_interval = "60s"
 strict = true
+retained = 3
 capabilities = "capabilities.json"
+[bundles]
+store = "store"
+tests = "require"
+start_timeout = "1s"
 [network]
 allow = "*.example.com:8443, 10.0.0.7"
 timeout = "100ms"
@@ -184,15 +202,18 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `explain`, `log`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
         ),
         ("http: {tls: 1}", "http.tls: unknown key; expected one of `http.address`"),
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `explain`, `log`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `admin`, `policies`, `network`, `explain`, `log`, `server`",
         ),
-        ("1: 2", "1: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `explain`, `log`, `server`"),
+        (
+            "1: 2",
+            "1: unknown key; expected one of `grpc`, `http`, `admin`, `policies`, `network`, `explain`, `log`, `server`",
+        ),
         (
             "policies: {true: 2}",
             "policies.true: unknown key; expected one of `policies.path`, `policies.default`, \
