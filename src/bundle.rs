@@ -2,18 +2,19 @@
 
 mod archive;
 mod assemble;
-pub mod changes;
 mod delta;
+mod diff;
 mod manifest;
 mod outside;
 mod package;
 mod roots;
 pub mod signing;
 mod structured;
+mod tree;
 mod version;
 mod write;
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use sha2::{Digest as _, Sha256};
 
@@ -21,9 +22,11 @@ pub use self::{
     archive::{InvalidArchive, Limits},
     assemble::{InvalidSet, assemble},
     delta::InvalidDelta,
+    diff::{Changes, Difference},
     manifest::Manifest,
     package::{File, Package},
     roots::Roots,
+    tree::InvalidData,
     version::RegoVersion,
     write::Compression,
 };
@@ -105,7 +108,7 @@ impl Bundle {
             let format = match name {
                 "data.json" => Some(Format::Json),
                 "data.yaml" | "data.yml" => Some(Format::Yaml),
-                _ if Path::new(name).extension().is_some_and(|extension| extension == "rego") => None,
+                _ if package::is_policy(&path) => None,
                 _ => continue,
             };
             let served = !name.ends_with("_test.rego");

@@ -1,16 +1,14 @@
 //! Deltas: bundles that change the data of another (OPA's documentation, "Delta Bundles").
 
-mod tree;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use self::tree::Node;
 use super::{
-    Document, Format, Manifest,
+    Manifest,
     archive::is_known,
     package::{File, MANIFEST, PATCH, Package},
     roots::Roots,
+    tree::{self, InvalidData, Node},
 };
 
 /// Why a delta does not change a bundle.
@@ -57,13 +55,8 @@ pub enum InvalidDelta {
         cause: String,
     },
     /// The data to be changed can't be read.
-    #[error("{file}: {cause}")]
-    Data {
-        /// The file.
-        file: String,
-        /// What is wrong.
-        cause: String,
-    },
+    #[error(transparent)]
+    Data(#[from] InvalidData),
 }
 
 /// `patch.json`.
@@ -126,49 +119,19 @@ impl Package {
     }
 
     fn replace_data(&mut self, operations: &[Operation<'_>], roots: &Roots) -> Result<(), InvalidDelta> {
-        let documents = self.documents()?;
-        let bytes = {
-            let mut tree = Node::default();
-            for Document { path, mount, text, .. } in &documents {
-                let data = |cause: String| InvalidDelta::Data { file: path.clone(), cause };
-                tree.merge(Node::mounted(mount, text).map_err(data)?, 0).map_err(data)?;
-            }
-            if !tree.is_object().map_err(|cause| InvalidDelta::Data { file: "data.json".to_owned(), cause })? {
-                let cause = "not an object at the root of `data`".to_owned();
-                return Err(InvalidDelta::Data { file: "data.json".to_owned(), cause });
-            }
-            for (at, operation) in operations.iter().enumerate() {
-                let Operation { op, path, .. } = operation;
-                operate(&mut tree, operation, roots).map_err(|cause| {
-                    let (op, path) = (op.escape_debug().to_string(), path.escape_debug().to_string());
-                    InvalidDelta::Operation { number: at + 1, op, path, cause }
-                })?;
-            }
-            serde_json::to_vec(&tree).map_err(|error| unwritten("data.json", &error))?
-        };
-        self.files.retain(|file| !is_data(&file.path));
+        let documents = tree::documents(self)?;
+        let mut data = tree::merged(&documents)?;
+        for (at, operation) in operations.iter().enumerate() {
+            let Operation { op, path, .. } = operation;
+            operate(&mut data, operation, roots).map_err(|cause| {
+                let (op, path) = (op.escape_debug().to_string(), path.escape_debug().to_string());
+                InvalidDelta::Operation { number: at + 1, op, path, cause }
+            })?;
+        }
+        let bytes = serde_json::to_vec(&data).map_err(|error| unwritten("data.json", &error))?;
+        self.files.retain(|file| !tree::is_data(&file.path));
         self.put("data.json", bytes);
         Ok(())
-    }
-
-    /// The data documents, all as JSON.
-    fn documents(&self) -> Result<Vec<Document>, InvalidDelta> {
-        let files = self.files.iter().filter(|file| is_data(&file.path));
-        let bundle = super::Bundle::from_files(files.map(|file| (file.path.clone(), file.bytes.clone())));
-        let bundle =
-            bundle.map_err(|error| InvalidDelta::Data { file: error.path.clone(), cause: error.to_string() })?;
-        let as_json = |mut document: Document| {
-            if document.format == Format::Yaml {
-                let json = super::outside::yaml(&document.text)
-                    .and_then(|from| serde_json::Value::deserialize(from).map_err(|error| error.to_string()));
-                match json {
-                    Ok(json) => document.text = json.to_string(),
-                    Err(cause) => return Err(InvalidDelta::Data { file: document.path, cause }),
-                }
-            }
-            Ok(document)
-        };
-        bundle.data.into_iter().map(as_json).collect()
     }
 
     fn put(&mut self, path: &str, bytes: Vec<u8>) {
@@ -198,12 +161,8 @@ fn operate<'a>(tree: &mut Node<'a>, operation: &Operation<'a>, roots: &Roots) ->
     }
 }
 
-fn is_data(path: &str) -> bool {
-    matches!(path.rsplit('/').next(), Some("data.json" | "data.yaml" | "data.yml"))
-}
-
-fn unwritten(file: &str, error: &serde_json::Error) -> InvalidDelta {
-    InvalidDelta::Data { file: file.to_owned(), cause: error.to_string() }
+fn unwritten(file: &str, error: &serde_json::Error) -> InvalidData {
+    InvalidData { file: file.to_owned(), cause: error.to_string() }
 }
 
 #[cfg(test)]

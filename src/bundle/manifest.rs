@@ -47,7 +47,7 @@ impl Manifest {
         let manifest: Self = serde_json::from_slice(bytes)
             .map_err(|error| invalid(format!("{error}; it is an object with the members {}", MEMBERS.join(", "))))?;
         // OPA does not tell upper case from lower, so what is passed over here would have a meaning there.
-        let members: BTreeMap<String, serde::de::IgnoredAny> = serde_json::from_slice(bytes).unwrap_or_default();
+        let members: BTreeMap<String, &serde_json::value::RawValue> = serde_json::from_slice(bytes).unwrap_or_default();
         let near = |name: &&String| MEMBERS.iter().any(|member| name != member && name.eq_ignore_ascii_case(member));
         if let Some(name) = members.keys().find(near) {
             return Err(invalid(format!("the member `{name}` must be written `{}`", name.to_ascii_lowercase())));

@@ -9,7 +9,7 @@ use super::{Document, Format, roots::Roots};
 /// The most brackets that YAML may have open; no document nests so deep.
 const MAX_OPEN: usize = 1_000;
 
-/// What serde_json gives for a number whose text is kept: an object with this name.
+/// What `serde_json` gives for a number whose text is kept: an object with this name.
 const NUMBER: &str = "$serde_json::private::Number";
 
 /// The first path in a document that its bundle does not own, with `/`; an error if the document can't be read.

@@ -1,5 +1,7 @@
 //! One bundle, unpacked: its files as they are, and its manifest.
 
+use std::path::Path;
+
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -93,6 +95,11 @@ impl Package {
     }
 }
 
+/// Whether a file of this path is Rego.
+pub(super) fn is_policy(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|extension| extension == "rego")
+}
+
 /// What a bundle of files of these names and this manifest has wrong with it, or what its manifest says.
 pub(super) fn check<'a>(
     paths: impl Iterator<Item = &'a str>,
@@ -119,7 +126,7 @@ pub(super) fn check<'a>(
             _ if path != PATCH && name.eq_ignore_ascii_case(PATCH) => {
                 return misplaced("a delta's `patch.json` lies in the bundle's root");
             }
-            _ => policies |= name.ends_with(".rego"),
+            _ => policies |= is_policy(path),
         }
     }
     let manifest = manifest.map(Manifest::parse).transpose()?.unwrap_or_default();

@@ -24,8 +24,7 @@ pub(super) struct Unreadable(pub(super) String);
 
 /// Whether a file of this path is hashed by its values. OPA takes `data.yml` as it is.
 pub(super) fn is_structured(path: &str) -> bool {
-    let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
-    matches!(name, "data.json" | "data.yaml" | ".manifest")
+    matches!(name(path), "data.json" | "data.yaml" | ".manifest")
 }
 
 /// What is hashed of a structured file.
@@ -37,8 +36,8 @@ pub(super) fn canonical(path: &str, bytes: &[u8]) -> Result<Vec<u8>, Unreadable>
 }
 
 /// The value in a file: JSON, or also YAML if its name says so.
-pub(super) fn parse<'a>(path: &str, bytes: &'a [u8]) -> Result<Value<'a>, Unreadable> {
-    let is_yaml = path.ends_with(".yaml") || path.ends_with(".yml");
+fn parse<'a>(path: &str, bytes: &'a [u8]) -> Result<Value<'a>, Unreadable> {
+    let is_yaml = name(path) == "data.yaml";
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| Unreadable(format!("not UTF-8: {error}")))?;
     match json::parse(text) {
@@ -53,8 +52,7 @@ pub(super) fn parse<'a>(path: &str, bytes: &'a [u8]) -> Result<Value<'a>, Unread
 }
 
 impl Value<'_> {
-    /// Writes it as compact JSON.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Plain(text) => out.extend_from_slice(text.as_bytes()),
             Self::Text(text) => write_text(text, out),
@@ -84,6 +82,10 @@ impl Value<'_> {
     }
 }
 
+fn name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
 /// A string as Go's encoder has it, which escapes two characters more than JSON demands.
 fn write_text(text: &str, out: &mut Vec<u8>) {
     let quoted = serde_json::Value::from(text).to_string();
@@ -102,6 +104,8 @@ impl fmt::Display for Unreadable {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
+
     use super::*;
 
     fn of(path: &str, text: &str) -> Result<String, Unreadable> {
@@ -136,6 +140,43 @@ mod tests {
     fn a_name_that_a_library_keeps_for_itself_is_a_name() {
         let text = r#"{"$serde_json::private::Number":"1"}"#;
         assert_eq!(of("data.json", text).unwrap(), text);
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            (-1e300..1e300).prop_map(serde_json::Value::from),
+            "\\PC{0,6}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(serde_json::Value::from),
+                prop::collection::hash_map(".{0,4}", inner, 0..5).prop_map(|map| map.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn layout_is_no_part_of_a_value(value in any_json()) {
+            let (compact, pretty) = (value.to_string(), format!("{value:#}"));
+            let canonical = of("data.json", &pretty).unwrap();
+            prop_assert_eq!(&canonical, &of("data.json", &compact).unwrap());
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&canonical).unwrap(), value);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..60), text in "[\\[\\]{}:,\"\\\\ue0-9a-f \n.-]{0,60}") {
+            for path in ["data.json", "data.yaml"] {
+                let _ = canonical(path, &bytes);
+                if let Ok(once) = canonical(path, text.as_bytes()) {
+                    // What is hashed is JSON, and is its own canonical form.
+                    prop_assert_eq!(canonical("data.json", &once), Ok(once));
+                }
+            }
+        }
     }
 
     #[test]

@@ -23,23 +23,28 @@ impl Pattern {
             match character {
                 '*' => regex.push_str(".*"),
                 '?' => regex.push('.'),
-                '\\' => regex.push_str(&regex::escape(characters.next()?.encode_utf8(&mut [0; 4]))),
+                '\\' => {
+                    let next = characters.next().unwrap_or('\\');
+                    regex.push_str(&regex::escape(next.encode_utf8(&mut [0; 4])));
+                }
                 '[' => regex.push_str(&class(&mut characters)?),
                 '{' => {
                     open += 1;
                     regex.push_str("(?:");
                 }
                 ',' if open > 0 => regex.push('|'),
-                '}' => {
-                    open = open.checked_sub(1)?;
+                '}' if open > 0 => {
+                    open -= 1;
                     regex.push(')');
                 }
                 other => regex.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
             }
         }
+        // As in OPA, alternatives end with the pattern at the latest.
+        regex.extend(std::iter::repeat_n(')', open));
         regex.push_str(")$");
         let built = regex::RegexBuilder::new(&regex).size_limit(1 << 20).nest_limit(32).build();
-        built.ok().filter(|_| open == 0).map(Self)
+        built.ok().map(Self)
     }
 
     /// Whether it is the path of this file. OPA sees a `/` before it if the archive was written so, as its own are.
@@ -64,19 +69,62 @@ fn class(characters: &mut std::str::Chars<'_>) -> Option<String> {
         }
         None => &inside,
     };
-    let range = |members: &str| {
-        let mut parts = members.chars();
-        match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some(low), Some('-'), Some(high), None) if low <= high => Some((low, high)),
-            _ => None,
-        }
+    let mut parts = members.chars();
+    let range = match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(low), Some('-'), Some(high), None) if low <= high => Some((low, high)),
+        (_, Some('-'), ..) | (None, ..) => return None,
+        _ => None,
     };
     let escaped = |character: char| format!("\\x{{{:x}}}", u32::from(character));
-    match range(members) {
-        Some((low, high)) => class.push_str(&format!("{}-{}", escaped(low), escaped(high))),
-        None if members.is_empty() => return None,
+    match range {
+        Some((low, high)) => class.extend([escaped(low), "-".to_owned(), escaped(high)]),
         None => members.chars().for_each(|character| class.push_str(&escaped(character))),
     }
     class.push(']');
     Some(class)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_opas() {
+        for (glob, expected) in [
+            ("/a/p.rego", Some(true)),
+            ("a/p.rego", Some(true)),
+            ("/a/*.rego", Some(true)),
+            ("/*", Some(true)),
+            ("**/p.rego", Some(true)),
+            ("/a/?.rego", Some(true)),
+            ("/a/[a-q].rego", Some(true)),
+            ("/a/[!p].rego", Some(false)),
+            ("/a/[!a-c].rego", Some(true)),
+            ("/a/[px].rego", Some(true)),
+            ("/a/[^p].rego", Some(true)),
+            ("/a/[^x].rego", Some(false)),
+            ("/a/[-p].rego", Some(true)),
+            ("/a/[p\\]].rego", Some(true)),
+            ("/{a,b}/p.rego", Some(true)),
+            ("/a/{p,{q,r}}.rego", Some(true)),
+            ("/a/{,p}.rego", Some(true)),
+            ("{/a/p.rego", Some(true)),
+            ("/a/p.rego}", Some(false)),
+            ("/a/p.re\\go", Some(true)),
+            ("/a/p,rego", Some(false)),
+            ("/A/p.rego", Some(false)),
+            ("/b*", Some(false)),
+            ("", Some(false)),
+            ("{", Some(false)),
+            ("\\", Some(false)),
+            ("[", None),
+            ("/a/[].rego", None),
+            ("/a/[!].rego", None),
+            ("/a/[a-].rego", None),
+            ("/a/[p-a].rego", None),
+            ("/a/[a-cp].rego", None),
+        ] {
+            assert_eq!(Pattern::new(glob).map(|pattern| pattern.is_of("a/p.rego")), expected, "{glob}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod inspect;
 mod keys;
 mod progress;
 mod push;
+mod select;
 mod sign;
 mod verify;
 

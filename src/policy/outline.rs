@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
+
 use super::{
     compile,
     fault::{Fault, Faults},
@@ -72,8 +74,7 @@ fn outline(module: &Module, tree: Tree) -> Outline {
         let text = squeezed(written(first.span.to(last.span)));
         single.rules = group;
         // What has no JSON is compared as it is written.
-        let tree =
-            rego::json::module(&single, "", "").and_then(|mut tree| tree.get_mut("rules").map(|rules| rules.take()));
+        let tree = rego::json::module(&single, "", "").and_then(|mut tree| tree.get_mut("rules").map(Json::take));
         let tree = tree.map_or(text, |rules| rules.to_string());
         definitions.entry(format!("{package}.{name}")).or_default().push(tree);
     }

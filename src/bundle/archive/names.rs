@@ -1,8 +1,8 @@
 //! Names of entries: the plain ones, and what is refused.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
-use super::{InvalidArchive, Limits};
+use super::{InvalidArchive, Limits, package};
 
 /// The path below the bundle's root that an entry's name means; empty for the root itself.
 pub(in crate::bundle) fn plain(raw: &[u8], folder: bool, limits: &Limits) -> Result<String, InvalidArchive> {
@@ -46,7 +46,7 @@ pub(in crate::bundle) fn plain(raw: &[u8], folder: bool, limits: &Limits) -> Res
 
 /// The first of these sorted paths that is a folder of another.
 pub(in crate::bundle) fn twice<'a>(sorted: impl Iterator<Item = &'a str>) -> Option<String> {
-    let mut files: std::collections::BTreeSet<&str> = std::collections::BTreeSet::new();
+    let mut files = BTreeSet::new();
     for path in sorted {
         let mut folder = path;
         while let Some((above, _)) = folder.rsplit_once('/') {
@@ -63,7 +63,7 @@ pub(in crate::bundle) fn twice<'a>(sorted: impl Iterator<Item = &'a str>) -> Opt
 /// Whether OPA reads a file of this name.
 pub(in crate::bundle) fn is_known(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    Path::new(name).extension().is_some_and(|extension| extension == "rego")
+    package::is_policy(path)
         || matches!(name, "data.json" | "data.yaml" | "data.yml" | "patch.json" | ".signatures.json")
         || matches!(name, ".manifest" | ".manifest.pb" | "policy.wasm" | "plan.json" | "plan.pb")
 }

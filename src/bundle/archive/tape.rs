@@ -61,8 +61,8 @@ impl<'a> Tape<'a> {
             let header = Header::from_byte_slice(&block);
             let size = header.entry_size().map_err(|_| self.corrupt("a header's size is no number"))?;
             match header.entry_type() {
-                EntryType::Regular => return self.entry(header, size, false, before).map(Some),
-                EntryType::Directory => return self.entry(header, size, true, before).map(Some),
+                EntryType::Regular => return self.entry(header, size, false, &before).map(Some),
+                EntryType::Directory => return self.entry(header, size, true, &before).map(Some),
                 kind @ (EntryType::XHeader | EntryType::XGlobalHeader | EntryType::GNULongName) => {
                     if before.any {
                         return Err(self.extension("follows another"));
@@ -111,7 +111,7 @@ impl<'a> Tape<'a> {
         }
     }
 
-    fn entry(&self, header: &Header, size: u64, folder: bool, before: Before) -> Result<Entry, InvalidArchive> {
+    fn entry(&self, header: &Header, size: u64, folder: bool, before: &Before) -> Result<Entry, InvalidArchive> {
         if before.size.is_some_and(|said| said != size) {
             return Err(self.extension("gives another size than the header"));
         }

@@ -26,7 +26,7 @@ pub struct VerificationKey {
 
 #[derive(Clone)]
 enum Check {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Public { algorithm: &'static dyn VerificationAlgorithm, der: Vec<u8> },
 }
 
@@ -37,7 +37,7 @@ pub struct SigningKey {
 }
 
 enum Make {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Rsa(Box<RsaKeyPair>, &'static dyn RsaEncoding),
     Ecdsa(Box<EcdsaKeyPair>),
 }
@@ -86,8 +86,9 @@ impl VerificationKey {
     pub fn new(algorithm: Algorithm, material: &[u8], scope: &str) -> Result<Self, InvalidKey> {
         let check = match algorithm.family() {
             Family::Hmac(hash) => Check::Secret(secret(algorithm, hash, material)?),
-            Family::Rsa { verify, .. } => Check::Public { algorithm: verify, der: public(algorithm, material)? },
-            Family::Ecdsa { verify, .. } => Check::Public { algorithm: verify, der: public(algorithm, material)? },
+            Family::Rsa { verify, .. } | Family::Ecdsa { verify, .. } => {
+                Check::Public { algorithm: verify, der: public(algorithm, material)? }
+            }
         };
         if let Check::Public { algorithm: verify, der } = &check {
             let invalid = |_| InvalidKey::Material { algorithm };
@@ -188,14 +189,14 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-fn secret(algorithm: Algorithm, hash: hmac::Algorithm, material: &[u8]) -> Result<hmac::Key, InvalidKey> {
+fn secret(algorithm: Algorithm, hash: hmac::Algorithm, material: &[u8]) -> Result<Box<hmac::Key>, InvalidKey> {
     if material.trim_ascii().is_empty() {
         return Err(InvalidKey::Empty);
     }
     if material.windows(b"-----BEGIN ".len()).any(|window| window == b"-----BEGIN ") {
         return Err(InvalidKey::PemAsSecret { algorithm });
     }
-    Ok(hmac::Key::new(hash, material))
+    Ok(Box::new(hmac::Key::new(hash, material)))
 }
 
 /// The DER of a public key: PKCS #1, or a `SubjectPublicKeyInfo`.

@@ -2,27 +2,20 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use serde::Deserialize as _;
 use yaml_serde::Value as Yaml;
 
-use super::{Unreadable, Value};
+use super::{super::outside, Unreadable, Value};
 
-/// The most brackets that may be open at once: the parser's time grows with the square of them.
-const MAX_OPEN: usize = 1_000;
+/// The longest text: reading it takes a hundred times as much memory, and it need not be signed.
+const MAX_BYTES: usize = 16 << 20;
 
 pub(super) fn parse(text: &str) -> Result<Value<'static>, Unreadable> {
-    let mut open = 0_usize;
-    let too_many = text.bytes().any(|byte| {
-        match byte {
-            b'[' | b'{' => open += 1,
-            b']' | b'}' => open = open.saturating_sub(1),
-            _ => {}
-        }
-        open > MAX_OPEN
-    });
-    if too_many {
-        return Err(Unreadable("not YAML that can be read: brackets nest too deep".to_owned()));
+    if text.len() > MAX_BYTES {
+        return Err(Unreadable("more than 16 MiB of YAML; write it as JSON".to_owned()));
     }
-    let yaml: Yaml = yaml_serde::from_str(text).map_err(|error| Unreadable(format!("not YAML: {error}")))?;
+    let reader = outside::yaml(text).map_err(|cause| Unreadable(format!("not YAML: {cause}")))?;
+    let yaml = Yaml::deserialize(reader).map_err(|error| Unreadable(format!("not YAML: {error}")))?;
     value(yaml)
 }
 

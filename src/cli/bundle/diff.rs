@@ -1,13 +1,15 @@
 //! `verdict bundle diff`: what differs between two bundles.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use serde_json::{Value as Json, json};
 use verdict::{
-    bundle::{
-        Package,
-        changes::{self, Bounded, Change, DataChange},
-    },
+    bundle::{Changes, Difference, Package},
     policy::{Faults, outline, printable},
 };
 
@@ -15,20 +17,21 @@ use super::{Format, files, progress, texts};
 use crate::cli::{complain, exit, say, show_faults};
 
 const EXAMPLES: &str = "\
-Rules are compared by what they say: comments and layout are none of it. Numbers in data are compared as they are written.
+Rules are compared by what they say: comments and layout are none of it. Places in data are JSON
+pointers (RFC 6901); numbers are compared as they are written.
 
 Examples:
   verdict bundle diff old.tar.gz new.tar.gz
   verdict bundle diff old.tar.gz policies/
-  verdict bundle diff old.tar.gz new.tar.gz --format json | jq -r '.rules.changes[].name'
+  verdict bundle diff old.tar.gz new.tar.gz --format json | jq -r '.rules.changed[]'
 
 Exit: 0 nothing differs, 1 something does, 2 they can't be compared, 64 wrong usage.";
 
-/// Show which files, rules and data two bundles have otherwise
+/// Show which files, rules and data differ between two bundles
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// What was: a bundle, or a folder that is laid out like one
+    /// What was: a bundle, or a folder that one is built from
     #[arg(value_name = "OLD")]
     old: PathBuf,
     /// What is
@@ -37,33 +40,23 @@ pub(super) struct Args {
     /// How it is shown
     #[arg(short, long, value_enum, default_value_t)]
     format: Format,
-    /// The most files, rules and values of each that are shown
+    /// The most names that each list has
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
 }
 
-/// Everything that differs.
-struct Difference {
-    revisions: Option<(String, String)>,
-    files: Bounded<(String, Change)>,
-    rules: Bounded<(String, Change)>,
-    data: Bounded<DataChange>,
-}
+/// What each name means, over all files.
+type Rules = BTreeMap<String, Vec<String>>;
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let (old, new) = (files::read(&args.old)?.package, files::read(&args.new)?.package);
+    let (old, new) = (files::read_sources(&args.old)?, files::read_sources(&args.new)?);
     let step = progress::step("comparing");
-    let rules = match (rules(&old), rules(&new)) {
-        (Ok(old), Ok(new)) => {
-            let mut changes = Bounded::new(args.limit);
-            changes::for_both(&old, &new, |name, old, new| {
-                if let Some(change) = changes::change(old, new) {
-                    changes.push((name.clone(), change));
-                }
-            });
-            changes
-        }
-        (Err(error), _) | (_, Err(error)) => {
+    let rules = rules(&old).and_then(|old| Ok(compare(&old, &rules(&new)?, args.limit)));
+    let difference = old.diff(&new, args.limit)?;
+    drop(step);
+    let rules = match rules {
+        Ok(rules) => rules,
+        Err(error) => {
             match error.downcast::<Faults>() {
                 Ok(faults) => show_faults(&faults),
                 Err(error) => complain(&format!("{error:#}")),
@@ -71,26 +64,19 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(exit::FAILED));
         }
     };
-    let names = (old.manifest.revision.clone(), new.manifest.revision.clone());
-    let difference = Difference {
-        revisions: (names.0 != names.1).then_some(names),
-        files: changes::files(&old, &new, args.limit),
-        rules,
-        data: changes::data(&old, &new, args.limit)?,
-    };
-    drop(step);
     say(&match args.format {
-        Format::Text => difference.text(),
-        Format::Json => format!("{:#}", difference.json()),
+        Format::Text => text(&old, &new, &difference, &rules),
+        Format::Json => format!("{:#}", as_json(&difference, &rules)),
     });
-    Ok(if old == new { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
+    let same = difference.is_empty() && rules.is_empty();
+    Ok(if same { ExitCode::SUCCESS } else { ExitCode::from(exit::NO) })
 }
 
-/// What each name means, over all files; the imports of a package, too, can change what its rules mean.
-fn rules(package: &Package) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
+/// The imports of a package, too, can change what its rules mean.
+fn rules(package: &Package) -> anyhow::Result<Rules> {
     let bundle = texts(package)?;
     let modules: Vec<_> = bundle.modules.iter().chain(&bundle.tests).collect();
-    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut all = Rules::new();
     for outline in outline::outlines(&modules, package.manifest.rego_version == Some(0))? {
         for (name, meanings) in outline.definitions {
             all.entry(name).or_default().extend(meanings);
@@ -105,60 +91,62 @@ fn rules(package: &Package) -> anyhow::Result<BTreeMap<String, Vec<String>>> {
     Ok(all)
 }
 
-impl Difference {
-    fn text(&self) -> String {
-        let Self { revisions, files, rules, data } = self;
-        let mut out = String::new();
-        if let Some((old, new)) = revisions {
-            let _ = writeln!(out, "revision: `{}` -> `{}`", printable(old), printable(new));
+fn compare(old: &Rules, new: &Rules, limit: usize) -> Changes {
+    let mut changes = Changes::default();
+    let Changes { added, removed, changed, more } = &mut changes;
+    for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
+        let list = match (old.get(name), new.get(name)) {
+            (Some(old), Some(new)) if old == new => continue,
+            (Some(_), Some(_)) => &mut *changed,
+            (Some(_), None) => &mut *removed,
+            (None, _) => &mut *added,
+        };
+        if list.len() < limit { list.push(name.clone()) } else { *more += 1 }
+    }
+    changes
+}
+
+fn text(old: &Package, new: &Package, difference: &Difference, rules: &Changes) -> String {
+    let Difference { manifest, policies, data, others } = difference;
+    let mut out = String::new();
+    for member in manifest {
+        // Writing to a string does not fail.
+        let _ = match *member {
+            "revision" => {
+                let (old, new) = (printable(&old.manifest.revision), printable(&new.manifest.revision));
+                writeln!(out, "revision: `{old}` -> `{new}`")
+            }
+            member => writeln!(out, "manifest: `{member}` differs"),
+        };
+    }
+    for (title, list) in [("rules", rules), ("data", data), ("policies", policies), ("other files", others)] {
+        if list.is_empty() {
+            continue;
         }
-        let named = |(name, change): &(String, Change)| format!("{} {}", sign(*change), printable(name));
-        section(&mut out, "files", files, named);
-        section(&mut out, "rules", rules, named);
-        section(&mut out, "data", data, |value| {
-            let DataChange { path, change, old, new } = value;
-            let values: Vec<&str> = old.iter().chain(new).map(String::as_str).collect();
-            format!("{} {}: {}", sign(*change), printable(path), printable(&values.join(" -> ")))
-        });
-        if out.is_empty() { "nothing differs".to_owned() } else { out.trim_end().to_owned() }
+        let _ = writeln!(out, "{title}:");
+        for (sign, names) in [('+', &list.added), ('-', &list.removed), ('~', &list.changed)] {
+            for name in names {
+                let _ = writeln!(out, "  {sign} {}", if name.is_empty() { "/".into() } else { printable(name) });
+            }
+        }
+        if list.more > 0 {
+            let _ = writeln!(out, "  … and {} more; --limit shows more", list.more);
+        }
     }
-
-    fn json(&self) -> Json {
-        let Self { revisions, files, rules, data } = self;
-        let named = |list: &Bounded<(String, Change)>| {
-            let one = |(name, change): &(String, Change)| json!({"name": name, "change": change.to_string()});
-            json!({"changes": list.first.iter().map(one).collect::<Json>(), "more": list.more})
-        };
-        let value = |value: &DataChange| {
-            let DataChange { path, change, old, new } = value;
-            json!({"path": path, "change": change.to_string(), "old": old, "new": new})
-        };
-        json!({
-            "revision": revisions.as_ref().map(|(old, new)| json!({"old": old, "new": new})),
-            "files": named(files),
-            "rules": named(rules),
-            "data": {"changes": data.first.iter().map(value).collect::<Json>(), "more": data.more},
-        })
-    }
+    if out.is_empty() { "nothing differs".to_owned() } else { out.trim_end().to_owned() }
 }
 
-fn section<T>(out: &mut String, title: &str, list: &Bounded<T>, line: impl Fn(&T) -> String) {
-    if list.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "{title}:");
-    for one in &list.first {
-        let _ = writeln!(out, "  {}", line(one));
-    }
-    if list.more > 0 {
-        let _ = writeln!(out, "  … and {} more; --limit shows more", list.more);
-    }
-}
-
-fn sign(change: Change) -> char {
-    match change {
-        Change::Added => '+',
-        Change::Removed => '-',
-        Change::Changed => '~',
-    }
+fn as_json(difference: &Difference, rules: &Changes) -> Json {
+    let Difference { manifest, policies, data, others } = difference;
+    let list = |changes: &Changes| {
+        let Changes { added, removed, changed, more } = changes;
+        json!({"added": added, "removed": removed, "changed": changed, "more": more})
+    };
+    json!({
+        "manifest": manifest,
+        "rules": list(rules),
+        "data": list(data),
+        "policies": list(policies),
+        "others": list(others),
+    })
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use verdict::bundle::{Compression, File, Limits, Package};
 
-use super::{progress, size};
+use super::{progress, select::Selection, size};
 
 /// Folders deeper than this are in a loop, or hold something else.
 const MAX_DEPTH: usize = 64;
@@ -31,6 +31,16 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Read> {
     let _step = progress::step("unpacking");
     let package = Package::read(&bytes, &Limits::default()).with_context(named)?;
     Ok(Read { package, compression: Some(compression(&bytes)) })
+}
+
+/// Reads an archive, or of a folder what `build` takes of it.
+pub(super) fn read_sources(path: &Path) -> anyhow::Result<Package> {
+    if !path.is_dir() {
+        return Ok(read(path)?.package);
+    }
+    let selection = Selection::default();
+    let files = folder(path, &|path| selection.takes(path))?;
+    Package::from_files(files).with_context(|| format!("`{}` is no bundle", path.display()))
 }
 
 /// The bytes of an archive, unless it is larger than any that is taken.

@@ -31,7 +31,7 @@ Exit: 0 shown, 2 it is no bundle, 64 wrong usage.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// A bundle, or a folder that is laid out like one
+    /// A bundle, or a folder that one is built from
     #[arg(value_name = "FILE|FOLDER")]
     bundle: PathBuf,
     /// How it is shown
@@ -48,7 +48,7 @@ struct Contents {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let package = files::read(&args.bundle)?.package;
+    let package = files::read_sources(&args.bundle)?;
     let texts = super::texts(&package)?;
     let modules: Vec<_> = texts.modules.iter().chain(&texts.tests).collect();
     let (packages, faults) = outline::packages(&modules, package.manifest.rego_version == Some(0));

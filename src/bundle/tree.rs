@@ -2,11 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::{Bundle, Document, Format, outside, package::Package};
+
+/// Data that can't be read, or that has no one home.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {cause}")]
+pub struct InvalidData {
+    /// The file.
+    pub file: String,
+    /// What is wrong with it.
+    pub cause: String,
+}
+
 /// How deep a change may go, and documents may be merged: what reads the result goes no deeper.
-const MAX_DEPTH: usize = 127;
+pub(super) const MAX_DEPTH: usize = 127;
 
 /// A JSON value.
 #[derive(Debug)]
@@ -31,6 +43,40 @@ impl Serialize for Node<'_> {
             Self::Array(members) => members.serialize(to),
         }
     }
+}
+
+/// The data documents of a bundle, all as JSON.
+pub(super) fn documents(package: &Package) -> Result<Vec<Document>, InvalidData> {
+    let files = package.files.iter().filter(|file| is_data(&file.path));
+    let bundle = Bundle::from_files(files.map(|file| (file.path.clone(), file.bytes.clone())));
+    let bundle = bundle.map_err(|error| InvalidData { file: error.path.clone(), cause: error.to_string() })?;
+    let as_json = |mut document: Document| {
+        if document.format == Format::Yaml {
+            let json = outside::yaml(&document.text)
+                .and_then(|from| serde_json::Value::deserialize(from).map_err(|error| error.to_string()));
+            match json {
+                Ok(json) => document.text = json.to_string(),
+                Err(cause) => return Err(InvalidData { file: document.path, cause }),
+            }
+        }
+        Ok(document)
+    };
+    bundle.data.into_iter().map(as_json).collect()
+}
+
+/// Documents merged at their mounts: an object.
+pub(super) fn merged(documents: &[Document]) -> Result<Node<'_>, InvalidData> {
+    let mut tree = Node::default();
+    for Document { path, mount, text, .. } in documents {
+        let invalid = |cause: String| InvalidData { file: path.clone(), cause };
+        tree.merge(Node::mounted(mount, text).map_err(invalid)?, 0).map_err(invalid)?;
+    }
+    Ok(tree)
+}
+
+/// Whether a file of this path is a data document.
+pub(super) fn is_data(path: &str) -> bool {
+    matches!(path.rsplit('/').next(), Some("data.json" | "data.yaml" | "data.yml"))
 }
 
 /// The names of a patch's path, which OPA unescapes as a part of a URL and then as a JSON pointer (RFC 6901 §4).
@@ -158,7 +204,7 @@ impl<'a> Node<'a> {
     }
 
     /// Takes an object or an array apart; anything else stays.
-    fn open(&mut self) -> Result<(), String> {
+    pub(super) fn open(&mut self) -> Result<(), String> {
         if let Self::Raw(text) = self {
             let text: &'a str = text.get();
             let unread = |error: serde_json::Error| error.to_string();
