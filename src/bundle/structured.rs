@@ -104,6 +104,8 @@ impl fmt::Display for Unreadable {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{Just, Strategy, any, prop, prop_assert_eq, prop_oneof, proptest};
+
     use super::*;
 
     fn of(path: &str, text: &str) -> Result<String, Unreadable> {
@@ -138,6 +140,43 @@ mod tests {
     fn a_name_that_a_library_keeps_for_itself_is_a_name() {
         let text = r#"{"$serde_json::private::Number":"1"}"#;
         assert_eq!(of("data.json", text).unwrap(), text);
+    }
+
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            (-1e300..1e300).prop_map(serde_json::Value::from),
+            "\\PC{0,6}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(serde_json::Value::from),
+                prop::collection::hash_map(".{0,4}", inner, 0..5).prop_map(|map| map.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn layout_is_no_part_of_a_value(value in any_json()) {
+            let (compact, pretty) = (value.to_string(), format!("{value:#}"));
+            let canonical = of("data.json", &pretty).unwrap();
+            prop_assert_eq!(&canonical, &of("data.json", &compact).unwrap());
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&canonical).unwrap(), value);
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..60), text in "[\\[\\]{}:,\"\\\\ue0-9a-f \n.-]{0,60}") {
+            for path in ["data.json", "data.yaml"] {
+                let _ = canonical(path, &bytes);
+                if let Ok(once) = canonical(path, text.as_bytes()) {
+                    // What is hashed is JSON, and is its own canonical form.
+                    prop_assert_eq!(canonical("data.json", &once), Ok(once));
+                }
+            }
+        }
     }
 
     #[test]

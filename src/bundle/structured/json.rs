@@ -12,9 +12,12 @@ use super::{Unreadable, Value};
 /// Data nested deeper can't be loaded, either.
 const MAX_DEPTH: usize = 128;
 
+/// The most values of one text. Each takes up to a hundred bytes, and what is read here need not be signed.
+const MAX_VALUES: usize = 1 << 24;
+
 /// Reads a text that is one value. A name twice in an object: the last counts, as in OPA.
 pub(super) fn parse(text: &str) -> Result<Value<'_>, Unreadable> {
-    let mut reader = Reader { text, rest: text };
+    let mut reader = Reader { text, rest: text, values: 0 };
     let value = reader.value(MAX_DEPTH)?;
     match reader.peek() {
         None => Ok(value),
@@ -25,10 +28,15 @@ pub(super) fn parse(text: &str) -> Result<Value<'_>, Unreadable> {
 struct Reader<'a> {
     text: &'a str,
     rest: &'a str,
+    values: usize,
 }
 
 impl<'a> Reader<'a> {
     fn value(&mut self, depth: usize) -> Result<Value<'a>, Unreadable> {
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            return Err(self.fault("more than 16,777,216 values"));
+        }
         match self.peek() {
             Some('{' | '[') if depth == 0 => Err(self.fault("nested too deep")),
             Some('{') => self.object(depth - 1),

@@ -13,12 +13,12 @@ use super::{count, files, keys, progress, select::Selection, size};
 use crate::cli::{capabilities, complain, exit, say_aside, show_faults};
 
 const EXAMPLES: &str = "\
-Taken are `*.rego`, `data.json`, `data.yaml`, `data.yml` and `.manifest`, at any depth but not in hidden folders. The same
-files make the same bytes, whenever and wherever; a signature does only with RS and HS algorithms.
+Taken are `*.rego`, `data.json`, `data.yaml`, `data.yml` at any depth but not in hidden folders, and
+`.manifest`. The same files make the same bytes on every machine; signed, with RS and HS only.
 
 Examples:
   verdict bundle build policies/ -o bundle.tar.gz --revision \"$(git rev-parse HEAD)\"
-  verdict bundle build policies/ data/ --root authz --root limits --metadata team=platform
+  verdict bundle build policies/ data/ --without-tests --root authz --root limits --metadata team=platform
   verdict bundle build policies/ --without-tests --ignore drafts --ignore '*_old.rego'
   verdict bundle build policies/ --signing-key private.pem --signing-alg ES256 -o signed.tar.gz
   opa eval -b bundle.tar.gz data.authz
@@ -63,7 +63,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", value_parser = capabilities)]
     capabilities: Option<Capabilities>,
     #[command(flatten)]
-    signing: keys::Signing,
+    signing: keys::Signer,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -17,8 +17,8 @@ use super::{Format, files, progress, texts};
 use crate::cli::{complain, exit, say, show_faults};
 
 const EXAMPLES: &str = "\
-Rules are compared by what they say: comments and layout are none of it. Places in data are JSON pointers (RFC 6901);
-numbers are compared as they are written.
+Rules are compared by what they say: comments and layout are none of it. Places in data are JSON
+pointers (RFC 6901); numbers are compared as they are written.
 
 Examples:
   verdict bundle diff old.tar.gz new.tar.gz

@@ -18,7 +18,7 @@ use verdict::{
 
 /// How a bundle is signed.
 #[derive(Debug, clap::Args)]
-pub(super) struct Signing {
+pub(super) struct Signer {
     /// The private key in PEM, or a file with the secret of an HS algorithm, every byte of which counts
     #[arg(long, value_name = "FILE")]
     pub(super) signing_key: Option<PathBuf>,
@@ -56,7 +56,7 @@ pub(super) struct Verifying {
     exclude_files_verify: Vec<String>,
 }
 
-impl Signing {
+impl Signer {
     /// The `.signatures.json` of a bundle; `None` without a key.
     pub(super) fn sign(&self, package: &Package) -> anyhow::Result<Option<Vec<u8>>> {
         let Some(path) = &self.signing_key else { return Ok(None) };

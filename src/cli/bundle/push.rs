@@ -15,8 +15,9 @@ use crate::cli::{
 };
 
 const EXAMPLES: &str = "\
-The server verifies, checks and tests it as it does what its own sources give, and only then is it served. It stays until
-the bundle's source has something newer. The name is that of one of the server's bundles (`verdict policy status`).
+The server verifies, checks and tests it as it does what its own sources give, and only then is it
+served. It stays until the bundle's source has something newer. The name is that of one of the
+server's bundles (`verdict policy status`).
 
 Examples:
   verdict bundle push bundle.tar.gz --name main --to unix:/run/verdict/admin.sock --dry-run

@@ -24,13 +24,12 @@ impl Selection {
     /// A path that is excluded takes with it what is below it.
     pub(super) fn takes(&self, path: &str) -> bool {
         let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let known = matches!(name, "data.json" | "data.yaml" | "data.yml")
+        let is_known = matches!(name, "data.json" | "data.yaml" | "data.yml")
             || path == ".manifest"
             || Path::new(name).extension().is_some_and(|extension| extension == "rego") && !name.starts_with('.');
-        known
-            && !folders.split('/').any(|folder| folder.starts_with('.'))
-            && !(self.without_tests && name.ends_with("_test.rego"))
-            && !self.excludes(path)
+        let is_hidden = folders.split('/').any(|folder| folder.starts_with('.'));
+        let is_unwanted = self.without_tests && name.ends_with("_test.rego");
+        is_known && !is_hidden && !is_unwanted && !self.excludes(path)
     }
 
     fn excludes(&self, path: &str) -> bool {

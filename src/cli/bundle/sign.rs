@@ -12,13 +12,14 @@ use super::{
 use crate::cli::say_aside;
 
 const EXAMPLES: &str = "\
-Of an archive the signed one is written, over it or to --output; of a folder `.signatures.json`, into it or to --output.
+Of an archive the signed one is written, over it or to --output; of a folder `.signatures.json`,
+into it or to --output.
 
 Examples:
   openssl ecparam -genkey -name prime256v1 -noout -out private.pem
   openssl ec -in private.pem -pubout -out public.pem
   verdict bundle sign bundle.tar.gz --signing-key private.pem --signing-alg ES256
-  verdict bundle sign bundle.tar.gz --signing-key private.pem --signing-alg ES256 -o signed.tar.gz --scope read
+  verdict bundle sign bundle.tar.gz --signing-key private.pem --signing-alg ES256 -o s.tar.gz --scope read
   verdict bundle sign policies/ --signing-key secret.txt --signing-alg HS256
 
 Exit: 0 signed, 2 it could not be, 64 wrong usage.";
@@ -31,7 +32,7 @@ pub(super) struct Args {
     #[arg(value_name = "FILE|FOLDER")]
     bundle: PathBuf,
     #[command(flatten)]
-    signing: keys::Signing,
+    signing: keys::Signer,
     /// Where the signed bundle goes, or the signature of a folder; `-` for standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -44,18 +45,15 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(crate::cli::exit::CONFIG));
     };
     let files = count(package.files.len(), "file");
-    let output = match compression {
-        Some(compression) => {
-            let output = args.output.clone().unwrap_or_else(|| args.bundle.clone());
-            let signed = Package { signatures: Some(signatures), ..package };
-            files::write(&output, &signed.write(compression))?;
-            output
-        }
-        None => {
-            let output = args.output.clone().unwrap_or_else(|| args.bundle.join(".signatures.json"));
-            files::write(&output, &signatures)?;
-            output
-        }
+    let output = if let Some(compression) = compression {
+        let output = args.output.clone().unwrap_or_else(|| args.bundle.clone());
+        let signed = Package { signatures: Some(signatures), ..package };
+        files::write(&output, &signed.write(compression))?;
+        output
+    } else {
+        let output = args.output.clone().unwrap_or_else(|| args.bundle.join(".signatures.json"));
+        files::write(&output, &signatures)?;
+        output
     };
     say_aside(&format!("{}: {files} signed", output.display()));
     Ok(ExitCode::SUCCESS)

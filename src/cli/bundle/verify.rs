@@ -8,13 +8,13 @@ use super::{count, files, keys};
 use crate::cli::{complain, exit, say};
 
 const EXAMPLES: &str = "\
-Every file must be signed, every signed file be there, and the signature be made with this key and this algorithm, for
-this scope, and be valid now.
+Every file must be signed, every signed file be there, and the signature be made with this key and
+this algorithm, for this scope, and be valid now.
 
 Examples:
   verdict bundle verify bundle.tar.gz --verification-key public.pem --signing-alg ES256
   verdict bundle verify bundle.tar.gz --verification-key public.pem --signing-alg ES256 --scope read
-  verdict bundle verify policies/ --verification-key secret.txt --signing-alg HS256 --exclude-files-verify '*.md'
+  verdict bundle verify policies/ --verification-key secret.txt --alg HS256 --exclude-files-verify '*.md'
 
 Exit: 0 it is what was signed, 1 it is not, 2 it can't be told, 64 wrong usage.";
 
