@@ -280,7 +280,7 @@ pub(crate) const CASES: &[Case] = &[
         || {
             manifest(&format!(
                 "{{\"file_rego_versions\": {{{}\"a\": 0}}}}",
-                (0..20_000).map(|at| format!("\"{at}*\": 0, ")).collect::<String>()
+                (0..20_000).map(|at| format!("\"{at}*\": 0, ")).collect::<Vec<_>>().concat()
             ))
         },
         "more than 256 glob patterns",
