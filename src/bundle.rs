@@ -14,7 +14,10 @@ mod tree;
 mod version;
 mod write;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sha2::{Digest as _, Sha256};
 
@@ -147,6 +150,16 @@ impl Bundle {
         self.modules.extend(modules);
         self.tests.extend(tests);
         self.data.extend(data);
+    }
+
+    /// A path that two policies have: only one of them would be read.
+    fn same_path(&self) -> Option<String> {
+        let mut paths = BTreeSet::new();
+        self.modules
+            .iter()
+            .chain(&self.tests)
+            .find(|module| !paths.insert(&module.path))
+            .map(|module| module.path.clone())
     }
 
     /// What is served, in the order of names, and the versions of Rego that manifests give.

@@ -41,6 +41,12 @@ pub enum InvalidSet {
         /// What it owns.
         roots: String,
     },
+    /// Files of two bundles have the same path, with the bundles' names before them.
+    #[error("two bundles have a file `{path}` below their names; give the bundles names that do not hold each other")]
+    SamePath {
+        /// The path.
+        path: String,
+    },
     /// A document whose place can't be told.
     #[error("bundle `{bundle}`: {file}: {cause}")]
     Data {
@@ -91,6 +97,9 @@ pub fn assemble(packages: &[(String, Arc<Package>)]) -> Result<Bundle, InvalidSe
             let mut whole = Bundle::default();
             for (name, part) in parts.into_iter().chain(last) {
                 whole.take(name, part);
+            }
+            if let Some(path) = whole.same_path() {
+                return Err(InvalidSet::SamePath { path });
             }
             whole
         }

@@ -95,7 +95,7 @@ impl Package {
             return Err(InvalidDelta::Content { file: file.path.clone() });
         }
         let (roots, named) = (self.manifest.owned(), delta.manifest.owned());
-        if !roots.same(&named) {
+        if roots != named {
             return Err(InvalidDelta::Roots { delta: named.to_string(), whole: roots.to_string() });
         }
         let patch: Patch<'_> = serde_json::from_slice(&patch.bytes).map_err(|error| {

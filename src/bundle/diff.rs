@@ -77,7 +77,7 @@ impl Package {
         let (old, new) = (&self.manifest, &newer.manifest);
         let members = [
             ("revision", old.revision != new.revision),
-            ("roots", !old.owned().same(&new.owned())),
+            ("roots", old.owned() != new.owned()),
             ("rego_version", old.rego_version != new.rego_version),
             ("file_rego_versions", old.file_rego_versions != new.file_rego_versions),
             ("metadata", old.metadata != new.metadata),

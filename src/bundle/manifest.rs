@@ -35,6 +35,9 @@ pub struct Manifest {
     pub wasm: Vec<serde_json::Value>,
 }
 
+/// Each may take 64 KiB of memory. `opa build` names files, of which there may be any number.
+const MAX_PATTERNS: usize = 256;
+
 const MEMBERS: [&str; 6] = ["revision", "roots", "rego_version", "file_rego_versions", "metadata", "wasm"];
 
 impl Manifest {
@@ -56,7 +59,18 @@ impl Manifest {
         if let Some(version) = versions.into_iter().find(|version| **version > 1) {
             return Err(invalid(format!("there is no Rego version {version}; give 0 or 1")));
         }
-        if let Some(pattern) = manifest.file_rego_versions.keys().find(|pattern| Pattern::new(pattern).is_none()) {
+        let patterns = manifest.file_rego_versions.keys().filter(|pattern| !Pattern::is_literal(pattern));
+        if patterns.count() > MAX_PATTERNS {
+            return Err(invalid(format!(
+                "`file_rego_versions` has more than {MAX_PATTERNS} glob patterns; name files, or use wider ones"
+            )));
+        }
+        if let Some(pattern) = manifest
+            .file_rego_versions
+            .keys()
+            .filter(|text| !Pattern::is_literal(text))
+            .find(|text| Pattern::new(text).is_none())
+        {
             return Err(invalid(format!("`{}` is no glob pattern", pattern.escape_debug())));
         }
         if manifest.roots.as_ref().is_some_and(Vec::is_empty) {
@@ -64,7 +78,7 @@ impl Manifest {
                 "`roots` is empty, so the bundle owns nothing; name its paths, or leave `roots` out".into(),
             ));
         }
-        if let Some((one, other)) = manifest.owned().overlap_within() {
+        if let Some((one, other)) = manifest.roots.as_deref().and_then(Roots::overlap_within) {
             return Err(invalid(format!("the roots `{one}` and `{other}` overlap; keep the wider one")));
         }
         Ok(manifest)
@@ -76,14 +90,25 @@ impl Manifest {
         self.roots.as_ref().map(|roots| Roots::new(roots)).unwrap_or_default()
     }
 
-    /// Says which version of Rego each of many files is written in, if the manifest says it.
+    /// Says which version of Rego each of many files is written in, if the manifest says it. Where several patterns are of a
+    /// file, the first in the order of their texts counts, as in OPA.
     pub(super) fn versions(&self) -> impl Fn(&str) -> Option<RegoVersion> + use<> {
         let version = |number: u8| if number == 0 { RegoVersion::V0 } else { RegoVersion::V1 };
-        let patterns = self.file_rego_versions.iter();
-        let patterns: Vec<(Pattern, RegoVersion)> =
-            patterns.filter_map(|(text, number)| Some((Pattern::new(text)?, version(*number)))).collect();
+        let (mut files, mut patterns) = (BTreeMap::new(), Vec::new());
+        for (at, (text, number)) in self.file_rego_versions.iter().enumerate() {
+            if Pattern::is_literal(text) {
+                let path = text.strip_prefix('/').unwrap_or(text).to_owned();
+                files.entry(path).or_insert((at, version(*number)));
+            } else if let Some(pattern) = Pattern::new(text) {
+                patterns.push((pattern, (at, version(*number))));
+            }
+        }
         let all = self.rego_version.map(version);
-        move |path| patterns.iter().find(|(pattern, _)| pattern.is_of(path)).map(|(_, version)| *version).or(all)
+        move |path| {
+            let pattern = patterns.iter().find(|(pattern, _)| pattern.is_of(path)).map(|(_, found)| *found);
+            let found = [files.get(path).copied(), pattern].into_iter().flatten().min_by_key(|(at, _)| *at);
+            found.map(|(_, version)| version).or(all)
+        }
     }
 }
 

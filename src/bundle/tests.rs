@@ -72,6 +72,12 @@ fn bundles_together_keep_to_their_roots() {
         refused(&[a, ("c", &[("p.rego", "package c")])]),
         "bundles `a` and `c` both own `a`; make the `roots` of their manifests disjoint"
     );
+    let nested = |name: &'static str, root: &str, path: &'static str| {
+        let manifest = format!("{{\"roots\": [\"{root}\"]}}");
+        (name.to_owned(), Arc::new(package(&[(".manifest", &manifest), (path, "package x")])))
+    };
+    let same = assemble(&[nested("n", "a", "m/p.rego"), nested("n/m", "b", "p.rego")]);
+    assert_eq!(same, Err(InvalidSet::SamePath { path: "n/m/p.rego".to_owned() }));
     for (data, path) in [
         (r#"{"a": 1, "b": 2}"#, "b"),
         (r#"{"x": {"z": 2}}"#, "x/z"),

@@ -1,6 +1,6 @@
 //! Which version of Rego a file is written in.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 /// A version of Rego.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,10 +14,16 @@ pub enum RegoVersion {
 /// A key of `file_rego_versions`: a glob over the whole path. OPA names no separator, so that `*` crosses `/`.
 pub(super) struct Pattern(Regex);
 
+/// Bytes of a pattern.
+const MAX_PATTERN: usize = 4 << 10;
+
 impl Pattern {
     /// `None` for what is no pattern: `*` and `**` are any text, `?` is any character, `[a-c]` and `[!ab]` are classes,
     /// `{a,b}` are alternatives and `\` takes the next character as it is.
     pub(super) fn new(glob: &str) -> Option<Self> {
+        if glob.len() > MAX_PATTERN {
+            return None;
+        }
         let (mut regex, mut open, mut characters) = (String::from("^(?s:"), 0_usize, glob.chars());
         while let Some(character) = characters.next() {
             match character {
@@ -43,8 +49,14 @@ impl Pattern {
         // As in OPA, alternatives end with the pattern at the latest.
         regex.extend(std::iter::repeat_n(')', open));
         regex.push_str(")$");
-        let built = regex::RegexBuilder::new(&regex).size_limit(1 << 20).nest_limit(32).build();
+        let mut built = RegexBuilder::new(&regex);
+        let built = built.size_limit(1 << 16).dfa_size_limit(1 << 16).nest_limit(32).build();
         built.ok().map(Self)
+    }
+
+    /// Whether it is the path of one file.
+    pub(super) fn is_literal(glob: &str) -> bool {
+        !glob.contains(['*', '?', '[', '{', '}', '\\'])
     }
 
     /// Whether it is the path of this file. OPA sees a `/` before it if the archive was written so, as its own are.

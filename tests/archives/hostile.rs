@@ -275,6 +275,16 @@ pub(crate) const CASES: &[Case] = &[
         || manifest(&format!("{{\"file_rego_versions\": {{\"{}\": 0}}}}", "{a,".repeat(50_000))),
         "is no glob pattern",
     ),
+    (
+        "patterns without end",
+        || {
+            manifest(&format!(
+                "{{\"file_rego_versions\": {{{}\"a\": 0}}}}",
+                (0..20_000).map(|at| format!("\"{at}*\": 0, ")).collect::<Vec<_>>().concat()
+            ))
+        },
+        "more than 256 glob patterns",
+    ),
     ("metadata that is a list", || manifest(r#"{"metadata": [1]}"#), "invalid type"),
     ("a deep manifest", || manifest(&format!("{{\"metadata\": {{\"a\": {}", "[".repeat(200_000))), "recursion limit"),
     ("a manifest of 1 MB", || manifest(&format!("{{}}{}", " ".repeat(1 << 20))), "has more than 524288 bytes"),
