@@ -68,7 +68,12 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
         let at = || place(&format!(".{key}"));
         match key.as_str() {
             "stale_after" => bundle.stale_after = field::<Span>(at(), value, faults).map(|Span(span)| span),
-            "min_sequence" => bundle.min_sequence = field(at(), value, faults),
+            "min_sequence" => {
+                bundle.min_sequence = value.as_u64();
+                if bundle.min_sequence.is_none() {
+                    faults.push(Fault::new(at(), "is no whole number", "a whole number such as `400`"));
+                }
+            }
             "verification" => {
                 if let Some(raw) = field::<RawVerification>(at(), value, faults) {
                     bundle.verification = verification(&at(), raw, faults);

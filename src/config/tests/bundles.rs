@@ -47,7 +47,7 @@ bundles:
   Big: {url: 'https://example.com/a'}
   patched-data: {url: 'https://example.com/a'}
   one:
-    ulr: https://example.com/a
+    urll: https://example.com/a
     stale_after: 1
     min_sequence: -1
     polling: {min: 5s, mox: 1s}
@@ -61,10 +61,10 @@ bundles:
         "verdict.yaml: bundles.stroe: unknown key; expected a known key; did you mean `bundles.store`?",
         "verdict.yaml: bundles.Big: is no name of a bundle; expected a name of small letters",
         "verdict.yaml: bundles.patched-data: is no name of a bundle",
-        "verdict.yaml: bundles.one.min_sequence: ",
+        "verdict.yaml: bundles.one.min_sequence: is no whole number; expected a whole number such as `400`",
         "verdict.yaml: bundles.one.polling: unknown field `mox`; expected `min` or `max`",
         "verdict.yaml: bundles.one.stale_after: ",
-        "verdict.yaml: bundles.one.ulr: unknown key; expected a known key; did you mean `url`?",
+        "verdict.yaml: bundles.one.urll: unknown key; expected a known key; did you mean `url`?",
         "verdict.yaml: bundles.one.verification.algorithm: `none` is no algorithm; expected one of `HS256`",
         "verdict.yaml: bundles.two.url: ",
         "verdict.yaml: bundles.three.stale_after: is out of range",

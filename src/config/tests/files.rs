@@ -208,11 +208,11 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `admin`, `policies`, `network`, `explain`, `log`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `admin`, `policies`, `network`, `explain`, `log`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
         ),
         (
             "policies: {true: 2}",
