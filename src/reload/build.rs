@@ -259,11 +259,11 @@ impl Job {
     ) -> Result<Option<Snapshot>, (Failure, BTreeSet<String>)> {
         let packages: Vec<(String, Arc<Package>)> =
             good.iter().map(|(name, good)| (name.clone(), Arc::clone(&good.package))).collect();
+        let everyone = || -> BTreeSet<String> { good.keys().cloned().collect() };
         let set = bundle::assemble(&packages).map_err(|error| {
             let blamed = named(&error);
-            (Failure::Set(error), blamed)
+            (Failure::Set(error), if blamed.is_empty() { everyone() } else { blamed })
         })?;
-        let everyone = || good.keys().cloned().collect();
         if set.modules.is_empty() {
             return Err((Failure::Empty("bundles".to_owned()), everyone()));
         }
@@ -305,10 +305,11 @@ impl Good {
     }
 }
 
-/// The bundles that keep others from being a set.
+/// The bundles that keep others from being a set; none where that can't be told.
 fn named(error: &InvalidSet) -> BTreeSet<String> {
     let names: Vec<&String> = match error {
         InvalidSet::Overlap { one, other, path: _ } => vec![one, other],
+        InvalidSet::SamePath { path: _ } => Vec::new(),
         InvalidSet::Delta { bundle }
         | InvalidSet::Twice { bundle }
         | InvalidSet::Outside { bundle, .. }
