@@ -28,6 +28,11 @@ pub trait Evaluator: Send + Sync {
     /// Answers what [`Self::attempt`] did not, from the beginning, where it holds up nobody. Total, too.
     fn isolate(&self, query: Query, entry: &EntryPoint, time: Time) -> Pending;
 
+    /// The packages that can be asked, in order.
+    fn entry_points(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What is left of it once it is retained only: the same answers, from less memory. `None` for itself.
     fn resting(&self) -> Option<Arc<dyn Evaluator>> {
         None
