@@ -82,6 +82,7 @@ pub(super) fn lower<'a>(
             metadata: &|rule, chain| annotations(&all, &tree, rule, chain),
         };
         let lowered = lower::lower(&module.text, &tree, &world);
+        let refused = lowered.refused;
         let parts = lowered.keyword_packages.into_iter();
         let parts = parts.map(|(keywords, edited)| (format!("{}{PART}{}", module.path, keywords.join(".")), edited));
         let mut parts: Vec<(String, Edited)> = parts.collect();
@@ -98,6 +99,12 @@ pub(super) fn lower<'a>(
             broken.insert(package.join("."));
             texts.insert(&module.path, Text { written: module.text.as_str().into(), module: None, lowered, parts });
             faults.push(texts.relocated(fault));
+            continue;
+        }
+        if !refused.is_empty() {
+            broken.insert(package.join("."));
+            texts.insert(&module.path, Text { written: module.text.as_str().into(), module: None, lowered, parts });
+            faults.extend(refused.into_iter().take(MAX_FAULTS).map(|error| fault(module, error)));
             continue;
         }
         readable.push((module, Arc::clone(&tree)));
@@ -120,7 +127,7 @@ pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> 
         function: &|_| false,
         metadata: &|_, _| None,
     };
-    Ok(lower::lower_query(text, &body, &world))
+    lower::lower_query(text, &body, &world)
 }
 
 /// A fault of the syntax, where it is.

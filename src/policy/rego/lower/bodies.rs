@@ -1,8 +1,8 @@
 //! Bodies and their conditions.
 
 use super::{
-    super::ast::{Body, Expr, ExprKind, Logical, Span, Term, TermKind, With},
-    COLLECTION, Lowering, names,
+    super::ast::{Body, Expr, ExprKind, Logical, Name, Operator, Span, Term, TermKind, With},
+    COLLECTION, Lowering, SHAPED_ITEMS, names,
 };
 
 impl<'a> Lowering<'a> {
@@ -68,31 +68,60 @@ impl<'a> Lowering<'a> {
     pub(super) fn expression(&mut self, expression: &'a Expr) {
         let withs: Vec<String> = expression.with.iter().map(|with| self.with(with)).collect();
         let with = withs.concat();
+        let outer = std::mem::replace(&mut self.with, with.clone());
         match &expression.kind {
             ExprKind::Some(names) => names.iter().for_each(|name| self.local(&name.text, name.span)),
             ExprKind::SomeIn { key, value, collection } => {
-                if let Some(key) = key {
-                    self.term(key);
+                let shapes = self.some_shapes(key.as_ref(), value);
+                key.iter().chain([value]).for_each(|pattern| self.pattern(pattern));
+                match shapes {
+                    None => self.collection(collection),
+                    Some((key, value)) => {
+                        self.insert(collection.span.start, format!("{SHAPED_ITEMS}("));
+                        self.term(collection);
+                        self.insert(collection.span.end, format!(", {key}, {value})"));
+                    }
                 }
-                self.term(value);
-                self.collection(collection);
             }
             ExprKind::Every { key, value, domain, body } => {
-                key.iter().chain([value]).for_each(|name| self.local(&name.text, name.span));
-                self.term(domain);
-                let names = key.iter().chain([value]).map(|name| name.text.as_str()).collect();
-                self.scopes.push(names);
-                self.body(body);
-                self.scopes.pop();
+                let names: Vec<&Name> = key.iter().chain([value]).collect();
+                self.every(&names, domain, body);
             }
             ExprKind::Not(body) => self.negation(expression, body),
             ExprKind::Logical { operator, left, right } => self.logical(expression, *operator, left, right),
             ExprKind::Term(term) if expression.negated => self.negated(term, &with),
+            ExprKind::Term(Term { kind: TermKind::Infix { operator: Operator::Unify, left, right, .. }, span })
+                if self.split(*span, left, right) => {}
+            ExprKind::Term(Term { kind: TermKind::Call { function, arguments }, .. })
+                if self.output_later(function, arguments) => {}
             ExprKind::Term(term) => self.term(term),
         }
+        self.with = outer;
         for (one, text) in expression.with.iter().zip(withs) {
             self.replace(one.span, text.trim_start());
         }
+    }
+
+    /// `every x in xs { … }` becomes `every y in xs { x := y; … }`: regorus does not know in the body that `x` has a value,
+    /// and would give it another in `x = 1`.
+    fn every(&mut self, names: &[&'a Name], domain: &'a Term, body: &'a Body) {
+        let mut given = String::new();
+        for name in names {
+            if name.text == "_" {
+                continue;
+            }
+            let variable = self.variable();
+            let local = self.other_name(&name.text).unwrap_or_else(|| name.text.clone());
+            given = format!("{given}{local} := {variable}; ");
+            self.replace(name.span, variable);
+        }
+        self.term(domain);
+        if let Some(first) = body.expressions.first() {
+            self.insert(first.span.start, given);
+        }
+        self.scopes.push(names.iter().map(|name| name.text.as_str()).collect());
+        self.body(body);
+        self.scopes.pop();
     }
 
     /// `not { … }` becomes `[1 | …] == []`.

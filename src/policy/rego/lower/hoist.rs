@@ -20,8 +20,10 @@ impl<'a> Lowering<'a> {
             TermKind::Parenthesised(inner) => self.negated(inner, with),
             TermKind::Ref(_) => self.side(term, with),
             TermKind::Infix { operator: Operator::Equal | Operator::Unify, left, right, .. } => {
-                self.side(left, with);
-                self.side(right, with);
+                self.unification(false, left, right, |lowering| {
+                    lowering.side(left, with);
+                    lowering.side(right, with);
+                });
             }
             TermKind::Infix { operator, operator_span, left, right } => {
                 self.infix(term.span, *operator, *operator_span, |lowering, first| {
@@ -56,6 +58,7 @@ impl<'a> Lowering<'a> {
         }
         match &term.kind {
             TermKind::Ref(reference) if !self.is_dynamic(reference) => {
+                self.keyed(reference);
                 match reference.head.kind {
                     TermKind::Var(_) => self.term(&reference.head),
                     // Of a call, the call is asked before, but not what is taken of its value.
@@ -63,6 +66,7 @@ impl<'a> Lowering<'a> {
                 }
                 for part in &reference.parts {
                     if let RefPartKind::Bracket(index) = &part.kind {
+                        self.keyed_part(part);
                         self.hoist(index, with);
                     }
                 }
@@ -86,10 +90,9 @@ impl<'a> Lowering<'a> {
             | TermKind::MemberWithKey { .. }
             | TermKind::Minus(_) => self.ask(term, with),
             TermKind::Array(items) | TermKind::Set(items) => items.iter().for_each(|item| self.hoist(item, with)),
-            TermKind::Object(members) => members.iter().for_each(|(key, value)| {
-                self.hoist(key, with);
-                self.hoist(value, with);
-            }),
+            TermKind::Object(members) => {
+                self.object(term.span, members, |lowering, part| lowering.hoist(part, with));
+            }
             TermKind::Parenthesised(inner) => self.hoist(inner, with),
             _ => self.term(term),
         }
@@ -109,7 +112,7 @@ impl<'a> Lowering<'a> {
         Some(value)
     }
 
-    fn is_rule(&self, name: &str) -> bool {
+    pub(super) fn is_rule(&self, name: &str) -> bool {
         !self.is_local(name) && (self.imports.contains_key(name) || (self.world.defined)(name))
     }
 
