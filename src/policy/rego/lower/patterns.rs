@@ -139,7 +139,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn shaped_later(&mut self, variable: &'a Term, pattern: &'a Term) {
-        if !matches!(&variable.kind, TermKind::Var(name) if name == "_") {
+        if !is_wildcard(variable) {
             let variable = self.lowered(variable.span, |lowering| lowering.term(variable));
             let shape = self.shape(pattern);
             let with = self.with.clone();
@@ -180,10 +180,10 @@ impl<'a> Lowering<'a> {
     pub(super) fn split(&mut self, at: Span, left: &'a Term, right: &'a Term) -> bool {
         let mut leaves = Vec::new();
         leaves_of(left, right, &mut leaves);
-        let open = |lowering: &Self, term: &Term| {
-            !matches!(&term.kind, TermKind::Var(name) if name == "_") && lowering.binds(term)
+        let open = |(left, right): &(&Term, &Term)| {
+            self.binds(left) && self.binds(right) && !(is_wildcard(left) && is_wildcard(right))
         };
-        if leaves.len() < 2 || !leaves.iter().any(|(left, right)| open(self, left) && open(self, right)) {
+        if leaves.len() < 2 || !leaves.iter().any(open) {
             return false;
         }
         let mut conditions = Vec::new();
@@ -191,6 +191,10 @@ impl<'a> Lowering<'a> {
             let mut wraps = Wraps::new();
             self.shapes(false, left, right, &mut wraps);
             let [left, right] = [left, right].map(|side| {
+                // regorus would ask `_ = x` before `x` has a value.
+                if is_wildcard(side) {
+                    return self.variable();
+                }
                 let text = self.lowered(side.span, |lowering| {
                     if lowering.binds(side) { lowering.pattern(side) } else { lowering.term(side) }
                 });
@@ -306,6 +310,10 @@ fn bare(term: &Term) -> &Term {
     }
 }
 
+fn is_wildcard(term: &Term) -> bool {
+    matches!(&term.kind, TermKind::Var(name) if name == "_")
+}
+
 /// What is held against what, inside of arrays, and of objects with the same keys.
 fn leaves_of<'t>(left: &'t Term, right: &'t Term, into: &mut Vec<(&'t Term, &'t Term)>) {
     let (left, right) = (bare(left), bare(right));
@@ -364,15 +372,26 @@ fn scalar(term: &Term) -> Option<(u8, &str)> {
     }
 }
 
-/// The values of two objects with the same keys, all of them constants and each there once, by their keys.
+/// What a key is, where two can be told to be the same: a constant, or a variable.
+fn known_key(term: &Term) -> Option<(u8, &str)> {
+    match &term.kind {
+        TermKind::Var(name) if name != "_" => Some((4, name)),
+        TermKind::Parenthesised(inner) => known_key(inner),
+        _ => scalar(term),
+    }
+}
+
+/// The values of two objects with the same keys, each there once, by their keys. Where there are several, none is a
+/// variable: it may be another of them.
 fn same_keys<'t>(ours: &'t [(Term, Term)], theirs: &'t [(Term, Term)]) -> Option<Vec<(&'t Term, &'t Term)>> {
     let keys = |members: &'t [(Term, Term)]| {
-        let keys: Option<BTreeSet<(u8, &str)>> = members.iter().map(|(key, _)| scalar(key)).collect();
-        keys.filter(|keys| keys.len() == members.len())
+        let keys: Option<BTreeSet<(u8, &str)>> = members.iter().map(|(key, _)| known_key(key)).collect();
+        keys.filter(|keys| keys.len() == members.len() && !may_repeat(members))
     };
     if keys(ours)? != keys(theirs)? {
         return None;
     }
-    let other = |key: &Term| theirs.iter().find(|(their, _)| scalar(their) == scalar(key)).map(|(_, value)| value);
+    let other =
+        |key: &Term| theirs.iter().find(|(their, _)| known_key(their) == known_key(key)).map(|(_, value)| value);
     ours.iter().map(|(key, value)| Some((value, other(key)?))).collect()
 }

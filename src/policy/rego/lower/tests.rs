@@ -278,6 +278,7 @@ fn what_a_pattern_with_an_object_is_held_against_has_no_other_keys() {
         ("y := {\"a\": x}", "y := {\"a\": x}".to_owned()),
         ("[x, 1] = input", "[x, 1] = input".to_owned()),
         ("{\"a\": x} = {\"a\": 1}", "{\"a\": x} = {\"a\": 1}".to_owned()),
+        ("{k: [x]} = {k: [y]}", "{k: [x]} = {k: [y]}".to_owned()),
     ] {
         assert_eq!(body(text), expected);
     }
@@ -306,7 +307,8 @@ fn arguments_that_regorus_would_not_compare_become_variables() {
 
 #[test]
 fn variables_on_both_sides_are_held_against_each_other_one_by_one() {
-    assert_eq!(body("[x, [y, _]] = [y, [1, z]]"), "x = y; y = 1; _ = z");
+    assert_eq!(body("[x, [y, _]] = [y, [1, z]]"), "x = y; y = 1; __verdict_1 = z");
+    assert_eq!(body("[_, x] = [x, 1]"), "__verdict_1 = x; x = 1");
     assert_eq!(body("[x, y] = [1, 2]"), "[x, y] = [1, 2]");
     assert_eq!(
         body("{\"k\": x, \"l\": {\"a\": y}} = {\"l\": input, \"k\": y} with input.x as 1"),
