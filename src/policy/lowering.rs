@@ -86,6 +86,7 @@ pub(super) fn lower<'a>(
         };
         let lowered = lower::lower(&module.text, &tree, &world);
         let (rego_v0, written) = (reads_v0(module, options), module.text.as_str().into());
+        let refused = lowered.refused;
         let parts = lowered.keyword_packages.into_iter();
         let parts = parts.map(|(keywords, edited)| (format!("{}{PART}{}", module.path, keywords.join(".")), edited));
         let mut parts: Vec<(String, Edited)> = parts.collect();
@@ -102,6 +103,12 @@ pub(super) fn lower<'a>(
             broken.insert(package.join("."));
             texts.insert(&module.path, Text { written, module: None, rego_v0, lowered, parts });
             faults.push(texts.relocated(fault));
+            continue;
+        }
+        if !refused.is_empty() {
+            broken.insert(package.join("."));
+            texts.insert(&module.path, Text { written, module: None, rego_v0, lowered, parts });
+            faults.extend(refused.into_iter().take(MAX_FAULTS).map(|error| fault(module, error)));
             continue;
         }
         readable.push((module, Arc::clone(&tree)));
@@ -138,7 +145,7 @@ pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> 
         function: &|_| false,
         metadata: &|_, _| None,
     };
-    Ok(lower::lower_query(text, &body, &world))
+    lower::lower_query(text, &body, &world)
 }
 
 /// A fault of the syntax, where it is.

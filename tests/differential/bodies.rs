@@ -95,7 +95,7 @@ impl Generator<'_> {
     fn some_in(&mut self, depth: usize) -> String {
         let collection = self.collection(depth);
         let item = self.fresh();
-        match self.tape.weighted(&[10, 6, 2, 1]) {
+        match self.tape.weighted(&[10, 6, 2, 3]) {
             0 => {
                 self.scope.push((item.clone(), 'a'));
                 format!("some {item} in {collection}")
@@ -111,9 +111,31 @@ impl Generator<'_> {
                 format!("some [{item}, {other}] in {collection}")
             }
             _ => {
-                self.scope.push((item.clone(), 'a'));
-                format!("some {{\"a\": {item}}} in {collection}")
+                let key = if self.tape.chance(30) { format!("{}, ", self.declared()) } else { String::new() };
+                format!("some {key}{} in {collection}", self.object_pattern(item))
             }
+        }
+    }
+
+    fn declared(&mut self) -> String {
+        let name = self.fresh();
+        self.scope.push((name.clone(), 'a'));
+        name
+    }
+
+    /// An object with that variable in it, some of whose keys what it is held against may not have.
+    pub(crate) fn object_pattern(&mut self, item: String) -> String {
+        let form = self.tape.below(6);
+        // A literal alone binds nothing: what is taken for more than it says needs no variable.
+        if form != 5 {
+            self.scope.push((item.clone(), 'a'));
+        }
+        match form {
+            0 | 1 => format!("{{\"a\": {item}}}"),
+            2 => format!("{{\"a\": {item}, \"b\": _}}"),
+            3 => format!("{{\"a\": {{\"b\": {item}}}}}"),
+            4 => format!("[{{\"a\": {item}}}, _]"),
+            _ => "{\"a\": 1}".to_owned(),
         }
     }
 
@@ -155,7 +177,7 @@ impl Generator<'_> {
     fn unification(&mut self, depth: usize) -> String {
         let (one, other) = (self.fresh(), self.fresh());
         let value = self.term('a', depth);
-        match self.tape.below(6) {
+        match self.tape.below(9) {
             0 => {
                 self.scope.push((one.clone(), 'a'));
                 format!("{one} = {value}")
@@ -169,9 +191,20 @@ impl Generator<'_> {
                 self.scope.push((one.clone(), 'a'));
                 format!("[{one}, {known}] = [{value}, 1]")
             }
-            3 => {
+            3 => format!("{} = {value}", self.object_pattern(one)),
+            // A literal can't be assigned to.
+            6 => {
                 self.scope.push((one.clone(), 'a'));
-                format!("{{\"a\": {one}}} = {value}")
+                format!("{{\"a\": {one}}} := {value}")
+            }
+            7 => {
+                let right = self.unknown();
+                format!("{right} = {}", self.object_pattern(one))
+            }
+            8 => {
+                let right = self.unknown();
+                self.scope.extend([(one.clone(), 'a'), (other.clone(), 'a')]);
+                format!("[{one}, {other}] = [{other}, {right}]")
             }
             4 => {
                 self.scope.extend([(one.clone(), 'a'), (other.clone(), 'a')]);

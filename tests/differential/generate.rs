@@ -217,7 +217,7 @@ impl Generator<'_> {
 
     fn parameter(&mut self, at: usize) -> String {
         let name = format!("p{at}");
-        match self.tape.weighted(&[60, 15, 6, 8, 6]) {
+        match self.tape.weighted(&[60, 15, 6, 8, 9, 5]) {
             0 => {}
             1 => return self.literal('a'),
             2 => return "_".to_owned(),
@@ -225,10 +225,13 @@ impl Generator<'_> {
                 self.scope.extend([(name.clone(), 'a'), (format!("{name}x"), 'a')]);
                 return format!("[{name}, {name}x]");
             }
-            _ => {
-                self.scope.push((name.clone(), 'a'));
-                return format!("{{\"a\": {name}}}");
-            }
+            4 => return self.object_pattern(name),
+            // A variable of the argument before it.
+            _ => match self.scope.iter().find(|(known, _)| known.starts_with('p')) {
+                Some((known, _)) if self.tape.chance(50) => return known.clone(),
+                Some((known, _)) => return format!("[{known}]"),
+                None => {}
+            },
         }
         self.scope.push((name.clone(), 'a'));
         name

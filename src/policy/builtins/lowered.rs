@@ -1,6 +1,8 @@
 //! The functions that lowering puts in the place of syntax (`policy/rego/lower.rs`): operators, template strings, the
 //! collections of `some … in`. No policy can call them by name.
 
+mod shapes;
+
 use std::{cmp::Ordering, fmt::Write as _};
 
 use bigdecimal::{BigDecimal, RoundingMode, Zero as _, num_bigint::BigInt};
@@ -9,7 +11,9 @@ use regorus::Value as Rego;
 use super::{Failure, Function};
 use crate::policy::{
     order::{compare, sorted},
-    rego::lower::{COLLECTION, MEMBER, MEMBER_WITH_KEY, MERGED, TEMPLATE, WALK},
+    rego::lower::{
+        COLLECTION, IS_SHAPED, MEMBER, MEMBER_WITH_KEY, MERGED, OBJECT, SHAPED, SHAPED_ITEMS, TEMPLATE, WALK,
+    },
 };
 
 /// The family.
@@ -33,6 +37,10 @@ pub(super) const ALL: &[Function] = &[
     Function { name: MEMBER_WITH_KEY, arity: 3, call: member_with_key },
     Function { name: WALK, arity: 1, call: walk },
     Function { name: COLLECTION, arity: 1, call: collection },
+    Function { name: SHAPED, arity: 2, call: shapes::shaped },
+    Function { name: IS_SHAPED, arity: 2, call: shapes::is_shaped },
+    Function { name: SHAPED_ITEMS, arity: 3, call: shapes::items },
+    Function { name: OBJECT, arity: 1, call: shapes::object },
 ];
 
 /// Bits of the mantissa of OPA's floating-point arithmetic are 64: this many decimal digits.

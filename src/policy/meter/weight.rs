@@ -4,7 +4,10 @@ use regorus::Value as Rego;
 
 use crate::{
     decision::{Object, Value},
-    policy::{budget::Spent, rego::lower::COLLECTION},
+    policy::{
+        budget::Spent,
+        rego::lower::{COLLECTION, IS_SHAPED, SHAPED},
+    },
 };
 
 /// How much may be looked at.
@@ -20,8 +23,10 @@ pub(in crate::policy) struct Limit {
 const NODE: usize = 64;
 
 /// Built-ins whose time does not depend on how large their arguments are.
-const CONSTANT: [&str; 18] = [
+const CONSTANT: [&str; 20] = [
     COLLECTION,
+    SHAPED,
+    IS_SHAPED,
     "count",
     "is_array",
     "is_boolean",

@@ -15,6 +15,11 @@
 //!   would evaluate every rule there.
 //! - A constant in a head, where another definition has a variable, becomes a variable, too: regorus would keep the two
 //!   apart, and evaluate one without the other. OPA ignores such a `default`.
+//! - What an object in a pattern is held against passes through [`SHAPED`] (`patterns.rs`): regorus takes a pattern for met by
+//!   any object that has its keys. Arguments with objects, or with a variable of another argument, become variables, of
+//!   which the body asks the pattern.
+//! - The variables of an `every` get their values in its body, where regorus would not know that they have one.
+//! - An object whose keys may turn out to be the same becomes a call of [`OBJECT`].
 //! - A built-in as the value of a `with` becomes a function that calls it.
 //! - `rego.metadata.chain()` and `rego.metadata.rule()` become their values.
 //!
@@ -24,12 +29,14 @@ mod bodies;
 mod dynamic;
 mod hoist;
 pub(in crate::policy) mod names;
+mod patterns;
 mod rules;
 mod terms;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
+    SyntaxError,
     ast::{Module, Ref, Rule, Span},
     edit::{Edit, Edited},
 };
@@ -42,6 +49,15 @@ pub(crate) const OWN: &str = "__verdict__";
 pub(crate) const TEMPLATE: &str = "__verdict__.template";
 /// The function that gives a collection, or an empty one for anything else.
 pub(crate) const COLLECTION: &str = "__verdict__.collection";
+
+/// The function that gives a value whose objects have the keys that a shape has, and `false` for any other.
+pub(crate) const SHAPED: &str = "__verdict__.shaped";
+/// Whether [`SHAPED`] gives a value.
+pub(crate) const IS_SHAPED: &str = "__verdict__.is_shaped";
+/// The function that gives a collection with only the members whose key and value have two shapes.
+pub(crate) const SHAPED_ITEMS: &str = "__verdict__.shaped_items";
+/// The function that makes an object of `[key, value]`; it stops the evaluation where two have the same key.
+pub(crate) const OBJECT: &str = "__verdict__.object";
 
 /// The function that lists `[path, value]` of everything in a value.
 pub(crate) const WALK: &str = "__verdict__.walk";
@@ -109,30 +125,42 @@ pub(crate) struct Lowered {
     pub(crate) module: Edited,
     /// The rules whose names begin with keywords: in packages of their own, named by these.
     pub(crate) keyword_packages: Vec<(Vec<String>, Edited)>,
+    /// What can't be lowered.
+    pub(crate) refused: Vec<SyntaxError>,
 }
 
 /// Lowers a module. `text` is what it was parsed from.
 pub(crate) fn lower(text: &str, module: &Module, world: &World<'_>) -> Lowered {
     let mut packages: BTreeSet<Vec<String>> = module.rules.iter().map(names::keywords).collect();
     packages.extend(world.defaults.keys().cloned());
+    // The module itself is the last.
+    packages.remove(&Vec::new());
+    let mut refused = Vec::new();
     let mut texts = packages.into_iter().chain([Vec::new()]).map(|keywords| {
-        let edited = lower_part(text, module, world, &keywords);
+        let edited = lower_part(text, module, world, &keywords, &mut refused);
         (keywords, edited)
     });
     let mut keyword_packages: Vec<(Vec<String>, Edited)> = texts.by_ref().collect();
     let whole = keyword_packages.pop().map(|(_, edited)| edited).unwrap_or_default();
-    keyword_packages.retain(|(keywords, _)| !keywords.is_empty());
-    Lowered { module: whole, keyword_packages }
+    drop(texts);
+    Lowered { module: whole, keyword_packages, refused }
 }
 
 /// The rules of a module whose names begin with these keywords.
-fn lower_part(text: &str, module: &Module, world: &World<'_>, keywords: &[String]) -> Edited {
+fn lower_part(
+    text: &str,
+    module: &Module,
+    world: &World<'_>,
+    keywords: &[String],
+    refused: &mut Vec<SyntaxError>,
+) -> Edited {
     let mut lowering = Lowering::new(text, world, names::imports(module));
     lowering.package = module.package.path.iter().map(|name| name.text.clone()).collect();
     lowering.import_paths = names::import_paths(module);
     lowering.keywords = keywords.to_vec();
     lowering.comments = module.comments.iter().map(|comment| comment.span).collect();
     lowering.module(module);
+    refused.append(&mut lowering.refused);
     let mut edits = lowering.edits;
     if let Some(defaults) = world.defaults.get(keywords) {
         edits.push(Edit::insert(u32::try_from(text.len()).unwrap_or(u32::MAX), format!("\n{defaults}\n")));
@@ -147,10 +175,10 @@ fn lower_part(text: &str, module: &Module, world: &World<'_>, keywords: &[String
 }
 
 /// Lowers a query: the body of a rule of a module without imports.
-pub(crate) fn lower_query(text: &str, body: &super::ast::Body, world: &World<'_>) -> Edited {
+pub(crate) fn lower_query(text: &str, body: &super::ast::Body, world: &World<'_>) -> Result<Edited, Vec<SyntaxError>> {
     let mut lowering = Lowering::new(text, world, HashMap::new());
     lowering.body(body);
-    Edited::new(text, lowering.edits)
+    if lowering.refused.is_empty() { Ok(Edited::new(text, lowering.edits)) } else { Err(lowering.refused) }
 }
 
 struct Lowering<'a> {
@@ -184,6 +212,11 @@ struct Lowering<'a> {
     asked_of_head: Vec<String>,
     /// What gives a value to the variable that stands for a constant in that head.
     key: Option<String>,
+    /// What the bodies of the rule that is being lowered ask of its arguments.
+    first: Vec<String>,
+    /// The `with` of the condition that is being lowered.
+    with: String,
+    refused: Vec<SyntaxError>,
 }
 
 impl<'a> Lowering<'a> {
@@ -206,6 +239,9 @@ impl<'a> Lowering<'a> {
             copies: String::new(),
             asked_of_head: Vec::new(),
             key: None,
+            first: Vec::new(),
+            with: String::new(),
+            refused: Vec::new(),
         }
     }
 

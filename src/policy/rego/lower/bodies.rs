@@ -1,8 +1,8 @@
 //! Bodies and their conditions.
 
 use super::{
-    super::ast::{Body, Expr, ExprKind, Logical, Name, Span, Term, TermKind, With},
-    COLLECTION, Lowering, names,
+    super::ast::{Body, Expr, ExprKind, Logical, Name, Operator, Span, Term, TermKind, With},
+    COLLECTION, Lowering, SHAPED_ITEMS, names,
 };
 
 impl<'a> Lowering<'a> {
@@ -74,9 +74,11 @@ impl<'a> Lowering<'a> {
         let withs: Vec<String> = expression.with.iter().map(|with| self.with(with)).collect();
         let with = withs.concat();
         let mut repeated = None;
+        let outer = std::mem::replace(&mut self.with, with.clone());
         match &expression.kind {
             ExprKind::Some(names) => names.iter().for_each(|name| self.local(&name.text, name.span)),
             ExprKind::SomeIn { key, value, collection } => {
+                let shapes = self.some_shapes(key.as_ref(), value);
                 let mut names = Vec::new();
                 names::variables(value, &mut names);
                 match key {
@@ -87,11 +89,18 @@ impl<'a> Lowering<'a> {
                         let same = self.other_name(name).unwrap_or_else(|| name.clone());
                         repeated = Some(format!("; {variable} == {same}"));
                     }
-                    Some(key) => self.term(key),
+                    Some(key) => self.pattern(key),
                     None => {}
                 }
-                self.term(value);
-                self.collection(collection);
+                self.pattern(value);
+                match shapes {
+                    None => self.collection(collection),
+                    Some((key, value)) => {
+                        self.insert(collection.span.start, format!("{SHAPED_ITEMS}("));
+                        self.term(collection);
+                        self.insert(collection.span.end, format!(", {key}, {value})"));
+                    }
+                }
             }
             ExprKind::Every { key, value, domain, body } => {
                 let names: Vec<_> = key.iter().chain([value]).filter(|name| name.text != "_").collect();
@@ -105,8 +114,13 @@ impl<'a> Lowering<'a> {
             ExprKind::Not(body) => self.negation(expression, body),
             ExprKind::Logical { operator, left, right } => self.logical(expression, *operator, left, right),
             ExprKind::Term(term) if expression.negated => self.negated(term, &with),
+            ExprKind::Term(Term { kind: TermKind::Infix { operator: Operator::Unify, left, right, .. }, span })
+                if self.split(*span, left, right) => {}
+            ExprKind::Term(Term { kind: TermKind::Call { function, arguments }, .. })
+                if self.output_later(function, arguments) => {}
             ExprKind::Term(term) => self.term(term),
         }
+        self.with = outer;
         for (one, text) in expression.with.iter().zip(withs) {
             self.replace(one.span, text.trim_start());
         }

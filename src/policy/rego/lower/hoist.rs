@@ -20,8 +20,10 @@ impl<'a> Lowering<'a> {
             TermKind::Parenthesised(inner) => self.negated(inner, with),
             TermKind::Ref(_) => self.side(term, with),
             TermKind::Infix { operator: Operator::Equal | Operator::Unify, left, right, .. } => {
-                self.side(left, with);
-                self.side(right, with);
+                self.unification(false, left, right, |lowering| {
+                    lowering.side(left, with);
+                    lowering.side(right, with);
+                });
             }
             TermKind::Infix { operator, operator_span, left, right } => {
                 let hoist = |lowering: &mut Self, operand| lowering.hoist(operand, with);
@@ -55,6 +57,7 @@ impl<'a> Lowering<'a> {
         }
         match &term.kind {
             TermKind::Ref(reference) => {
+                self.keyed(reference);
                 if self.dynamic(reference, |lowering, index| lowering.hoist(index, with)) {
                     return;
                 }
@@ -84,10 +87,9 @@ impl<'a> Lowering<'a> {
             | TermKind::MemberWithKey { .. }
             | TermKind::Minus(_) => self.ask(term, with),
             TermKind::Array(items) | TermKind::Set(items) => items.iter().for_each(|item| self.hoist(item, with)),
-            TermKind::Object(members) => members.iter().for_each(|(key, value)| {
-                self.hoist(key, with);
-                self.hoist(value, with);
-            }),
+            TermKind::Object(members) => {
+                self.object(term.span, members, |lowering, part| lowering.hoist(part, with));
+            }
             TermKind::Parenthesised(inner) => self.hoist(inner, with),
             _ => self.term(term),
         }
@@ -107,7 +109,7 @@ impl<'a> Lowering<'a> {
         Some(value)
     }
 
-    fn is_rule(&self, name: &str) -> bool {
+    pub(super) fn is_rule(&self, name: &str) -> bool {
         !self.is_local(name) && (self.imports.contains_key(name) || (self.world.defined)(name))
     }
 

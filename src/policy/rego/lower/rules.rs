@@ -49,6 +49,7 @@ impl<'a> Lowering<'a> {
         // A further body of a rule of Rego v0 has the head of the first, where that stands.
         if !rule.chained {
             self.asked_of_head.clear();
+            self.first = self.key.iter().cloned().collect();
             self.head(rule, mixed);
         }
         let asked = self.asked_of_head.clone();
@@ -110,7 +111,13 @@ impl<'a> Lowering<'a> {
                 RefPartKind::Dot(_) => {}
             }
         }
-        head.arguments.iter().flatten().for_each(|argument| self.term(argument));
+        let mut replaced = self.parameters(rule).into_iter().peekable();
+        for (number, argument) in head.arguments.iter().flatten().enumerate() {
+            match replaced.next_if(|(at, _)| *at == number) {
+                Some((_, variable)) => self.replace(argument.span, variable),
+                None => self.term(argument),
+            }
+        }
         match &head.key {
             Some(key) if mixed == Some(head.reference.parts.len()) => self.replace(key.span, KEY),
             key => key.iter().for_each(|key| self.head_term(rule, key)),
@@ -132,9 +139,9 @@ impl<'a> Lowering<'a> {
         self.asked_of_head.extend(asked);
     }
 
-    /// Where there is no body, one of what the head asks, and of what gives a value to the variable in it.
+    /// Where there is no body, one of what the head asks, and of what gives values to the variables in it.
     fn no_body(&mut self, at: u32, asked: &[String], v1: bool) {
-        let conditions: Vec<String> = self.key.iter().chain(asked).cloned().collect();
+        let conditions: Vec<String> = self.first.iter().chain(asked).cloned().collect();
         if !conditions.is_empty() {
             self.insert(at, format!("{} {{ {} }}", if v1 { " if" } else { "" }, conditions.join("; ")));
         }
@@ -164,13 +171,13 @@ impl<'a> Lowering<'a> {
         let outer = std::mem::take(&mut self.edits);
         let more = self.expressions(body);
         let own = std::mem::replace(&mut self.edits, outer);
-        let key = self.key.clone();
-        let braces = !body.braces && (more || !asked.is_empty() || key.is_some());
+        let braces = !body.braces && (more || !asked.is_empty() || !self.first.is_empty());
         if braces {
             self.insert(body.span.start, "{ ");
         }
-        if let (Some(key), Some(first)) = (key, body.expressions.first()) {
-            self.insert(first.span.start, format!("{key}; "));
+        if let (false, Some(first)) = (self.first.is_empty(), body.expressions.first()) {
+            let conditions = self.first.join("; ");
+            self.insert(first.span.start, format!("{conditions}; "));
         }
         self.edits.extend(own);
         if !asked.is_empty() {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     super::ast::{Body, Operator, Ref, RefPart, RefPartKind, Span, TemplatePart, Term, TermKind},
-    Lowering, MEMBER_WITH_KEY, MOCKED, OWN, TEMPLATE, WALK, names,
+    Lowering, MEMBER_WITH_KEY, MOCKED, OWN, SHAPED, TEMPLATE, WALK, names,
 };
 
 impl<'a> Lowering<'a> {
@@ -18,17 +18,15 @@ impl<'a> Lowering<'a> {
             TermKind::Var(name) => self.name(name, term.span),
             TermKind::Ref(reference) => self.reference(reference),
             TermKind::Array(items) | TermKind::Set(items) => items.iter().for_each(|item| self.term(item)),
-            TermKind::Object(members) => {
-                for (key, value) in members {
-                    self.term(key);
-                    self.term(value);
-                }
-            }
+            TermKind::Object(members) => self.object(term.span, members, Self::term),
             TermKind::ArrayComprehension(item, body) | TermKind::SetComprehension(item, body) => {
                 self.comprehension(&[item], body);
             }
             TermKind::ObjectComprehension(member, body) => self.comprehension(&[&member.0, &member.1], body),
             TermKind::Call { function, arguments } => self.call(term.span, function, arguments),
+            TermKind::Infix { operator: operator @ (Operator::Assign | Operator::Unify), left, right, .. } => {
+                self.sides(*operator, left, right);
+            }
             TermKind::Infix { operator, operator_span, left, right } => {
                 self.infix(term.span, (*operator, *operator_span), [left, right], Self::term);
             }
@@ -103,11 +101,12 @@ impl<'a> Lowering<'a> {
     }
 
     pub(super) fn reference(&mut self, reference: &'a Ref) {
-        if self.dynamic(reference, Self::term) {
+        self.keyed(reference);
+        if self.dynamic(reference, Self::bracket) {
             return;
         }
         self.term(&reference.head);
-        self.parts(&reference.parts, &mut Self::term);
+        self.parts(&reference.parts, &mut Self::bracket);
     }
 
     /// The parts of a reference, and what is in their brackets by `index`.
@@ -115,7 +114,10 @@ impl<'a> Lowering<'a> {
         for part in parts {
             match &part.kind {
                 RefPartKind::Dot(_) => {}
-                RefPartKind::Bracket(inner) => index(self, inner),
+                RefPartKind::Bracket(inner) => {
+                    self.keyed_part(part);
+                    index(self, inner);
+                }
             }
         }
     }
@@ -164,11 +166,16 @@ impl<'a> Lowering<'a> {
         (of, into): (&'a Term, Option<&'a Term>),
         operand: impl Fn(&mut Self, &'a Term),
     ) {
+        let shape = into.and_then(|into| self.shape_of(into));
+        if shape.is_some() {
+            self.insert(function.span.start, format!("{SHAPED}("));
+        }
         self.replace(function.span, WALK);
         operand(self, of);
         match into {
             Some(into) => {
-                self.replace(of.span.between(into.span), ")[_] = ");
+                let shape = shape.map(|shape| format!(", {shape})")).unwrap_or_default();
+                self.replace(of.span.between(into.span), format!(")[_]{shape} = "));
                 operand(self, into);
                 self.replace(Span { start: into.span.end, end: at.end }, "");
             }
@@ -185,7 +192,13 @@ impl<'a> Lowering<'a> {
         let known = self.is_local(first) || self.imports.contains_key(first) || (self.world.defined)(&name);
         let arity = (self.world.built_in)(&name).map(usize::from);
         if !known && arity.is_some_and(|arity| arity + 1 == arguments.len()) {
-            self.replace(before.span.between(output.span), ") = ");
+            match self.shape_of(output) {
+                Some(shape) => {
+                    self.insert(at.start, format!("{SHAPED}("));
+                    self.replace(before.span.between(output.span), format!("), {shape}) = "));
+                }
+                None => self.replace(before.span.between(output.span), ") = "),
+            }
             self.replace(Span { start: output.span.end, end: at.end }, "");
         }
     }
@@ -221,7 +234,7 @@ impl<'a> Lowering<'a> {
         }
         let whole = names::data(self.package.iter().chain([name]));
         self.replace(reference.head.span, whole);
-        self.parts(&reference.parts, &mut Self::term);
+        self.parts(&reference.parts, &mut Self::bracket);
         true
     }
 

@@ -69,7 +69,7 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
         function: &|_| false,
         metadata: &|_, _| None,
     };
-    let Lowered { module, keyword_packages } = lower(text, &module, &world);
+    let Lowered { module, keyword_packages, .. } = lower(text, &module, &world);
     assert_eq!(module.text, "package a\n\nr if { data.a.as.x == 1 }");
     let [(keywords, part)] = keyword_packages.as_slice() else { panic!("{keyword_packages:?}") };
     assert_eq!(keywords, &["as"]);
@@ -229,8 +229,9 @@ fn variables_with_the_names_of_rules_get_others() {
         ("own := 1; own == 1", "__verdict_local_own := 1; __verdict_local_own == 1"),
         ("some own; own = 1", "some __verdict_local_own; __verdict_local_own = 1"),
         (
-            "every own in [1] { own > 0 }",
-            "every __verdict_1 in [1] { __verdict_local_own := __verdict_1; __verdict_local_own > 0 }",
+            "every k, own in [1] { own > k }",
+            "every __verdict_1, __verdict_2 in [1] { k := __verdict_1; __verdict_local_own := __verdict_2; \
+             __verdict_local_own > k }",
         ),
         ("x := [own | own := 1]; own == x", "x := [__verdict_local_own | __verdict_local_own := 1]; own == x"),
     ] {
@@ -257,4 +258,95 @@ fn dynamic_references_read_only_what_they_mean() {
     assert_eq!(body("data.pol[x].w == 1"), "data.pol[x].w == 1");
     assert_eq!(body("data.pol[1].v == 1"), "data.pol[1].v == 1");
     assert_eq!(body("not f(x).root"), "__verdict_1 := f(x); not __verdict_1.root");
+}
+
+#[test]
+fn what_a_pattern_with_an_object_is_held_against_has_no_other_keys() {
+    let shaped = |value: &str, shape: &str| format!("{SHAPED}({value}, {shape})");
+    for (text, expected) in [
+        ("{\"a\": x} := input", format!("{{\"a\": x}} := {}", shaped("input", "{\"a\": null}"))),
+        ("{\"a\": x} = input.y", format!("{{\"a\": x}} = {}", shaped("input.y", "{\"a\": null}"))),
+        ("input.y = [{\"a\": {}}, _]", format!("{} = [{{\"a\": {{}}}}, _]", shaped("input.y", "[{\"a\": {}}, null]"))),
+        ("[{\"a\": x}, 1] = [u, 1]", format!("[{{\"a\": x}}, 1] = [{}, 1]", shaped("input.user", "{\"a\": null}"))),
+        ("y = {\"a\": x}", format!("{IS_SHAPED}(y, {{\"a\": null}}); y = {{\"a\": x}}")),
+        ("{u.k: x} := input", format!("{{input.user.k: x}} := {}", shaped("input", "{input.user.k: null}"))),
+        ("some {\"a\": 1} in u", format!("some {{\"a\": 1}} in {SHAPED_ITEMS}(input.user, null, {{\"a\": null}})")),
+        ("input.s[{\"a\": x}]", format!("{SHAPED_ITEMS}(input.s, {{\"a\": null}}, null)[{{\"a\": x}}]")),
+        ("not {\"a\": _} = input.x", format!("not {{\"a\": _}} = {}", shaped("input.x", "{\"a\": null}"))),
+        (
+            "g(1, {\"a\": x})",
+            format!("__verdict_1 = {{\"a\": x}}; {IS_SHAPED}(__verdict_1, {{\"a\": null}}); g(1, __verdict_1)"),
+        ),
+        // What gives no variable a value is compared as a whole, and what is assigned is no pattern.
+        ("{\"a\": 1} = input", "{\"a\": 1} = input".to_owned()),
+        ("y := {\"a\": x}", "y := {\"a\": x}".to_owned()),
+        ("[x, 1] = input", "[x, 1] = input".to_owned()),
+        ("{\"a\": x} = {\"a\": 1}", "{\"a\": x} = {\"a\": 1}".to_owned()),
+        ("{k: [x]} = {k: [y]}", "{k: [x]} = {k: [y]}".to_owned()),
+    ] {
+        assert_eq!(body(text), expected);
+    }
+}
+
+#[test]
+fn arguments_that_regorus_would_not_compare_become_variables() {
+    let shape = "{\"a\": null}";
+    for (rule, expected) in [
+        ("f(x, x)", "f(x, __verdict_1) := true if { x = __verdict_1 }".to_owned()),
+        ("f(x, [x, y]) := y if y > 1", "f(x, __verdict_1) := y if { [x, y] = __verdict_1; y > 1 }".to_owned()),
+        ("f([x, x], _, _) := x", "f([x, x], _, _) := x".to_owned()),
+        ("f({\"a\": 1}) := 2", "f(__verdict_1) := 2 if { {\"a\": 1} = __verdict_1 }".to_owned()),
+        (
+            "f({\"a\": x}) := x if { x > 1 } else := 2",
+            format!(
+                "f(__verdict_1) := x if {{ {{\"a\": x}} = {SHAPED}(__verdict_1, {shape}); x > 1 }} else := 2 if {{ \
+                 {{\"a\": x}} = {SHAPED}(__verdict_1, {shape}) }}"
+            ),
+        ),
+        ("default f(_, _) := 1", "default f(_, _) := 1".to_owned()),
+    ] {
+        assert_eq!(lowered(&format!("package p\n{rule}")), format!("package p\n{expected}"));
+    }
+}
+
+#[test]
+fn variables_on_both_sides_are_held_against_each_other_one_by_one() {
+    assert_eq!(body("[x, [y, _]] = [y, [1, z]]"), "x = y; y = 1; __verdict_1 = z");
+    assert_eq!(body("[_, x] = [x, 1]"), "__verdict_1 = x; x = 1");
+    assert_eq!(body("[x, y] = [1, 2]"), "[x, y] = [1, 2]");
+    assert_eq!(
+        body("{\"k\": x, \"l\": {\"a\": y}} = {\"l\": input, \"k\": y} with input.x as 1"),
+        format!("x = y with input.x as 1; {{\"a\": y}} = {SHAPED}(input, {{\"a\": null}}) with input.x as 1")
+    );
+}
+
+#[test]
+fn objects_whose_keys_may_be_the_same_become_calls() {
+    assert_eq!(
+        body("x := {\"a\": 1, u.k: 2 + 3}"),
+        format!("x := {OBJECT}([[\"a\", 1], [input.user.k, {OWN}.plus(2 , 3)]])")
+    );
+    assert_eq!(body("x := {u.k: 2}"), "x := {input.user.k: 2}");
+    let text = "package p\nr := {\n\t\"a\": 1, # why\n\tinput.k: 2,\n}\ns := 1";
+    assert_eq!(lowered(text).lines().position(|line| line == "s := 1"), Some(5));
+}
+
+#[test]
+fn patterns_that_cannot_be_lowered_are_refused() {
+    let world = World {
+        built_in: &|_| None,
+        defined: &|_| false,
+        children: &|_, _| None,
+        defaults: &BTreeMap::new(),
+        mixed: &|_| None,
+        mocked: &|_| false,
+        function: &|_| false,
+        metadata: &|_, _| None,
+    };
+    for condition in ["{input.k: x} = {input.j: y, \"a\": 1}", "some k, {k: v} in input.xs"] {
+        let text = format!("package p\nr if {{ {condition} }}");
+        let refused = lower(&text, &parser::parse(&text, true).unwrap(), &world).refused;
+        assert_eq!(refused.len(), 1, "{condition}");
+        assert!(refused[0].help.is_some());
+    }
 }
