@@ -15,6 +15,9 @@ const HIDDEN: &str = "[redacted]";
 /// How much of the hidden values is remembered; beyond, every text and number counts as hidden.
 const MAX_BYTES: usize = 4 << 20;
 
+/// How many values in reports are looked through; beyond, every text and number counts as hidden.
+const MAX_GATHERED: usize = 1_000_000;
+
 /// The shortest hidden text that is looked for inside of others.
 const MIN_INSIDE: usize = 3;
 
@@ -96,6 +99,18 @@ impl Redaction {
             })
     }
 
+    /// The same, and these paths.
+    pub(super) fn with(&self, paths: impl IntoIterator<Item = Vec<String>>) -> Self {
+        let mut more = self.clone();
+        more.paths.extend(paths);
+        more
+    }
+
+    /// Whether what has that name is hidden.
+    pub(super) fn hides(&self, name: &str) -> bool {
+        self.hides_name(name) != Named::No
+    }
+
     fn hides_name(&self, name: &str) -> Named {
         let lower = name.to_lowercase();
         let mut found = Named::No;
@@ -143,6 +158,15 @@ impl Secrets {
             .filter_map(|path| path.split_first().filter(|(first, _)| *first == root).map(|(_, rest)| rest))
             .collect();
         collected.look(redaction, document, &paths, Held::No, 0);
+        Self::from(collected)
+    }
+
+    /// Takes every text and number for a hidden one.
+    pub(super) fn hide_all(&mut self) {
+        self.all = true;
+    }
+
+    fn from(collected: Collected) -> Self {
         let Collected { exact, all, .. } = collected;
         let long: Vec<&String> = exact.iter().filter(|text| text.chars().count() >= MIN_INSIDE).collect();
         let joined = long.iter().map(|text| text.as_str()).collect::<Vec<_>>().join("\u{0}");
@@ -163,9 +187,58 @@ impl Secrets {
     }
 }
 
-#[derive(Default)]
+/// What reports of an evaluation show to be hidden: what is under a hidden name in any value of it.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    redaction: Option<Redaction>,
+    collected: Collected,
+    // Values that were looked through, by their places, and kept so that the places stay theirs.
+    known: HashSet<(usize, bool)>,
+    kept: Vec<Rego>,
+}
+
+impl Gathered {
+    pub(super) fn new(redaction: Redaction) -> Self {
+        Self { redaction: Some(redaction), ..Self::default() }
+    }
+
+    /// Looks through a value for what has a hidden name in it.
+    pub(super) fn whole(&mut self, value: &Rego) {
+        self.look(value, Held::No);
+    }
+
+    /// Takes a value that has a hidden name itself.
+    pub(super) fn named(&mut self, value: &Rego) {
+        self.look(value, Held::Name(Named::Exactly));
+    }
+
+    fn look(&mut self, value: &Rego, held: Held) {
+        let Some(redaction) = self.redaction.as_ref().filter(|_| !self.collected.all) else { return };
+        let place = match value {
+            Rego::Array(items) => Some(std::ptr::from_ref(&**items).addr()),
+            Rego::Set(items) => Some(std::ptr::from_ref(&**items).addr()),
+            Rego::Object(members) => Some(std::ptr::from_ref(&**members).addr()),
+            _ => None,
+        };
+        if let Some(place) = place {
+            if !self.known.insert((place, held == Held::No)) {
+                return;
+            }
+            self.kept.push(value.clone());
+        }
+        self.collected.look(redaction, value, &[], held, 0);
+        self.collected.all |= self.collected.nodes > MAX_GATHERED;
+    }
+
+    pub(super) fn secrets(self) -> Secrets {
+        Secrets::from(self.collected)
+    }
+}
+
+#[derive(Debug, Default)]
 struct Collected {
     exact: HashSet<String>,
+    nodes: usize,
     bytes: usize,
     all: bool,
 }
@@ -175,6 +248,7 @@ impl Collected {
         if self.all {
             return;
         }
+        self.nodes += 1;
         if depth > 4 * MAX_DEPTH {
             self.all = true;
             return;
@@ -239,7 +313,7 @@ impl Collected {
 /// Shows values, and hides some.
 pub(super) struct Shower<'a> {
     pub(super) redaction: &'a Redaction,
-    pub(super) secrets: [&'a Secrets; 2],
+    pub(super) secrets: [&'a Secrets; 3],
 }
 
 impl Shower<'_> {
