@@ -29,12 +29,12 @@ use std::{
 
 use regorus::Value as Rego;
 
+pub(super) use redact::{Gathered, Secrets, Shower};
 pub use redact::{InvalidRedaction, Redaction};
 
 use self::{
     program::Program,
     record::{Layout, Record, Recorder},
-    redact::{Gathered, Secrets, Shower},
     story::Story,
 };
 use super::{

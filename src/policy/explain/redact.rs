@@ -3,11 +3,15 @@
 //! Two ways catch them. What an expression reads is known from its text, also through variables and rules. And what a
 //! hidden place holds is looked for in every other value. Where in doubt, a value is hidden.
 
+mod gathered;
+
 use std::{collections::HashSet, fmt, str::FromStr};
 
 use aho_corasick::AhoCorasick;
 use regorus::Value as Rego;
 use serde_json::{Map, Value as Json};
+
+pub(in crate::policy) use gathered::Gathered;
 
 /// What stands in place of a hidden value.
 const HIDDEN: &str = "[redacted]";
@@ -42,7 +46,7 @@ pub struct InvalidRedaction(String);
 
 /// What the hidden places hold.
 #[derive(Debug, Default)]
-pub(super) struct Secrets {
+pub(in crate::policy) struct Secrets {
     exact: HashSet<String>,
     inside: Option<AhoCorasick>,
     joined: String,
@@ -107,7 +111,7 @@ impl Redaction {
     }
 
     /// Whether what has that name is hidden.
-    pub(super) fn hides(&self, name: &str) -> bool {
+    pub(in crate::policy) fn hides(&self, name: &str) -> bool {
         self.hides_name(name) != Named::No
     }
 
@@ -150,7 +154,7 @@ enum Held {
 
 impl Secrets {
     /// What `document` holds at the places that are hidden; `root` is its name, `input` or `data`.
-    pub(super) fn of(redaction: &Redaction, root: &str, document: &Rego) -> Self {
+    pub(in crate::policy) fn of(redaction: &Redaction, root: &str, document: &Rego) -> Self {
         let mut collected = Collected::default();
         let paths: Vec<&[String]> = redaction
             .paths
@@ -184,54 +188,6 @@ impl Secrets {
             || self.exact.contains(text)
             || self.inside.as_ref().is_some_and(|inside| inside.is_match(text))
             || text.chars().count() >= MIN_PART && self.joined.contains(text)
-    }
-}
-
-/// What reports of an evaluation show to be hidden: what is under a hidden name in any value of it.
-#[derive(Debug, Default)]
-pub(super) struct Gathered {
-    redaction: Option<Redaction>,
-    collected: Collected,
-    // Values that were looked through, by their places, and kept so that the places stay theirs.
-    known: HashSet<(usize, bool)>,
-    kept: Vec<Rego>,
-}
-
-impl Gathered {
-    pub(super) fn new(redaction: Redaction) -> Self {
-        Self { redaction: Some(redaction), ..Self::default() }
-    }
-
-    /// Looks through a value for what has a hidden name in it.
-    pub(super) fn whole(&mut self, value: &Rego) {
-        self.look(value, Held::No);
-    }
-
-    /// Takes a value that has a hidden name itself.
-    pub(super) fn named(&mut self, value: &Rego) {
-        self.look(value, Held::Name(Named::Exactly));
-    }
-
-    fn look(&mut self, value: &Rego, held: Held) {
-        let Some(redaction) = self.redaction.as_ref().filter(|_| !self.collected.all) else { return };
-        let place = match value {
-            Rego::Array(items) => Some(std::ptr::from_ref(&**items).addr()),
-            Rego::Set(items) => Some(std::ptr::from_ref(&**items).addr()),
-            Rego::Object(members) => Some(std::ptr::from_ref(&**members).addr()),
-            _ => None,
-        };
-        if let Some(place) = place {
-            if !self.known.insert((place, held == Held::No)) {
-                return;
-            }
-            self.kept.push(value.clone());
-        }
-        self.collected.look(redaction, value, &[], held, 0);
-        self.collected.all |= self.collected.nodes > MAX_GATHERED;
-    }
-
-    pub(super) fn secrets(self) -> Secrets {
-        Secrets::from(self.collected)
     }
 }
 
@@ -311,9 +267,9 @@ impl Collected {
 }
 
 /// Shows values, and hides some.
-pub(super) struct Shower<'a> {
-    pub(super) redaction: &'a Redaction,
-    pub(super) secrets: [&'a Secrets; 3],
+pub(in crate::policy) struct Shower<'a> {
+    pub(in crate::policy) redaction: &'a Redaction,
+    pub(in crate::policy) secrets: [&'a Secrets; 3],
 }
 
 impl Shower<'_> {

@@ -165,6 +165,21 @@ fn what_can_never_hold_is_warned_of() {
 }
 
 #[test]
+fn a_violation_that_nothing_hears_is_warned_of() {
+    let said = |rules: &str| {
+        let set = bundle(&[("a.rego", &format!("package a\n{rules}"))]);
+        warnings(&set, Options::default(), &[]).iter().map(shown).collect::<Vec<_>>()
+    };
+    let violation = "violation contains \"x\" if input.action.name == \"x\"";
+    assert_eq!(said(&format!("default allow := true\n{violation}\n{violation}")), ["unheard_rule 3".to_owned()]);
+    assert_eq!(said(&format!("decision := true\n{violation}")), ["unheard_rule 3".to_owned()]);
+    for heard in ["", "allow if count(violation) == 0", "default allow := true\ndeny := violation", "deny := violation"]
+    {
+        assert_eq!(said(&format!("{heard}\n{violation}")), [""; 0], "{heard}");
+    }
+}
+
+#[test]
 fn a_deny_that_misses_what_is_missing_is_warned_of() {
     let said = |rules: &str| {
         let set = bundle(&[("a.rego", &format!("package a\ndefault allow := false\n{rules}"))]);
