@@ -165,6 +165,17 @@ fn what_can_never_hold_is_warned_of() {
 }
 
 #[test]
+fn a_file_of_rego_v0_is_known_for_one() {
+    let help = |text: &str| {
+        let faults = Snapshot::compile(&bundle(&[("a.rego", text)]), 1, Options::default()).err().unwrap();
+        faults.0[0].help.clone().unwrap_or_default()
+    };
+    assert!(help("package a\nallow { input.a }").contains("--rego-v0"));
+    assert!(help("package a\nxs[x] { x := input.a[_] }").contains("--rego-v0"));
+    assert!(!help("package a\nallow { input.a").contains("--rego-v0"));
+}
+
+#[test]
 fn a_violation_that_nothing_hears_is_warned_of() {
     let said = |rules: &str| {
         let set = bundle(&[("a.rego", &format!("package a\n{rules}"))]);
