@@ -94,7 +94,7 @@ fn hit(out: &mut String, trace: &RuleTrace) {
 }
 
 /// How far a condition is underlined.
-const MOST_CARETS: usize = 60;
+const MOST_CARETS: usize = 100;
 
 /// The line of the source, a caret below the condition, and what was wrong with it.
 fn source(out: &mut String, condition: &ConditionTrace) {
