@@ -12,7 +12,7 @@ use verdict::{
     api,
     bundle::Bundle,
     decision::{Decider, Query},
-    policy::{self, Capabilities, Faults, Options, Snapshot, adhoc},
+    policy::{self, Capabilities, Faults, Hosts, Network, NetworkSettings, Options, Snapshot, adhoc},
 };
 
 use super::{capabilities, colour, exit, folder, question, question::QuestionArgs, say, verdict_text};
@@ -52,6 +52,9 @@ pub(super) struct Args {
     /// The built-ins that policies may call, in OPA's format (`opa capabilities --current`) [default: all]
     #[arg(long, value_name = "FILE", value_parser = capabilities)]
     capabilities: Option<Capabilities>,
+    /// The hosts that policies may ask, as in `network.allow`, joined by commas [default: none]
+    #[arg(long, value_name = "HOSTS", env = "VERDICT_NETWORK_ALLOW")]
+    network_allow: Option<Hosts>,
     /// The most milliseconds that the evaluation may take
     #[arg(long, value_name = "MS", default_value_t = 5_000)]
     timeout_ms: u64,
@@ -61,14 +64,20 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Args { policies, query_rego, input, json, rego_v0, timeout_ms, capabilities, question } = args;
+    let Args { policies, query_rego, input, json, rego_v0, timeout_ms, capabilities, network_allow, question } = args;
     // What is asked is read first: a fault in it is no reason to compile.
     let asked = match query_rego {
         Some(query) => Asked::Rego(query, input.as_deref().map(question::input).transpose()?),
         None => Asked::Question(Box::new(query(question)?)),
     };
     let capabilities = capabilities.unwrap_or_default();
-    let how = How { json: *json, rego_v0: *rego_v0, capabilities, budget: Duration::from_millis(*timeout_ms) };
+    let how = How {
+        json: *json,
+        rego_v0: *rego_v0,
+        capabilities,
+        network: network(network_allow.as_ref(), capabilities),
+        budget: Duration::from_millis(*timeout_ms),
+    };
     on_policies(policies.as_deref(), |bundle| match &asked {
         Asked::Question(query) => how.decide(bundle, query),
         Asked::Rego(query, input) => how.evaluate(bundle, query, input.as_deref()),
@@ -109,17 +118,24 @@ pub(super) fn query(args: &QuestionArgs) -> anyhow::Result<Query> {
     Ok(Query { policy, explain: question.explain, ..query })
 }
 
+/// The access to these hosts, as far as the capabilities have them.
+pub(super) fn network(allow: Option<&Hosts>, capabilities: Capabilities) -> Network {
+    let allow = capabilities.hosts(allow.cloned().unwrap_or_default());
+    Network::new(NetworkSettings { allow, ..NetworkSettings::default() })
+}
+
 /// How a question is answered, and shown.
 pub(super) struct How {
     pub(super) json: bool,
     pub(super) rego_v0: bool,
     pub(super) capabilities: Capabilities,
+    pub(super) network: Network,
     pub(super) budget: Duration,
 }
 
 impl How {
     fn options(&self) -> Options {
-        Options { rego_v0: self.rego_v0, capabilities: self.capabilities, ..Options::default() }
+        Options { rego_v0: self.rego_v0, capabilities: self.capabilities, network: self.network, ..Options::default() }
     }
 
     pub(super) fn decide(&self, bundle: &Bundle, query: &Query) -> anyhow::Result<ExitCode> {

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use verdict::decision::Query;
+use verdict::{decision::Query, policy::Hosts};
 
 use super::{
     eval::{self, How},
@@ -33,6 +33,9 @@ pub(super) struct Args {
     /// Read files without `import rego.v1` as Rego v0
     #[arg(long)]
     rego_v0: bool,
+    /// The hosts that policies may ask, as in `network.allow`, joined by commas [default: none]
+    #[arg(long, value_name = "HOSTS", env = "VERDICT_NETWORK_ALLOW")]
+    network_allow: Option<Hosts>,
     /// The most milliseconds that the evaluation may take
     #[arg(long, value_name = "MS", default_value_t = 5_000)]
     timeout_ms: u64,
@@ -42,9 +45,15 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Args { policies, json, rego_v0, timeout_ms, question } = args;
+    let Args { policies, json, rego_v0, timeout_ms, network_allow, question } = args;
     let query = Query { explain: true, ..eval::query(question)? };
     let capabilities = verdict::policy::Capabilities::default();
-    let how = How { json: *json, rego_v0: *rego_v0, capabilities, budget: Duration::from_millis(*timeout_ms) };
+    let how = How {
+        json: *json,
+        rego_v0: *rego_v0,
+        capabilities,
+        network: eval::network(network_allow.as_ref(), capabilities),
+        budget: Duration::from_millis(*timeout_ms),
+    };
     eval::on_policies(policies.as_deref(), |bundle| how.decide(bundle, &query))
 }

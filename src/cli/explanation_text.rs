@@ -93,6 +93,9 @@ fn hit(out: &mut String, trace: &RuleTrace) {
     }
 }
 
+/// How far a condition is underlined.
+const MOST_CARETS: usize = 100;
+
 /// The line of the source, a caret below the condition, and what was wrong with it.
 fn source(out: &mut String, condition: &ConditionTrace) {
     let Some(position) = &condition.position else { return };
@@ -106,7 +109,7 @@ fn source(out: &mut String, condition: &ConditionTrace) {
     let columns = |text: &str| text.chars().map(|one| if one == '\t' { 4 } else { 1 }).sum::<usize>();
     let lead: String = condition.line.chars().take(before).collect();
     let marked: String = condition.line.chars().skip(before).take(width).collect();
-    let caret = "^".repeat(columns(&marked).max(1));
+    let caret = "^".repeat(columns(&marked).clamp(1, MOST_CARETS));
     line(out, 6, &format!("{margin} │ {}{caret} {}", " ".repeat(columns(&lead)), condition.message));
     values(out, condition);
 }

@@ -78,10 +78,11 @@ impl Prepared {
         let one = |fault| Faults(vec![fault]);
         let options = Options { evaluators: 1, tests: true, ..options };
         let compiled = compile::compile(bundle, options, &[])?;
-        gate(bundle, options, query)?;
         let module = Module { path: FILE.to_owned(), text: query.to_owned(), ..Module::default() };
         let lowered = lowering::lower_query(query)
             .map_err(|errors| Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect()))?;
+        // After its syntax, as the gate reads it in the braces of a rule, and might speak of those.
+        gate(bundle, options, query)?;
         if loses_results(options.rego_v0, &lowered.text) {
             let fault = Fault::new("rego_unsupported", "`some … in` beside other expressions loses results here");
             return Err(one(fault
@@ -231,5 +232,7 @@ mod tests {
         }
         let fault = ask("true\nnot nosuch(1)").unwrap_err().0.remove(0);
         assert_eq!(fault.to_string(), "query:2:5: undefined function `nosuch`");
+        let fault = ask("data.p.").unwrap_err().0.remove(0);
+        assert!(fault.to_string().starts_with("query:1:") && !fault.to_string().contains('}'), "{fault}");
     }
 }

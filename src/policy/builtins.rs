@@ -38,6 +38,7 @@ mod tests;
 
 pub(super) use bounds::{has_huge_exponent, opens_too_much};
 pub(super) use evaluation::Query;
+pub(super) use network::close as ask_no_more;
 pub use network::{Hosts, InvalidHost, Network, NetworkSettings};
 
 use std::sync::OnceLock;

@@ -12,6 +12,7 @@ mod program;
 mod record;
 mod redact;
 mod scope;
+mod secrets;
 mod story;
 mod trace;
 mod words;
@@ -28,12 +29,12 @@ use std::{
 
 use regorus::Value as Rego;
 
+pub(super) use redact::{Gathered, Secrets, Shower};
 pub use redact::{InvalidRedaction, Redaction};
 
 use self::{
     program::Program,
-    record::{Layout, Recorder},
-    redact::{Secrets, Shower},
+    record::{Layout, Record, Recorder},
     story::Story,
 };
 use super::{
@@ -74,6 +75,8 @@ struct Prepared {
     recorder: Recorder,
     program: Program,
     layout: Arc<Layout>,
+    /// What is hidden: as configured, and what the policies put under hidden names.
+    redaction: Redaction,
     /// What hidden places of the data hold.
     secrets: Secrets,
     /// Files that can't be instrumented.
@@ -124,12 +127,11 @@ impl Explainer {
             Err(cause) => return note(cause),
         };
         prepared.engine.ask(asked.query);
-        let input = Secrets::of(redaction, "input", prepared.engine.input());
-        let data = std::mem::take(&mut prepared.secrets);
-        let shower = || Shower { redaction, secrets: [&input, &data] };
-        let mut explanation = prepared.tell(asked, &shower, &mut budget);
-        explanation.rules = outcomes(ordinary, (index, &self.texts), asked.entry, &shower(), &mut budget);
-        prepared.secrets = data;
+        let redaction = prepared.redaction.clone();
+        let input = Secrets::of(&redaction, "input", prepared.engine.input());
+        let (mut explanation, found) = prepared.tell(asked, &input, &mut budget);
+        let shower = Shower { redaction: &redaction, secrets: [&input, &prepared.secrets, &found] };
+        explanation.rules = outcomes(ordinary, (index, &self.texts), asked.entry, &shower, &mut budget);
         explanation
     }
 
@@ -168,7 +170,8 @@ impl Explainer {
 
     fn build(&self, data: Rego, redaction: &Redaction) -> Ready {
         let refused = |error: anyhow::Error| format!("the policies can't be explained: {}", error.to_string().trim());
-        let (program, texts) = instrument::instrument(&self.texts);
+        let (program, texts) = instrument::instrument(&self.texts, redaction);
+        let redaction = redaction.with(program.secret.iter().cloned());
         let recorder = Recorder::default();
         let mut engine = Engine::blank(self.options);
         recorder.install(&mut engine).map_err(refused)?;
@@ -176,12 +179,12 @@ impl Explainer {
         for (path, text) in self.texts.iter().flat_map(|(path, _)| texts.sources(path)) {
             texts.add(&mut engine, path, text).map_err(refused)?;
         }
-        let secrets = Secrets::of(redaction, "data", &data);
+        let secrets = Secrets::of(&redaction, "data", &data);
         engine.add_data(data).map_err(refused)?;
         let index = Index::new(engine.get_modules(), &texts);
         let engine = Engine::prepare(engine).map_err(refused)?;
-        let layout = Arc::new(program.layout());
-        Ok(Box::new(Prepared { engine, index, recorder, program, layout, secrets, left_out }))
+        let layout = Arc::new(program.layout(&redaction));
+        Ok(Box::new(Prepared { engine, index, recorder, program, layout, redaction, secrets, left_out }))
     }
 }
 
@@ -224,18 +227,19 @@ impl Explainer {
 
 impl Prepared {
     /// Evaluates the entry point once more, and tells what was reported.
-    fn tell<'s>(&mut self, asked: &Asked<'_>, shower: &dyn Fn() -> Shower<'s>, budget: &mut Budget) -> Explanation {
+    /// With it comes what the evaluation showed to be secret.
+    fn tell(&mut self, asked: &Asked<'_>, input: &Secrets, budget: &mut Budget) -> (Explanation, Secrets) {
         let rules: Vec<(Arc<str>, Vec<String>)> = match self.index.entry(asked.entry) {
             Some(Entry::Rule(rule)) => vec![(Arc::clone(&rule.name), rule.parts.clone())],
             Some(Entry::Package(package)) => {
                 package.members().map(|rule| (Arc::clone(&rule.name), rule.parts.clone())).collect()
             }
-            None => return note("there is no such entry point"),
+            None => return (note("there is no such entry point"), Secrets::default()),
         };
         // An attempt that is cut short is put again, all of it: what it reported is no part of the story.
         let asked_rules = budget.run(|limit| {
             let since = Instant::now();
-            self.recorder.start(&self.layout);
+            self.recorder.start(&self.layout, &self.redaction);
             rules.iter().try_for_each(|(name, _)| {
                 let left = limit.saturating_sub(since.elapsed());
                 self.engine.attempt(name, left).map(drop).map_err(|failure| match failure {
@@ -244,6 +248,15 @@ impl Prepared {
                 })
             })
         });
+        let mut record = self.recorder.stop();
+        let mut gathered = std::mem::take(&mut record.gathered);
+        let known = self.values_of_secrets(&record, &mut gathered, budget);
+        let mut found = gathered.secrets();
+        // What was not followed to its end may have had secrets that are not known.
+        if !known || !self.left_out.is_empty() || matches!(asked_rules, Err(budget::Failure::Time)) {
+            found.hide_all();
+        }
+        let shower = || Shower { redaction: &self.redaction, secrets: [input, &self.secrets, &found] };
         let mut failed = match asked_rules {
             Ok(()) => String::new(),
             Err(budget::Failure::Time) => format!("no time was left to explain `{}`", asked.entry),
@@ -253,7 +266,6 @@ impl Prepared {
                 shower().text(format!("`{name}` ended in an error: {cause}"))
             }
         };
-        let record = self.recorder.stop();
         self.engine.take_prints();
         let engine = &mut self.engine;
         let mut values = |name: &str| engine.rule(name, budget).ok();
@@ -267,7 +279,36 @@ impl Prepared {
         if failed.is_empty() && !self.left_out.is_empty() {
             failed = format!("not told of are the rules of {}", self.left_out.join(", "));
         }
-        Explanation { rules: Vec::new(), fired, missed, note: failed }
+        (Explanation { rules: Vec::new(), fired, missed, note: failed }, found)
+    }
+
+    /// Gathers the values of rules that are hidden, or put under hidden names. Whether all of them are known.
+    fn values_of_secrets(&mut self, record: &Record, gathered: &mut Gathered, budget: &mut Budget) -> bool {
+        for (name, definitions) in &self.program.rules {
+            let mut path = vec!["data".to_owned()];
+            path.extend(name.iter().cloned());
+            let own = self.redaction.hides_path(&path, path.len());
+            let below: Vec<&[String]> =
+                self.program.secret.iter().filter_map(|secret| secret.strip_prefix(path.as_slice())).collect();
+            let definitions: Vec<_> =
+                definitions.iter().filter_map(|number| self.program.definitions.get(*number)).collect();
+            // Of what was never asked nothing is told, but what is constant needs no asking.
+            let asked = definitions.iter().any(|info| info.body.is_none_or(|body| !record.runs(body).is_empty()));
+            let rule = definitions.first().filter(|info| asked && !info.function && (own || !below.is_empty()));
+            let Some(rule) = rule else { continue };
+            let Ok(value) = self.engine.rule(&rule.rule, budget) else { return false };
+            if own {
+                gathered.named(&value);
+            }
+            for rest in below {
+                let member = |value: Rego, part: &String| match &value {
+                    Rego::Object(_) => value[part.as_str()].clone(),
+                    _ => value,
+                };
+                gathered.named(&rest.iter().fold(value.clone(), member));
+            }
+        }
+        true
     }
 }
 

@@ -67,6 +67,7 @@ pub(super) fn check(
     }
     unused::rules(&world, &mut found);
     open::check(&sources, &mut found);
+    open::unheard(&world, &mut found);
     let (warnings, faults) = found.into_iter().partition(|finding| finding.severity() == Severity::Warning);
     (finding::told(faults), finding::told(warnings))
 }

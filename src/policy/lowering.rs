@@ -37,6 +37,10 @@ pub(super) struct Lowered<'a> {
     pub(super) readable: Vec<&'a Module>,
 }
 
+/// What helps with a file that is Rego v0.
+const OLDER: &str = "this reads as Rego v0: name `--rego-v0` (in a configuration, `policies.rego_v0`), or rewrite it with \
+                     `opa fmt --write --v0-v1`";
+
 /// Reads and lowers the files. Adds every fault of their syntax.
 pub(super) fn lower<'a>(
     modules: &[&'a Module],
@@ -55,8 +59,13 @@ pub(super) fn lower<'a>(
             }
             Err(errors) => {
                 broken.insert(statements::package(&module.text));
-                texts.insert(&module.path, Text::plain(&module.text, reads_v0(module, options)));
-                faults.extend(errors.into_iter().take(MAX_FAULTS).map(|error| fault(module, error)));
+                let v0 = reads_v0(module, options);
+                texts.insert(&module.path, Text::plain(&module.text, v0));
+                let older = !v0 && rego::parser::parse(&module.text, false).is_ok();
+                faults.extend(errors.into_iter().take(MAX_FAULTS).map(|error| {
+                    let fault = fault(module, error);
+                    if older { fault.help(OLDER) } else { fault }
+                }));
             }
         }
     }

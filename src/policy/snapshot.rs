@@ -15,6 +15,7 @@ use self::{
 };
 use super::{
     budget::{Budget, Spent},
+    builtins,
     compile::{self, Compiled, Options},
     contract,
     documents::Documents,
@@ -283,6 +284,7 @@ impl Put<'_> {
             return Ok(contract::no_decision(message));
         };
         engine.ask(query);
+        let _whole = builtins::Query::begin();
         let mut asked = Asked { engine, index, texts, reasons, granted, budget, unanswered: None };
         let mut verdict = match found {
             Entry::Rule(rule) => asked.rule(rule),
@@ -299,6 +301,8 @@ impl Put<'_> {
             if let Some(settled) = settled {
                 let _ = settled.set(verdict.clone());
             }
+            // The hosts that were asked for the answer are not asked for its explanation.
+            builtins::ask_no_more();
             let left = asked.budget;
             let asked = explain::Asked { query, entry, effect: verdict.effect };
             verdict.explanation = Some(Box::new(explainer.explain(engine, index, &asked, left)));

@@ -35,9 +35,7 @@ pub enum InitError {
 ///
 /// A panic is logged with its place and thread only: its message may hold what a user sent.
 pub fn init(config: &Config) -> Result<(), InitError> {
-    let filter = EnvFilter::builder()
-        .parse(&config.level)
-        .map_err(|source| InitError::Level { level: config.level.clone(), source })?;
+    let filter = filter(&config.level).map_err(|source| InitError::Level { level: config.level.clone(), source })?;
     // Told to report its own write errors, the subscriber prints them to the same standard error, and that panics.
     let log = fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
     match config.format {
@@ -47,6 +45,13 @@ pub fn init(config: &Config) -> Result<(), InitError> {
     .map_err(InitError::AlreadySet)?;
     panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// What watches folders traces each event of the system's: in a log that is written to a folder that is watched, each
+/// line would make the next. Traces of it must be asked for by name.
+fn filter(level: &str) -> Result<EnvFilter, ParseError> {
+    let filter = EnvFilter::builder().parse(level)?;
+    if level.contains("notify") { Ok(filter) } else { Ok(filter.add_directive("notify=info".parse()?)) }
 }
 
 /// Colour is for terminals, unless `NO_COLOR` says anything (<https://no-color.org>).

@@ -32,22 +32,28 @@ thread_local! {
     static EVALUATION: RefCell<Option<Evaluation>> = const { RefCell::new(None) };
 }
 
-/// An evaluation on this thread, until this is dropped. Without one, the clock runs and chance repeats nothing.
+/// An evaluation on this thread, until this is dropped. Without one, the clock runs and chance repeats nothing. One that
+/// begins within another is a part of that one: a question that asks several rules asks them at one time.
 pub(in crate::policy) struct Query {
-    _network: network::Query,
+    outermost: Option<network::Query>,
 }
 
 impl Query {
     /// Begins one.
     pub(in crate::policy) fn begin() -> Self {
+        if EVALUATION.with_borrow(Option::is_some) {
+            return Self { outermost: None };
+        }
         EVALUATION.set(Some(Evaluation { now_ns: clock(), drawn: BTreeMap::new() }));
-        Self { _network: network::Query::begin() }
+        Self { outermost: Some(network::Query::begin()) }
     }
 }
 
 impl Drop for Query {
     fn drop(&mut self) {
-        EVALUATION.set(None);
+        if self.outermost.is_some() {
+            EVALUATION.set(None);
+        }
     }
 }
 

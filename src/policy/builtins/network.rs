@@ -31,7 +31,7 @@ use crate::policy::meter;
 use regorus::Value as Rego;
 use tokio::runtime::Runtime;
 
-pub(in crate::policy) use self::memory::Query;
+pub(in crate::policy) use self::memory::{Query, close};
 pub use self::settings::{Hosts, InvalidHost, NetworkSettings};
 use super::{Failure, Function};
 use cache::Cache;

@@ -4,7 +4,8 @@
 pub(super) struct Insertion {
     pub(super) at: u32,
     pub(super) closes: bool,
-    /// Whether it goes with the body (least where it opens, last where it closes), the condition, or an operand.
+    /// Whether it goes with the body (least where it opens, last where it closes), the condition, what is put under a
+    /// hidden name, an operand, or what is inside of one.
     pub(super) rank: u8,
     pub(super) text: String,
 }

@@ -10,6 +10,7 @@ use super::{
     paths::{path_of, rules_of, title},
     program::{ARGUMENTS, BodyInfo, Condition, Definition, File, Kind, Program, Shape},
     record::{BodyId, ConditionId, ENTER, HELD, NEAR, PREFIX},
+    redact::Redaction,
     scope::{Names, Scope, Uses, package},
 };
 use crate::{
@@ -28,7 +29,7 @@ const MAX_LOCALS: usize = 8;
 
 /// Reads and instruments all files: what to speak of, and the texts to evaluate. A file that can't be read by us stays
 /// as it is, and is not spoken of.
-pub(super) fn instrument(texts: &Texts) -> (Program, Vec<String>) {
+pub(super) fn instrument(texts: &Texts, redaction: &Redaction) -> (Program, Vec<String>) {
     let modules: Vec<Option<&Module>> =
         texts.iter().map(|(_, text)| text.module.as_deref().filter(|_| !text.written.contains(PREFIX))).collect();
     let files = texts.iter().map(|(path, text)| (path, &text.written));
@@ -50,12 +51,21 @@ pub(super) fn instrument(texts: &Texts) -> (Program, Vec<String>) {
         };
         let names = Names::new(module, rules_of(&modules, &package(module)));
         let file = program.files.len() - 1;
-        let mut writer =
-            Writer { program: &mut program, arities: &arities, names: &names, module, file, insertions: Vec::new() };
+        let mut writer = Writer {
+            program: &mut program,
+            arities: &arities,
+            names: &names,
+            redaction,
+            module,
+            file,
+            insertions: Vec::new(),
+            secret: Vec::new(),
+        };
         writer.module();
         let insertions = std::mem::take(&mut writer.insertions);
         written.push(apply(text, insertions));
     }
+    program.spread_secrets();
     (program, written)
 }
 
@@ -64,9 +74,12 @@ pub(super) struct Writer<'a> {
     pub(super) program: &'a mut Program,
     pub(super) names: &'a Names,
     pub(super) arities: &'a BTreeMap<Vec<String>, usize>,
+    pub(super) redaction: &'a Redaction,
     module: &'a Module,
     file: usize,
     pub(super) insertions: Vec<Insertion>,
+    /// What the rule puts under hidden names.
+    pub(super) secret: Vec<&'a Term>,
 }
 
 /// A body and the value that it gives.
@@ -91,7 +104,7 @@ pub(super) struct Writing<'s> {
     pub(super) scope: &'s Scope,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     fn module(&mut self) {
         let module = self.module;
         for (number, rule) in module.rules.iter().enumerate() {
@@ -100,7 +113,8 @@ impl Writer<'_> {
         }
     }
 
-    fn rule(&mut self, rule: &Rule, chained: bool) {
+    fn rule(&mut self, rule: &'a Rule, chained: bool) {
+        self.secrets(rule, chained);
         let head = &rule.head;
         let names: Vec<String> = package(self.module).into_iter().chain(path_of(&head.reference)).collect();
         let whole = head.reference.parts.len() + 1 == path_of(&head.reference).len();
@@ -125,6 +139,7 @@ impl Writer<'_> {
         let define = |program: &mut Program, file: usize, span: Span, head: &Head| {
             program.definitions.push(Definition {
                 rule: EntryPoint::from_parts(names.clone()).as_str().into(),
+                path: std::iter::once("data".to_owned()).chain(names.iter().cloned()).collect(),
                 file,
                 span,
                 title: title.clone(),
@@ -166,6 +181,9 @@ impl Writer<'_> {
     fn define(&mut self, defined: &Defined<'_>, scope: &Scope, arguments: &[String]) {
         let Defined { definition, body, value, after, otherwise } = *defined;
         let value_uses = value.map(|term| scope.uses(term, self.names)).unwrap_or_default();
+        if let Some(term) = value {
+            self.secret_sources(term.span, None, scope, &value_uses);
+        }
         let constant = value.is_none_or(is_literal) || value_uses.walks;
         // What is constant always holds; but an `else` only where nothing before it did.
         if body.is_none() && (constant && !otherwise || after.is_none()) {
@@ -203,6 +221,9 @@ impl Writer<'_> {
             (_, None) => {}
         }
         let uses = value.map(|term| inner.uses(term, self.names)).unwrap_or_default();
+        if let Some(term) = value {
+            self.secret_sources(term.span, None, &inner, &uses);
+        }
         let answers = value.map(|term| self.answers(term, &inner)).unwrap_or_default();
         if let Some(definition) = self.program.definitions.get_mut(definition) {
             definition.body = Some(number);
@@ -227,6 +248,8 @@ impl Writer<'_> {
 
     fn expression(&mut self, body: BodyId, expression: &Expr, scope: &Scope) {
         let uses = scope.uses_of(expression, self.names);
+        let apart = if let ExprKind::Every { body, .. } = &expression.kind { Some(body.span) } else { None };
+        self.secret_sources(expression.span, apart, scope, &uses);
         let condition = self.condition(body, expression.span, Shape::Other, &uses, scope);
         let mut writing = Self::writing(condition, scope, &uses);
         let shape = if uses.walks {

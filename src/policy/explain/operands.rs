@@ -198,7 +198,7 @@ impl Writer<'_> {
     }
 
     pub(super) fn open(&mut self, at: u32, text: String) {
-        self.insertions.push(Insertion { at, closes: false, rank: 2, text });
+        self.insertions.push(Insertion { at, closes: false, rank: 3, text });
     }
 
     pub(super) fn close(&mut self, at: u32, text: String) {

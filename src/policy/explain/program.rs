@@ -5,7 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use super::record::{BodyId, ConditionId, Layout};
+use super::{
+    record::{BodyId, ConditionId, Layout},
+    redact::Redaction,
+};
 use crate::{
     decision::SourcePosition,
     policy::rego::ast::{Operator, Span},
@@ -25,6 +28,8 @@ pub(super) struct Program {
     pub(super) rules: BTreeMap<Vec<String>, Vec<DefinitionId>>,
     /// The sources of what a function is called with, by its path below `data`.
     pub(super) called_with: BTreeMap<Vec<String>, BTreeSet<Vec<String>>>,
+    /// Where values come from that the policies put under hidden names: `{"password": data.k}`.
+    pub(super) secret: BTreeSet<Vec<String>>,
 }
 
 /// The root of a path that stands for what a function is called with.
@@ -51,6 +56,8 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Definition {
     pub(super) rule: Arc<str>,
+    /// The same as a path, `data` first.
+    pub(super) path: Vec<String>,
     pub(super) file: usize,
     pub(super) span: Span,
     pub(super) title: String,
@@ -154,6 +161,28 @@ impl File {
 }
 
 impl Program {
+    /// Follows what is put under hidden names to where it comes from, through rules and the arguments of functions.
+    pub(super) fn spread_secrets(&mut self) {
+        let mut open: Vec<Vec<String>> = self.secret.iter().cloned().collect();
+        while let Some(path) = open.pop() {
+            let mut sources: Vec<Vec<String>> = Vec::new();
+            if path.first().is_some_and(|root| root == ARGUMENTS) {
+                sources.extend(self.called_with.get(path.get(1..).unwrap_or_default()).into_iter().flatten().cloned());
+            } else if let Some((_, definitions)) = self.rule(&path) {
+                let definitions = definitions.iter().filter_map(|number| self.definitions.get(*number));
+                sources.extend(definitions.flat_map(|info| &info.value_sources).cloned());
+            }
+            open.extend(sources.into_iter().filter(|source| self.secret.insert(source.clone())));
+        }
+        // Who asks what of whom is no secret, whatever is made of it.
+        let asked = ["subject.id", "subject.type", "action.name", "resource.id", "resource.type"];
+        self.secret.retain(|path| match path.as_slice() {
+            [root, rest @ ..] if root == "input" => !asked.contains(&rest.join(".").as_str()),
+            [root, ..] => root == "data",
+            [] => false,
+        });
+    }
+
     /// The definitions of the rule that a path goes to or through; `data` is its first name.
     pub(super) fn rule(&self, path: &[String]) -> Option<(&[String], &[DefinitionId])> {
         let (root, below) = path.split_first()?;
@@ -167,7 +196,11 @@ impl Program {
     }
 
     /// What the recorder must know.
-    pub(super) fn layout(&self) -> Layout {
+    pub(super) fn layout(&self, redaction: &Redaction) -> Layout {
+        let hidden = |names: &[String]| {
+            names.iter().enumerate().filter(|(_, name)| redaction.hides(name)).map(|(number, _)| number).collect()
+        };
+        let definition = |body: &BodyInfo| self.definitions.get(body.definition);
         let every: BTreeSet<BodyId> = self
             .conditions
             .iter()
@@ -179,6 +212,17 @@ impl Program {
                 .conditions
                 .iter()
                 .map(|condition| if let Shape::Part { of, .. } = condition.shape { Some(of) } else { None })
+                .collect(),
+            hidden_locals: self.conditions.iter().map(|condition| hidden(&condition.locals)).collect(),
+            hidden_arguments: self
+                .bodies
+                .iter()
+                .map(|body| definition(body).map(|info| hidden(&info.arguments)).unwrap_or_default())
+                .collect(),
+            hidden_values: self
+                .bodies
+                .iter()
+                .map(|body| definition(body).is_some_and(|info| redaction.hides_path(&info.path, info.path.len())))
                 .collect(),
             nested: (0..self.bodies.len()).map(|body| every.contains(&body)).collect(),
         }

@@ -3,6 +3,8 @@
 //! The reports are calls of functions that are added to the engine of explanations only. Each gives back what it is
 //! given, so that the instrumented text means what its author wrote.
 
+mod step;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -10,6 +12,9 @@ use std::{
 
 use anyhow::{Error, anyhow};
 use regorus::Value as Rego;
+
+use self::step::whole;
+use super::redact::{Gathered, Redaction};
 
 /// A body of a definition, or of an `every`.
 pub(super) type BodyId = usize;
@@ -26,6 +31,10 @@ pub(super) const MET: &str = "verdict__met";
 /// `seen(condition, operand, value)`: gives the value.
 /// `held(body, value)`: every condition of the body held. Gives the value.
 pub(super) use crate::policy::rego::lower::{HELD, SEEN};
+
+/// In place of a condition: the value is a secret, or something that may have one in it.
+pub(super) const SECRET: ConditionId = 0xffff_fffe;
+pub(super) const LOOK: ConditionId = 0xffff_ffff;
 
 /// What all those names begin with; an author's text that has it is not instrumented.
 pub(super) const PREFIX: &str = "verdict__";
@@ -44,6 +53,11 @@ pub(super) struct Layout {
     pub(super) nested: Vec<bool>,
     /// Of what is asked before a condition, apart from it: the condition.
     pub(super) part_of: Vec<Option<ConditionId>>,
+    /// Of each condition, and of each body, which of its local variables or arguments have hidden names.
+    pub(super) hidden_locals: Vec<Vec<usize>>,
+    pub(super) hidden_arguments: Vec<Vec<usize>>,
+    /// The bodies whose values are hidden, as their rules' names are.
+    pub(super) hidden_values: Vec<bool>,
 }
 
 /// Takes the reports of one engine.
@@ -54,6 +68,8 @@ pub(super) struct Recorder(Arc<Mutex<Recording>>);
 #[derive(Debug, Default)]
 pub(super) struct Record {
     runs: BTreeMap<BodyId, Vec<Run>>,
+    /// What is not to be shown.
+    pub(super) gathered: Gathered,
     /// Whether there was more than is kept.
     pub(super) cut: bool,
 }
@@ -134,9 +150,10 @@ impl Recorder {
     }
 
     /// Begins anew.
-    pub(super) fn start(&self, layout: &Arc<Layout>) {
+    pub(super) fn start(&self, layout: &Arc<Layout>, redaction: &Redaction) {
         self.with(|recording| {
-            *recording = Recording { on: true, layout: Arc::clone(layout), ..Recording::default() };
+            let record = Record { gathered: Gathered::new(redaction.clone()), ..Record::default() };
+            *recording = Recording { on: true, layout: Arc::clone(layout), record, ..Recording::default() };
         });
     }
 
@@ -190,7 +207,20 @@ impl Recording {
         goes_on
     }
 
+    /// Looks for secrets in values that are reported: also in those that no story is told of.
+    fn gather(&mut self, values: &Rego, hidden: Option<&Vec<usize>>) {
+        for (number, value) in values.as_array().into_iter().flat_map(|values| values.iter().enumerate()) {
+            if hidden.is_some_and(|hidden| hidden.contains(&number)) {
+                self.record.gathered.named(value);
+            } else {
+                self.record.gathered.whole(value);
+            }
+        }
+    }
+
     fn enter(&mut self, body: BodyId, arguments: &Rego) {
+        let layout = Arc::clone(&self.layout);
+        self.gather(arguments, layout.hidden_arguments.get(body));
         if self.tick() {
             let arguments = items(arguments);
             self.begin(body, arguments);
@@ -198,6 +228,8 @@ impl Recording {
     }
 
     fn near(&mut self, condition: ConditionId, locals: &Rego) {
+        let layout = Arc::clone(&self.layout);
+        self.gather(locals, layout.hidden_locals.get(condition));
         if self.tick()
             && let Some(body) = self.layout.body_of.get(condition).copied()
         {
@@ -209,6 +241,8 @@ impl Recording {
     }
 
     fn met(&mut self, condition: ConditionId, locals: &Rego) {
+        let layout = Arc::clone(&self.layout);
+        self.gather(locals, layout.hidden_locals.get(condition));
         if !self.tick() {
             return;
         }
@@ -232,6 +266,10 @@ impl Recording {
     }
 
     fn seen(&mut self, condition: ConditionId, operand: usize, value: &Rego) {
+        if condition == SECRET {
+            return self.record.gathered.named(value);
+        }
+        self.record.gathered.whole(value);
         if !self.tick() || operand >= super::instrument::MAX_OPERANDS {
             return;
         }
@@ -248,6 +286,11 @@ impl Recording {
     }
 
     fn held(&mut self, body: BodyId, value: &Rego) {
+        if self.layout.hidden_values.get(body).copied().unwrap_or(false) {
+            self.record.gathered.named(value);
+        } else {
+            self.record.gathered.whole(value);
+        }
         if !self.tick() {
             return;
         }
@@ -329,42 +372,6 @@ impl Run {
             }
         }
     }
-}
-
-impl Step {
-    fn new(condition: ConditionId, locals: Vec<Rego>, at: u64) -> Self {
-        Self { condition, locals, values: Vec::new(), part: None, at, until: u64::MAX }
-    }
-
-    /// Takes the values of another report of the same condition.
-    fn merge(&mut self, other: &Self) {
-        if self.values.len() < other.values.len() {
-            self.values.resize(other.values.len(), None);
-        }
-        for (value, known) in self.values.iter_mut().zip(&other.values) {
-            if value.is_none() {
-                value.clone_from(known);
-            }
-        }
-        (self.at, self.until) = (self.at.min(other.at), self.until.max(other.until));
-    }
-}
-
-/// The steps with the parts of each condition in it. Of conditions that were begun only, none but the last is one.
-fn whole(steps: &[Step], layout: &Layout) -> Vec<Step> {
-    let principal = |step: &Step| layout.part_of.get(step.condition).copied().flatten();
-    let mut found: Vec<Step> = steps.iter().filter(|step| principal(step).is_none()).cloned().collect();
-    if let Some((last, condition)) = steps.last().and_then(|step| Some((step, principal(step)?)))
-        && found.iter().all(|step| step.condition != condition)
-    {
-        found.push(Step { condition, part: Some(last.condition), ..last.clone() });
-    }
-    for (part, condition) in steps.iter().filter_map(|step| Some((step, principal(step)?))) {
-        if let Some(step) = found.iter_mut().find(|step| step.condition == condition) {
-            step.merge(part);
-        }
-    }
-    found
 }
 
 fn number(value: &Rego) -> Option<usize> {

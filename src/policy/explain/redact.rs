@@ -3,17 +3,24 @@
 //! Two ways catch them. What an expression reads is known from its text, also through variables and rules. And what a
 //! hidden place holds is looked for in every other value. Where in doubt, a value is hidden.
 
+mod gathered;
+
 use std::{collections::HashSet, fmt, str::FromStr};
 
 use aho_corasick::AhoCorasick;
 use regorus::Value as Rego;
 use serde_json::{Map, Value as Json};
 
+pub(in crate::policy) use gathered::Gathered;
+
 /// What stands in place of a hidden value.
 const HIDDEN: &str = "[redacted]";
 
 /// How much of the hidden values is remembered; beyond, every text and number counts as hidden.
 const MAX_BYTES: usize = 4 << 20;
+
+/// How many values in reports are looked through; beyond, every text and number counts as hidden.
+const MAX_GATHERED: usize = 1_000_000;
 
 /// The shortest hidden text that is looked for inside of others.
 const MIN_INSIDE: usize = 3;
@@ -39,7 +46,7 @@ pub struct InvalidRedaction(String);
 
 /// What the hidden places hold.
 #[derive(Debug, Default)]
-pub(super) struct Secrets {
+pub(in crate::policy) struct Secrets {
     exact: HashSet<String>,
     inside: Option<AhoCorasick>,
     joined: String,
@@ -96,6 +103,18 @@ impl Redaction {
             })
     }
 
+    /// The same, and these paths.
+    pub(super) fn with(&self, paths: impl IntoIterator<Item = Vec<String>>) -> Self {
+        let mut more = self.clone();
+        more.paths.extend(paths);
+        more
+    }
+
+    /// Whether what has that name is hidden.
+    pub(in crate::policy) fn hides(&self, name: &str) -> bool {
+        self.hides_name(name) != Named::No
+    }
+
     fn hides_name(&self, name: &str) -> Named {
         let lower = name.to_lowercase();
         let mut found = Named::No;
@@ -135,7 +154,7 @@ enum Held {
 
 impl Secrets {
     /// What `document` holds at the places that are hidden; `root` is its name, `input` or `data`.
-    pub(super) fn of(redaction: &Redaction, root: &str, document: &Rego) -> Self {
+    pub(in crate::policy) fn of(redaction: &Redaction, root: &str, document: &Rego) -> Self {
         let mut collected = Collected::default();
         let paths: Vec<&[String]> = redaction
             .paths
@@ -143,6 +162,15 @@ impl Secrets {
             .filter_map(|path| path.split_first().filter(|(first, _)| *first == root).map(|(_, rest)| rest))
             .collect();
         collected.look(redaction, document, &paths, Held::No, 0);
+        Self::from(collected)
+    }
+
+    /// Takes every text and number for a hidden one.
+    pub(super) fn hide_all(&mut self) {
+        self.all = true;
+    }
+
+    fn from(collected: Collected) -> Self {
         let Collected { exact, all, .. } = collected;
         let long: Vec<&String> = exact.iter().filter(|text| text.chars().count() >= MIN_INSIDE).collect();
         let joined = long.iter().map(|text| text.as_str()).collect::<Vec<_>>().join("\u{0}");
@@ -163,9 +191,10 @@ impl Secrets {
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Collected {
     exact: HashSet<String>,
+    nodes: usize,
     bytes: usize,
     all: bool,
 }
@@ -175,6 +204,7 @@ impl Collected {
         if self.all {
             return;
         }
+        self.nodes += 1;
         if depth > 4 * MAX_DEPTH {
             self.all = true;
             return;
@@ -237,9 +267,9 @@ impl Collected {
 }
 
 /// Shows values, and hides some.
-pub(super) struct Shower<'a> {
-    pub(super) redaction: &'a Redaction,
-    pub(super) secrets: [&'a Secrets; 2],
+pub(in crate::policy) struct Shower<'a> {
+    pub(in crate::policy) redaction: &'a Redaction,
+    pub(in crate::policy) secrets: [&'a Secrets; 3],
 }
 
 impl Shower<'_> {

@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::policy::rego::ast::{
-    Body, Expr, ExprKind, Module, Operator, Ref, RefPartKind, TemplatePart, Term, TermKind,
+use crate::policy::rego::{
+    ast::{Body, Expr, ExprKind, Module, Operator, Ref, RefPartKind, TemplatePart, Term, TermKind},
+    visit::{self, Node},
 };
+
+/// The root of a path that stands for a local variable: hidden names are hidden there, too.
+const LOCAL: &str = "local";
 
 /// The names that a module gives to what is outside of its rules, and the rules of its package.
 #[derive(Debug, Default)]
@@ -32,6 +36,8 @@ pub(super) struct Uses {
     pub(super) paths: Vec<Vec<String>>,
     /// The same, and what the local variables in it were made of.
     pub(super) sources: Vec<Vec<String>>,
+    /// References below local variables, after [`LOCAL`]: `c.password`.
+    members: Vec<Vec<String>>,
     /// The local variables in it.
     pub(super) locals: Vec<String>,
     /// Whether it goes through a collection by a variable that nothing has bound.
@@ -145,7 +151,9 @@ impl Scope {
 
     /// The paths that a variable's value comes from.
     pub(super) fn sources(&self, name: &str) -> Vec<Vec<String>> {
-        self.made_of.get(name).cloned().unwrap_or_default()
+        let mut sources = self.made_of.get(name).cloned().unwrap_or_default();
+        sources.push(vec![LOCAL.to_owned(), name.to_owned()]);
+        sources
     }
 
     /// Whether the name is a local variable.
@@ -158,6 +166,17 @@ impl Scope {
         let mut found = Vec::new();
         variables(term, &mut found);
         found.iter().any(|name| !self.is_bound(name, names))
+    }
+
+    /// Whether a term has a name in it, anywhere, that is not known here.
+    pub(super) fn has_unknown(&self, term: &Term, names: &Names) -> bool {
+        let mut unknown = false;
+        visit::term(term, &mut |node, _| {
+            if let Node::Name(name, _) = node {
+                unknown |= name != "_" && !self.is_bound(name, names);
+            }
+        });
+        unknown
     }
 
     /// Looks through a term.
@@ -183,7 +202,7 @@ impl Scope {
 
     fn trace(&self, mut uses: Uses) -> Uses {
         let through = uses.locals.iter().flat_map(|name| self.sources(name));
-        uses.sources = uses.paths.iter().cloned().chain(through).collect();
+        uses.sources = uses.paths.iter().chain(&uses.members).cloned().chain(through).collect();
         uses
     }
 
@@ -293,6 +312,10 @@ impl Scope {
 
     fn name(&self, name: &str, parts: &[String], names: &Names, uses: &mut Uses) {
         if self.is_local(name) {
+            if !parts.is_empty() {
+                let own = [LOCAL, name].map(str::to_owned);
+                uses.members.push(own.into_iter().chain(parts.iter().cloned()).collect());
+            }
             if self.bound.contains(name) && !uses.locals.iter().any(|known| known == name) {
                 uses.locals.push(name.to_owned());
             }

@@ -1,5 +1,7 @@
 //! What is told of an answer.
 
+mod secrets;
+
 use std::time::Duration;
 
 use crate::{

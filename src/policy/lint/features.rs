@@ -6,14 +6,16 @@ use crate::policy::rego::{
     lower,
 };
 
-/// Rules whose names are all keywords (regorus takes none of them for a name); imports of keywords, and Rego v1, where the capabilities do not have them.
+/// Rules whose names are all keywords (regorus takes none of them for a name); imports of keywords, and Rego v1, where
+/// the capabilities do not have them.
 pub(super) fn check<'a>(world: &World<'_, 'a>, found: &mut Vec<Finding<'a>>) {
     let capabilities = world.capabilities;
     for source in world.sources {
         let module = source.module;
         for rule in &module.rules {
             let (head, names) = (&rule.head, lower::names::keywords(rule));
-            if names.len() > head.reference.parts.len() {
+            // `set` it takes, though it is a word of its own.
+            if names.len() > head.reference.parts.len() && names != ["set"] {
                 let cause = format!("`{}` has no name but keywords, which Verdict can't evaluate", names.join("."));
                 let help = "rename the rule; a keyword may stand before a dot, as in `if.allowed`";
                 found.push(Finding::fault("rego_unsupported", source, head.span, cause, help));

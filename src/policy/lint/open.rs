@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    World,
     calls::bare,
     finding::Finding,
     names::{Pattern, Source, head_name},
@@ -48,6 +49,43 @@ pub(super) fn check<'a>(sources: &[Source<'a>], found: &mut Vec<Finding<'a>>) {
             }
         }
     }
+}
+
+/// A `violation` beside `allow` or `decision` that nothing asks for: a verdict hears `deny` and `reasons` only.
+pub(super) fn unheard<'a>(world: &World<'_, 'a>, found: &mut Vec<Finding<'a>>) {
+    let sources = || world.sources.iter().filter(|source| !source.is_test());
+    let mut decides: BTreeMap<&[String], bool> = BTreeMap::new();
+    for source in sources() {
+        for name in source.module.rules.iter().filter_map(head_name).filter(|name| ["allow", "decision"].contains(name))
+        {
+            *decides.entry(&source.package).or_default() |= name == "decision";
+        }
+    }
+    let mut told = BTreeSet::new();
+    for source in sources() {
+        let Some(decision) = decides.get(source.package.as_slice()) else { continue };
+        for rule in source.module.rules.iter().filter(|rule| rule.head.arguments.is_none() && !rule.default) {
+            let Some(name) = head_name(rule).filter(|name| ["violation", "violations"].contains(name)) else {
+                continue;
+            };
+            let Some(number) = source.head(rule).and_then(|path| world.graph.find(&path)) else { continue };
+            if !told.insert(number) || asked_for(world, number) {
+                continue;
+            }
+            let (beside, heard) =
+                if *decision { ("decision", "`decision` alone is") } else { ("allow", "`deny` and `reasons` are") };
+            let cause = format!("`{name}` denies nothing: beside `{beside}`, {heard} heard");
+            let help = format!("name it `deny`, or have `{beside}` ask for it: `count({name}) == 0`");
+            found.push(Finding::warning("unheard_rule", source, rule.head.span, cause, help));
+        }
+    }
+}
+
+/// Whether a rule that is not of a test asks for this one.
+fn asked_for(world: &World<'_, '_>, number: usize) -> bool {
+    let is_test = |file: &str| world.sources.iter().any(|source| source.file == file && source.is_test());
+    let others = world.graph.rules.iter().enumerate().filter(|(other, rule)| *other != number && !is_test(&rule.file));
+    others.flat_map(|(_, rule)| rule.refers.keys()).any(|pattern| world.graph.reached(pattern).contains(&number))
 }
 
 fn deny<'a>(source: &Source<'a>, rule: &'a Rule, asked: &Asked, found: &mut Vec<Finding<'a>>) {

@@ -165,6 +165,32 @@ fn what_can_never_hold_is_warned_of() {
 }
 
 #[test]
+fn a_file_of_rego_v0_is_known_for_one() {
+    let help = |text: &str| {
+        let faults = Snapshot::compile(&bundle(&[("a.rego", text)]), 1, Options::default()).err().unwrap();
+        faults.0[0].help.clone().unwrap_or_default()
+    };
+    assert!(help("package a\nallow { input.a }").contains("--rego-v0"));
+    assert!(help("package a\nxs[x] { x := input.a[_] }").contains("--rego-v0"));
+    assert!(!help("package a\nallow { input.a").contains("--rego-v0"));
+}
+
+#[test]
+fn a_violation_that_nothing_hears_is_warned_of() {
+    let said = |rules: &str| {
+        let set = bundle(&[("a.rego", &format!("package a\n{rules}"))]);
+        warnings(&set, Options::default(), &[]).iter().map(shown).collect::<Vec<_>>()
+    };
+    let violation = "violation contains \"x\" if input.action.name == \"x\"";
+    assert_eq!(said(&format!("default allow := true\n{violation}\n{violation}")), ["unheard_rule 3".to_owned()]);
+    assert_eq!(said(&format!("decision := true\n{violation}")), ["unheard_rule 3".to_owned()]);
+    for heard in ["", "allow if count(violation) == 0", "default allow := true\ndeny := violation", "deny := violation"]
+    {
+        assert_eq!(said(&format!("{heard}\n{violation}")), [""; 0], "{heard}");
+    }
+}
+
+#[test]
 fn a_deny_that_misses_what_is_missing_is_warned_of() {
     let said = |rules: &str| {
         let set = bundle(&[("a.rego", &format!("package a\ndefault allow := false\n{rules}"))]);

@@ -108,3 +108,11 @@ fn has_colour_only_on_a_terminal_that_wants_it() {
     assert!(!has_colour(true, Some("1".into())));
     assert!(!has_colour(false, None));
 }
+
+#[test]
+fn a_trace_of_all_has_none_of_the_watching_of_folders() {
+    let shown = |level: &str| filter(level).unwrap().to_string();
+    assert!(shown("trace").contains("notify=info"), "{}", shown("trace"));
+    assert_eq!(shown("notify=trace"), "notify=trace");
+    assert!(filter("notify=loud").is_err());
+}

@@ -10,7 +10,12 @@ use super::{super::Failure, client::Response};
 /// How many results a query keeps.
 const MOST: usize = 32;
 
-type Results = HashMap<String, Result<Response, Failure>>;
+#[derive(Default)]
+struct Results {
+    kept: HashMap<String, Result<Response, Failure>>,
+    /// Whether nothing new is asked any more.
+    closed: bool,
+}
 
 thread_local! {
     static RESULTS: RefCell<Option<Results>> = const { RefCell::new(None) };
@@ -22,7 +27,7 @@ pub(in crate::policy) struct Query(PhantomData<*const ()>);
 impl Query {
     /// Begins one.
     pub(in crate::policy) fn begin() -> Self {
-        RESULTS.set(Some(Results::new()));
+        RESULTS.set(Some(Results::default()));
         Self(PhantomData)
     }
 }
@@ -35,14 +40,27 @@ impl Drop for Query {
 
 /// The result of an equal request of this query.
 pub(super) fn recall(key: &str) -> Option<Result<Response, Failure>> {
-    RESULTS.with_borrow(|results| results.as_ref()?.get(key).cloned())
+    RESULTS.with_borrow(|results| {
+        let results = results.as_ref()?;
+        let unknown = || Failure::Halt("a request is not sent again to explain what it was for".to_owned());
+        results.kept.get(key).cloned().or_else(|| results.closed.then(|| Err(unknown())))
+    })
+}
+
+/// From here on, this query gets what it got before, and nothing else of the network.
+pub(in crate::policy) fn close() {
+    RESULTS.with_borrow_mut(|results| {
+        if let Some(results) = results.as_mut() {
+            results.closed = true;
+        }
+    });
 }
 
 /// Keeps a result, if there is a query and room.
 pub(super) fn keep(key: String, result: &Result<Response, Failure>) {
     RESULTS.with_borrow_mut(|results| {
-        if let Some(results) = results.as_mut().filter(|results| results.len() < MOST) {
-            results.insert(key, result.clone());
+        if let Some(results) = results.as_mut().filter(|results| results.kept.len() < MOST) {
+            results.kept.insert(key, result.clone());
         }
     });
 }

@@ -231,7 +231,7 @@ fn variables_with_the_names_of_rules_get_others() {
         (
             "every k, own in [1] { own > k }",
             "every __verdict_1, __verdict_2 in [1] { k := __verdict_1; __verdict_local_own := __verdict_2; \
-             __verdict_local_own > k }",
+             __verdict__.greater(__verdict_local_own , k) }",
         ),
         ("x := [own | own := 1]; own == x", "x := [__verdict_local_own | __verdict_local_own := 1]; own == x"),
     ] {

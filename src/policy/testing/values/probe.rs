@@ -18,6 +18,7 @@ use crate::{
     policy::{
         builtins,
         engine::Engine,
+        explain::{Gathered, Redaction, Secrets, Shower},
         rego::ast::{Expr, RefPartKind, Rule, Span, Term, TermKind},
         testing::{Test, ask, find::Names},
     },
@@ -49,6 +50,8 @@ struct Step {
     keys: String,
     /// The operands: where each is, and the comprehension of its values.
     operands: Vec<(Span, String)>,
+    /// Which of them have a hidden name in their text.
+    hidden: Vec<bool>,
 }
 
 /// One solution.
@@ -112,6 +115,9 @@ impl Probe {
             let mut operands: Vec<(Span, String)> = operands.into_iter().filter_map(told).collect();
             let mut texts = BTreeSet::new();
             operands.retain(|(_, text)| texts.insert(text.clone()));
+            let named = |word: &str| Redaction::default().hides(word);
+            let words = |text: &str| text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).any(named);
+            let hidden = operands.iter().map(|(span, _)| slice(*span).is_some_and(words)).collect();
             let before =
                 at.checked_sub(1).and_then(|last| Some(conditions.first()?.span.to(conditions.get(last)?.span)));
             let keyed = !keys.text.is_empty()
@@ -125,6 +131,7 @@ impl Probe {
                 prefix: before.map_or(Some("true"), slice)?.to_owned(),
                 keys: if keyed { keys.text.clone() } else { String::new() },
                 operands,
+                hidden,
             });
             if let Some(condition) = condition.filter(|condition| !condition.negated) {
                 bound.expr(condition);
@@ -153,24 +160,43 @@ impl Probe {
         out
     }
 
-    /// What each step saw; ends with the first that has no solution or can't be asked.
+    /// What each step saw; ends with the first that has no solution or can't be asked. Values that are hidden in
+    /// explanations are hidden here, too.
     pub(super) fn ask(&self, engine: &mut regorus::Engine, limit: Duration) -> Vec<Vec<Seen>> {
         let started = Instant::now();
-        let mut all = Vec::new();
+        let mut all: Vec<Vec<Rego>> = Vec::new();
         for step in &self.steps {
             let rule = EntryPoint::from_parts(self.package.iter().cloned().chain([step.name.clone()]));
             Engine::grant(engine, limit.saturating_sub(started.elapsed()).max(Duration::from_millis(1)));
             let _evaluation = builtins::Query::begin();
             let Ok(value) = engine.eval_rule(rule.as_str().to_owned()) else { break };
             let _ = engine.take_prints();
-            let solutions: Vec<Seen> = value.as_array().into_iter().flat_map(|all| all.iter()).map(seen).collect();
+            let solutions = list(Some(&value));
             let none = solutions.is_empty();
             all.push(solutions);
             if none {
                 break;
             }
         }
-        all
+        let redaction = Redaction::default();
+        let mut gathered = Gathered::new(redaction.clone());
+        for (step, solutions) in self.steps.iter().zip(&all) {
+            for values in solutions.iter().map(values_of) {
+                for (number, value) in values
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(number, values)| values.iter().map(move |value| (number, value)))
+                {
+                    if step.hides(number) { gathered.named(value) } else { gathered.whole(value) }
+                }
+            }
+        }
+        let (found, data) = (gathered.secrets(), Secrets::of(&redaction, "data", &engine.get_data()));
+        let shower = Shower { redaction: &redaction, secrets: [&found, &data, &Secrets::default()] };
+        let seen = |(step, solutions): (&Step, &Vec<Rego>)| {
+            solutions.iter().map(|solution| step.seen(solution, &shower)).collect()
+        };
+        self.steps.iter().zip(&all).map(seen).collect()
     }
 
     /// The first step after which nothing is left of the case with these keys.
@@ -190,6 +216,22 @@ impl Probe {
 }
 
 impl Step {
+    fn hides(&self, operand: usize) -> bool {
+        self.hidden.get(operand).copied().unwrap_or(false)
+    }
+
+    fn seen(&self, solution: &Rego, shower: &Shower<'_>) -> Seen {
+        let shown = |(number, values): (usize, &Vec<Rego>)| {
+            let hidden = |value: &Rego| {
+                text::of(&if self.hides(number) { Shower::mask_of(value) } else { shower.masked(value) })
+            };
+            values.iter().map(hidden).collect()
+        };
+        let keys = list(list(Some(solution)).first());
+        let keys = keys.iter().map(ask::key).collect();
+        Seen { keys, values: values_of(solution).iter().enumerate().map(shown).collect() }
+    }
+
     /// Whether a solution belongs to the case with these keys, as far as can be told by then.
     fn is_of(&self, seen: &Seen, keys: &[String]) -> bool {
         !self.keyed || keys.is_empty() || seen.keys == keys
@@ -269,9 +311,11 @@ fn globals(package: &[String], files: &std::collections::BTreeMap<&str, File<'_>
     known
 }
 
-fn seen(solution: &Rego) -> Seen {
-    let list = |value: Option<&Rego>| value.and_then(|value| Some(value.as_array().ok()?.to_vec())).unwrap_or_default();
-    let parts = list(Some(solution));
-    let values = list(parts.get(1)).iter().map(|all| list(Some(all)).iter().map(text::of).collect()).collect();
-    Seen { keys: list(parts.first()).iter().map(ask::key).collect(), values }
+/// Of each operand the values, in a solution.
+fn values_of(solution: &Rego) -> Vec<Vec<Rego>> {
+    list(list(Some(solution)).get(1)).iter().map(|values| list(Some(values))).collect()
+}
+
+fn list(value: Option<&Rego>) -> Vec<Rego> {
+    value.and_then(|value| Some(value.as_array().ok()?.to_vec())).unwrap_or_default()
 }

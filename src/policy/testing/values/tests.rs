@@ -112,3 +112,17 @@ fn a_probe_that_never_ends_is_given_up() {
     let whys = suite.why([(&tests[0], &run)]);
     assert!(whys[0].len() <= 1 && started.elapsed() < Duration::from_secs(5), "{whys:?}");
 }
+
+#[test]
+fn hides_what_explanations_hide() {
+    for text in [
+        "test_x if {\n\tx := {\"password\": \"hunter2pass\"}\n\tx.password == \"b\"\n}",
+        "test_x if {\n\tx := {\"password\": \"hunter2pass\"}\n\ty := x.password\n\ty == \"b\"\n}",
+        "test_x if {\n\tsome x in [{\"api_token\": \"hunter2pass\"}]\n\tsprintf(\"a%s\", [x.api_token]) == \"b\"\n}",
+        "test_x if {\n\tx := {\"password\": \"hunter2pass\"}\n\tx == {\"a\": 1}\n}",
+    ] {
+        let whys = whys(text);
+        assert!(whys.len() == 1 && whys[0].contains("[redacted]") && !whys[0].contains("= \"hunter"), "{whys:?}");
+        assert!(whys[0].rsplit('|').all(|value| !value.contains("hunter2pass")), "{whys:?}");
+    }
+}
