@@ -4,7 +4,12 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 3] = ["verdict/v1/decision_service.proto", "verdict/v1/query.proto", "verdict/v1/verdict.proto"];
+const PROTOS: [&str; 4] = [
+    "verdict/v1/decision_service.proto",
+    "verdict/v1/query.proto",
+    "verdict/v1/search_service.proto",
+    "verdict/v1/verdict.proto",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=proto");

@@ -29,8 +29,12 @@ use crate::{
 pub struct Config {
     /// The gRPC door: `grpc.*`.
     pub grpc: api::grpc::Config,
-    /// The operators' HTTP door: `http.*`.
+    /// The HTTP door: `http.address`.
     pub http: api::ops::Config,
+    /// AuthZEN at the HTTP door: the rest of `http.*`.
+    pub authzen: api::authzen::Config,
+    /// Searches: `search.*`.
+    pub search: api::search::Config,
     /// Evaluation: `policies.default`, `policies.rego_v0`, `policies.evaluation_budget`.
     pub policy: policy::Config,
     /// The policy folder: `policies.path`, `policies.settle`, `policies.poll_interval`.

@@ -6,12 +6,14 @@
 mod decider;
 mod explanation;
 mod query;
+mod search;
 mod value;
 mod verdict;
 
-pub use decider::{Decider, Evaluator, Pending, Pinned, Time};
+pub use decider::{Decider, Evaluator, Held, Pending, Pinned, Time};
 pub use explanation::{ConditionTrace, Explanation, Need, RuleOutcome, RuleTrace, Seen};
 pub use query::{Action, EntryPoint, InvalidEntryPoint, Query, Resource, Subject};
+pub use search::{PendingCandidates, SearchError, Searched};
 pub use value::{MAX_DEPTH, Number, Object, Value};
 pub use verdict::{
     Diagnostic, Digest, Effect, InvalidDigest, Obligation, Reason, Revision, SourcePosition, StepUp, Verdict, code,

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::decision::SearchError;
 
 /// A field of a question, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +28,26 @@ pub enum CallError {
     MalformedMessage(String),
     /// The message is larger than configured.
     #[error(
-        "the message is larger than the {0} bytes that the server reads; ask for less at once, or raise `grpc.max_message_bytes`"
+        "the message is larger than the {limit} bytes that the server reads; ask for less at once, or raise `{setting}`"
     )]
-    MessageTooLarge(usize),
+    MessageTooLarge {
+        /// The most bytes.
+        limit: usize,
+        /// The setting that says so.
+        setting: &'static str,
+    },
     /// No policies are active yet.
     #[error("no policies are active yet; `/health/ready` and the server's log say why")]
     PoliciesNotReady,
     /// The server is shutting down.
     #[error("the server is shutting down; ask another one")]
     Draining,
+    /// The policies name no candidates for this search.
+    #[error("this search is not supported by the active policies: {0}")]
+    SearchUnsupported(String),
+    /// The policies' candidates for a search can't be used.
+    #[error("the search failed: {0}")]
+    SearchFailed(String),
     /// The caller's deadline, or the server's own, passed before the answer.
     #[error("the deadline passed before there was an answer")]
     DeadlineExceeded,
@@ -58,12 +72,14 @@ impl FieldViolation {
 
 impl CallError {
     /// Every reason, for metrics and for the test that holds `docs/errors.md` to this table.
-    pub const REASONS: [&'static str; 6] = [
+    pub const REASONS: [&'static str; 8] = [
         "INVALID_QUERY",
         "MALFORMED_MESSAGE",
         "MESSAGE_TOO_LARGE",
         "POLICIES_NOT_READY",
         "DRAINING",
+        "SEARCH_UNSUPPORTED",
+        "SEARCH_FAILED",
         "DEADLINE_EXCEEDED",
     ];
 
@@ -73,10 +89,34 @@ impl CallError {
         match self {
             Self::InvalidQuery(_) => (Code::InvalidArgument, "INVALID_QUERY"),
             Self::MalformedMessage(_) => (Code::InvalidArgument, "MALFORMED_MESSAGE"),
-            Self::MessageTooLarge(_) => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+            Self::MessageTooLarge { .. } => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
             Self::PoliciesNotReady => (Code::Unavailable, "POLICIES_NOT_READY"),
             Self::Draining => (Code::Unavailable, "DRAINING"),
+            Self::SearchUnsupported(_) => (Code::Unimplemented, "SEARCH_UNSUPPORTED"),
+            Self::SearchFailed(_) => (Code::Internal, "SEARCH_FAILED"),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+        }
+    }
+
+    /// The HTTP status (AuthZEN Authorization API 1.0 §10.1.7; RFC 9110 §15 for what that leaves out).
+    #[must_use]
+    pub fn http_status(&self) -> StatusCode {
+        match self {
+            Self::InvalidQuery(_) | Self::MalformedMessage(_) => StatusCode::BAD_REQUEST,
+            Self::MessageTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::PoliciesNotReady | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::SearchUnsupported(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::SearchFailed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+}
+
+impl From<SearchError> for CallError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Unsupported(fault) => Self::SearchUnsupported(fault),
+            SearchError::Failed(fault) => Self::SearchFailed(fault),
         }
     }
 }
@@ -95,7 +135,11 @@ impl From<CallError> for Status {
             CallError::PoliciesNotReady | CallError::Draining => {
                 details.set_retry_info(Some(Duration::from_secs(1)));
             }
-            CallError::MalformedMessage(_) | CallError::MessageTooLarge(_) | CallError::DeadlineExceeded => {}
+            CallError::MalformedMessage(_)
+            | CallError::MessageTooLarge { .. }
+            | CallError::SearchUnsupported(_)
+            | CallError::SearchFailed(_)
+            | CallError::DeadlineExceeded => {}
         }
         Status::with_error_details(code, error.to_string(), details)
     }

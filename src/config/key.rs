@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 25] = [
+pub(super) static KEYS: [Key; 30] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -42,6 +42,17 @@ pub(super) static KEYS: [Key; 25] = [
     ),
     key("grpc.reflection", Shape::Switch(|config, value| config.grpc.reflection = value)),
     key("http.address", Shape::Address(|config, value| config.http.address = value)),
+    key("http.max_body_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.authzen.max_body_bytes = value)),
+    key(
+        "http.request_timeout",
+        Shape::Time(MILLISECOND..=MINUTE.saturating_mul(5), |config, value| config.authzen.request_timeout = value),
+    ),
+    key("http.public_url", Shape::PublicUrl(|config, value| config.authzen.public_url = Some(value))),
+    key(
+        "search.max_candidates",
+        Shape::Count(1..=65_536, |config, value| config.search.max_candidates = value as usize),
+    ),
+    key("search.page_size", Shape::Count(1..=65_536, |config, value| config.search.page_size = value as usize)),
     key("policies.path", Shape::Folder(|config, value| config.source.path = Some(value))),
     key("policies.default", Shape::EntryPoint(|config, value| config.policy.default_policy = value)),
     key("policies.rego_v0", Shape::Switch(|config, value| config.policy.rego_v0 = value)),

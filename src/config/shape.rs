@@ -12,7 +12,10 @@ use super::{
     quantity::{show_size, show_time, size, time, whole},
 };
 use crate::{
-    api::Address,
+    api::{
+        Address,
+        authzen::{InvalidPublicUrl, PublicUrl},
+    },
     decision::{EntryPoint, InvalidEntryPoint},
     policy::{Hosts, InvalidHost, InvalidRedaction, Redaction},
     telemetry::Format,
@@ -51,6 +54,7 @@ pub(super) enum Shape {
     Filter(fn(&mut Config, String)),
     Format(fn(&mut Config, Format)),
     Redaction(fn(&mut Config, Redaction)),
+    PublicUrl(fn(&mut Config, PublicUrl)),
 }
 
 impl Raw {
@@ -122,6 +126,7 @@ impl Shape {
                                 `warn,verdict::reload=debug`"
                 .into(),
             Self::Format(_) => "`human` or `json`".into(),
+            Self::PublicUrl(_) => "a URL such as `https://pdp.example.com`".into(),
             Self::Redaction(_) => {
                 "paths such as `input.token` or `data.keys`, and names of members such as `password`, joined by commas or a \
                  list"
@@ -158,6 +163,9 @@ impl Shape {
                 "json" => set(config, Format::Json),
                 _ => return Err(raw.fails("is no format")),
             },
+            Self::PublicUrl(set) => {
+                set(config, raw.text()?.parse().map_err(|invalid: InvalidPublicUrl| raw.fails(&invalid.to_string()))?);
+            }
             Self::Redaction(set) => {
                 let entries = match raw {
                     Raw::List(entries) => entries.join(","),

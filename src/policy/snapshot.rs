@@ -28,7 +28,8 @@ use super::{
 use crate::{
     bundle::Bundle,
     decision::{
-        Digest, Effect, EntryPoint, Evaluator, Pending, Query, Reason, Revision, SourcePosition, Time, Verdict, code,
+        Digest, Effect, EntryPoint, Evaluator, Pending, PendingCandidates, Query, Reason, Revision, Searched,
+        SourcePosition, Time, Verdict, code,
     },
 };
 
@@ -164,6 +165,10 @@ impl Evaluator for Snapshot {
 
     fn isolate(&self, query: Query, entry: &EntryPoint, time: Time) -> Pending {
         self.apart.ask(query, entry, time)
+    }
+
+    fn candidates(&self, query: Query, searched: Searched, entry: &EntryPoint, time: Time) -> PendingCandidates {
+        self.apart.candidates(query, searched, entry, time)
     }
 }
 

@@ -1,0 +1,59 @@
+//! A snapshot that is held for many questions, from many tasks.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{Active, Decider};
+use crate::decision::{Query, Revision, SearchError, Searched, Value, Verdict};
+
+/// As [`super::Pinned`], without a lifetime.
+pub struct Held {
+    active: Arc<Active>,
+    decider: Arc<Decider>,
+}
+
+impl Decider {
+    /// Holds the active snapshot; `None` before the first.
+    #[must_use]
+    pub fn hold(self: &Arc<Self>) -> Option<Held> {
+        Some(Held { active: self.active.load_full()?, decider: Arc::clone(self) })
+    }
+}
+
+impl Held {
+    /// The held snapshot's name.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.active.0.revision()
+    }
+
+    /// Decides one question on the held snapshot, as [`Decider::decide`] does.
+    pub async fn decide(&self, query: Query, time_left: Duration) -> Verdict {
+        self.decider.first(&self.active, query, time_left).finish().await
+    }
+
+    /// What the policies name as candidates for the part of `query` that is searched for; the part's identity in
+    /// `query` is not looked at.
+    ///
+    /// # Errors
+    /// Where there is no such rule, or it gives no list.
+    pub async fn candidates(
+        &self,
+        query: Query,
+        searched: Searched,
+        time_left: Duration,
+    ) -> Result<Vec<Value>, SearchError> {
+        let pending = {
+            let (entry, time) = self.decider.asked(&query, time_left);
+            let entry = entry.clone();
+            catch_unwind(AssertUnwindSafe(|| self.active.0.candidates(query, searched, &entry, time)))
+        };
+        match pending {
+            Ok(pending) => pending.await,
+            Err(_) => Err(SearchError::Failed("the evaluator panicked; the log names the place".to_owned())),
+        }
+    }
+}
