@@ -18,8 +18,8 @@ async fn client(server: &Server) -> Client {
     SearchServiceClient::new(server.channel().await)
 }
 
-fn action(name: &str) -> Option<Action> {
-    Some(Action { name: name.to_owned(), properties: None })
+fn action(name: &str) -> Action {
+    Action { name: name.to_owned(), properties: None }
 }
 
 async fn subjects(client: &mut Client, request: SearchSubjectsRequest) -> Result<Vec<String>, tonic::Status> {
@@ -48,7 +48,7 @@ async fn each_search_finds_what_it_finds_over_http() {
     };
     let asked = SearchSubjectsRequest {
         subject: Some(subject_of("user:")),
-        action: action("write"),
+        action: Some(action("write")),
         resource: Some(record.clone()),
         ..SearchSubjectsRequest::default()
     };
@@ -57,7 +57,7 @@ async fn each_search_finds_what_it_finds_over_http() {
 
     let asked = SearchResourcesRequest {
         subject: Some(alice.clone()),
-        action: action("write"),
+        action: Some(action("write")),
         resource: Some(resource_of("record:ignored")),
         ..SearchResourcesRequest::default()
     };
@@ -86,7 +86,7 @@ async fn what_is_wrong_is_an_error_in_the_words_of_the_contract() {
     assert_eq!(assert_invalid(&status), ["subject", "action", "resource"]);
     let asked = SearchSubjectsRequest {
         subject: Some(subject_of("user:")),
-        action: action("read"),
+        action: Some(action("read")),
         resource: Some(resource_of("d:1")),
         ..SearchSubjectsRequest::default()
     };
@@ -109,7 +109,7 @@ async fn there_is_nothing_to_search_before_the_first_policies() {
     let server = Serve::folder(&folder).listening().await;
     let asked = SearchSubjectsRequest {
         subject: Some(subject_of("user:")),
-        action: action("read"),
+        action: Some(action("read")),
         resource: Some(resource_of("d:1")),
         ..SearchSubjectsRequest::default()
     };
