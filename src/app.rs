@@ -94,6 +94,7 @@ impl App {
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
+        let http_drain = authzen_config.request_timeout.max(Duration::from_secs(1));
         let door = authzen::Door::new(
             Arc::clone(&decider),
             observer(),
@@ -119,7 +120,8 @@ impl App {
             drain_timeout: server.drain_timeout,
         };
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door.clone(), draining.clone())));
-        let door = listen::Options { drain_timeout: Duration::from_secs(1), ..door };
+        // It closes after the other door, so it gets no more than its own requests may take.
+        let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), ..door };
         tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
         let stop_reloading = draining.clone();
         tasks.spawn(named("reloader", async move {

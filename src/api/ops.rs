@@ -32,7 +32,7 @@ POST /access/v1/evaluations       many questions at once
 POST /access/v1/search/subject    who may
 POST /access/v1/search/resource   what on
 POST /access/v1/search/action     what may be done
-GET  /.well-known/authzen-configuration
+GET /.well-known/authzen-configuration
 ";
 
 /// Settings of the HTTP door.

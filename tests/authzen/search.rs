@@ -214,20 +214,20 @@ async fn a_search_ends_in_time_and_goes_on_where_it_stopped() {
 
 allow if count([1 | some i in numbers.range(1, 60); some j in numbers.range(1, 60); i * j == -1]) == 0
 
-subjects contains sprintf(\"u%04d\", [n]) if some n in numbers.range(0, 1999)
+subjects contains sprintf(\"u%04d\", [n]) if some n in numbers.range(0, 9999)
 ";
     let folder = Folder::always(&[("p.rego", slow)]);
     let server = Serve::folder(&folder)
         .arg("--default-policy")
         .arg("data.p")
-        .env("VERDICT_HTTP_REQUEST_TIMEOUT", "1s")
+        .env("VERDICT_HTTP_REQUEST_TIMEOUT", "4s")
         .ready()
         .await;
     let started = std::time::Instant::now();
     let first = subjects(&server, &asked(Json::Null)).await.ok();
-    assert!(started.elapsed().as_secs() < 10);
+    assert!(started.elapsed().as_secs() < 20);
     let found = ids(&first);
-    assert!(!found.is_empty() && found.len() < 2_000, "{}", found.len());
+    assert!(!found.is_empty() && found.len() < 10_000, "{}", found.len());
     let token = first["page"]["next_token"].as_str().unwrap();
     let second = ids(&subjects(&server, &asked(json!({"token": token, "limit": 1}))).await.ok());
     assert_eq!(second, [format!("u{:04}", found.len())]);

@@ -13,6 +13,12 @@ grpc:
   reflection: false
 http:
   address: unix:/run/ops.sock
+  max_body_bytes: 2048
+  request_timeout: 2s
+  public_url: https://pdp.example.com/a
+search:
+  max_candidates: 13
+  page_size: 14
 policies:
   path: policies
   default: data.other
@@ -48,6 +54,12 @@ request_timeout = "250ms"
 reflection = false
 [http]
 address = "unix:/run/ops.sock"
+max_body_bytes = "2KiB"
+request_timeout = "2s"
+public_url = "https://pdp.example.com/a"
+[search]
+max_candidates = 13
+page_size = 14
 [policies]
 path = "policies"
 default = "data.other"
@@ -184,15 +196,21 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `explain`, `log`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `search`, `policies`, `network`, `explain`, `log`, `server`",
         ),
-        ("http: {tls: 1}", "http.tls: unknown key; expected one of `http.address`"),
+        (
+            "http: {tls: 1}",
+            "http.tls: unknown key; expected one of `http.address`, `http.max_body_bytes`, `http.request_timeout`, `http.public_url`",
+        ),
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `explain`, `log`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `search`, `policies`, `network`, `explain`, `log`, `server`",
         ),
-        ("1: 2", "1: unknown key; expected one of `grpc`, `http`, `policies`, `network`, `explain`, `log`, `server`"),
+        (
+            "1: 2",
+            "1: unknown key; expected one of `grpc`, `http`, `search`, `policies`, `network`, `explain`, `log`, `server`",
+        ),
         (
             "policies: {true: 2}",
             "policies.true: unknown key; expected one of `policies.path`, `policies.default`, \

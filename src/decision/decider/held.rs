@@ -57,3 +57,46 @@ impl Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::decision::{EntryPoint, Evaluator, Pending, PendingCandidates, Time};
+
+    struct Panics;
+
+    impl Evaluator for Panics {
+        fn revision(&self) -> Revision {
+            Revision::default()
+        }
+
+        fn attempt(&self, _: &Query, _: &EntryPoint, _: Time) -> Option<Verdict> {
+            None
+        }
+
+        fn isolate(&self, _: Query, _: &EntryPoint, _: Time) -> Pending {
+            Box::pin(async { Verdict::default() })
+        }
+
+        fn candidates(&self, query: Query, _: Searched, _: &EntryPoint, _: Time) -> PendingCandidates {
+            assert!(query.explain, "boom");
+            Box::pin(async { Ok(vec![Value::from("a")]) })
+        }
+    }
+
+    #[test]
+    fn a_search_that_panics_finds_nothing() {
+        let decider = Arc::new(Decider::new("data.authz".parse().unwrap(), Duration::from_millis(50)));
+        assert!(decider.hold().is_none());
+        decider.publish(Arc::new(Panics));
+        let held = decider.hold().unwrap();
+        let mut query = Query::default();
+        let found = |query: &Query| block_on(held.candidates(query.clone(), Searched::Subject, Duration::MAX));
+        assert!(matches!(found(&query), Err(SearchError::Failed(_))));
+        query.explain = true;
+        assert_eq!(found(&query), Ok(vec![Value::from("a")]));
+        assert!(!block_on(held.decide(query, Duration::MAX)).is_allow());
+    }
+}
