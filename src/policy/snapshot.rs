@@ -1,6 +1,7 @@
 //! One immutable set of policies and data, and its answers.
 
 mod apart;
+mod candidates;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -168,7 +169,7 @@ impl Evaluator for Snapshot {
     }
 
     fn candidates(&self, query: Query, searched: Searched, entry: &EntryPoint, time: Time) -> PendingCandidates {
-        self.apart.candidates(query, searched, entry, time)
+        self.named(query, searched, entry, time)
     }
 }
 
