@@ -4,8 +4,9 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 4] = [
+const PROTOS: [&str; 5] = [
     "verdict/v1/decision_service.proto",
+    "verdict/v1/policy.proto",
     "verdict/v1/query.proto",
     "verdict/v1/search_service.proto",
     "verdict/v1/verdict.proto",
@@ -20,6 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         // A Struct is decoded straight into the domain's own object type, with our own depth limit.
         .extern_path(".google.protobuf.Struct", "crate::api::grpc::wire::Object")
+        .btree_map(".")
         .codec_path("crate::api::grpc::codec::Codec")
         .compile_fds(descriptors)?;
     Ok(())

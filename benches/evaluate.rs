@@ -26,7 +26,7 @@ use verdict::{
     clock,
     decision::{Decider, EntryPoint, Evaluator as _, Query, Time, Verdict},
     policy::{Options, Snapshot},
-    source::{Embedded, Source as _},
+    source::Embedded,
 };
 
 #[path = "../src/cli/bench/generated.rs"]
@@ -79,8 +79,7 @@ fn evaluation(criterion: &mut Criterion) {
         });
     }
 
-    let files = tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(Embedded::default().next());
-    let files = files.unwrap().into_iter().map(|file| (file.path, file.bytes));
+    let files = Embedded::files().into_iter().map(|file| (file.path, file.bytes));
     let snapshot = compile(&Bundle::from_files(files).unwrap());
     let text = include_str!("../policies/questions.json");
     for corpus in serde_json::from_str::<Vec<serde_json::Value>>(text).unwrap() {

@@ -1,5 +1,7 @@
 //! The composition root: builds every part, binds, supervises every task, drains in order.
 
+mod bundles;
+mod door;
 mod state;
 
 use std::{sync::Arc, time::Duration};
@@ -7,10 +9,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::state::State;
+use self::{door::Door, state::State};
 use crate::{
     api::{
-        Address, authzen, grpc,
+        Address,
+        administration::Administration,
+        authzen, grpc,
         listen::{self, BindError, Listener},
         ops,
     },
@@ -18,7 +22,7 @@ use crate::{
     config::Config,
     decision::Decider,
     policy::{Capabilities, Network, Options},
-    reload::{Failure, Reloader, Sink},
+    reload::{self, Failure, Reloader, Sink},
     telemetry::metrics::Metrics,
 };
 
@@ -32,9 +36,15 @@ pub enum Error {
     /// An address could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The policy service's socket could not be bound.
+    #[error(transparent)]
+    Admin(#[from] listen::private::Error),
     /// The policies are not usable, and `policies.strict` makes that fatal.
     #[error("the policies can't be used, and `--strict` is set:\n{0}")]
-    Strict(Failure),
+    Strict(Arc<Failure>),
+    /// A bundle's key can't be used.
+    #[error("bundles.{0}")]
+    Bundles(String),
     /// The file of `policies.capabilities` is none.
     #[error("policies.capabilities: {0}")]
     Capabilities(String),
@@ -52,6 +62,7 @@ pub struct App {
     grpc: Address,
     http: Address,
     state: Arc<State>,
+    handle: reload::Handle,
     draining: CancellationToken,
     closing: CancellationToken,
     drain_timeout: Duration,
@@ -61,8 +72,19 @@ impl App {
     /// Binds and starts everything. From its return on, both doors answer; the gRPC door is `NOT_SERVING` until the
     /// first policies are active.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let Config { grpc: grpc_config, http, authzen: authzen_config, search, policy, source, reload, log: _, server } =
-            config;
+        let Config {
+            grpc: grpc_config,
+            http,
+            authzen: authzen_config,
+            search,
+            admin,
+            policy,
+            source,
+            reload,
+            bundles,
+            log: _,
+            server,
+        } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
         let http_listener = listen::bind(&http.address)?;
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
@@ -74,7 +96,8 @@ impl App {
         };
         let mut network = policy.network;
         network.allow = capabilities.hosts(network.allow);
-        let decider = Arc::new(Decider::new(policy.default_policy, policy.evaluation_budget));
+        let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
+        let decider = Arc::new(decider);
         let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), policy.redact));
         let options = Options {
             rego_v0: policy.rego_v0,
@@ -83,10 +106,22 @@ impl App {
             capabilities,
             ..Options::default()
         };
-        let mut reloader = Reloader::new(source.open(), Arc::clone(&state) as Arc<dyn Sink>, options);
-        if reload.strict {
-            reloader.step().await.map_err(Error::Strict)?;
+        let strict = reload.strict;
+        let settings = reload::Settings { options, config: reload };
+        let sink = Arc::clone(&state) as Arc<dyn Sink>;
+        let mut reloader = if bundles.is_empty() {
+            Reloader::plain(source.open(), sink, settings)
+        } else {
+            Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, settings)
+        };
+        let handle = reloader.handle();
+        state.follow(handle.clone());
+        if strict {
+            reloader.first().await.map_err(Error::Strict)?;
         }
+
+        let admin_door = Door::open(admin)?;
+        let admin_address = admin_door.as_ref().map(Door::address);
 
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let health = grpc::Health::new().await;
@@ -119,20 +154,30 @@ impl App {
             max_concurrent_streams: grpc_config.max_concurrent_streams,
             drain_timeout: server.drain_timeout,
         };
+        if let Some(admin_door) = admin_door {
+            let administration = Arc::new(handle.clone()) as Arc<dyn Administration>;
+            let observer = Arc::clone(&state) as Arc<dyn crate::api::Observer>;
+            let largest = grpc_config.max_message_bytes;
+            let serving = admin_door.serve(administration, observer, largest, door.clone(), draining.clone());
+            tasks.spawn(named("policy service's door", serving));
+        }
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door.clone(), draining.clone())));
         // It closes after the other door, so it gets no more than its own requests may take.
         let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), ..door };
         tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
         let stop_reloading = draining.clone();
         tasks.spawn(named("reloader", async move {
-            tokio::select! {
-                () = reloader.run() => {}
-                () = stop_reloading.cancelled() => {}
-            }
+            let _ = stop_reloading.run_until_cancelled_owned(reloader.run()).await;
         }));
-        tracing::info!(grpc = %grpc_address, http = %http_address, "listening");
+        tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
         let drain_timeout = server.drain_timeout;
-        Ok(Self { tasks, grpc: grpc_address, http: http_address, state, draining, closing, drain_timeout })
+        Ok(Self { tasks, grpc: grpc_address, http: http_address, state, handle, draining, closing, drain_timeout })
+    }
+
+    /// What operators may ask of the policies.
+    #[must_use]
+    pub fn administration(&self) -> &reload::Handle {
+        &self.handle
     }
 
     /// Where the gRPC door listens.

@@ -1,25 +1,51 @@
 //! Bytes to a bundle: which files are policies, which are tests, and where each data document is mounted.
 
+mod archive;
+mod assemble;
+mod delta;
+mod diff;
 mod manifest;
+mod outside;
 mod package;
+mod roots;
+pub mod signing;
+mod structured;
+mod tree;
+mod version;
+mod write;
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sha2::{Digest as _, Sha256};
 
 pub use self::{
+    archive::{InvalidArchive, Limits},
+    assemble::{InvalidSet, assemble},
+    delta::InvalidDelta,
+    diff::{Changes, Difference},
     manifest::Manifest,
     package::{File, Package},
+    roots::Roots,
+    tree::InvalidData,
+    version::RegoVersion,
+    write::Compression,
 };
 use crate::decision::Digest;
 
 /// One Rego file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Module {
     /// Path below the bundle's root, with `/`.
     pub path: String,
     /// Its text.
     pub text: String,
+    /// The version of Rego that its bundle's manifest gives it.
+    pub version: Option<RegoVersion>,
+    /// What its bundle owns: its package must be there. `None` is all.
+    pub roots: Option<Arc<Roots>>,
 }
 
 /// How a data document is written.
@@ -55,6 +81,8 @@ pub struct Bundle {
     pub data: Vec<Document>,
     /// What it all hashes to.
     pub digest: Digest,
+    /// The bundles that it was made of, with their revisions; empty for files that are no bundle.
+    pub bundles: BTreeMap<String, String>,
 }
 
 /// Why files are no bundle.
@@ -78,22 +106,17 @@ impl Bundle {
         let mut files: Vec<(String, Vec<u8>)> = files.into_iter().collect();
         files.sort();
         let mut bundle = Self::default();
-        let mut hasher = Sha256::new();
         for (path, bytes) in files {
             let (folders, name) = path.rsplit_once('/').unwrap_or(("", &path));
             let format = match name {
                 "data.json" => Some(Format::Json),
                 "data.yaml" | "data.yml" => Some(Format::Yaml),
-                _ if Path::new(name).extension().is_some_and(|extension| extension == "rego") => None,
+                _ if package::is_policy(&path) => None,
                 _ => continue,
             };
             let served = !name.ends_with("_test.rego");
-            if served {
-                for part in [path.as_bytes(), &bytes] {
-                    hasher.update((part.len() as u64).to_le_bytes());
-                    hasher.update(part);
-                }
-            }
+            // OPA leaves dots out at the start of the first folder.
+            let folders = folders.trim_start_matches(['/', '.']);
             let mount = folders.split('/').filter(|folder| !folder.is_empty()).map(str::to_owned).collect();
             let text = match String::from_utf8(bytes) {
                 Ok(text) => text,
@@ -101,11 +124,11 @@ impl Bundle {
             };
             match format {
                 Some(format) => bundle.data.push(Document { path, mount, format, text }),
-                None if served => bundle.modules.push(Module { path, text }),
-                None => bundle.tests.push(Module { path, text }),
+                None if served => bundle.modules.push(Module { path, text, ..Module::default() }),
+                None => bundle.tests.push(Module { path, text, ..Module::default() }),
             }
         }
-        bundle.digest = Digest(hasher.finalize().into());
+        bundle.digest = bundle.hash();
         Ok(bundle)
     }
 
@@ -115,38 +138,54 @@ impl Bundle {
         let modules = self.modules.iter().map(|module| module.text.len());
         modules.chain(self.data.iter().map(|document| document.text.len())).sum()
     }
+
+    /// Adds the content of a bundle of that name.
+    fn take(&mut self, name: &str, part: Self) {
+        let Self { mut modules, mut tests, mut data, digest: _, bundles: _ } = part;
+        let modules_and_tests = modules.iter_mut().chain(&mut tests).map(|module| &mut module.path);
+        for path in modules_and_tests.chain(data.iter_mut().map(|document| &mut document.path)) {
+            path.insert(0, '/');
+            path.insert_str(0, name);
+        }
+        self.modules.extend(modules);
+        self.tests.extend(tests);
+        self.data.extend(data);
+    }
+
+    /// A path that two policies have: only one of them would be read.
+    fn same_path(&self) -> Option<String> {
+        let mut paths = BTreeSet::new();
+        self.modules
+            .iter()
+            .chain(&self.tests)
+            .find(|module| !paths.insert(&module.path))
+            .map(|module| module.path.clone())
+    }
+
+    /// What is served, in the order of names, and the versions of Rego that manifests give.
+    fn hash(&self) -> Digest {
+        let modules = self.modules.iter().map(|module| (&module.path, &module.text));
+        let data = self.data.iter().map(|document| (&document.path, &document.text));
+        let mut served: Vec<(&String, &String)> = modules.chain(data).collect();
+        served.sort_unstable();
+        let mut hasher = Sha256::new();
+        let mut add = |part: &[u8]| {
+            hasher.update((part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        };
+        for (path, text) in served {
+            add(path.as_bytes());
+            add(text.as_bytes());
+        }
+        // No file has such a name.
+        let versions = self.modules.iter().filter_map(|module| Some((&module.path, module.version?)));
+        for (path, version) in versions {
+            add(if version == RegoVersion::V0 { b"\0version 0" } else { b"\0version 1" });
+            add(path.as_bytes());
+        }
+        Digest(hasher.finalize().into())
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn bundle(files: &[(&str, &str)]) -> Bundle {
-        Bundle::from_files(files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))).unwrap()
-    }
-
-    #[test]
-    fn tells_policies_tests_and_data_apart() {
-        let bundle = bundle(&[
-            ("a/p.rego", "package a"),
-            ("a/p_test.rego", "package a_test"),
-            ("a/b/data.yaml", "x: 1"),
-            ("data.json", "{}"),
-            ("notes.md", "# no"),
-        ]);
-        assert_eq!(bundle.modules.len(), 1);
-        assert_eq!(bundle.tests.len(), 1);
-        assert_eq!(bundle.data.iter().map(|document| document.mount.join(".")).collect::<Vec<_>>(), ["a.b", ""]);
-    }
-
-    #[test]
-    fn hashes_what_is_served_and_nothing_else() {
-        let one = bundle(&[("a.rego", "package a"), ("b.rego", "package b")]).digest;
-        assert_eq!(
-            one,
-            bundle(&[("b.rego", "package b"), ("a.rego", "package a"), ("a_test.rego", "package t")]).digest
-        );
-        assert_ne!(one, bundle(&[("a.rego", "package a"), ("b.rego", "package c")]).digest);
-        assert_ne!(one, bundle(&[("a.regob.rego", "package apackage b")]).digest);
-    }
-}
+mod tests;

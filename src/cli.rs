@@ -2,13 +2,16 @@
 
 mod backtrace;
 mod bench;
+mod bundle;
 mod check;
 mod client;
+mod duration;
 mod eval;
 mod explain;
 mod explanation_text;
 mod folder;
 mod lint;
+mod policy;
 mod question;
 mod serve;
 mod test;
@@ -50,9 +53,11 @@ enum Verb {
     Explain(explain::Args),
     Test(test::Args),
     Lint(lint::Args),
+    Policy(policy::Args),
     Version(version::Args),
     Completions(version::CompletionsArgs),
     Bench(bench::Args),
+    Bundle(bundle::Args),
 }
 
 /// Exit codes, the same for every verb; `docs/cli.md` lists them.
@@ -81,7 +86,9 @@ pub(crate) fn main() -> ExitCode {
         Verb::Explain(args) => explain::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Lint(args) => lint::run(&args),
+        Verb::Policy(args) => policy::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Bundle(args) => bundle::run(&args),
     };
     result.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));

@@ -4,6 +4,7 @@
 //! and its default, belongs to the component whose own `Config` holds it. Reads one file and the environment that it is
 //! handed; looks at no policy and opens no socket. `docs/configuration.md` is held to this by a test.
 
+mod bundles;
 mod env;
 mod fault;
 mod file;
@@ -15,12 +16,18 @@ mod show;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, ffi::OsString, net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 pub use self::fault::{Fault, Faults};
 use self::{fault::Origin, key::Key, shape::Raw};
 use crate::{
-    api::{self, Address},
+    api::{self, Address, place::Place},
     policy, reload, source, telemetry,
 };
 
@@ -35,12 +42,16 @@ pub struct Config {
     pub authzen: api::authzen::Config,
     /// Searches: `search.*`.
     pub search: api::search::Config,
+    /// The policy service: `admin.*`.
+    pub admin: api::grpc::policy::Config,
     /// Evaluation: `policies.default`, `policies.rego_v0`, `policies.evaluation_budget`.
     pub policy: policy::Config,
     /// The policy folder: `policies.path`, `policies.settle`, `policies.poll_interval`.
     pub source: source::Config,
-    /// Reloading: `policies.strict`.
+    /// Reloading: `policies.strict`, `policies.retained`, `bundles.*`.
     pub reload: reload::Config,
+    /// The bundles by their names: `[bundles.NAME]` of the file.
+    pub bundles: BTreeMap<String, reload::Bundle>,
     /// The log: `log.*`.
     pub log: telemetry::Config,
     /// The process: `server.*`.
@@ -112,8 +123,9 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
     let environment = env::read(env);
     let mut reader = Reader::default();
     if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
-        let (settings, faults) = file::read(path);
+        let (settings, bundles, faults) = file::read(path);
         reader.apply(settings, faults);
+        reader.bundles(path, bundles);
     }
     reader.apply(environment.settings, environment.faults);
     for (name, flag, value) in &flags.values {
@@ -138,6 +150,14 @@ impl Reader {
         }
     }
 
+    fn bundles(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
+        for (name, table) in tables {
+            if let Some(bundle) = bundles::read(file, &name, table, &mut self.faults) {
+                self.config.bundles.insert(name, bundle);
+            }
+        }
+    }
+
     fn set(&mut self, Setting { key, origin, raw }: Setting) {
         let mut refused = self.origins.get(key.name).is_some_and(|applied| applied.refused);
         if let Err(problem) = key.shape.apply(&raw, &mut self.config) {
@@ -155,6 +175,21 @@ impl Reader {
             let place = format!("{} and {}", self.place("grpc.address"), self.place("http.address"));
             let problem = format!("both doors listen on `{}`", self.config.grpc.address);
             self.faults.push(Fault::new(place, problem, "two addresses that do not overlap"));
+        }
+        if self.config.source.path.is_some() && !self.config.bundles.is_empty() {
+            let problem = "is given together with `bundles`: a plain folder owns all of `data`";
+            let expected = "one of them; a folder can be a bundle, with the `url` `folder:///…`";
+            self.faults.push(Fault::new(self.place("policies.path"), problem, expected));
+        }
+        for (door, address) in
+            [("grpc.address", &self.config.grpc.address), ("http.address", &self.config.http.address)]
+        {
+            let Place::Unix(path) = &self.config.admin.place else { break };
+            if *address == Address::Unix(path.clone()) && !self.refused(door) && !self.refused("admin.address") {
+                let place = format!("{} and {}", self.place("admin.address"), self.place(door));
+                let problem = format!("the policy service and another door listen on `{address}`");
+                self.faults.push(Fault::new(place, problem, "two addresses that do not overlap"));
+            }
         }
         if self.faults.is_empty() { Ok(self.config) } else { Err(Faults::new(self.faults)) }
     }

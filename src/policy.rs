@@ -17,6 +17,7 @@ mod lint;
 mod lowering;
 mod meter;
 mod order;
+pub mod outline;
 mod paths;
 mod pool;
 mod reasons;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 pub use builtins::{Hosts, InvalidHost, Network, NetworkSettings};
 pub use compile::Options;
+pub use documents::Documents;
 pub use explain::{InvalidRedaction, Redaction};
 pub use fault::{Fault, Faults, Severity, printable};
 pub use isolation::{Figures as IsolationFigures, figures as isolation_figures};

@@ -1,6 +1,6 @@
-//! Where policies come from: files, as bytes.
+//! Where policies come from: files of a folder or of the binary, or bundles as archives, from disk or over a network.
 //!
-//! Owns finding the files and seeing that they changed. Must not know what is in them: a source gives the same set of
+//! Owns finding them and seeing that they changed. Must not know what is in them: a source gives the same set of
 //! files to everyone, and whether they compile is somebody else's question.
 
 use std::{
@@ -12,9 +12,22 @@ use std::{
 
 mod directory;
 mod embedded;
+mod fault;
+mod file;
+mod http;
+mod object;
+mod oci;
+mod retry;
+mod spec;
+mod status;
 
 pub use directory::{Folder, read_folder};
 pub use embedded::Embedded;
+pub use fault::Fault;
+pub use spec::{
+    BackOff, Basic, Fault as SpecFault, Headers, Kind, Limits, Location, OAuth2, Object, Polling, Size, Span, Spec, Tls,
+};
+pub use status::{Report, Status};
 
 /// Settings of the policy folder.
 #[derive(Clone, Debug)]
@@ -58,6 +71,15 @@ pub trait Source: Send {
     /// Dropping the future loses nothing. A failure is given once, and again only after something else was given;
     /// content that comes back after a failure is given even if it is what was there before.
     fn next(&mut self) -> Next<'_>;
+
+    /// What was last given was a change to something else than what there is: from now on only the whole counts, and
+    /// it is given even if it was given before. A server that sends deltas sends a snapshot then.
+    fn forget(&mut self) {}
+
+    /// How it fares, for others to read at any time; `None` for a source that cannot fail.
+    fn status(&self) -> Option<Status> {
+        None
+    }
 }
 
 /// Why a source has nothing to give.
@@ -125,6 +147,36 @@ pub enum Error {
         path: PathBuf,
         /// How deep it may be.
         limit: usize,
+    },
+    /// There is no such archive.
+    #[error("the bundle `{}` does not exist; put it there, or name another", path.display())]
+    NoArchive {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// An archive of more bytes than it may have.
+    #[error("the bundle `{}` has more than {limit} bytes; raise `limits.size` if it should", path.display())]
+    LargeArchive {
+        /// The archive.
+        path: PathBuf,
+        /// How many bytes it may have.
+        limit: u64,
+    },
+    /// What the configuration says of it cannot be.
+    #[error("`{field}` {problem}")]
+    Settings {
+        /// The setting, as `tls.ca_file`.
+        field: String,
+        /// What is wrong with it, and what is expected.
+        problem: String,
+    },
+    /// A source that is reached over a network gave nothing.
+    #[error("`{place}` {fault}")]
+    Remote {
+        /// Its URL, without what may be secret.
+        place: String,
+        /// What happened.
+        fault: Fault,
     },
     /// It was never the same before and after reading.
     #[error("`{}` keeps changing while it is read; it is read again when it is quiet", path.display())]

@@ -113,7 +113,7 @@ impl Door {
         let started = Instant::now();
         let verdict = self.decider.decide(query, left).await.ok_or(CallError::PoliciesNotReady)?;
         self.observer.decided(&verdict, started.elapsed());
-        let (revision, id) = (verdict.revision, (self.ids)());
+        let (revision, id) = (verdict.revision.clone(), (self.ids)());
         Ok(Answer { body: answer::verdict(verdict, &id), revision, decision_id: Some(id) })
     }
 

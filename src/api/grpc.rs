@@ -5,6 +5,7 @@ mod deadline;
 mod explanation;
 mod health;
 mod limits;
+pub mod policy;
 mod question;
 pub mod received;
 mod response;

@@ -1,5 +1,7 @@
 //! Accepting connections: own loop, so that limits and shutdown hold in every state of a connection.
 
+pub mod private;
+
 use std::{convert::Infallible, io, path::Path, time::Duration};
 
 use hyper::{Request, Response, body::Incoming};
@@ -28,6 +30,8 @@ pub enum Listener {
     Tcp(TcpListener),
     /// On a unix socket; its file is removed when this is dropped.
     Unix(UnixListener, SocketFile),
+    /// On a unix socket that only this process's user and root can use.
+    Private(UnixListener, SocketFile, private::Lock),
 }
 
 /// The file of a unix socket.
@@ -109,7 +113,7 @@ impl Listener {
     pub fn address(&self) -> io::Result<Address> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Address::Tcp),
-            Self::Unix(_, file) => Ok(Address::Unix(file.0.clone())),
+            Self::Unix(_, file) | Self::Private(_, file, _) => Ok(Address::Unix(file.0.clone())),
         }
     }
 }
@@ -165,12 +169,22 @@ async fn accept(listener: &Listener) -> io::Result<Box<dyn Io>> {
             Ok(Box::new(stream))
         }
         Listener::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+        Listener::Private(listener, ..) => {
+            let (stream, _) = listener.accept().await?;
+            private::admit(&stream)?;
+            Ok(Box::new(stream))
+        }
     }
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected)
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected, PermissionDenied,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected | PermissionDenied
+    )
 }
 
 async fn connection<S, B>(stream: Box<dyn Io>, service: S, max_concurrent_streams: u32, closing: CancellationToken)

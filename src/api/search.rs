@@ -74,7 +74,7 @@ impl Search {
     }
 
     /// What is searched on.
-    pub(super) fn revision(&self) -> Revision {
+    pub(super) fn revision(&self) -> &Revision {
         self.held.revision()
     }
 

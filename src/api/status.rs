@@ -6,7 +6,8 @@ use axum::http::StatusCode;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::decision::SearchError;
+use super::administration::{Diagnostic, Refusal};
+use crate::decision::{NotAt, SearchError};
 
 /// A field of a question, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,12 @@ pub enum CallError {
     /// No policies are active yet.
     #[error("no policies are active yet; `/health/ready` and the server's log say why")]
     PoliciesNotReady,
+    /// What is active is not as fresh as was asked for, and did not become so in time.
+    #[error("the policies are not fresh enough: {0}")]
+    NotFreshEnough(String),
+    /// The revision that was asked for is not retained.
+    #[error("{0}; ask without `at_revision`, or raise `policies.retained`")]
+    RevisionNotRetained(String),
     /// The server is shutting down.
     #[error("the server is shutting down; ask another one")]
     Draining,
@@ -51,7 +58,23 @@ pub enum CallError {
     /// The caller's deadline, or the server's own, passed before the answer.
     #[error("the deadline passed before there was an answer")]
     DeadlineExceeded,
+    /// A command to the policy service breaks the contract; every fault is named.
+    #[error("the request is not valid: {}", listed(.0))]
+    InvalidRequest(Vec<FieldViolation>),
+    /// A bundle is larger than configured.
+    #[error("the bundle is larger than {0} bytes; make it smaller, or raise `admin.max_bundle_bytes`")]
+    BundleTooLarge(usize),
+    /// A command to the policy service is refused.
+    #[error("{}", cut(.0.to_string(), LONGEST_REFUSAL))]
+    Refused(Box<Refusal>),
 }
+
+/// The longest text that quotes a caller.
+const LONGEST: usize = 300;
+/// The longest text of a refusal; it travels in a header (see [`FieldViolation::new`]).
+const LONGEST_REFUSAL: usize = 1_000;
+/// The most faults of a bundle that travel with an error; a dry run tells all.
+const MOST_FAULTS: usize = 6;
 
 /// The domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "verdict";
@@ -60,27 +83,45 @@ impl FieldViolation {
     /// A violation of `field`. A long description is cut: it may quote the caller, and it travels in a header, which
     /// many clients take for an attack from 8 KiB on and then close the connection, with all the calls on it.
     pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
-        const LONGEST: usize = 300;
-        let mut description = description.into();
-        if description.len() > LONGEST {
-            description.truncate(description.floor_char_boundary(LONGEST));
-            description.push('…');
-        }
-        Self { field: field.into(), description }
+        Self { field: field.into(), description: cut(description.into(), LONGEST) }
+    }
+
+    /// A fault of a bundle's policies; its field is the place.
+    fn of_policies(diagnostic: &Diagnostic) -> Self {
+        const LONGEST_PLACE: usize = 200;
+        let place = diagnostic.position.as_ref().map(ToString::to_string);
+        let place = cut(place.unwrap_or_else(|| "bundle".to_owned()), LONGEST_PLACE);
+        Self::new(place, format!("{} ({})", diagnostic.message, diagnostic.code))
     }
 }
 
 impl CallError {
     /// Every reason, for metrics and for the test that holds `docs/errors.md` to this table.
-    pub const REASONS: [&'static str; 8] = [
+    pub const REASONS: [&'static str; 24] = [
         "INVALID_QUERY",
         "MALFORMED_MESSAGE",
         "MESSAGE_TOO_LARGE",
         "POLICIES_NOT_READY",
+        "NOT_FRESH_ENOUGH",
+        "REVISION_NOT_RETAINED",
         "DRAINING",
         "SEARCH_UNSUPPORTED",
         "SEARCH_FAILED",
         "DEADLINE_EXCEEDED",
+        "INVALID_REQUEST",
+        "BUNDLE_TOO_LARGE",
+        "BUNDLE_NOT_FOUND",
+        "REVISION_NOT_FOUND",
+        "NO_EARLIER_REVISION",
+        "REVISION_CONFLICT",
+        "INVALID_BUNDLE",
+        "BUNDLES_OVERLAP",
+        "TESTS_FAILED",
+        "DOWNGRADE",
+        "ROOT_OWNED",
+        "PATCH_FAILED",
+        "BUSY",
+        "INTERNAL_ERROR",
     ];
 
     /// The gRPC status code, and the reason in `ErrorInfo`.
@@ -91,10 +132,15 @@ impl CallError {
             Self::MalformedMessage(_) => (Code::InvalidArgument, "MALFORMED_MESSAGE"),
             Self::MessageTooLarge { .. } => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
             Self::PoliciesNotReady => (Code::Unavailable, "POLICIES_NOT_READY"),
+            Self::NotFreshEnough(_) => (Code::FailedPrecondition, "NOT_FRESH_ENOUGH"),
+            Self::RevisionNotRetained(_) => (Code::FailedPrecondition, "REVISION_NOT_RETAINED"),
             Self::Draining => (Code::Unavailable, "DRAINING"),
             Self::SearchUnsupported(_) => (Code::Unimplemented, "SEARCH_UNSUPPORTED"),
             Self::SearchFailed(_) => (Code::Internal, "SEARCH_FAILED"),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+            Self::InvalidRequest(_) => (Code::InvalidArgument, "INVALID_REQUEST"),
+            Self::BundleTooLarge(_) => (Code::ResourceExhausted, "BUNDLE_TOO_LARGE"),
+            Self::Refused(refusal) => refused(refusal),
         }
     }
 
@@ -106,8 +152,14 @@ impl CallError {
             Self::MessageTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::PoliciesNotReady | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::SearchUnsupported(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::SearchFailed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+            // All but the first are of calls that HTTP does not have.
+            Self::SearchFailed(_)
+            | Self::NotFreshEnough(_)
+            | Self::RevisionNotRetained(_)
+            | Self::InvalidRequest(_)
+            | Self::BundleTooLarge(_)
+            | Self::Refused(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -127,7 +179,7 @@ impl From<CallError> for Status {
         let mut details = ErrorDetails::new();
         details.set_error_info(reason, DOMAIN, [("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
         match &error {
-            CallError::InvalidQuery(violations) => {
+            CallError::InvalidQuery(violations) | CallError::InvalidRequest(violations) => {
                 for FieldViolation { field, description } in violations {
                     details.add_bad_request_violation(field, description);
                 }
@@ -135,14 +187,74 @@ impl From<CallError> for Status {
             CallError::PoliciesNotReady | CallError::Draining => {
                 details.set_retry_info(Some(Duration::from_secs(1)));
             }
+            CallError::Refused(refusal) => match refusal.as_ref() {
+                Refusal::NotReady | Refusal::Stopping | Refusal::Busy => {
+                    details.set_retry_info(Some(Duration::from_secs(1)));
+                }
+                Refusal::InvalidBundle { diagnostics, .. } => {
+                    for diagnostic in diagnostics.iter().take(MOST_FAULTS) {
+                        let FieldViolation { field, description } = FieldViolation::of_policies(diagnostic);
+                        details.add_bad_request_violation(field, description);
+                    }
+                }
+                _ => {}
+            },
             CallError::MalformedMessage(_)
             | CallError::MessageTooLarge { .. }
+            | CallError::NotFreshEnough(_)
+            | CallError::RevisionNotRetained(_)
             | CallError::SearchUnsupported(_)
             | CallError::SearchFailed(_)
-            | CallError::DeadlineExceeded => {}
+            | CallError::DeadlineExceeded
+            | CallError::BundleTooLarge(_) => {}
         }
         Status::with_error_details(code, error.to_string(), details)
     }
+}
+
+impl From<NotAt> for CallError {
+    fn from(not: NotAt) -> Self {
+        match not {
+            NotAt::Nothing => Self::PoliciesNotReady,
+            NotAt::Stale { .. } => Self::NotFreshEnough(cut(not.to_string(), LONGEST)),
+            NotAt::Unknown { .. } => Self::RevisionNotRetained(cut(not.to_string(), LONGEST)),
+        }
+    }
+}
+
+impl From<Refusal> for CallError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+/// [`CallError::code`] of a command that is refused.
+fn refused(refusal: &Refusal) -> (Code, &'static str) {
+    match refusal {
+        Refusal::NotReady => (Code::Unavailable, "POLICIES_NOT_READY"),
+        Refusal::Stopping => (Code::Unavailable, "DRAINING"),
+        Refusal::UnknownBundle(_) => (Code::NotFound, "BUNDLE_NOT_FOUND"),
+        Refusal::UnknownRevision(_) => (Code::NotFound, "REVISION_NOT_FOUND"),
+        Refusal::NoEarlierRevision => (Code::FailedPrecondition, "NO_EARLIER_REVISION"),
+        Refusal::Conflict { .. } => (Code::Aborted, "REVISION_CONFLICT"),
+        Refusal::InvalidBundle { .. } => (Code::InvalidArgument, "INVALID_BUNDLE"),
+        Refusal::Overlap(_) => (Code::FailedPrecondition, "BUNDLES_OVERLAP"),
+        Refusal::TestsFailed(_) => (Code::FailedPrecondition, "TESTS_FAILED"),
+        Refusal::Downgrade(_) => (Code::FailedPrecondition, "DOWNGRADE"),
+        Refusal::RootOwned { .. } => (Code::FailedPrecondition, "ROOT_OWNED"),
+        Refusal::PatchFailed { .. } => (Code::FailedPrecondition, "PATCH_FAILED"),
+        Refusal::Busy => (Code::ResourceExhausted, "BUSY"),
+        Refusal::Internal(_) => (Code::Internal, "INTERNAL_ERROR"),
+    }
+}
+
+/// A text that may quote the caller, no longer than that.
+fn cut(mut text: String, longest: usize) -> String {
+    if text.len() > longest {
+        text.truncate(text.floor_char_boundary(longest));
+        text.push('…');
+    }
+    text
 }
 
 /// The first violations, in a line that stays a line.

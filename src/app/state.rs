@@ -1,18 +1,19 @@
 //! What the server as a whole is doing: told by the reloader and the doors, asked by health, status and metrics.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
 use tokio::sync::watch;
 
 use crate::{
-    api::{Observer, ops},
-    decision::{Decider, Effect, Evaluator as _, Revision, Verdict},
+    api::{Observer, administration::Administration as _, ops},
+    decision::{Decider, Effect, Evaluator, NotAt, Replaced, Revision, Verdict},
     policy::{self, Redaction, Size, Snapshot},
-    reload::{Failure, Sink},
-    telemetry::metrics::{ActiveRevision, Isolated, Metrics},
+    reload::{self, Failure, Sink},
+    telemetry::metrics::{ActiveRevision, BundleFigures, Isolated, Metrics},
 };
 
 /// Whether questions are welcome.
@@ -22,6 +23,8 @@ pub(super) enum Serving {
     NotReady,
     /// Policies are active.
     Ready,
+    /// Policies are active, but too old to be trusted.
+    Stale,
     /// The server is shutting down.
     Draining,
 }
@@ -33,6 +36,7 @@ pub(super) struct State {
     /// What explanations hide.
     redact: Redaction,
     serving: watch::Sender<Serving>,
+    handle: OnceLock<reload::Handle>,
     // Written by reloads, read by the HTTP door: never on the way of a question.
     reload: Mutex<Reload>,
 }
@@ -41,12 +45,30 @@ pub(super) struct State {
 struct Reload {
     active: Option<Revision>,
     error: Option<String>,
+    stale: Vec<String>,
+    /// By sequence, for what is published again.
+    sizes: BTreeMap<u64, Size>,
 }
+
+/// Publications whose sizes are known.
+const SIZES: usize = 128;
 
 impl State {
     pub(super) fn new(decider: Arc<Decider>, metrics: Metrics, redact: Redaction) -> Self {
         metrics.ready(false);
-        Self { decider, metrics, redact, serving: watch::Sender::new(Serving::NotReady), reload: Mutex::default() }
+        Self {
+            decider,
+            metrics,
+            redact,
+            serving: watch::Sender::new(Serving::NotReady),
+            handle: OnceLock::new(),
+            reload: Mutex::default(),
+        }
+    }
+
+    /// Lets metrics show how this fares.
+    pub(super) fn follow(&self, handle: reload::Handle) {
+        let _ = self.handle.set(handle);
     }
 
     /// Follows whether questions are welcome.
@@ -60,15 +82,54 @@ impl State {
         self.serving.send_replace(Serving::Draining);
     }
 
+    /// Another revision is active.
+    fn active(&self, revision: Revision, size: Size) {
+        let Size { modules, rules, bytes } = size;
+        self.metrics.reloaded(Some(ActiveRevision {
+            sequence: revision.sequence,
+            digest: revision.digest.to_string(),
+            bytes,
+            modules,
+            rules,
+        }));
+        let Revision { sequence, digest, bundles } = revision.clone();
+        self.with_reload(|reload| {
+            (reload.active, reload.error) = (Some(revision), None);
+            reload.sizes.insert(sequence, size);
+            while reload.sizes.len() > SIZES {
+                reload.sizes.pop_first();
+            }
+        });
+        self.serve();
+        tracing::info!(sequence, %digest, ?bundles, modules, rules, bytes, "policies active");
+    }
+
+    /// Says whether questions are welcome, by what is active and how old it is. A server that drains stays so.
+    fn serve(&self) {
+        let stale = self.with_reload(|reload| !reload.stale.is_empty());
+        let changed = self.serving.send_if_modified(|serving| {
+            let next = match *serving {
+                Serving::Draining => Serving::Draining,
+                _ if !self.decider.is_ready() => Serving::NotReady,
+                _ if stale => Serving::Stale,
+                _ => Serving::Ready,
+            };
+            std::mem::replace(serving, next) != next
+        });
+        if changed {
+            self.metrics.ready(*self.serving.borrow() == Serving::Ready);
+        }
+    }
+
     fn with_reload<T>(&self, change: impl FnOnce(&mut Reload) -> T) -> T {
         change(&mut self.reload.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Sink for State {
-    fn publish(&self, snapshot: Arc<Snapshot>) {
-        let revision = snapshot.revision();
-        let Size { modules, rules, bytes } = snapshot.size();
+    fn publish(&self, snapshot: Arc<Snapshot>) -> Replaced {
+        let revision = snapshot.revision().clone();
+        let size = snapshot.size();
         let entry_points = snapshot.entry_points().join(" ");
         if snapshot.entry_points().is_empty() {
             tracing::warn!(
@@ -83,27 +144,31 @@ impl Sink for State {
             tracing::warn!(default_policy = %default, "there is no such rule or package: questions that name none are denied");
         }
         snapshot.redact(self.redact.clone());
-        self.decider.publish(snapshot);
-        self.metrics.reloaded(Some(ActiveRevision {
-            sequence: revision.sequence,
-            digest: revision.digest.to_string(),
-            bytes,
-            modules,
-            rules,
-        }));
-        self.with_reload(|reload| *reload = Reload { active: Some(revision), error: None });
-        // A server that drains stays so.
-        let became = self.serving.send_if_modified(|serving| {
-            let first = *serving == Serving::NotReady;
-            if first {
-                *serving = Serving::Ready;
-            }
-            first
-        });
-        if became {
-            self.metrics.ready(true);
+        let replaced = self.decider.publish(snapshot);
+        tracing::info!(entry_points, "policies compiled");
+        self.active(revision, size);
+        replaced
+    }
+
+    fn republish(&self, sequence: u64, now: u64) -> Result<(Revision, Arc<dyn Evaluator>, Replaced), NotAt> {
+        let (revision, evaluator, replaced) = self.decider.republish(sequence, now)?;
+        let size = self.with_reload(|reload| reload.sizes.get(&sequence).copied()).unwrap_or_default();
+        self.active(revision.clone(), size);
+        Ok((revision, evaluator, replaced))
+    }
+
+    fn refresh(&self, sequence: u64, snapshot: Arc<dyn Evaluator>) -> Replaced {
+        self.decider.refresh(sequence, snapshot)
+    }
+
+    fn stale(&self, bundles: &[String]) {
+        if bundles.is_empty() {
+            tracing::info!("the policies are fresh again");
+        } else {
+            tracing::error!(?bundles, "the policies are stale: not serving until their sources answer again");
         }
-        tracing::info!(sequence = revision.sequence, digest = %revision.digest, modules, rules, bytes, entry_points, "policies active");
+        self.with_reload(|reload| reload.stale = bundles.to_vec());
+        self.serve();
     }
 
     fn unchanged(&self) {
@@ -119,7 +184,7 @@ impl Sink for State {
         self.metrics.reloaded(None);
         let active = self.with_reload(|reload| {
             reload.error = Some(text.clone());
-            reload.active
+            reload.active.clone()
         });
         if let Some(revision) = active {
             tracing::error!(active = revision.sequence, "reload failed, the last good policies go on:\n{text}");
@@ -146,9 +211,14 @@ impl Observer for State {
 impl ops::Status for State {
     fn readiness(&self) -> ops::Readiness {
         let serving = *self.serving.borrow();
-        let (revision, error) = self.with_reload(|reload| (reload.active, reload.error.clone()));
+        let (revision, error, stale) =
+            self.with_reload(|reload| (reload.active.clone(), reload.error.clone(), reload.stale.clone()));
         let reason = match serving {
             Serving::Ready => None,
+            Serving::Stale => {
+                let names = stale.join("`, `");
+                Some(format!("the sources of the bundles `{names}` have been silent for longer than `stale_after`"))
+            }
             Serving::Draining => Some("the server is shutting down".to_owned()),
             Serving::NotReady if error.is_some() => Some("no policies are active: the first load failed".to_owned()),
             Serving::NotReady => Some("no policies are active yet".to_owned()),
@@ -165,6 +235,16 @@ impl ops::Status for State {
         let policy::IsolationFigures { isolated: total, expired, refused, waiting, stuck } =
             policy::isolation_figures();
         self.metrics.isolated(Isolated { total, expired, refused, waiting, stuck });
+        if let Some(handle) = self.handle.get().filter(|handle| handle.has_bundles()) {
+            let status = handle.status();
+            self.metrics.bundles(status.bundles.into_iter().map(|bundle| BundleFigures {
+                failing: bundle.failure.is_some(),
+                age: bundle.age,
+                stale: bundle.stale,
+                revision: bundle.revision,
+                name: bundle.name,
+            }));
+        }
         self.metrics.render()
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Read> {
         let name =
             |path: &str| if root.is_dir() { root.join(path) } else { root.clone() }.to_string_lossy().into_owned();
         let one = read_named(root, &name)?;
-        let Bundle { mut modules, mut tests, mut data, digest: _ } = one.bundle;
+        let Bundle { mut modules, mut tests, mut data, digest: _, bundles: _ } = one.bundle;
         for path in modules.iter_mut().chain(&mut tests).map(|module| &mut module.path) {
             *path = name(path);
         }

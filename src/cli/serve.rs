@@ -45,6 +45,10 @@ pub(super) struct Args {
     /// Listen for AuthZEN, health and metrics here [default: 127.0.0.1:8181]
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
+    /// Listen for `verdict policy` here [default: unix:$XDG_RUNTIME_DIR/verdict/admin.sock or
+    /// unix:/run/verdict/admin.sock; `off` for nowhere]
+    #[arg(long, value_name = "SOCKET")]
+    admin: Option<String>,
     /// Read files without `import rego.v1` as Rego v0
     #[arg(long)]
     rego_v0: bool,
@@ -99,7 +103,13 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let stop = stop_signal(config.server.drain_timeout + Duration::from_secs(4)).context("can't listen for signals")?;
     let app = match App::start(config).await {
         Ok(app) => app,
-        Err(error @ (app::Error::Bind(_) | app::Error::Strict(_) | app::Error::Capabilities(_))) => {
+        Err(
+            error @ (app::Error::Bind(_)
+            | app::Error::Admin(_)
+            | app::Error::Strict(_)
+            | app::Error::Capabilities(_)
+            | app::Error::Bundles(_)),
+        ) => {
             complain(&error.to_string());
             return Ok(ExitCode::from(exit::CONFIG));
         }
@@ -145,6 +155,7 @@ fn flags(args: Args) -> Flags {
         default_policy,
         grpc,
         http,
+        admin,
         rego_v0,
         capabilities,
         strict,
@@ -158,6 +169,7 @@ fn flags(args: Args) -> Flags {
         ("policies.default", "--default-policy", default_policy),
         ("grpc.address", "--grpc", grpc),
         ("http.address", "--http", http),
+        ("admin.address", "--admin", admin),
         ("policies.rego_v0", "--rego-v0", truth(rego_v0)),
         ("policies.strict", "--strict", truth(strict)),
         ("policies.capabilities", "--capabilities", capabilities),

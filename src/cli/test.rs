@@ -4,7 +4,6 @@ mod args;
 mod bench;
 mod changes;
 mod covered;
-mod duration;
 mod html;
 mod json;
 mod junit;

@@ -34,24 +34,31 @@ struct Invalid {
 struct Walk<'a> {
     path: &'a Path,
     settings: Vec<Setting>,
+    bundles: Vec<(String, serde_json::Value)>,
     faults: Vec<Fault>,
 }
 
-/// Reads the file: its settings, and what is wrong with it as a file. The values are checked by who applies them.
-pub(super) fn read(path: &Path) -> (Vec<Setting>, Vec<Fault>) {
+/// The section of which each table has a name of the operator's.
+const BUNDLES: &str = "bundles";
+
+/// What a file has: settings, tables with names of the operator's, and what is wrong with it as a file.
+type Found = (Vec<Setting>, Vec<(String, serde_json::Value)>, Vec<Fault>);
+
+/// Reads the file: its settings, its bundles, and what is wrong with it as a file. The values are checked by who applies them.
+pub(super) fn read(path: &Path) -> Found {
     let parse = match path.extension().and_then(|extension| extension.to_str()) {
         Some("yaml" | "yml") => yaml::parse,
         Some("toml") => toml::parse,
         _ => {
             let expected = "a name that ends in `.yaml`, `.yml` or `.toml`";
-            return (Vec::new(), vec![Fault::new(place(path), "the format is not known", expected)]);
+            return (Vec::new(), Vec::new(), vec![Fault::new(place(path), "the format is not known", expected)]);
         }
     };
     let text = match contents(path) {
         Ok(text) => text,
-        Err(fault) => return (Vec::new(), vec![fault]),
+        Err(fault) => return (Vec::new(), Vec::new(), vec![fault]),
     };
-    let mut walk = Walk { path, settings: Vec::new(), faults: Vec::new() };
+    let mut walk = Walk { path, settings: Vec::new(), bundles: Vec::new(), faults: Vec::new() };
     match parse(&text) {
         Ok(Node::Table(entries)) => walk.table("", entries),
         Ok(Node::Value(Raw::Empty)) => {}
@@ -64,7 +71,7 @@ pub(super) fn read(path: &Path) -> (Vec<Setting>, Vec<Fault>) {
             }
         }
     }
-    (walk.settings, walk.faults)
+    (walk.settings, walk.bundles, walk.faults)
 }
 
 fn place(path: &Path) -> String {
@@ -109,6 +116,13 @@ impl Walk<'_> {
                 Node::Value(raw) => raw,
             };
             self.settings.push(Setting { key, origin: Origin::File(self.path.to_owned()), raw });
+        } else if is_plain && path.split_once('.').is_some_and(|(section, _)| section == BUNDLES) && node.is_table() {
+            let mut twice = Vec::new();
+            let table = node.json(path, &mut twice);
+            for path in twice {
+                self.fault(in_file(self.path, &path), "is given more than once", "it once");
+            }
+            self.bundles.push((name.to_owned(), table));
         } else if key::sections().contains(&path) {
             match node {
                 Node::Table(entries) => self.table(path, entries),
@@ -117,6 +131,38 @@ impl Walk<'_> {
             }
         } else {
             self.fault(in_file(self.path, path), "unknown key", expected(path));
+        }
+    }
+}
+
+impl Node {
+    fn is_table(&self) -> bool {
+        matches!(self, Self::Table(_))
+    }
+
+    /// The same as JSON, with the keys that are there twice. What JSON lacks becomes a text that says what it was.
+    fn json(self, at: &str, twice: &mut Vec<String>) -> serde_json::Value {
+        match self {
+            Self::Table(entries) => {
+                let mut members = serde_json::Map::new();
+                for (name, node) in entries {
+                    let path = format!("{at}.{name}");
+                    let value = node.json(&path, twice);
+                    if members.insert(name, value).is_some() {
+                        twice.push(path);
+                    }
+                }
+                members.into()
+            }
+            Self::Value(Raw::Text(text) | Raw::Untyped(text)) => text.into(),
+            Self::Value(Raw::Integer(number)) => u64::try_from(number)
+                .map(Into::into)
+                .or_else(|_| i64::try_from(number).map(Into::into))
+                .unwrap_or_default(),
+            Self::Value(Raw::Switch(value)) => value.into(),
+            Self::Value(Raw::List(items)) => items.into(),
+            Self::Value(Raw::Empty) => serde_json::Value::Null,
+            Self::Value(Raw::Other(what)) => what.into(),
         }
     }
 }

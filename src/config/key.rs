@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 30] = [
+pub(super) static KEYS: [Key; 37] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -53,6 +53,9 @@ pub(super) static KEYS: [Key; 30] = [
         Shape::Count(1..=65_536, |config, value| config.search.max_candidates = value as usize),
     ),
     key("search.page_size", Shape::Count(1..=65_536, |config, value| config.search.page_size = value as usize)),
+    key("admin.address", Shape::Place(|config, value| config.admin.place = value)),
+    key("admin.max_bundle_bytes", Shape::Size(KIB..=1024 * MIB, |config, value| config.admin.max_bundle_bytes = value)),
+    key("admin.request_timeout", Shape::Time(SECOND..=HOUR, |config, value| config.admin.request_timeout = value)),
     key("policies.path", Shape::Folder(|config, value| config.source.path = Some(value))),
     key("policies.default", Shape::EntryPoint(|config, value| config.policy.default_policy = value)),
     key("policies.rego_v0", Shape::Switch(|config, value| config.policy.rego_v0 = value)),
@@ -69,7 +72,14 @@ pub(super) static KEYS: [Key; 30] = [
         Shape::Time(MILLISECOND.saturating_mul(100)..=HOUR, |config, value| config.source.poll_interval = value),
     ),
     key("policies.strict", Shape::Switch(|config, value| config.reload.strict = value)),
+    key("policies.retained", Shape::Count(1..=64, |config, value| config.reload.retained = value as usize)),
     key("policies.capabilities", Shape::File(|config, value| config.policy.capabilities = Some(value))),
+    key("bundles.store", Shape::Folder(|config, value| config.reload.store = Some(value))),
+    key("bundles.tests", Shape::Tests(|config, value| config.reload.tests = value)),
+    key(
+        "bundles.start_timeout",
+        Shape::Time(Duration::ZERO..=MINUTE.saturating_mul(10), |config, value| config.reload.start_timeout = value),
+    ),
     key("network.allow", Shape::Hosts(|config, value| config.policy.network.allow = value)),
     key(
         "network.timeout",

@@ -15,9 +15,11 @@ use crate::{
     api::{
         Address,
         authzen::{InvalidPublicUrl, PublicUrl},
+        place::{InvalidPlace, Place},
     },
     decision::{EntryPoint, InvalidEntryPoint},
     policy::{Hosts, InvalidHost, InvalidRedaction, Redaction},
+    reload::Tests,
     telemetry::Format,
 };
 
@@ -43,6 +45,7 @@ pub(super) enum Raw {
 /// A kind of value, its bounds, and where it goes.
 pub(super) enum Shape {
     Address(fn(&mut Config, Address)),
+    Place(fn(&mut Config, Place)),
     EntryPoint(fn(&mut Config, EntryPoint)),
     Folder(fn(&mut Config, PathBuf)),
     File(fn(&mut Config, PathBuf)),
@@ -55,6 +58,7 @@ pub(super) enum Shape {
     Format(fn(&mut Config, Format)),
     Redaction(fn(&mut Config, Redaction)),
     PublicUrl(fn(&mut Config, PublicUrl)),
+    Tests(fn(&mut Config, Tests)),
 }
 
 impl Raw {
@@ -106,6 +110,7 @@ impl Shape {
             Self::Address(_) => {
                 "an address such as `127.0.0.1:9191`, `[::1]:9191`, `localhost:9191` or `unix:/run/verdict.sock`".into()
             }
+            Self::Place(_) => "a unix socket such as `unix:/run/verdict/admin.sock`, or `off`".into(),
             Self::EntryPoint(_) => "a reference such as `data.authz` or `data.authz.decision`".into(),
             Self::Folder(_) => "the path of a folder".into(),
             Self::File(_) => "the path of a file".into(),
@@ -127,6 +132,7 @@ impl Shape {
                 .into(),
             Self::Format(_) => "`human` or `json`".into(),
             Self::PublicUrl(_) => "a URL such as `https://pdp.example.com`".into(),
+            Self::Tests(_) => "`off`, `warn` or `require`".into(),
             Self::Redaction(_) => {
                 "paths such as `input.token` or `data.keys`, and names of members such as `password`, joined by commas or a \
                  list"
@@ -141,6 +147,13 @@ impl Shape {
             Self::Address(set) => {
                 let address = raw.text()?.parse().map_err(|_| raw.fails("is no address"))?;
                 set(config, address);
+            }
+            Self::Place(set) => {
+                let place = raw.text()?.parse().map_err(|invalid| match invalid {
+                    InvalidPlace::Tcp(_) => raw.fails("is TCP, where callers are not authenticated yet"),
+                    InvalidPlace::NoAddress(_) => raw.fails("is no unix socket"),
+                })?;
+                set(config, place);
             }
             Self::EntryPoint(set) => {
                 set(config, raw.text()?.parse().map_err(|invalid| unexplained(&invalid))?);
@@ -166,6 +179,12 @@ impl Shape {
             Self::PublicUrl(set) => {
                 set(config, raw.text()?.parse().map_err(|invalid: InvalidPublicUrl| raw.fails(&invalid.to_string()))?);
             }
+            Self::Tests(set) => match raw.text()? {
+                "off" => set(config, Tests::Off),
+                "warn" => set(config, Tests::Warn),
+                "require" => set(config, Tests::Require),
+                _ => return Err(raw.fails("is none of them")),
+            },
             Self::Redaction(set) => {
                 let entries = match raw {
                     Raw::List(entries) => entries.join(","),

@@ -6,7 +6,10 @@ use super::{
     Config, Server,
     quantity::{show_size, show_time},
 };
-use crate::{api, policy, reload, source, telemetry};
+use crate::{
+    api::{self, place::Place},
+    policy, reload, source, telemetry,
+};
 
 /// A value as it is shown.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,8 +26,8 @@ pub(super) enum Shown {
 ///
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
-pub(super) fn values(config: &Config) -> [(&'static str, Shown); 30] {
-    let Config { grpc, http, authzen, search, policy, source, reload, log, server } = config;
+pub(super) fn values(config: &Config) -> [(&'static str, Shown); 37] {
+    let Config { grpc, http, authzen, search, admin, policy, source, reload, bundles: _, log, server } = config;
     let api::grpc::Config {
         address,
         max_message_bytes,
@@ -37,10 +40,11 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 30] {
     let api::ops::Config { address: http_address } = http;
     let api::authzen::Config { max_body_bytes, request_timeout: http_timeout, public_url } = authzen;
     let api::search::Config { max_candidates, page_size } = search;
+    let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
     let source::Config { path, settle, poll_interval } = source;
-    let reload::Config { strict } = reload;
+    let reload::Config { strict, retained, store, tests, start_timeout } = reload;
     let telemetry::Config { level, format } = log;
     let Server { drain_timeout, worker_threads } = server;
 
@@ -62,6 +66,17 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 30] {
         ("search.max_candidates", plain(max_candidates)),
         ("search.page_size", plain(page_size)),
         (
+            "admin.address",
+            match place {
+                Place::Default => Shown::Unset(
+                    "`unix:$XDG_RUNTIME_DIR/verdict/admin.sock`, or `unix:/run/verdict/admin.sock`, if one can be made",
+                ),
+                Place::Off | Place::Unix(_) => text(place),
+            },
+        ),
+        ("admin.max_bundle_bytes", Shown::Plain(show_size(*max_bundle_bytes))),
+        ("admin.request_timeout", Shown::Plain(show_time(*admin_timeout))),
+        (
             "policies.path",
             path.as_ref()
                 .map_or(Shown::Unset("the policies embedded in the binary"), |path| text(&path.to_string_lossy())),
@@ -72,12 +87,21 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 30] {
         ("policies.settle", Shown::Plain(show_time(*settle))),
         ("policies.poll_interval", Shown::Plain(show_time(*poll_interval))),
         ("policies.strict", plain(strict)),
+        ("policies.retained", plain(retained)),
         (
             "policies.capabilities",
             capabilities.as_ref().map_or(Shown::Unset("none, so that policies may call every built-in"), |path| {
                 text(&path.to_string_lossy())
             }),
         ),
+        (
+            "bundles.store",
+            store.as_ref().map_or(Shown::Unset("nowhere, so that a restart waits for the sources"), |path| {
+                text(&path.to_string_lossy())
+            }),
+        ),
+        ("bundles.tests", plain(tests)),
+        ("bundles.start_timeout", Shown::Plain(show_time(*start_timeout))),
         (
             "network.allow",
             if allow.is_empty() { Shown::Unset("none, so that policies may not use the network") } else { text(allow) },
@@ -106,6 +130,9 @@ pub(super) fn yaml(config: &Config) -> String {
     for (name, value) in values(config) {
         let (section, leaf) = name.split_once('.').unwrap_or(("", name));
         if section != open {
+            if open == "bundles" {
+                bundles(config, &mut yaml);
+            }
             yaml.push_str(section);
             yaml.push_str(":\n");
             open = section;
@@ -117,6 +144,33 @@ pub(super) fn yaml(config: &Config) -> String {
         }
     }
     yaml
+}
+
+/// The bundles, of which only what may be seen: where they come from, and what is asked of them.
+fn bundles(config: &Config, yaml: &mut String) {
+    for (name, reload::Bundle { source, verification, stale_after, min_sequence }) in &config.bundles {
+        yaml.extend(["  ", name, ":\n"]);
+        let mut line = |key: &str, value: &str| yaml.extend(["    ", key, ": ", value, "\n"]);
+        match source {
+            Some(spec) => line("url", &quoted(&spec.url.to_string())),
+            None => line("# url", "not set: it is only put by hand"),
+        }
+        if let Some(reload::Verification { key_file, algorithm, key_id, scope, exclude: _ }) = verification {
+            let key_id = key_id.as_deref().unwrap_or_default();
+            let (key_file, algorithm) = (quoted(&key_file.to_string_lossy()), algorithm.name());
+            let (key_id, scope) = (quoted(key_id), quoted(scope));
+            line(
+                "verification",
+                &format!("{{key_file: {key_file}, algorithm: {algorithm}, key_id: {key_id}, scope: {scope}}}"),
+            );
+        }
+        if let Some(limit) = stale_after {
+            line("stale_after", &show_time(*limit));
+        }
+        if let Some(least) = min_sequence {
+            line("min_sequence", &least.to_string());
+        }
+    }
 }
 
 fn plain(value: &impl ToString) -> Shown {

@@ -1,5 +1,6 @@
 //! Whole configurations, from files on disk; `documentation` holds `docs/configuration.md` to the table of keys.
 
+mod bundles;
 mod documentation;
 mod files;
 mod values;

@@ -15,6 +15,7 @@ use futures::executor::block_on;
 
 pub use self::held::Held;
 use super::{
+    past::{At, NotAt, Past, Replaced},
     query::{EntryPoint, Query},
     search::{PendingCandidates, SearchError, Searched},
     verdict::{Effect, Reason, Revision, Verdict, code},
@@ -22,8 +23,8 @@ use super::{
 
 /// The port behind which policies are evaluated: one immutable snapshot of policies and data.
 pub trait Evaluator: Send + Sync {
-    /// What this snapshot is called.
-    fn revision(&self) -> Revision;
+    /// What this snapshot is called when it is first published.
+    fn revision(&self) -> &Revision;
 
     /// Answers `query` at `entry` if that takes no longer than the calling thread may be held. Total: a failure is a
     /// deny with a diagnostic.
@@ -37,6 +38,22 @@ pub trait Evaluator: Send + Sync {
         let (_, _) = (query, time);
         let fault = format!("`{entry}` has no rule `{}` beside it", searched.rule());
         Box::pin(ready(Err(SearchError::Unsupported(fault))))
+    }
+
+    /// What is left of it once it is retained only: the same answers, from less memory. `None` for itself.
+    fn resting(&self) -> Option<Arc<dyn Evaluator>> {
+        None
+    }
+
+    /// What answers as this one did before it was resting. At once: nothing is compiled. `None` for itself.
+    fn awake(&self) -> Option<Arc<dyn Evaluator>> {
+        None
+    }
+
+    /// What answers the same without sharing memory between threads, made anew: for what was woken. Takes long. `None`
+    /// for itself.
+    fn rebuilt(&self) -> Option<Arc<dyn Evaluator>> {
+        None
     }
 
     /// Answers `query`, and holds the calling thread until then.
@@ -57,9 +74,14 @@ pub struct Time {
     pub patience: Duration,
 }
 
-/// Decides questions on the snapshot that is active when they arrive.
+/// How many snapshots are retained, the active one among them, unless it is said otherwise.
+pub const RETAINED: usize = 8;
+
+/// Decides questions on the snapshot that is active when they arrive, or on one that is retained.
 pub struct Decider {
     active: ArcSwapOption<Active>,
+    // Never on the way of a question that asks for no certain revision.
+    past: Past,
     default_policy: EntryPoint,
     budget: Duration,
 }
@@ -70,18 +92,67 @@ pub struct Pinned<'a> {
     decider: &'a Decider,
 }
 
-struct Active(Arc<dyn Evaluator>);
+/// A snapshot under the name that it was last published by.
+pub(super) struct Active {
+    pub(super) evaluator: Arc<dyn Evaluator>,
+    pub(super) revision: Revision,
+}
 
 impl Decider {
     /// A Decider without a snapshot. `budget` is the most of the processor's time that one evaluation may take.
     #[must_use]
     pub fn new(default_policy: EntryPoint, budget: Duration) -> Self {
-        Self { active: ArcSwapOption::empty(), default_policy, budget }
+        Self { active: ArcSwapOption::empty(), past: Past::new(RETAINED), default_policy, budget }
     }
 
-    /// Makes `snapshot` the one that every later question is decided on.
-    pub fn publish(&self, snapshot: Arc<dyn Evaluator>) {
-        self.active.store(Some(Arc::new(Active(snapshot))));
+    /// The same, with that many snapshots retained, the active one among them; at least one.
+    #[must_use]
+    pub fn retaining(self, snapshots: usize) -> Self {
+        Self { past: Past::new(snapshots.max(1)), ..self }
+    }
+
+    /// Makes `snapshot` the one that every later question is decided on, and retains the one that was. What is no
+    /// longer needed is given back, as dropping it may take long.
+    pub fn publish(&self, snapshot: Arc<dyn Evaluator>) -> Replaced {
+        let revision = snapshot.revision().clone();
+        self.past.publish(&self.active, Active { evaluator: snapshot, revision })
+    }
+
+    /// Makes the retained snapshot `sequence` the active one again, as revision `now`, and gives what answers now.
+    pub fn republish(&self, sequence: u64, now: u64) -> Result<(Revision, Arc<dyn Evaluator>, Replaced), NotAt> {
+        let retained = self.past.find(sequence).ok_or_else(|| self.past.unknown(sequence))?;
+        let evaluator = retained.evaluator.awake().unwrap_or_else(|| Arc::clone(&retained.evaluator));
+        let revision = Revision { sequence: now, ..retained.revision.clone() };
+        let active = Active { evaluator: Arc::clone(&evaluator), revision: revision.clone() };
+        Ok((revision, evaluator, self.past.publish(&self.active, active)))
+    }
+
+    /// Lets `snapshot`, which answers the same, take the place of the active one, if that is still `sequence`.
+    pub fn refresh(&self, sequence: u64, snapshot: Arc<dyn Evaluator>) -> Replaced {
+        self.past.refresh(&self.active, sequence, snapshot)
+    }
+
+    /// The retained revisions, the active one first.
+    #[must_use]
+    pub fn retained(&self) -> Vec<Revision> {
+        self.past.retained()
+    }
+
+    /// Waits for the snapshot that `at` asks for, and holds it. Of what is not retained, this says so at once; what
+    /// is not there yet is waited for as long as this is polled.
+    pub async fn pin_at(&self, at: &At) -> Result<Pinned<'_>, NotAt> {
+        let active = match at {
+            At::Active => self.active.load_full().ok_or(NotAt::Nothing)?,
+            At::Revision(sequence) => self.past.find(*sequence).ok_or_else(|| self.past.unknown(*sequence))?,
+            At::Fresh(wanted) => self.past.fresh(wanted).await,
+        };
+        Ok(Pinned { active, decider: self })
+    }
+
+    /// What there is instead of what `at` asks for.
+    #[must_use]
+    pub fn instead(&self, at: &At) -> NotAt {
+        self.past.instead(at)
     }
 
     /// Whether there is a snapshot to decide on.
@@ -111,14 +182,19 @@ impl Decider {
     pub fn decide_blocking(&self, query: &Query, time_left: Duration) -> Option<Verdict> {
         let active = self.active.load_full()?;
         let (entry, time) = self.asked(query, time_left);
-        let answer = catch_unwind(AssertUnwindSafe(|| active.0.evaluate(query, entry, time)));
-        Some(finished(answer.unwrap_or_else(|_| panicked()), active.0.revision()))
+        let answer = catch_unwind(AssertUnwindSafe(|| active.evaluator.evaluate(query, entry, time)));
+        Some(finished(answer.unwrap_or_else(|_| panicked()), active.revision.clone()))
     }
 
     /// Holds the active snapshot for several questions; `None` before the first.
     #[must_use]
     pub fn pin(&self) -> Option<Pinned<'_>> {
         Some(Pinned { active: self.active.load_full()?, decider: self })
+    }
+
+    #[cfg(test)]
+    pub(super) fn past(&self) -> &Past {
+        &self.past
     }
 
     fn asked<'a>(&'a self, query: &'a Query, time_left: Duration) -> (&'a EntryPoint, Time) {
@@ -128,13 +204,15 @@ impl Decider {
 
     fn first(&self, active: &Active, query: Query, time_left: Duration) -> Step {
         let (entry, time) = self.asked(&query, time_left);
-        let revision = active.0.revision();
-        match catch_unwind(AssertUnwindSafe(|| active.0.attempt(&query, entry, time))) {
+        let revision = active.revision.clone();
+        match catch_unwind(AssertUnwindSafe(|| active.evaluator.attempt(&query, entry, time))) {
             Ok(Some(verdict)) => Step::Done(finished(verdict, revision)),
             Ok(None) => {
                 let entry = entry.clone();
-                let pending = catch_unwind(AssertUnwindSafe(|| active.0.isolate(query, &entry, time)));
-                pending.map_or_else(|_| Step::Done(finished(panicked(), revision)), |it| Step::Pending(it, revision))
+                match catch_unwind(AssertUnwindSafe(|| active.evaluator.isolate(query, &entry, time))) {
+                    Ok(pending) => Step::Pending(pending, revision),
+                    Err(_) => Step::Done(finished(panicked(), revision)),
+                }
             }
             Err(_) => Step::Done(finished(panicked(), revision)),
         }
@@ -177,13 +255,15 @@ impl Pinned<'_> {
 
     /// The held snapshot's name.
     #[must_use]
-    pub fn revision(&self) -> Revision {
-        self.active.0.revision()
+    pub fn revision(&self) -> &Revision {
+        &self.active.revision
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::decision::Digest;
 
@@ -193,11 +273,11 @@ mod tests {
         later: fn() -> Verdict,
     }
 
-    const REVISION: Revision = Revision { sequence: 7, digest: Digest([0; 32]) };
+    static REVISION: Revision = Revision { sequence: 7, digest: Digest([0; 32]), bundles: BTreeMap::new() };
 
     impl Evaluator for Fixed {
-        fn revision(&self) -> Revision {
-            REVISION
+        fn revision(&self) -> &Revision {
+            &REVISION
         }
 
         fn attempt(&self, _: &Query, _: &EntryPoint, _: Time) -> Option<Verdict> {

@@ -1,6 +1,6 @@
 //! The answer, with its reasons.
 
-use std::{borrow::Cow, fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use super::{explanation::Explanation, value::Object};
 
@@ -34,17 +34,19 @@ pub enum Effect {
 
 /// Names the policies and data that an answer was decided on.
 ///
-/// `Copy`, so that naming it in an answer writes nothing shared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A clone shares nothing, so that naming it in an answer writes nothing shared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Revision {
-    /// Rises by one with each publication in this process, from 1.
+    /// Rises with each publication in this process; with a store, also over restarts.
     pub sequence: u64,
     /// Equal content, equal digest.
     pub digest: Digest,
+    /// What each bundle calls its own content; empty without bundles.
+    pub bundles: BTreeMap<String, String>,
 }
 
 /// A SHA-256 of policies and data; shown as `sha256:` and 64 hexadecimal digits.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(pub [u8; 32]);
 
 /// A place in a policy's text.

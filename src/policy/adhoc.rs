@@ -77,9 +77,9 @@ impl Prepared {
     pub fn new(bundle: &Bundle, options: Options, query: &str) -> Result<Self, Faults> {
         let one = |fault| Faults(vec![fault]);
         let options = Options { evaluators: 1, tests: true, ..options };
-        let compiled = compile::compile(bundle, options)?;
+        let compiled = compile::compile(bundle, options, &[])?;
         gate(bundle, options, query)?;
-        let module = Module { path: FILE.to_owned(), text: query.to_owned() };
+        let module = Module { path: FILE.to_owned(), text: query.to_owned(), ..Module::default() };
         let lowered = lowering::lower_query(query)
             .map_err(|errors| Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect()))?;
         if loses_results(options.rego_v0, &lowered.text) {
@@ -106,7 +106,10 @@ impl Prepared {
                 Failure::Error(error) => {
                     let (written, lowered) = (self.written.as_str().into(), self.lowered.clone());
                     let mut texts = Texts::default();
-                    texts.insert("<query.rego>", Text { written, module: None, lowered, parts: Vec::new() });
+                    texts.insert(
+                        "<query.rego>",
+                        Text { written, module: None, rego_v0: false, lowered, parts: Vec::new() },
+                    );
                     texts.relocated(self.texts.relocated(rejection::fault_of(&error, "rego_error", &self.texts)))
                 }
             })
@@ -160,8 +163,8 @@ fn head(rego_v0: bool) -> &'static str {
 fn gate(bundle: &Bundle, options: Options, query: &str) -> Result<(), Faults> {
     let head = head(options.rego_v0);
     let mut with_query = bundle.clone();
-    with_query.modules.push(Module { path: FILE.to_owned(), text: format!("{head}{query}\n}}") });
-    let Err(Faults(faults)) = compile::compile(&with_query, options) else { return Ok(()) };
+    with_query.modules.push(Module { path: FILE.to_owned(), text: format!("{head}{query}\n}}"), ..Module::default() });
+    let Err(Faults(faults)) = compile::compile(&with_query, options, &[]) else { return Ok(()) };
     let own = |fault: Fault| match fault.position.clone() {
         Some(place) if &*place.file == FILE => {
             let moved = Fault::new(fault.code, fault.cause);

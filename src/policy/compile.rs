@@ -10,7 +10,7 @@ use regorus::{
 
 use super::{
     builtins::Network,
-    documents,
+    documents::{self, Documents},
     engine::Engine,
     fault::{Fault, Faults},
     gate,
@@ -71,18 +71,41 @@ pub(super) struct Compiled {
     pub(super) index: Index,
     /// The texts, for places.
     pub(super) texts: Arc<Texts>,
+    /// The data documents, each as it was read; the first engine shares memory with them.
+    pub(super) documents: Documents,
     /// What deserves a look.
     pub(super) warnings: Vec<Fault>,
 }
 
-/// Compiles a bundle on a thread of its own. Panics and errors of the compiler are faults.
-pub(super) fn compile(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
-    on_a_thread(|| compile_here(bundle, options, true))
+/// Compiles a bundle on a thread of its own. Panics and errors of the compiler are faults. Documents that are among
+/// those of `before` are not read again.
+pub(super) fn compile(bundle: &Bundle, options: Options, before: &[Documents]) -> Result<Compiled, Faults> {
+    on_a_thread(|| compile_here(bundle, options, before, true))
 }
 
 /// The same for texts that were lowered before, and checked as their authors wrote them.
-pub(super) fn compile_lowered(bundle: &Bundle, options: Options) -> Result<Compiled, Faults> {
-    on_a_thread(|| compile_here(bundle, options, false))
+pub(super) fn compile_lowered(bundle: &Bundle, options: Options, before: &[Documents]) -> Result<Compiled, Faults> {
+    on_a_thread(|| compile_here(bundle, options, before, false))
+}
+
+/// More evaluators of what was compiled before, of so many bytes of text.
+pub(super) fn again(
+    texts: &Texts,
+    data: &Rego,
+    bytes: usize,
+    options: Options,
+) -> Result<Vec<(Engine, Index)>, Faults> {
+    let sources: Vec<(&str, &str)> = texts.iter().flat_map(|(path, _)| texts.sources(path)).collect();
+    let make = || {
+        let engines = (0..options.evaluators.max(1)).map(|_| {
+            let own = if bytes > SHARE_DATA_BEYOND { data.clone() } else { value::unshared(data) };
+            let (engine, modules) = build((&sources, texts), own, options)?;
+            Ok((engine, Index::new(&modules, texts)))
+        });
+        let engines: Result<_, Error> = engines.collect();
+        engines.map_err(|error| Faults(vec![texts.relocated(fault_of(&error, "rego_compile_error", texts))]))
+    };
+    on_a_thread(make)
 }
 
 /// Every fault and every warning of a bundle, by its `entries` below `data`: what will be asked.
@@ -95,7 +118,7 @@ pub(super) fn review(bundle: &Bundle, options: Options, entries: &[Vec<String>])
     on_a_thread(review).unwrap_or_else(|Faults(faults)| faults)
 }
 
-fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T, Faults> + Send) -> Result<T, Faults> {
+pub(super) fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T, Faults> + Send) -> Result<T, Faults> {
     thread::scope(|scope| {
         let worker = thread::Builder::new().name("compile".to_owned()).stack_size(STACK).spawn_scoped(scope, work);
         match worker.map(thread::ScopedJoinHandle::join) {
@@ -110,10 +133,10 @@ fn internal(cause: &str) -> Faults {
     Faults(vec![Fault::new("internal_error", cause).help("please report it, with the policies if you can")])
 }
 
-fn compile_here(bundle: &Bundle, options: Options, written: bool) -> Result<Compiled, Faults> {
+fn compile_here(bundle: &Bundle, options: Options, before: &[Documents], written: bool) -> Result<Compiled, Faults> {
     let modules: Vec<&Module> = bundle.modules.iter().chain(bundle.tests.iter().filter(|_| options.tests)).collect();
     let mut faults = Vec::new();
-    let data = documents::merged(&bundle.data, &mut faults);
+    let (data, documents) = documents::merged(&bundle.data, before, &mut faults);
     let Lowered { texts, readable } = lowering::lower(&modules, data.as_ref().ok(), options, &mut faults);
     let text = |file: &str| texts.lowered(file).to_owned();
 
@@ -127,8 +150,8 @@ fn compile_here(bundle: &Bundle, options: Options, written: bool) -> Result<Comp
     let mut engine = Engine::blank(options);
     let mut accepted = Vec::new();
     for (name, text) in readable.iter().flat_map(|module| texts.sources(&module.path)) {
-        match engine.add_policy(name.to_owned(), text.to_owned()) {
-            Ok(_) => accepted.push(name),
+        match texts.add(&mut engine, name, text) {
+            Ok(()) => accepted.push(name),
             Err(error) => lowered_faults.push(fault_of(&error, "rego_parse_error", &texts)),
         }
     }
@@ -156,22 +179,27 @@ fn compile_here(bundle: &Bundle, options: Options, written: bool) -> Result<Comp
     let sources: Vec<(&str, &str)> = modules.iter().flat_map(|module| texts.sources(&module.path)).collect();
     let engines = (0..options.evaluators.max(1)).map(|number| {
         let own = if share || number == 0 { data.clone() } else { value::unshared(&data) };
-        let (engine, modules) = build(&sources, own, options)?;
+        let (engine, modules) = build((&sources, &texts), own, options)?;
         Ok((engine, Index::new(&modules, &texts)))
     });
     let engines: Result<_, Error> = engines.collect();
     match engines {
-        Ok(engines) => Ok(Compiled { engines, index, texts: Arc::new(texts), warnings }),
+        Ok(engines) => Ok(Compiled { engines, index, texts: Arc::new(texts), documents, warnings }),
         Err(error) => Err(Faults(vec![texts.relocated(fault_of(&error, "rego_compile_error", &texts))])),
     }
 }
 
 /// An engine of lowered texts, ready to answer, and its syntax trees.
-fn build(sources: &[(&str, &str)], data: Rego, options: Options) -> Result<(Engine, Vec<Ref<Tree>>), Error> {
+fn build(
+    (sources, texts): (&[(&str, &str)], &Texts),
+    data: Rego,
+    options: Options,
+) -> Result<(Engine, Vec<Ref<Tree>>), Error> {
     let mut engine = Engine::blank(options);
     for (path, text) in sources {
-        engine.add_policy((*path).to_owned(), (*text).to_owned())?;
+        texts.add(&mut engine, path, text)?;
     }
+    engine.set_rego_v0(options.rego_v0);
     engine.add_data(data)?;
     let modules = engine.get_modules().clone();
     Ok((Engine::prepare(engine)?, modules))
@@ -184,7 +212,7 @@ fn analysis_faults(accepted: &[&str], texts: &Texts, options: Options) -> Vec<Fa
     let mut faults: Vec<Fault> = Vec::new();
     while faults.len() < MAX_FAULTS {
         let now: Vec<(&str, &str)> = sources.iter().map(|(path, text)| (*path, text.as_str())).collect();
-        let Err(error) = build(&now, Rego::new_object(), options) else { break };
+        let Err(error) = build((&now, texts), Rego::new_object(), options) else { break };
         let fault = fault_of(&error, "rego_compile_error", texts);
         let known = faults.iter().any(|known| known.position == fault.position);
         let position = fault.position.clone();

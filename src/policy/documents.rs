@@ -1,23 +1,39 @@
 //! Data documents to the one base document.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use regorus::Value as Rego;
+use sha2::{Digest as _, Sha256};
 
 use super::{builtins, fault::Fault, index::Index, text::Texts};
-use crate::bundle::{Document, Format};
+use crate::{
+    bundle::{Document, Format},
+    decision::Digest,
+};
 
-/// All documents merged at their mounts.
-pub(super) fn merged(documents: &[Document], faults: &mut Vec<Fault>) -> Result<Rego, ()> {
+/// Data documents by what their texts hash to. Those that several policy sets have are in memory once.
+#[derive(Clone, Debug, Default)]
+pub struct Documents(Arc<BTreeMap<Digest, Rego>>);
+
+/// All documents merged at their mounts, and each of them. Those that are among `before` are not read again.
+pub(super) fn merged(
+    documents: &[Document],
+    before: &[Documents],
+    faults: &mut Vec<Fault>,
+) -> (Result<Rego, ()>, Documents) {
     let mut engine = regorus::Engine::new();
-    let before = faults.len();
+    let mut read = BTreeMap::new();
+    let count = faults.len();
     for document in documents {
-        match parse_document(document) {
+        let digest = digest(document);
+        let known = before.iter().find_map(|Documents(known)| known.get(&digest)).cloned();
+        match known.map_or_else(|| parse_document(document), Ok) {
             Ok(value) if document.mount.is_empty() && value.as_object().is_err() => {
                 let fault = Fault::new("data_error", format!("{}: not an object at the root of `data`", document.path));
                 faults.push(fault.help("put its content under a name, or the file into a folder of that name"));
             }
             Ok(value) => {
+                read.insert(digest, value.clone());
                 let mounted = document
                     .mount
                     .iter()
@@ -31,7 +47,15 @@ pub(super) fn merged(documents: &[Document], faults: &mut Vec<Fault>) -> Result<
             Err(fault) => faults.push(*fault),
         }
     }
-    if faults.len() == before { Ok(engine.get_data()) } else { Err(()) }
+    let merged = if faults.len() == count { Ok(engine.get_data()) } else { Err(()) };
+    (merged, Documents(Arc::new(read)))
+}
+
+fn digest(document: &Document) -> Digest {
+    let mut hasher = Sha256::new();
+    hasher.update([u8::from(document.format == Format::Json)]);
+    hasher.update(&document.text);
+    Digest(hasher.finalize().into())
 }
 
 fn parse_document(document: &Document) -> Result<Rego, Box<Fault>> {
@@ -87,4 +111,30 @@ pub(super) fn conflicts(index: &Index, data: &Rego, texts: &Texts) -> Vec<Fault>
         }
     }
     faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(mount: &str, text: &str) -> Document {
+        let path = format!("{mount}/data.json");
+        Document { path, mount: vec![mount.to_owned()], format: Format::Json, text: text.to_owned() }
+    }
+
+    fn address(value: &Rego) -> usize {
+        let Rego::Object(members) = value else { panic!("an object") };
+        std::sync::Arc::as_ptr(members).addr()
+    }
+
+    #[test]
+    fn a_document_that_did_not_change_is_the_same_in_memory() {
+        let mut faults = Vec::new();
+        let (one, first) = merged(&[document("a", r#"{"x": 1}"#), document("b", "{}")], &[], &mut faults);
+        let (two, _) = merged(&[document("a", r#"{"x": 1}"#), document("b", r#"{"y": 2}"#)], &[first], &mut faults);
+        let (one, two) = (one.unwrap(), two.unwrap());
+        assert_eq!(address(&one["a"]), address(&two["a"]));
+        assert_ne!(address(&one["b"]), address(&two["b"]));
+        assert!(faults.is_empty());
+    }
 }

@@ -174,7 +174,7 @@ impl Explainer {
         recorder.install(&mut engine).map_err(refused)?;
         let (texts, left_out) = self.lowered(texts, &data);
         for (path, text) in self.texts.iter().flat_map(|(path, _)| texts.sources(path)) {
-            engine.add_policy(path.to_owned(), text.to_owned()).map_err(refused)?;
+            texts.add(&mut engine, path, text).map_err(refused)?;
         }
         let secrets = Secrets::of(redaction, "data", &data);
         engine.add_data(data).map_err(refused)?;
@@ -193,7 +193,12 @@ impl Explainer {
             .texts
             .iter()
             .zip(instrumented)
-            .map(|((path, _), text)| Module { path: path.to_string(), text })
+            .map(|((path, read), text)| Module {
+                path: path.to_string(),
+                text,
+                version: Some(read.version()),
+                roots: None,
+            })
             .collect();
         for (module, (path, text)) in modules.iter_mut().zip(self.texts.iter()) {
             if text.module.is_none() || text.written.contains(record::PREFIX) {
@@ -203,7 +208,7 @@ impl Explainer {
             let mut faults = Vec::new();
             let read = lowering::lower(&[&*module], Some(data), self.options, &mut faults).texts;
             let mut engine = Engine::blank(self.options);
-            let refused = |(name, text): (&str, &str)| engine.add_policy(name.to_owned(), text.to_owned()).is_err();
+            let refused = |(name, text): (&str, &str)| read.add(&mut engine, name, text).is_err();
             if !faults.is_empty() || read.sources(&module.path).any(refused) {
                 tracing::debug!(%path, "not instrumented");
                 module.text = text.written.to_string();

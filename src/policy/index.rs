@@ -32,7 +32,7 @@ pub(super) struct RuleInfo {
 }
 
 /// The rules of a package that make it an entry point, in the words of the decision contract.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Package {
     /// The package's reference.
     pub(super) name: Arc<str>,
@@ -52,7 +52,7 @@ pub(super) enum Entry<'a> {
 /// All rules and packages of a policy set.
 ///
 /// Each evaluator has its own, so that handing out names writes to no memory that evaluators share.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     rules: HashMap<String, Arc<RuleInfo>>,
     packages: BTreeMap<Vec<String>, Package>,
@@ -86,7 +86,11 @@ impl Index {
             let package = index.packages.entry(names.clone()).or_default();
             package.name = EntryPoint::from_parts(names.clone()).as_str().into();
             package.refers_to.extend(refers_to);
-            for rule in module.policy.iter().filter(|rule| !syntax::is_function(rule)) {
+            let own = |rule: &&Ref<Rule>| {
+                let span = rule.span();
+                !syntax::is_function(rule) && !texts.is_added(span.source.file(), span.line)
+            };
+            for rule in module.policy.iter().filter(own) {
                 index.add(&names, rule, texts);
             }
         }

@@ -7,6 +7,7 @@ mod calls;
 pub(super) mod capabilities;
 mod conflicts;
 mod constant;
+mod declared;
 mod features;
 mod finding;
 mod graph;
@@ -51,15 +52,18 @@ pub(super) fn check(
     let world = World { sources: &sources, graph: &graph, functions, capabilities, entries };
     let mut found: Vec<Finding<'_>> = Vec::new();
     recursion::check(&graph, &sources, &mut found);
+    if found.is_empty() {
+        recursion::mixed(&sources, &mut found);
+    }
     conflicts::check(&sources, &mut found);
     features::check(&world, &mut found);
     calls::check(&world, &mut found);
     safety::check(&world, &mut found);
-    safety::containers(&world, &mut found);
     for source in &sources {
         unused::imports(source, &mut found);
         unused::variables(source, &mut found);
         constant::check(source, &mut found);
+        declared::check(source, &mut found);
     }
     unused::rules(&world, &mut found);
     open::check(&sources, &mut found);

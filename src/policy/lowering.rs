@@ -23,7 +23,7 @@ use super::{
     statements,
     text::{PART, Text, Texts},
 };
-use crate::bundle::Module;
+use crate::bundle::{Module, RegoVersion};
 
 /// The most faults of one file that are told.
 const MAX_FAULTS: usize = 50;
@@ -48,11 +48,14 @@ pub(super) fn lower<'a>(
     let mut texts = Texts::default();
     let mut broken: BTreeSet<String> = BTreeSet::new();
     for module in modules {
-        match rego::parser::parse(&module.text, !options.rego_v0) {
-            Ok(tree) => trees.push((module, Arc::new(tree))),
+        match rego::parser::parse(&module.text, !reads_v0(module, options)) {
+            Ok(tree) => {
+                faults.extend(outside(module, &tree));
+                trees.push((module, Arc::new(tree)));
+            }
             Err(errors) => {
                 broken.insert(statements::package(&module.text));
-                texts.insert(&module.path, Text::plain(&module.text));
+                texts.insert(&module.path, Text::plain(&module.text, reads_v0(module, options)));
                 faults.extend(errors.into_iter().take(MAX_FAULTS).map(|error| fault(module, error)));
             }
         }
@@ -63,10 +66,10 @@ pub(super) fn lower<'a>(
     if !mocked.is_empty() {
         mocked_text = Some(lower::mocked(mocked.iter().map(|(name, arity)| (name.as_str(), *arity))));
     }
-    let paths = Paths::new(trees.iter().map(|(_, tree)| tree.as_ref()));
-    let mut defaults = paths.defaults();
     let all: Vec<Arc<Tree>> = trees.iter().map(|(_, tree)| Arc::clone(tree)).collect();
     let all: Vec<&Tree> = all.iter().map(Arc::as_ref).collect();
+    let paths = Paths::new(all.iter().copied());
+    let mut defaults = paths.defaults();
     let mut readable = Vec::new();
     for (module, tree) in trees {
         let package = package(&tree);
@@ -76,11 +79,13 @@ pub(super) fn lower<'a>(
             defined: &|name| own.is_some_and(|names| names.contains(name)),
             children: &|path, rest| paths.children(data, path, rest),
             defaults: &defaults.remove(&package).unwrap_or_default(),
+            mixed: &|rule| paths.mixed(&package, rule),
             mocked: &|name| mocked.contains_key(name),
             function: &|name| functions.contains(name),
             metadata: &|rule, chain| annotations(&all, &tree, rule, chain),
         };
         let lowered = lower::lower(&module.text, &tree, &world);
+        let (rego_v0, written) = (reads_v0(module, options), module.text.as_str().into());
         let parts = lowered.keyword_packages.into_iter();
         let parts = parts.map(|(keywords, edited)| (format!("{}{PART}{}", module.path, keywords.join(".")), edited));
         let mut parts: Vec<(String, Edited)> = parts.collect();
@@ -95,15 +100,29 @@ pub(super) fn lower<'a>(
             let fault =
                 Fault::new("rego_nesting_error", cause).help(help).at(&module.path, &lowered.text, line, column, 1);
             broken.insert(package.join("."));
-            texts.insert(&module.path, Text { written: module.text.as_str().into(), module: None, lowered, parts });
+            texts.insert(&module.path, Text { written, module: None, rego_v0, lowered, parts });
             faults.push(texts.relocated(fault));
             continue;
         }
         readable.push((module, Arc::clone(&tree)));
-        texts.insert(&module.path, Text { written: module.text.as_str().into(), module: Some(tree), lowered, parts });
+        texts.insert(&module.path, Text { written, module: Some(tree), rego_v0, lowered, parts });
     }
     readable.retain(|(_, tree)| !touches(tree, &broken));
     Lowered { texts, readable: readable.into_iter().map(|(module, _)| module).collect() }
+}
+
+/// Whether a file is read as Rego v0: as its bundle says, or else as was asked for.
+fn reads_v0(module: &Module, options: Options) -> bool {
+    module.version.map_or(options.rego_v0, |version| version == RegoVersion::V0)
+}
+
+/// The fault of a package that the file's bundle does not own.
+fn outside(module: &Module, tree: &Tree) -> Option<Fault> {
+    let roots = module.roots.as_ref().filter(|roots| !roots.own(&package(tree)))?;
+    let cause = format!("package `{}` is outside of its bundle's roots, which are {roots}", package(tree).join("."));
+    let (line, column) = super::text::line_and_column(&module.text, tree.package.span.start as usize);
+    let help = "move it into a root, or add to the `roots` of the bundle's `.manifest`";
+    Some(Fault::new("bundle_roots_error", cause).help(help).at(&module.path, &module.text, line, column, 7))
 }
 
 /// Lowers a query, which is one in no package.
@@ -113,7 +132,8 @@ pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> 
         built_in: &builtins::arity,
         defined: &|_| false,
         children: &|_, _| None,
-        defaults: "",
+        defaults: &BTreeMap::new(),
+        mixed: &|_| None,
         mocked: &|_| false,
         function: &|_| false,
         metadata: &|_, _| None,

@@ -10,11 +10,17 @@ use regorus::Value as Rego;
 use super::{
     lowering,
     rego::{
-        ast::{Module, Ref, Rule, TermKind},
+        ast::{Module, Ref, RefPartKind, Rule, Term, TermKind},
         lower::names,
         visit::{self, Node},
     },
 };
+
+/// Package, and the keywords that names begin with, to definitions.
+pub(super) type Defaults = BTreeMap<Vec<String>, BTreeMap<Vec<String>, String>>;
+
+/// The key in the head of a definition that never holds.
+const EMPTY: &str = "__verdict_none";
 
 /// The most names that a dynamic reference is written out for.
 const MAX_CHILDREN: usize = 500;
@@ -24,6 +30,10 @@ const MAX_CHILDREN: usize = 500;
 pub(super) struct Paths {
     /// Package, and the names of each rule that are constants, to what its definitions are.
     rules: BTreeMap<Vec<String>, Kind>,
+    /// What is followed by a variable in the head of a rule.
+    variable: BTreeSet<Vec<String>>,
+    /// The packages whose first file is Rego v1.
+    v1: BTreeSet<Vec<String>>,
     /// What a `with` replaces.
     replaced: BTreeSet<Vec<String>>,
 }
@@ -36,13 +46,30 @@ struct Kind {
     nested: bool,
     /// Whether a definition is of another form.
     other: bool,
+    /// How many definitions are of no function.
+    values: usize,
+    /// Whether a definition is of all of it, or of members that are known only when evaluated.
+    whole: bool,
 }
 
 impl Paths {
-    pub(super) fn new<'a>(modules: impl Iterator<Item = &'a Module>) -> Self {
+    pub(super) fn new<'a>(modules: impl Iterator<Item = &'a Module> + Clone) -> Self {
         let mut paths = Self::default();
+        for module in modules.clone() {
+            let package = lowering::package(module);
+            let rules = module.rules.iter().filter(|rule| rule.head.arguments.is_none());
+            let open = rules.filter(|rule| next(rule, known(rule).len()).is_some_and(|part| !is_scalar(part)));
+            paths.variable.extend(
+                open.filter_map(|rule| path(&package, rule))
+                    .filter(|path| path.get(package.len()..).is_some_and(|name| !is_test(name))),
+            );
+        }
+        let mut packages = BTreeSet::new();
         for module in modules {
             let package = lowering::package(module);
+            if packages.insert(package.clone()) && module.v1 {
+                paths.v1.insert(package.clone());
+            }
             for rule in &module.rules {
                 paths.add(&package, rule);
                 visit::rule(rule, &mut |node, _| {
@@ -80,36 +107,132 @@ impl Paths {
         (children.len() <= MAX_CHILDREN).then(|| children.into_iter().collect())
     }
 
-    /// Package to default definitions of its objects of sets and of objects: without elements regorus finds them
-    /// undefined, and OPA `{}`.
-    pub(super) fn defaults(&self) -> BTreeMap<Vec<String>, String> {
-        let mut defaults: BTreeMap<Vec<String>, String> = BTreeMap::new();
-        for (path, kind) in self.rules.iter().filter(|(_, kind)| kind.nested && !kind.other) {
-            let (package, name) = path.split_at(kind.package);
-            let below = self.rules.range(path.clone()..).nth(1);
-            let alone = below.is_none_or(|(next, _)| !next.starts_with(path));
-            let plain = name.iter().all(|name| names::is_plain(name) && !name.starts_with("test_"));
-            if alone && plain && !name.is_empty() {
-                let text = defaults.entry(package.to_vec()).or_default();
-                // Writing to a string does not fail.
-                let _ = writeln!(text, "default {} := {{}}", name.join("."));
-            }
+    /// Package, and the keywords that names begin with, to default definitions of its objects that may be empty: without
+    /// elements regorus finds them undefined, and OPA `{}`. Those are objects of sets and of objects, and what only heads
+    /// with dots make.
+    pub(super) fn defaults(&self) -> Defaults {
+        let mut defaults = Defaults::new();
+        for (package, name) in self.containers().into_iter().chain(self.nested()) {
+            let keywords = name.iter().take_while(|name| !names::is_plain(name)).count();
+            let (keywords, name) = name.split_at(keywords);
+            let Some((first, rest)) = name.split_first() else { continue };
+            let name = rest.iter().fold(first.clone(), |path, name| path + &names::part(name));
+            let text = defaults.entry(package.to_vec()).or_default().entry(keywords.to_vec()).or_default();
+            // Writing to a string does not fail.
+            let _ = if name.ends_with(']') {
+                // Of such a name regorus takes a default for that of one member. This holds for nothing, but is there.
+                let open = if self.v1.contains(package) { "if {" } else { "{" };
+                writeln!(text, "{name}[{EMPTY}] := 1 {open} {EMPTY} := 1; false }}")
+            } else {
+                writeln!(text, "default {name} := {{}}")
+            };
         }
         defaults
     }
 
+    /// The number of the part of a head that is a constant, where another definition has a variable. The number after the
+    /// last part is that of the key of Rego v0.
+    pub(super) fn mixed(&self, package: &[String], rule: &Rule) -> Option<usize> {
+        let (path, known) = (path(package, rule)?, known(rule).len());
+        // A number is a constant, too, but none that is part of a path.
+        let constants = known + usize::from(next(rule, known).is_some_and(is_scalar));
+        (0..constants).find(|at| path.get(..=package.len() + at).is_some_and(|before| self.variable.contains(before)))
+    }
+
+    /// A rule's names below `data` as regorus knows it: up to the first that is a variable, or that becomes one.
+    pub(super) fn evaluated(&self, package: &[String], rule: &Rule) -> Option<(Vec<String>, bool)> {
+        let (mut path, mixed) = (path(package, rule)?, self.mixed(package, rule));
+        if let Some(at) = mixed {
+            path.truncate(package.len() + 1 + at);
+        }
+        Some((path, mixed.is_some()))
+    }
+
+    /// The objects of sets and of objects.
+    fn nested(&self) -> impl Iterator<Item = (&[String], &[String])> {
+        self.rules.iter().filter(|(_, kind)| kind.nested && !kind.other).filter_map(|(path, kind)| {
+            let below = self.rules.range(path.clone()..).nth(1);
+            let alone = below.is_none_or(|(next, _)| !next.starts_with(path));
+            let (package, name) = path.split_at(kind.package);
+            (alone && !is_test(name)).then_some((package, name))
+        })
+    }
+
+    /// The package and the names of each object that only heads with dots make.
+    fn containers(&self) -> BTreeSet<(&[String], &[String])> {
+        let mut containers = BTreeSet::new();
+        for (path, kind) in self.rules.iter().filter(|(_, kind)| kind.values > 0) {
+            let (package, name) = path.split_at(kind.package);
+            for length in 1..name.len() {
+                let way = self.rules.get(path.get(..package.len() + length).unwrap_or_default());
+                // A rule on the way has a value of its own.
+                if way.is_some_and(|way| way.whole) || is_test(name) {
+                    break;
+                }
+                containers.extend(name.get(..length).map(|name| (package, name)));
+            }
+        }
+        containers
+    }
+
     fn add(&mut self, package: &[String], rule: &Rule) {
-        let reference = &rule.head.reference;
-        let TermKind::Var(first) = &reference.head.kind else { return };
-        let known: Vec<&str> = reference.parts.iter().map_while(|part| names::constant(&part.kind)).collect();
-        let path = package.iter().map(String::as_str).chain([first.as_str()]).chain(known.iter().copied());
-        let kind = self.rules.entry(path.map(str::to_owned).collect()).or_default();
+        let Some(mut path) = path(package, rule) else { return };
+        let mixed = self.mixed(package, rule);
+        if mixed.is_some() && rule.default {
+            return;
+        }
+        let known = mixed.unwrap_or(known(rule).len()).min(rule.head.reference.parts.len());
+        path.truncate(package.len() + 1 + known);
+        let kind = self.rules.entry(path).or_default();
         kind.package = package.len();
-        let unknown = reference.parts.len() - known.len();
+        let unknown = rule.head.reference.parts.len() - known;
         let nested = unknown > 1 || (unknown == 1 && rule.head.key.is_some());
         kind.nested |= nested && !rule.default && rule.head.arguments.is_none();
+        kind.whole |= mixed.is_some() || !next(rule, known).is_some_and(is_scalar);
+        kind.values += usize::from(rule.head.arguments.is_none());
         kind.other |= !nested || rule.default || rule.head.arguments.is_some();
     }
+}
+
+fn is_test(name: &[String]) -> bool {
+    name.first().is_some_and(|first| first.starts_with("test_"))
+}
+
+/// A rule's names below `data` up to the first that is no constant.
+fn path(package: &[String], rule: &Rule) -> Option<Vec<String>> {
+    let TermKind::Var(first) = &rule.head.reference.head.kind else { return None };
+    let known = known(rule).into_iter().map(str::to_owned);
+    Some(package.iter().cloned().chain([first.clone()]).chain(known).collect())
+}
+
+/// The key that a rule of Rego v0 has beside its reference.
+fn key(rule: &Rule) -> Option<&Term> {
+    rule.head.key.as_ref().filter(|_| !rule.head.contains && rule.head.value.is_some())
+}
+
+/// The part of a head with that number, where it is none of a name.
+fn next(rule: &Rule, number: usize) -> Option<&Term> {
+    match rule.head.reference.parts.get(number).map(|part| &part.kind) {
+        Some(RefPartKind::Bracket(index)) => Some(index),
+        Some(RefPartKind::Dot(_)) => None,
+        None => key(rule).filter(|_| number == rule.head.reference.parts.len()),
+    }
+}
+
+fn is_scalar(term: &Term) -> bool {
+    matches!(term.kind, TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. })
+}
+
+/// The parts of a head after its first name, up to the first that is no constant.
+fn known(rule: &Rule) -> Vec<&str> {
+    let reference = &rule.head.reference;
+    let mut known: Vec<&str> = reference.parts.iter().map_while(|part| names::constant(&part.kind)).collect();
+    if known.len() == reference.parts.len()
+        && let Some(Term { kind: TermKind::String { value, .. }, .. }) = key(rule)
+    {
+        known.push(value);
+    }
+    known
 }
 
 /// The names below `data` of what a `with` replaces.
@@ -153,10 +276,23 @@ mod tests {
     }
 
     #[test]
+    fn what_only_heads_with_dots_make_may_be_empty() {
+        let text = "package p\na.b.c := 1 if input.x\na[\"é\"].c contains 1\nd.f(x) := x\ng[x] := 1 if { some x in [1] }\n\
+                    g.b.c := 1\nif.c.d := 1\nh := 1\ntest_a.b := 1";
+        let paths = paths(text).defaults();
+        let defaults: Vec<_> = paths.into_values().flatten().collect();
+        let own =
+            "default a := {}\ndefault a.b := {}\na[\"é\"][__verdict_none] := 1 if { __verdict_none := 1; false }\n"
+                .to_owned();
+        assert_eq!(defaults, [(vec![], own), (vec!["if".to_owned()], "default c := {}\n".to_owned())]);
+    }
+
+    #[test]
     fn objects_of_sets_may_be_empty() {
         let text = "package p\ng[t] contains a if { some t, a in input }\nh[t] := 1 if { some t in input }\n\
                     k[t][u] := 1 if { some t, u in input }\nm[t] contains 1 if { some t in input }\nm.x contains 2";
         let defaults = paths(text).defaults();
-        assert_eq!(defaults.into_values().collect::<Vec<_>>(), ["default g := {}\ndefault k := {}\n"]);
+        let defaults: Vec<_> = defaults.into_values().flat_map(BTreeMap::into_values).collect();
+        assert_eq!(defaults, ["default g := {}\ndefault k := {}\ndefault m := {}\n"]);
     }
 }

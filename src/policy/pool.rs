@@ -38,6 +38,11 @@ impl<T: Send> Pool<T> {
         Self { slots: items.into_iter().map(slot).collect() }
     }
 
+    /// Whether there is nothing to take, ever.
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
     /// Takes one; the calling thread's own, if no other thread has it. With as many as there are threads, one is
     /// always free; otherwise this waits, for at most `patience`.
     pub(super) fn take(&self, patience: Duration) -> Option<Loan<'_, T>> {

@@ -1,6 +1,7 @@
 //! One immutable set of policies and data, and its answers.
 
 mod apart;
+mod asked;
 mod candidates;
 
 use std::{
@@ -9,49 +10,48 @@ use std::{
     time::Duration,
 };
 
-use regorus::Value as Rego;
-
-use self::apart::{Apart, Known};
+use self::{
+    apart::{Apart, Known},
+    asked::Asked,
+};
 use super::{
     budget::{Budget, Spent},
     compile::{self, Compiled, Options},
-    contract::{self, InvalidDecision},
-    engine::{Engine, Failure},
+    contract,
+    documents::Documents,
+    engine::Engine,
     explain::{self, Explainer, Redaction},
     fault::Faults,
-    index::{Entry, Index, Package, RuleInfo},
-    meter::{self, Limit, Place, Stop},
+    index::{Entry, Index},
+    meter::Place,
     pool::Pool,
     reasons::Reasons,
-    rejection,
     text::Texts,
 };
 use crate::{
     bundle::Bundle,
     decision::{
-        Digest, Effect, EntryPoint, Evaluator, Pending, PendingCandidates, Query, Reason, Revision, Searched,
-        SourcePosition, Time, Verdict, code,
+        Digest, EntryPoint, Evaluator, Pending, PendingCandidates, Query, Revision, Searched, Time, Verdict, code,
     },
 };
-
-/// The largest value of a rule that becomes an answer, in the meter's weight: 4 MiB of text, or 65,536 nodes.
-const MAX_RESULT: Limit = Limit { weight: 1 << 16, depth: 1_000 };
-
-/// The largest value that becomes an answer on a thread that serves others.
-const MAX_RESULT_INLINE: Limit = Limit { weight: 1 << 13, depth: 128 };
 
 /// Policies and data, compiled, with an evaluator for each thread that asks.
 pub struct Snapshot {
     revision: Revision,
-    evaluators: Pool<(Engine, Index, Known)>,
+    // None in one that is only retained.
+    evaluators: Evaluators,
     apart: Apart,
     // For whoever asks about the snapshot; each evaluator has its own.
-    index: Index,
+    index: Arc<Index>,
     parts: Arc<Parts>,
+    documents: Documents,
+    options: Options,
     warnings: usize,
     modules: usize,
     bytes: usize,
 }
+
+type Evaluators = Pool<(Engine, Index, Known)>;
 
 /// What evaluators share, and an answer on the usual way does not write to.
 struct Parts {
@@ -75,27 +75,76 @@ pub struct Size {
 impl Snapshot {
     /// Compiles `bundle` into the snapshot with that sequence number, or says everything that is wrong with it.
     pub fn compile(bundle: &Bundle, sequence: u64, options: Options) -> Result<Self, Faults> {
+        Self::compile_sharing(bundle, sequence, options, &[])
+    }
+
+    /// The same. Data documents that are among those of `before` are neither read nor held again.
+    pub fn compile_sharing(
+        bundle: &Bundle,
+        sequence: u64,
+        options: Options,
+        before: &[Documents],
+    ) -> Result<Self, Faults> {
         // One more, for the questions that take long.
         let evaluators = options.evaluators.max(1).saturating_add(1);
-        let Compiled { mut engines, index, texts, warnings } =
-            compile::compile(bundle, Options { evaluators, ..options })?;
-        let Some((engine, own_index)) = engines.pop() else { return Err(Faults(Vec::new())) };
+        let Compiled { engines, index, texts, documents, warnings } =
+            compile::compile(bundle, Options { evaluators, ..options }, before)?;
+        let mut engines = engines.into_iter();
+        // The first shares the data with `documents`; it is what a snapshot that is only retained keeps.
+        let Some((engine, own_index)) = engines.next() else { return Err(Faults(Vec::new())) };
         let explainer = Explainer::new(Arc::clone(&texts), options);
         let parts = Arc::new(Parts { reasons: Reasons::new(&texts), explainer, texts });
         let snapshot = Self {
             apart: Apart::new(engine, own_index, Arc::clone(&parts), bundle),
-            revision: Revision { sequence, digest: bundle.digest },
-            index,
+            revision: Revision { sequence, digest: bundle.digest, bundles: bundle.bundles.clone() },
+            index: Arc::new(index),
             parts,
+            documents,
+            options,
             warnings: warnings.len(),
             modules: bundle.modules.len(),
             bytes: bundle.size(),
-            evaluators: Pool::new(engines.into_iter().map(|(engine, index)| (engine, index, Known::default()))),
+            evaluators: pool(engines),
         };
         let packages = snapshot.index.entry_points();
         let names = packages.iter().map(String::as_str).chain(snapshot.index.rules().map(|rule| &*rule.name));
         snapshot.apart.try_out(names.filter_map(|name| name.parse().ok()).collect());
         Ok(snapshot)
+    }
+
+    /// The same with another sequence number, before it is published.
+    #[must_use]
+    pub fn numbered(mut self, sequence: u64) -> Self {
+        self.revision.sequence = sequence;
+        self
+    }
+
+    /// The same snapshot with evaluators that share nothing.
+    fn unshared(&self) -> Result<Self, Faults> {
+        let engines = compile::again(&self.parts.texts, &self.apart.data(), self.bytes, self.options)?;
+        Ok(self.with(pool(engines)))
+    }
+
+    /// The data documents, for [`Self::compile_sharing`].
+    #[must_use]
+    pub fn documents(&self) -> Documents {
+        self.documents.clone()
+    }
+
+    fn with(&self, evaluators: Evaluators) -> Self {
+        let Self { revision, evaluators: _, apart, index, parts, documents, options, warnings, modules, bytes } = self;
+        Self {
+            revision: revision.clone(),
+            evaluators,
+            apart: apart.clone(),
+            index: Arc::clone(index),
+            parts: Arc::clone(parts),
+            documents: documents.clone(),
+            options: *options,
+            warnings: *warnings,
+            modules: *modules,
+            bytes: *bytes,
+        }
     }
 
     /// How many warnings the static gate has for it; `verdict lint` shows them.
@@ -135,11 +184,27 @@ impl Snapshot {
 }
 
 impl Evaluator for Snapshot {
-    fn revision(&self) -> Revision {
-        self.revision
+    fn revision(&self) -> &Revision {
+        &self.revision
+    }
+
+    fn resting(&self) -> Option<Arc<dyn Evaluator>> {
+        (!self.evaluators.is_empty()).then(|| Arc::new(self.with(pool([]))) as Arc<dyn Evaluator>)
+    }
+
+    fn awake(&self) -> Option<Arc<dyn Evaluator>> {
+        let forks = || (0..self.options.evaluators.max(1)).map(|_| (self.apart.fork(), Index::clone(&self.index)));
+        self.evaluators.is_empty().then(|| Arc::new(self.with(pool(forks()))) as Arc<dyn Evaluator>)
+    }
+
+    fn rebuilt(&self) -> Option<Arc<dyn Evaluator>> {
+        self.unshared().ok().map(|rebuilt| Arc::new(rebuilt) as Arc<dyn Evaluator>)
     }
 
     fn attempt(&self, query: &Query, entry: &EntryPoint, time: Time) -> Option<Verdict> {
+        if self.evaluators.is_empty() {
+            return None;
+        }
         let Some(mut loan) = self.evaluators.take(time.patience) else {
             return Some(Spent::Queue.deny("no evaluator was free within the time granted", None));
         };
@@ -171,6 +236,10 @@ impl Evaluator for Snapshot {
     fn candidates(&self, query: Query, searched: Searched, entry: &EntryPoint, time: Time) -> PendingCandidates {
         self.named(query, searched, entry, time)
     }
+}
+
+fn pool(engines: impl IntoIterator<Item = (Engine, Index)>) -> Evaluators {
+    Pool::new(engines.into_iter().map(|(engine, index)| (engine, index, Known::default())))
 }
 
 /// A question that has no answer yet, and must be put again elsewhere.
@@ -239,151 +308,4 @@ impl Put<'_> {
         }
         Ok(verdict)
     }
-}
-
-/// A question being put to the rules of an entry point.
-struct Asked<'a> {
-    engine: &'a mut Engine,
-    index: &'a Index,
-    texts: &'a Texts,
-    reasons: &'a Reasons,
-    granted: Duration,
-    budget: Budget,
-    // Set where it must be put again elsewhere; the verdict is then none.
-    unanswered: Option<Unanswered>,
-}
-
-impl Asked<'_> {
-    fn rule(&mut self, rule: &Arc<RuleInfo>) -> Verdict {
-        let decided =
-            self.value(rule).and_then(|value| contract::verdict(&value).map_err(|error| invalid(rule, &error)));
-        let mut verdict = decided.unwrap_or_else(|verdict| *verdict);
-        if verdict.effect == Effect::Deny && gives_none(&verdict) {
-            self.annotated(&mut verdict, rule);
-        }
-        if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
-            let message = format!("`{}` is false and gives no reason", rule.name);
-            verdict.reasons.push(Reason::new(code::POLICY_DENIED, message));
-        }
-        self.place(&mut verdict.reasons, rule);
-        verdict
-    }
-
-    /// A package without `decision`: `allow`, `deny`, `reasons` and the other members as rules. Deny overrides.
-    fn package(&mut self, package: &Package) -> Verdict {
-        self.members(package).unwrap_or_else(|verdict| *verdict)
-    }
-
-    fn members(&mut self, package: &Package) -> Result<Verdict, Box<Verdict>> {
-        let rule = |name: &str| package.rules.get(name);
-        let Some(allow_rule) = rule("allow") else {
-            return Err(Box::new(contract::no_decision(format!("`{}` has no rule `allow`", package.name))));
-        };
-        let value = self.value(allow_rule)?;
-        let allow = contract::allow(&value).map_err(|error| invalid(allow_rule, &error))?;
-        let mut verdict = match allow {
-            Some(true) => Verdict { effect: Effect::Allow, ..Verdict::default() },
-            Some(false) => Verdict::default(),
-            None => contract::no_decision(format!("`{}` has no value for this question", allow_rule.name)),
-        };
-        if let Some(deny_rule) = rule("deny") {
-            let value = self.value(deny_rule)?;
-            if let Some(mut reasons) = contract::deny(&value).map_err(|error| invalid(deny_rule, &error))? {
-                self.reasons.complete(&mut reasons, deny_rule);
-                if reasons.is_empty() {
-                    reasons.push(Reason::new(code::POLICY_DENIED, format!("`{}` is true", deny_rule.name)));
-                }
-                self.place(&mut reasons, deny_rule);
-                // The policy's own words say more than "no value".
-                verdict = Verdict { reasons, ..Verdict::default() };
-            }
-        }
-        for name in contract::MEMBERS {
-            if let Some(member_rule) = rule(name) {
-                let value = self.value(member_rule)?;
-                let known = verdict.reasons.len();
-                contract::member(&mut verdict, name, &value).map_err(|error| invalid(member_rule, &error))?;
-                self.place(verdict.reasons.get_mut(known..).unwrap_or_default(), member_rule);
-            }
-        }
-        if verdict.effect == Effect::Deny && gives_none(&verdict) {
-            self.annotated(&mut verdict, allow_rule);
-        }
-        if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
-            verdict.reasons.push(Reason::new(code::POLICY_DENIED, format!("`{}` is false", allow_rule.name)));
-        }
-        self.place(&mut verdict.reasons, allow_rule);
-        Ok(verdict)
-    }
-
-    fn value(&mut self, rule: &RuleInfo) -> Result<Rego, Box<Verdict>> {
-        let position = || Some(rule.position.clone());
-        let failure = match self.engine.rule(&rule.name, &mut self.budget) {
-            Ok(value) => return self.small(value, rule),
-            Err(failure) => failure,
-        };
-        Err(Box::new(match failure {
-            Failure::Budget => match self.engine.stop() {
-                Some(Stop::Spent(spent, cause)) => spent.deny(format!("`{}`: {cause}", rule.name), position()),
-                _ if self.engine.place() == Place::Inline => {
-                    self.unanswered = Some(Unanswered { late: self.budget.is_late() });
-                    Verdict::default()
-                }
-                _ => {
-                    let message = format!("`{}` took longer than the {:?} that it may", rule.name, self.granted);
-                    Spent::WallClock.deny(message, position())
-                }
-            },
-            Failure::Error(error) => {
-                let fault = self.texts.relocated(rejection::fault_of(&error, code::EVALUATION_ERROR, self.texts));
-                let message = format!("`{}`: {}", rule.name, fault.cause);
-                Verdict::deny_for(code::EVALUATION_ERROR, message, fault.position.or(position()))
-            }
-        }))
-    }
-
-    /// The value, if it is not too large for an answer.
-    fn small(&mut self, value: Rego, rule: &RuleInfo) -> Result<Rego, Box<Verdict>> {
-        let inline = self.engine.place() == Place::Inline;
-        let Err(spent) = meter::weigh(&value, if inline { MAX_RESULT_INLINE } else { MAX_RESULT }) else {
-            return Ok(value);
-        };
-        if inline {
-            self.unanswered = Some(Unanswered { late: false });
-            return Err(Box::default());
-        }
-        let spent = if spent == Spent::Stack { spent } else { Spent::ResultSize };
-        let message = format!("the value of `{}` is too large for an answer", rule.name);
-        Err(Box::new(spent.deny(message, Some(rule.position.clone()))))
-    }
-
-    /// Gives a deny the reasons that METADATA gives to the rules for which it is one.
-    fn annotated(&mut self, verdict: &mut Verdict, rule: &RuleInfo) {
-        let Self { engine, reasons, budget, .. } = self;
-        let found = reasons.of_deny(&rule.parts, &mut |name| engine.rule(name, budget).ok());
-        if !found.is_empty() {
-            verdict.reasons = found;
-        }
-    }
-
-    /// Says of each reason that does not say it yet which rule gave it.
-    fn place(&self, reasons: &mut [Reason], asked: &Arc<RuleInfo>) {
-        for reason in reasons.iter_mut().filter(|reason| reason.rule.is_none()) {
-            let (rule, position) = self.index.origin(&reason.code, asked);
-            reason.rule = Some(rule);
-            if reason.position.is_none() {
-                reason.position = position;
-            }
-        }
-    }
-}
-
-/// Whether the policy gave a deny no reason of its own.
-fn gives_none(verdict: &Verdict) -> bool {
-    verdict.reasons.iter().all(|reason| reason.code == code::NO_DECISION)
-}
-
-fn invalid(rule: &RuleInfo, error: &InvalidDecision) -> Box<Verdict> {
-    let position: SourcePosition = rule.position.clone();
-    Box::new(Verdict::deny_for(code::INVALID_DECISION, format!("`{}`: {}", rule.name, error.0), Some(position)))
 }

@@ -23,6 +23,7 @@ use self::find::{Found, Table};
 use super::{
     Capabilities,
     compile::{self, Options as CompileOptions},
+    documents::Documents,
     engine::Engine,
     fault::Faults,
     text::Texts,
@@ -213,7 +214,7 @@ impl std::fmt::Display for Test {
 fn engines_of(
     bundle: &Bundle,
     options: Options,
-    compile: fn(&Bundle, CompileOptions) -> Result<compile::Compiled, Faults>,
+    compile: fn(&Bundle, CompileOptions, &[Documents]) -> Result<compile::Compiled, Faults>,
 ) -> Result<(Vec<Engine>, Arc<Texts>), Faults> {
     let options = CompileOptions {
         rego_v0: options.rego_v0,
@@ -222,7 +223,7 @@ fn engines_of(
         evaluators: options.parallel,
         ..CompileOptions::default()
     };
-    let compiled = compile(bundle, options)?;
+    let compiled = compile(bundle, options, &[])?;
     Ok((compiled.engines.into_iter().map(|(engine, _)| engine).collect(), compiled.texts))
 }
 

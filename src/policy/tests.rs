@@ -1,10 +1,10 @@
 //! The decision contract, row by row, on real policies.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::{
-    bundle::Bundle,
+    bundle::{Bundle, File, Package, assemble},
     decision::{Action, Effect, Evaluator, Query, Resource, Subject, Time, Value, Verdict},
 };
 
@@ -225,4 +225,69 @@ fn explains_what_each_rule_answered() {
         verdict.explanation.unwrap().rules.into_iter().map(|rule| (rule.rule.to_string(), rule.value)).collect();
     let expected = [("data.lib.known", None), ("data.p.allow", None), ("data.p.helper", Some("\"alice\""))];
     assert_eq!(told, expected.map(|(rule, value)| (rule.to_owned(), Ok(value.map(str::to_owned)))));
+}
+
+#[test]
+fn a_resting_snapshot_answers_the_same_and_wakes_at_once() {
+    let policy = "package authz\n\nallow if data.users[input.subject.id]\n";
+    let snapshot = snapshot(&[("authz.rego", policy), ("data.json", r#"{"users": {"a": true}}"#)]);
+    let resting = snapshot.resting().unwrap();
+    assert!(resting.resting().is_none(), "it rests already");
+    let (awake, rebuilt) = (resting.awake().unwrap(), snapshot.rebuilt().unwrap());
+    let entry = "data.authz".parse().unwrap();
+    for (id, effect) in [("a", Effect::Allow), ("b", Effect::Deny)] {
+        for one in [&snapshot as &dyn Evaluator, &*resting, &*awake, &*rebuilt] {
+            assert_eq!(one.evaluate(&query(id), &entry, TIME).effect, effect);
+            assert_eq!(one.revision(), snapshot.revision());
+        }
+    }
+    assert!(resting.attempt(&query("a"), &entry, TIME).is_none());
+}
+
+/// The set of bundles, each of a manifest and one policy.
+fn set(bundles: &[(&str, &str, &str)]) -> Bundle {
+    let package = |manifest: &str, policy: &str| {
+        let files = [(".manifest", manifest), ("p.rego", policy)];
+        let files = files.map(|(path, text)| File { path: path.to_owned(), bytes: text.as_bytes().to_vec() });
+        Arc::new(Package::from_files(files).unwrap())
+    };
+    let packages: Vec<_> =
+        bundles.iter().map(|(name, manifest, policy)| ((*name).to_owned(), package(manifest, policy))).collect();
+    assemble(&packages).unwrap()
+}
+
+#[test]
+fn each_bundle_is_read_as_its_version_of_rego() {
+    let v0 = ("a", r#"{"roots": ["p"], "rego_version": 0}"#, "package p\nallow { input.subject.id == \"alice\" }");
+    let v1 = ("b", r#"{"roots": ["q"], "rego_version": 1}"#, "package q\nallow if input.subject.id == \"alice\"");
+    let unsaid = ("c", r#"{"roots": ["r"]}"#, "package r\nallow if data.p.allow");
+    for rego_v0 in [false, true] {
+        let options = Options { rego_v0, evaluators: 2, ..Options::default() };
+        assert_eq!(Snapshot::compile(&set(&[v0, v1, unsaid]), 1, options).is_err(), rego_v0);
+        let snapshot = Snapshot::compile(&set(&[v0, v1]), 1, options).unwrap();
+        for entry in ["data.p", "data.q"] {
+            let query = Query { explain: true, ..query("alice") };
+            let verdict = snapshot.evaluate(&query, &entry.parse().unwrap(), TIME);
+            assert!(verdict.is_allow(), "{entry}: {verdict:?}");
+            assert!(!verdict.explanation.unwrap().fired.is_empty(), "{entry}");
+        }
+    }
+    let by_file = r#"{"file_rego_versions": {"/p.rego": 0}}"#;
+    assert!(Snapshot::compile(&set(&[("a", by_file, v0.2)]), 1, Options::default()).is_ok());
+}
+
+#[test]
+fn packages_stay_within_their_bundles_roots() {
+    let fault = |roots: &str, policy: &str| {
+        let bundle = set(&[("a", &format!("{{\"roots\": [{roots}]}}"), policy)]);
+        Snapshot::compile(&bundle, 1, Options::default()).err().map(|Faults(faults)| faults[0].to_string())
+    };
+    assert_eq!(fault("\"p\"", "package p.q\nx := 1"), None);
+    assert_eq!(fault("\"p/q r\"", "package p[\"q r\"]\nx := 1"), None);
+    assert_eq!(
+        fault("\"p/q\", \"r\"", "# first\npackage p\nx := 1").as_deref(),
+        Some("p.rego:2:1: package `p` is outside of its bundle's roots, which are `p/q`, `r`")
+    );
+    assert!(fault("\"p/q\"", "package p[\"q/r\"]\nx := 1").is_some());
+    assert!(fault("\"p\"", "package pq\nx := 1").is_some());
 }

@@ -7,7 +7,7 @@ use super::{
     rego::{ast::Module as Tree, edit::Edited},
 };
 use crate::{
-    bundle::{Bundle, Module},
+    bundle::{Bundle, Module, RegoVersion},
     decision::SourcePosition,
 };
 
@@ -21,6 +21,8 @@ pub(super) struct Text {
     pub(super) written: Arc<str>,
     /// Its syntax tree; `None` where it has faults.
     pub(super) module: Option<Arc<Tree>>,
+    /// Whether it is read as Rego v0, unless it imports `rego.v1`.
+    pub(super) rego_v0: bool,
     /// For regorus.
     pub(super) lowered: Edited,
     /// The rules that regorus reads as other packages: what it knows that text by, and the text.
@@ -33,8 +35,13 @@ pub(super) struct Texts(BTreeMap<Arc<str>, Text>);
 
 impl Text {
     /// A text that regorus reads as it is.
-    pub(super) fn plain(text: &str) -> Self {
-        Self { written: text.into(), module: None, lowered: Edited::unchanged(text), parts: Vec::new() }
+    pub(super) fn plain(text: &str, rego_v0: bool) -> Self {
+        Self { written: text.into(), module: None, rego_v0, lowered: Edited::unchanged(text), parts: Vec::new() }
+    }
+
+    /// The version that it is read as.
+    pub(super) fn version(&self) -> RegoVersion {
+        if self.rego_v0 { RegoVersion::V0 } else { RegoVersion::V1 }
     }
 }
 
@@ -55,9 +62,13 @@ impl Texts {
         for module in lowered.modules.iter_mut().chain(&mut lowered.tests) {
             self.lowered(&module.path).clone_into(&mut module.text);
         }
-        let parts = self.0.values().flat_map(|text| &text.parts);
-        let module =
-            |(name, edited): &(String, Edited)| Module { path: name.replace(PART, "#"), text: edited.text.clone() };
+        let parts = self.0.values().flat_map(|text| text.parts.iter().map(|part| (text.version(), part)));
+        let module = |(version, (name, edited)): (RegoVersion, &(String, Edited))| Module {
+            path: name.replace(PART, "#"),
+            text: edited.text.clone(),
+            version: Some(version),
+            roots: None,
+        };
         lowered.tests.extend(parts.map(module));
         lowered
     }
@@ -80,6 +91,14 @@ impl Texts {
         })
     }
 
+    /// Gives an engine that text of a file or of a part of it, to be read as its version of Rego.
+    pub(super) fn add(&self, engine: &mut regorus::Engine, name: &str, text: &str) -> Result<(), anyhow::Error> {
+        if let Some((_, whole, _)) = self.find(name) {
+            engine.set_rego_v0(whole.rego_v0);
+        }
+        engine.add_policy(name.to_owned(), text.to_owned()).map(drop)
+    }
+
     fn find(&self, name: &str) -> Option<(&Arc<str>, &Text, &Edited)> {
         let (path, part) = name.split_once(PART).map_or((name, None), |(path, _)| (path, Some(name)));
         let (path, text) = self.0.get_key_value(path)?;
@@ -87,6 +106,11 @@ impl Texts {
             None => Some((path, text, &text.lowered)),
             Some(name) => text.parts.iter().find(|(known, _)| known == name).map(|(_, edited)| (path, text, edited)),
         }
+    }
+
+    /// Whether a line of a lowered text is after the author's last.
+    pub(super) fn is_added(&self, name: &str, line: u32) -> bool {
+        self.find(name).is_some_and(|(_, text, _)| line as usize > text.written.lines().count())
     }
 
     /// A place of a lowered text as a place of the author's.

@@ -19,7 +19,11 @@ use tokio::{
 use self::{
     read::{Content, Digest},
     scan::{LIMITS, Scan},
-    watch::{Arm, Armed},
+    watch::Arm,
+};
+pub(super) use self::{
+    scan::{Stamp, Watches, trail},
+    watch::{Armed, arm},
 };
 use super::{Error, File, Next, Source};
 

@@ -22,11 +22,14 @@
 //! | `verdict_active_revision_info` | gauge, 1 | `digest` |
 //! | `verdict_active_revision_age_seconds` | gauge | |
 //! | `verdict_snapshot_bytes`, `_modules`, `_rules` | gauge | |
+//! | `verdict_bundle_age_seconds`, `_stale`, `_failing` | gauge | `bundle` |
+//! | `verdict_bundle_info` | gauge, 1 | `bundle`, `revision` |
 //! | `verdict_isolated_evaluations_total` | counter | `result` (`answered`, `expired`, `refused`) |
 //! | `verdict_isolated_waiting`, `_stuck_threads` | gauge | |
 //! | `verdict_build_info` | gauge, 1 | `version` |
 //! | `process_…` | Prometheus's standard ones | |
 
+mod bundles;
 mod decisions;
 mod labels;
 mod process;
@@ -43,6 +46,7 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 
+pub use self::bundles::BundleFigures;
 use self::{
     decisions::Decisions,
     labels::ByLabel,
@@ -104,6 +108,7 @@ struct Figures {
     ready: AtomicBool,
     reloads: Mutex<Reloads>,
     isolated: Mutex<Isolated>,
+    bundles: Mutex<Vec<BundleFigures>>,
     process: Process,
 }
 
@@ -126,6 +131,7 @@ impl Metrics {
             ready: AtomicBool::new(false),
             reloads: Mutex::default(),
             isolated: Mutex::default(),
+            bundles: Mutex::default(),
             process: Process::new(),
         }))
     }
@@ -169,6 +175,11 @@ impl Metrics {
         *self.0.isolated.lock().unwrap_or_else(PoisonError::into_inner) = isolated;
     }
 
+    /// How the bundles fare; to be told before [`Self::render`].
+    pub fn bundles(&self, bundles: impl Iterator<Item = BundleFigures>) {
+        *self.0.bundles.lock().unwrap_or_else(PoisonError::into_inner) = bundles.collect();
+    }
+
     /// Whether questions are welcome.
     pub fn ready(&self, ready: bool) {
         self.0.ready.store(ready, Relaxed);
@@ -192,6 +203,7 @@ impl Metrics {
         self.0.render_calls(&mut text);
         self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner).render(&mut text);
         self.0.isolated.lock().unwrap_or_else(PoisonError::into_inner).render(&mut text);
+        bundles::render(&self.0.bundles.lock().unwrap_or_else(PoisonError::into_inner), &mut text);
         text.family("verdict_build_info", Kind::Gauge, "The program that runs; always 1.");
         text.sample("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
         self.0.process.render(&mut text);

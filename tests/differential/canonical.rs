@@ -18,7 +18,7 @@ fn key(name: &str) -> String {
 }
 
 /// A number's significant digits and its exponent: equal for equal numbers.
-fn decimal(text: &str) -> String {
+pub(crate) fn decimal(text: &str) -> String {
     let (sign, text) = text.strip_prefix('-').map_or(("", text), |rest| ("-", rest));
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));

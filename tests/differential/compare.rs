@@ -5,8 +5,8 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 use super::{
-    canonical::canonical,
-    oracle::{Opa, Said},
+    canonical::{canonical, decimal},
+    oracle::{NO_ANSWER, Opa, Said},
     ours::Ours,
 };
 
@@ -58,16 +58,25 @@ pub(crate) fn kind(difference: &Difference) -> Option<String> {
     Some(about.chars().filter(|letter| !letter.is_numeric()).take(60).collect())
 }
 
-/// The differences of a policy that both have loaded, about one input.
-pub(crate) fn differences(opa: &mut Opa, ours: &mut Ours, policy: &str, input: Option<&str>) -> Vec<Difference> {
-    if let (Said::Value(theirs), Said::Value(own)) = (opa.ask("g", input), ours.package(input)) {
+/// The differences of a policy that both have loaded, about one input; `None` where OPA takes too long.
+pub(crate) fn differences(
+    opa: &mut Opa,
+    ours: &mut Ours,
+    policy: &str,
+    input: Option<&str>,
+) -> Option<Vec<Difference>> {
+    let theirs = opa.ask("g", input);
+    if theirs == Said::Error(NO_ANSWER.to_owned()) {
+        return None;
+    }
+    if let (Said::Value(theirs), Said::Value(own)) = (theirs, ours.package(input)) {
         let (theirs, own) = (members(theirs.as_ref()), members(own.as_ref()));
         if theirs == own {
-            return Vec::new();
+            return Some(Vec::new());
         }
         let names = theirs.keys().chain(own.keys().filter(|name| !theirs.contains_key(*name)));
         let of = |all: &Map<String, Value>, name: &str| Said::Value(all.get(name).cloned());
-        return names.filter_map(|name| difference(name, of(&theirs, name), of(&own, name))).collect();
+        return Some(names.filter_map(|name| difference(name, of(&theirs, name), of(&own, name))).collect());
     }
     // An error takes the whole package along; each rule may still have a value.
     let mut found = Vec::new();
@@ -76,7 +85,7 @@ pub(crate) fn differences(opa: &mut Opa, ours: &mut Ours, policy: &str, input: O
         // OPA does not find an error in what its index or an early exit skips; we do, and deny.
         found.extend(one.filter(|one| one.class != Class::Error || !opa.errs_in_full(policy, &name, input)));
     }
-    found
+    Some(found)
 }
 
 /// The answers of OPA to each rule, or to the package if nothing errs.
@@ -84,14 +93,13 @@ pub(crate) fn difference(name: &str, opa: Said, ours: Said) -> Option<Difference
     let class = match (&opa, &ours) {
         (_, Said::Error(error)) if error == "panic" => Class::Panic,
         (Said::Error(_), Said::Error(_)) => return None,
+        (Said::Error(error), _) if error == NO_ANSWER => return None,
         (Said::Error(_), Said::Value(_)) => Class::NoError,
         (Said::Value(_), Said::Error(_)) => Class::Error,
         (Said::Value(one), Said::Value(other)) if one.as_ref().map(canonical) == other.as_ref().map(canonical) => {
             return None;
         }
-        (Said::Value(Some(one)), Said::Value(Some(other)))
-            if explained(&canonical(one)) == explained(&canonical(other)) =>
-        {
+        (Said::Value(Some(one)), Said::Value(Some(other))) if alike(&canonical(one), &canonical(other)) => {
             return None;
         }
         (Said::Value(Some(_)), Said::Value(None)) => Class::Undefined,
@@ -122,27 +130,61 @@ fn members(package: Option<&Value>) -> Map<String, Value> {
     }
 }
 
-/// A value without what is known to differ and written down (`docs/conformance.md`): digits of decimals beyond a double's,
-/// and empty members of objects that definitions with constant and with variable keys make together.
-fn explained(value: &Value) -> Value {
-    let is_empty = |value: &Value| match value {
-        Value::Object(members) => members.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
-    };
-    match value {
-        Value::String(text) => match text.strip_prefix("number ").filter(|digits| digits.contains("e-")) {
-            Some(digits) => {
-                digits.parse::<f64>().map_or_else(|_| value.clone(), |double| format!("{double:.13e}").into())
-            }
-            None => value.clone(),
-        },
-        Value::Array(items) => items.iter().map(explained).collect(),
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, member)| (name.clone(), explained(member)))
-            .filter(|(_, member)| !is_empty(member))
-            .collect(),
-        _ => value.clone(),
+/// Whether two values differ in nothing but what is known to differ and written down (`docs/conformance.md`): digits of
+/// decimals beyond a double's, and how numbers are written in texts.
+fn alike(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::String(one), Value::String(other)) => {
+            one == other || near(one, other).unwrap_or_else(|| plain(one) == plain(other))
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| alike(one, other))
+        }
+        (Value::Object(one), Value::Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(name, one)| other.get(name).is_some_and(|other| alike(one, other)))
+        }
+        _ => one == other,
     }
+}
+
+/// Whether two numbers, one of which is a decimal, are nearly the same double; `None` for anything else.
+fn near(one: &str, other: &str) -> Option<bool> {
+    let (one, other) = (one.strip_prefix("number ")?, other.strip_prefix("number ")?);
+    let double = |digits: &str| digits.parse::<f64>().ok().map(|double| format!("{double:.13e}"));
+    Some((one.contains("e-") || other.contains("e-")) && double(one)? == double(other)?)
+}
+
+/// A text with the numbers in it in one form.
+fn plain(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(start) = rest.find(|letter: char| letter.is_ascii_digit()) {
+        let (before, number) = rest.split_at(start);
+        let mut end = 0;
+        for (at, letter) in number.char_indices() {
+            let next = number[at + 1..].chars().next();
+            let digits = next.is_some_and(|next| next.is_ascii_digit());
+            match letter {
+                '0'..='9' => end = at + 1,
+                '.' if digits => {}
+                'e' | 'E' if digits || matches!(next, Some('+' | '-')) => {}
+                '+' | '-' if digits && number[..at].ends_with(['e', 'E']) => {}
+                _ => break,
+            }
+        }
+        let (number, after) = number.split_at(end);
+        out += before;
+        out += &decimal(number);
+        rest = after;
+    }
+    out + rest
+}
+
+#[test]
+fn numbers_in_texts_have_one_form() {
+    assert_eq!(plain("x 1.0, 1e2;2.50"), plain("x 1, 100;2.5"));
+    assert_ne!(plain("1.05"), plain("1.5"));
+    assert_eq!(plain("e 1.e"), "e 1e0.e");
+    assert!(alike(&"number 17000000000000000005e-1".into(), &"number 17e17".into()));
+    assert!(!alike(&"number 17e17".into(), &"number 16e17".into()));
 }

@@ -4,7 +4,7 @@ use std::{
     env,
     io::{BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -28,6 +28,38 @@ pub(crate) struct Opa {
     process: Child,
     connection: BufReader<UnixStream>,
     folder: TempDir,
+    /// What is loaded.
+    policy: String,
+}
+
+/// The error of what OPA takes too long for.
+pub(crate) const NO_ANSWER: &str = "no answer";
+/// How long it may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Starts `opa` on a socket in a folder, with the data there.
+fn listen(program: &Path, folder: &Path) -> (Child, BufReader<UnixStream>) {
+    let socket = folder.join("opa.sock");
+    let _ = std::fs::remove_file(&socket);
+    let process = Command::new(program)
+        .args(["run", "--server", "--log-level", "error", "--disable-telemetry", "--addr"])
+        .arg(format!("unix://{}", socket.display()))
+        .arg(folder.join("data.json"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("opa runs");
+    let started = Instant::now();
+    let stream = loop {
+        match UnixStream::connect(&socket) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(started.elapsed() < PATIENCE, "opa does not listen: {error}"),
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    (process, BufReader::new(stream))
 }
 
 impl Opa {
@@ -40,34 +72,21 @@ impl Opa {
     }
 
     /// Starts `program` with `data` as its base document.
-    pub(crate) fn start(program: &PathBuf, data: &Value) -> Self {
+    pub(crate) fn start(program: &Path, data: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let (socket, file) = (folder.path().join("opa.sock"), folder.path().join("data.json"));
-        std::fs::write(&file, data.to_string()).expect("the folder can be written");
-        let process = Command::new(program)
-            .args(["run", "--server", "--log-level", "error", "--disable-telemetry", "--addr"])
-            .arg(format!("unix://{}", socket.display()))
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("opa runs");
-        let started = Instant::now();
-        let stream = loop {
-            match UnixStream::connect(&socket) {
-                Ok(stream) => break stream,
-                Err(error) => assert!(started.elapsed() < Duration::from_secs(20), "opa does not listen: {error}"),
-            }
-            thread::sleep(Duration::from_millis(20));
-        };
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
-        Self { program: program.clone(), process, connection: BufReader::new(stream), folder }
+        std::fs::write(folder.path().join("data.json"), data.to_string()).expect("the folder can be written");
+        let (process, connection) = listen(program, folder.path());
+        Self { program: program.to_owned(), process, connection, folder, policy: String::new() }
     }
 
     /// Replaces the policy; an error has its code and what OPA says of it.
     pub(crate) fn load(&mut self, policy: &str) -> Result<(), (String, String)> {
-        let (status, answer) = self.call("PUT", "/v1/policies/g", policy);
+        policy.clone_into(&mut self.policy);
+        let Some((status, answer)) = self.call("PUT", "/v1/policies/g", policy) else {
+            self.policy.clear();
+            self.restart();
+            return Err((NO_ANSWER.to_owned(), String::new()));
+        };
         if status == 200 {
             return Ok(());
         }
@@ -83,7 +102,10 @@ impl Opa {
     /// The value at `path`, like `g/rule`; no input is undefined `input`.
     pub(crate) fn ask(&mut self, path: &str, input: Option<&str>) -> Said {
         let body = input.map_or_else(|| "{}".to_owned(), |input| format!("{{\"input\":{input}}}"));
-        let (status, mut answer) = self.call("POST", &format!("/v1/data/{path}"), &body);
+        let Some((status, mut answer)) = self.call("POST", &format!("/v1/data/{path}"), &body) else {
+            self.restart();
+            return Said::Error(NO_ANSWER.to_owned());
+        };
         if status == 200 {
             return Said::Value(answer.get_mut("result").map(Value::take));
         }
@@ -109,14 +131,26 @@ impl Opa {
         serde_json::from_slice::<Value>(&ran.stdout).is_ok_and(|answer| answer["errors"].is_array())
     }
 
-    fn call(&mut self, method: &str, path: &str, body: &str) -> (u16, Value) {
+    /// Ends the program, which is busy, and starts it anew with the same policy.
+    fn restart(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        (self.process, self.connection) = listen(&self.program, self.folder.path());
+        let policy = std::mem::take(&mut self.policy);
+        if !policy.is_empty() {
+            let _ = self.load(&policy);
+        }
+    }
+
+    /// The status and the answer; `None` where it takes too long.
+    fn call(&mut self, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
         let head = format!("{method} {path} HTTP/1.1\r\nHost: opa\r\nContent-Length: {}\r\n\r\n", body.len());
         let stream = self.connection.get_mut();
         stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).expect("opa reads");
-        let status = self.line().split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+        let status = self.line()?.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
         let (mut length, mut chunked) = (0, false);
         loop {
-            let header = self.line().to_ascii_lowercase();
+            let header = self.line()?.to_ascii_lowercase();
             if header.is_empty() {
                 break;
             }
@@ -125,31 +159,31 @@ impl Opa {
             }
             chunked |= header.starts_with("transfer-encoding:") && header.ends_with("chunked");
         }
-        let body = if chunked { self.chunks() } else { self.bytes(length) };
-        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        let body = if chunked { self.chunks()? } else { self.bytes(length)? };
+        Some((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
     }
 
-    fn line(&mut self) -> String {
+    fn line(&mut self) -> Option<String> {
         let mut line = String::new();
-        self.connection.read_line(&mut line).expect("opa answers");
+        self.connection.read_line(&mut line).ok()?;
         assert!(!line.is_empty(), "opa ended");
-        line.trim_end().to_owned()
+        Some(line.trim_end().to_owned())
     }
 
-    fn bytes(&mut self, length: usize) -> Vec<u8> {
+    fn bytes(&mut self, length: usize) -> Option<Vec<u8>> {
         let mut bytes = vec![0; length];
-        self.connection.read_exact(&mut bytes).expect("opa answers");
-        bytes
+        self.connection.read_exact(&mut bytes).ok()?;
+        Some(bytes)
     }
 
-    fn chunks(&mut self) -> Vec<u8> {
+    fn chunks(&mut self) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
         loop {
-            let length = usize::from_str_radix(&self.line(), 16).expect("the length of a chunk");
-            bytes.extend(self.bytes(length));
-            self.line();
+            let length = usize::from_str_radix(&self.line()?, 16).expect("the length of a chunk");
+            bytes.extend(self.bytes(length)?);
+            self.line()?;
             if length == 0 {
-                return bytes;
+                return Some(bytes);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fmt,
-    path::PathBuf,
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -29,6 +29,8 @@ const CHOICES: (usize, usize) = (220, 60);
 pub(crate) struct Report {
     evaluations: usize,
     policies: usize,
+    /// Questions that OPA takes too long for.
+    unanswered: usize,
     /// Policies that OPA rejects, and how many of these we load, by OPA's code.
     rejected: usize,
     accepted: BTreeMap<String, (usize, String)>,
@@ -41,7 +43,7 @@ pub(crate) struct Report {
 }
 
 /// Runs with what the environment says.
-pub(crate) fn run(program: &PathBuf) -> Report {
+pub(crate) fn run(program: &Path) -> Report {
     let number = |name: &str, default: usize| {
         env::var(format!("VERDICT_DIFFERENTIAL_{name}")).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
     };
@@ -53,6 +55,7 @@ pub(crate) fn run(program: &PathBuf) -> Report {
     let mut report = Report {
         evaluations: 0,
         policies: 0,
+        unanswered: 0,
         rejected: 0,
         accepted: BTreeMap::new(),
         refused: BTreeMap::new(),
@@ -61,8 +64,12 @@ pub(crate) fn run(program: &PathBuf) -> Report {
         kinds: BTreeSet::new(),
         took: Duration::ZERO,
     };
-    // Panics are results here; their places would drown the report.
-    std::panic::set_hook(Box::new(|_| {}));
+    // Panics of what is tested are results here; their places would drown the report.
+    std::panic::set_hook(Box::new(|panic| {
+        if panic.location().is_some_and(|place| place.file().starts_with("tests")) {
+            eprintln!("{panic}");
+        }
+    }));
     let mut shrunk = 0;
     while report.evaluations < wanted {
         let choices = tape::draw(&mut runner, CHOICES.0);
@@ -75,8 +82,12 @@ pub(crate) fn run(program: &PathBuf) -> Report {
         };
         for _ in 0..INPUTS {
             let asked = tape::draw(&mut runner, CHOICES.1);
-            report.evaluations += 1;
             let found = compare::differences(&mut opa, &mut own, &policy, inputs::input(&asked).as_deref());
+            let Some(found) = found else {
+                report.unanswered += 1;
+                break;
+            };
+            report.evaluations += 1;
             let Some(first) = found.into_iter().next() else { continue };
             *report.differences.entry(first.class).or_default() += 1;
             // One of each error is enough; values tell no kinds apart.
@@ -141,7 +152,7 @@ impl Report {
             opa.load(&policy).ok()?;
             let mut own = Ours::load(&policy).ok()?;
             let found = compare::differences(opa, &mut own, &policy, inputs::input(asked).as_deref());
-            found.into_iter().find(|one| (one.class, compare::kind(one)) == *kind)
+            found?.into_iter().find(|one| (one.class, compare::kind(one)) == *kind)
         };
         let choices = tape::shrink(choices, 1000, |candidate| differs(candidate, asked).is_some());
         let asked = tape::shrink(asked, 300, |candidate| differs(&choices, candidate).is_some());
@@ -178,6 +189,6 @@ impl fmt::Display for Report {
             self.accepted.values().map(|(times, _)| times).sum::<usize>(),
             self.refused.values().map(|(times, _)| times).sum::<usize>(),
         )?;
-        write!(out, "differences: {:?}", self.differences)
+        write!(out, "without an answer of OPA: {}; differences: {:?}", self.unanswered, self.differences)
     }
 }

@@ -131,7 +131,8 @@ pub(crate) fn verdict() -> Command {
             command.env_remove(name);
         }
     }
-    command.env("RUST_LIB_BACKTRACE", "0").stdin(Stdio::null());
+    // Many servers at once would want the same socket.
+    command.env("VERDICT_ADMIN_ADDRESS", "off").env("RUST_LIB_BACKTRACE", "0").stdin(Stdio::null());
     command
 }
 

@@ -72,7 +72,7 @@ impl Door {
                 break;
             }
         }
-        let revision = snapshot.revision();
+        let revision = snapshot.revision().clone();
         Ok(Answer { body: json!({ "evaluations": answers }), revision, decision_id: None })
     }
 
@@ -87,7 +87,7 @@ impl Door {
         };
         let verdict = match query {
             Ok(query) => on.decide(query, left).await,
-            Err(error) => denied(&error, on.revision()),
+            Err(error) => denied(&error, on.revision().clone()),
         };
         self.observer.decided(&verdict, started.elapsed());
         verdict

@@ -138,7 +138,7 @@ mod tests {
     fn bound(subject: &str, sequence: u64, searched: Searched) -> Bound {
         let mut query = Query::default();
         subject.clone_into(&mut query.subject.id);
-        Bound::to(&query, searched, Revision { sequence, digest: Digest([7; 32]) })
+        Bound::to(&query, searched, Revision { sequence, digest: Digest([7; 32]), ..Revision::default() })
     }
 
     #[test]

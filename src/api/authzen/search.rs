@@ -30,13 +30,13 @@ impl Door {
         let wanted = Wanted::take(&mut object)?;
         let query = json::search(object, searched).map_err(CallError::InvalidQuery)?;
         let held = search::hold(&self.decider)?;
-        let bound = Bound::to(&query, searched, held.revision());
+        let bound = Bound::to(&query, searched, held.revision().clone());
         let Wanted { token, limit } = wanted.clone().unwrap_or_default();
         let from = token.map(|token| self.pages.position(&token, &bound)).transpose()?.unwrap_or(0);
         let most = limit.unwrap_or(usize::MAX).min(self.search.page_size);
 
         let search = Search::begin(held, query, searched, self.search, deadline).await?;
-        let (revision, last) = (search.revision(), search.len());
+        let (revision, last) = (search.revision().clone(), search.len());
         let (mut results, mut next) = (Vec::new(), from);
         let mut decided = pin!(search.decided(from, deadline));
         while results.len() < most

@@ -9,7 +9,7 @@ use crate::{
         json::{self, Members},
         status::FieldViolation,
     },
-    decision::{Action, EntryPoint, Object, Query, Resource, Searched, Subject},
+    decision::{Action, At, EntryPoint, Freshness, Object, Query, Resource, Searched, Subject},
 };
 
 /// The longest request id, in bytes.
@@ -19,6 +19,8 @@ const MAX_REQUEST_ID: usize = 256;
 pub(super) struct Question {
     pub(super) request_id: String,
     pub(super) query: Result<Query, Vec<FieldViolation>>,
+    /// What it is to be decided on; that of an item is its batch's.
+    pub(super) at: At,
 }
 
 /// Violations found so far, and the path of what is being read.
@@ -28,14 +30,26 @@ struct Reader {
 
 /// Reads one question.
 pub(super) fn question(request: CheckRequest) -> Question {
-    let CheckRequest { subject, action, resource, context, query_json, policy, request_id, explain } = request;
+    let CheckRequest {
+        subject,
+        action,
+        resource,
+        context,
+        query_json,
+        policy,
+        request_id,
+        explain,
+        at_least_as_fresh,
+        at_revision,
+    } = request;
     let mut reader = Reader { violations: Vec::new() };
     let given = reader.members(subject, action, resource, context, &query_json);
     let policy = reader.policy(&policy);
     let explain = reader.explain(explain);
+    let at = reader.at(at_least_as_fresh, at_revision);
     let request_id = reader.request_id(request_id);
     let query = reader.finish(given, &Members::default(), policy, explain, !query_json.is_empty());
-    Question { request_id, query }
+    Question { request_id, query, at }
 }
 
 /// What the items of a batch share.
@@ -43,21 +57,35 @@ pub(super) struct Defaults {
     members: Members,
     policy: Option<EntryPoint>,
     explain: bool,
+    /// What the batch is to be decided on.
+    pub(super) at: At,
 }
 
 /// Reads the defaults of a batch; the items are read one by one, so that a bad one fails alone.
 pub(super) fn defaults(
     request: BatchCheckRequest,
 ) -> Result<(Defaults, i32, Vec<BatchCheckItem>), Vec<FieldViolation>> {
-    let BatchCheckRequest { subject, action, resource, context, policy, explain, semantics, items } = request;
+    let BatchCheckRequest {
+        subject,
+        action,
+        resource,
+        context,
+        policy,
+        explain,
+        semantics,
+        items,
+        at_least_as_fresh,
+        at_revision,
+    } = request;
     let mut reader = Reader { violations: Vec::new() };
     let members = reader.members(subject, action, resource, context, &[]);
     let policy = reader.policy(&policy);
     let explain = reader.explain(explain);
+    let at = reader.at(at_least_as_fresh, at_revision);
     if !reader.violations.is_empty() {
         return Err(reader.violations);
     }
-    Ok((Defaults { members, policy, explain }, semantics, items))
+    Ok((Defaults { members, policy, explain, at }, semantics, items))
 }
 
 /// Reads one item of a batch over its defaults.
@@ -68,7 +96,7 @@ pub(super) fn item(item: BatchCheckItem, defaults: &Defaults) -> Question {
     let policy = reader.policy(&policy).or_else(|| defaults.policy.clone());
     let request_id = reader.request_id(request_id);
     let query = reader.finish(given, &defaults.members, policy, defaults.explain, false);
-    Question { request_id, query }
+    Question { request_id, query, at: At::Active }
 }
 
 /// What identifies something, and the circumstances.
@@ -143,6 +171,18 @@ impl Reader {
                 properties: self.object("resource.properties", properties),
             }),
             context: context.map(|context| self.object("context", Some(context))),
+        }
+    }
+
+    fn at(&mut self, fresh: Option<proto::Freshness>, revision: u64) -> At {
+        match (fresh, revision) {
+            (None, 0) => At::Active,
+            (None, revision) => At::Revision(revision),
+            (Some(proto::Freshness { sequence, bundles }), 0) => At::Fresh(Freshness { sequence, bundles }),
+            (Some(_), _) => {
+                self.violate("at_revision", "is given together with `at_least_as_fresh`; give one of them");
+                At::Active
+            }
         }
     }
 

@@ -27,7 +27,7 @@ pub fn verdict(message: proto::Verdict) -> Verdict {
         explanation,
         entry_point,
     } = message;
-    let proto::Revision { sequence, digest } = revision.unwrap_or_default();
+    let proto::Revision { sequence, digest, bundles } = revision.unwrap_or_default();
     Verdict {
         effect: match Effect::try_from(effect) {
             Ok(Effect::Allow) => decision::Effect::Allow,
@@ -55,7 +55,7 @@ pub fn verdict(message: proto::Verdict) -> Verdict {
                 position: place.map(position),
             })
             .collect(),
-        revision: Revision { sequence, digest: digest.parse().unwrap_or_default() },
+        revision: Revision { sequence, digest: digest.parse().unwrap_or_default(), bundles },
         entry_point: (!entry_point.is_empty()).then(|| entry_point.into()),
         explanation: explanation.map(|explanation| Box::new(explain::received(explanation))),
     }

@@ -51,8 +51,8 @@ pub(super) fn verdict(verdict: Verdict, decision_id: String, request_id: String)
 
 /// A revision as a message.
 pub(super) fn revision(revision: decision::Revision) -> proto::Revision {
-    let decision::Revision { sequence, digest } = revision;
-    proto::Revision { sequence, digest: digest.to_string() }
+    let decision::Revision { sequence, digest, bundles } = revision;
+    proto::Revision { sequence, digest: digest.to_string(), bundles }
 }
 
 /// A call's error as a message, for streams.
@@ -90,7 +90,7 @@ pub(super) fn object(object: Object) -> Option<wire::Object> {
     (!object.is_empty()).then(|| object.into())
 }
 
-fn duration(duration: Duration) -> prost_types::Duration {
+pub(super) fn duration(duration: Duration) -> prost_types::Duration {
     prost_types::Duration {
         seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),

@@ -56,7 +56,7 @@ impl Searches {
             Search::begin(search::hold(&inner.decider)?, query, searched, inner.search, deadline).await
         };
         let search = begun.await.map_err(|error| inner.failed(error))?;
-        let revision = response::revision(search.revision());
+        let revision = response::revision(search.revision().clone());
         let results = search.decided(0, deadline).filter_map(move |(_, found)| {
             let _call = &call;
             let message = match found {

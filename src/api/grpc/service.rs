@@ -27,11 +27,14 @@ use crate::{
         Observer,
         status::{CallError, FieldViolation},
     },
-    decision::{Decider, Effect, Pinned, Query, Verdict, code},
+    decision::{At, Decider, Effect, Pinned, Query, Verdict, code},
 };
 
 /// Gives each decision its id.
 pub type DecisionIds = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What is kept of a caller's time to tell it that the snapshot it waits for did not come.
+const TO_ANSWER: Duration = Duration::from_millis(50);
 
 /// How long a batch may keep its thread before it lets other calls go on.
 const TURN: Duration = Duration::from_micros(500);
@@ -66,9 +69,9 @@ impl DecisionService for Service {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         let _call = self.0.observer.in_flight();
         let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
-        let Question { request_id, query } = question::question(request.into_inner());
+        let Question { request_id, query, at } = question::question(request.into_inner());
         let verdict = match query {
-            Ok(query) => self.0.check(query, deadline).await,
+            Ok(query) => self.0.check(query, &at, deadline).await,
             Err(violations) => Err(CallError::InvalidQuery(violations)),
         };
         let verdict = verdict.map_err(|error| self.0.failed(error))?;
@@ -147,12 +150,31 @@ impl Inner {
         error.into()
     }
 
-    async fn check(&self, query: Query, deadline: Deadline) -> Result<Verdict, CallError> {
+    async fn check(&self, query: Query, at: &At, deadline: Deadline) -> Result<Verdict, CallError> {
         let left = deadline.left()?;
         let started = Instant::now();
-        let verdict = self.decider.decide(query, left).await.ok_or(CallError::PoliciesNotReady)?;
+        let verdict = if *at == At::Active {
+            self.decider.decide(query, left).await.ok_or(CallError::PoliciesNotReady)?
+        } else {
+            let snapshot = self.pin(at, deadline).await?;
+            snapshot.decide(query, deadline.left()?).await
+        };
         self.observer.decided(&verdict, started.elapsed());
         Ok(verdict)
+    }
+
+    /// Holds the snapshot that is asked for. Of one that does not come in time this says so shortly before the deadline,
+    /// so that the caller still hears it.
+    async fn pin(&self, at: &At, deadline: Deadline) -> Result<Pinned<'_>, CallError> {
+        let left = deadline.left()?;
+        let patience = left.saturating_sub((left / 10).min(TO_ANSWER));
+        let pinned = tokio::select! {
+            biased;
+            pinned = self.decider.pin_at(at) => pinned,
+            () = tokio::time::sleep(patience) => Err(self.decider.instead(at)),
+            () = self.draining.cancelled() => return Err(CallError::Draining),
+        };
+        Ok(pinned?)
     }
 
     async fn batch(&self, request: BatchCheckRequest, deadline: Deadline) -> Result<Vec<VerdictMessage>, CallError> {
@@ -167,7 +189,7 @@ impl Inner {
             return Err(invalid(FieldViolation::new("items", fault)));
         }
         // One snapshot for the whole batch, however long it takes.
-        let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
+        let snapshot = self.pin(&defaults.at, deadline).await?;
         let mut verdicts = Vec::with_capacity(items.len());
         let mut turn = Instant::now();
         for item in items {
@@ -198,12 +220,12 @@ impl Inner {
         left: Duration,
     ) -> (String, Verdict) {
         let started = Instant::now();
-        let Question { request_id, query } = question::item(item, defaults);
+        let Question { request_id, query, at: _ } = question::item(item, defaults);
         let verdict = match query {
             Ok(query) => on.decide(query, left).await,
             Err(violations) => {
                 let message = CallError::InvalidQuery(violations).to_string();
-                Verdict { revision: on.revision(), ..Verdict::deny_for(code::INVALID_QUERY, message, None) }
+                Verdict { revision: on.revision().clone(), ..Verdict::deny_for(code::INVALID_QUERY, message, None) }
             }
         };
         self.observer.decided(&verdict, started.elapsed());
@@ -213,7 +235,7 @@ impl Inner {
     async fn stream_item(&self, request: CheckStreamRequest) -> CheckStreamResponse {
         let CheckStreamRequest { question } = request;
         let deadline = Deadline::within(self.config.request_timeout);
-        let Question { request_id, query } = question::question(question.unwrap_or_default());
+        let Question { request_id, query, at } = question::question(question.unwrap_or_default());
         let missing =
             request_id.is_empty().then(|| FieldViolation::new("request_id", "is missing; answers are matched by it"));
         let query = match (query, missing) {
@@ -221,7 +243,7 @@ impl Inner {
             (query, missing) => Err(query.err().into_iter().flatten().chain(missing).collect()),
         };
         let verdict = match query {
-            Ok(query) => self.check(query, deadline).await,
+            Ok(query) => self.check(query, &at, deadline).await,
             Err(violations) => Err(CallError::InvalidQuery(violations)),
         };
         let answer = match verdict {

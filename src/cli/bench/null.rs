@@ -28,7 +28,7 @@ impl Null {
             effect: Effect::Allow.into(),
             reasons: vec![reason],
             entry_point: "data.authz.decision".to_owned(),
-            revision: Some(Revision { sequence: 1, digest: Digest::default().to_string() }),
+            revision: Some(Revision { sequence: 1, digest: Digest::default().to_string(), ..Revision::default() }),
             ..Verdict::default()
         })
     }

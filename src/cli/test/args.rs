@@ -10,8 +10,8 @@ use verdict::policy::{
     testing::{Options, Suite, Test},
 };
 
-use super::{Nothing, covered, duration};
-use crate::cli::{capabilities, folder};
+use super::{Nothing, covered};
+use crate::cli::{capabilities, duration, folder};
 
 const EXAMPLES: &str = "\
 A test is a rule whose name starts with `test_`, usually in a file that ends in `_test.rego`:

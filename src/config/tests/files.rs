@@ -19,6 +19,10 @@ http:
 search:
   max_candidates: 13
   page_size: 14
+admin:
+  address: unix:/run/admin.sock
+  max_bundle_bytes: 1048576
+  request_timeout: 30s
 policies:
   path: policies
   default: data.other
@@ -27,7 +31,12 @@ policies:
   settle: 10ms
   poll_interval: 1m
   strict: true
+  retained: 3
   capabilities: capabilities.json
+bundles:
+  store: store
+  tests: require
+  start_timeout: 1s
 network:
   allow: '*.example.com:8443, 10.0.0.7'
   timeout: 100ms
@@ -60,6 +69,10 @@ public_url = "https://pdp.example.com/a"
 [search]
 max_candidates = 13
 page_size = 14
+[admin]
+address = "unix:/run/admin.sock"
+max_bundle_bytes = "1MiB"
+request_timeout = "30s"
 [policies]
 path = "policies"
 default = "data.other"
@@ -68,7 +81,12 @@ evaluation_budget = "5ms"
 settle = "10ms"
 poll_interval = "60s"
 strict = true
+retained = 3
 capabilities = "capabilities.json"
+[bundles]
+store = "store"
+tests = "require"
+start_timeout = "1s"
 [network]
 allow = "*.example.com:8443, 10.0.0.7"
 timeout = "100ms"
@@ -196,7 +214,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `search`, `policies`, `network`, `explain`, `log`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
         ),
         (
             "http: {tls: 1}",
@@ -205,11 +223,11 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `search`, `policies`, `network`, `explain`, `log`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `search`, `policies`, `network`, `explain`, `log`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
         ),
         (
             "policies: {true: 2}",

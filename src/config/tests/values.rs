@@ -40,6 +40,8 @@ fn refuses_values_that_are_wrong() {
     for (text, expected) in [
         ("grpc: {address: 'localhost'}", "the text `localhost` is no address"),
         ("grpc: {address: 'example.com:80'}", "the text `example.com:80` is no address"),
+        ("admin: {address: '127.0.0.1:1'}", "the text `127.0.0.1:1` is TCP, where callers are not authenticated yet"),
+        ("admin: {address: '/run/admin.sock'}", "the text `/run/admin.sock` is no unix socket"),
         ("grpc: {max_message_bytes: 1MB}", "the text `1MB` has no unit of size"),
         ("grpc: {request_timeout: 5}", "the number `5` has no unit"),
         ("grpc: {request_timeout: '5'}", "the text `5` has no unit"),

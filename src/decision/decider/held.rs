@@ -26,8 +26,8 @@ impl Decider {
 impl Held {
     /// The held snapshot's name.
     #[must_use]
-    pub fn revision(&self) -> Revision {
-        self.active.0.revision()
+    pub fn revision(&self) -> &Revision {
+        &self.active.revision
     }
 
     /// Decides one question on the held snapshot, as [`Decider::decide`] does.
@@ -49,7 +49,7 @@ impl Held {
         let pending = {
             let (entry, time) = self.decider.asked(&query, time_left);
             let entry = entry.clone();
-            catch_unwind(AssertUnwindSafe(|| self.active.0.candidates(query, searched, &entry, time)))
+            catch_unwind(AssertUnwindSafe(|| self.active.evaluator.candidates(query, searched, &entry, time)))
         };
         match pending {
             Ok(pending) => pending.await,
@@ -65,11 +65,12 @@ mod tests {
     use super::*;
     use crate::decision::{EntryPoint, Evaluator, Pending, PendingCandidates, Time};
 
-    struct Panics;
+    #[derive(Default)]
+    struct Panics(Revision);
 
     impl Evaluator for Panics {
-        fn revision(&self) -> Revision {
-            Revision::default()
+        fn revision(&self) -> &Revision {
+            &self.0
         }
 
         fn attempt(&self, _: &Query, _: &EntryPoint, _: Time) -> Option<Verdict> {
@@ -90,7 +91,7 @@ mod tests {
     fn a_search_that_panics_finds_nothing() {
         let decider = Arc::new(Decider::new("data.authz".parse().unwrap(), Duration::from_millis(50)));
         assert!(decider.hold().is_none());
-        decider.publish(Arc::new(Panics));
+        decider.publish(Arc::new(Panics::default()));
         let held = decider.hold().unwrap();
         let mut query = Query::default();
         let found = |query: &Query| block_on(held.candidates(query.clone(), Searched::Subject, Duration::MAX));

@@ -1,4 +1,4 @@
-//! `sort`, `min` and `max` by OPA's order, `sum` and `product` by its arithmetic.
+//! `count`, `sort`, `min` and `max` by OPA's order, `sum` and `product` by its arithmetic.
 
 use bigdecimal::BigDecimal;
 use regorus::Value as Rego;
@@ -11,6 +11,7 @@ use super::{
 };
 
 pub(super) const ALL: &[Function] = &[
+    Function { name: "count", arity: 1, call: count },
     Function { name: "sort", arity: 1, call: sort },
     Function {
         name: "min",
@@ -21,6 +22,18 @@ pub(super) const ALL: &[Function] = &[
     Function { name: "sum", arity: 1, call: sum },
     Function { name: "product", arity: 1, call: product },
 ];
+
+/// Members; of a string, its code points.
+fn count(arguments: &[Rego]) -> Answer {
+    let count = match arguments.first() {
+        Some(Rego::String(text)) => text.chars().count(),
+        Some(Rego::Array(items)) => items.len(),
+        Some(Rego::Set(items)) => items.len(),
+        Some(Rego::Object(members)) => members.len(),
+        _ => return Err(Failure::Type("operand 1 must be one of {array, object, set, string}".to_owned())),
+    };
+    Ok(Rego::from(count as u64))
+}
 
 fn ordered(arguments: &[Rego]) -> Result<Vec<Rego>, Failure> {
     let mut items = items(arguments, 0)?.into_owned();

@@ -1,14 +1,14 @@
 //! The functions that lowering puts in the place of syntax (`policy/rego/lower.rs`): operators, template strings, the
 //! collections of `some … in`. No policy can call them by name.
 
-use std::fmt::Write as _;
+use std::{cmp::Ordering, fmt::Write as _};
 
 use bigdecimal::{BigDecimal, RoundingMode, Zero as _, num_bigint::BigInt};
 use regorus::Value as Rego;
 
 use super::{Failure, Function};
 use crate::policy::{
-    order::sorted,
+    order::{compare, sorted},
     rego::lower::{COLLECTION, MEMBER, MEMBER_WITH_KEY, MERGED, TEMPLATE, WALK},
 };
 
@@ -21,6 +21,10 @@ pub(super) const ALL: &[Function] = &[
     Function { name: "__verdict__.remainder", arity: 2, call: |operands| arithmetic(operands, "%") },
     Function { name: "__verdict__.intersection", arity: 2, call: |operands| sets(operands, "&") },
     Function { name: "__verdict__.union", arity: 2, call: |operands| sets(operands, "|") },
+    Function { name: "__verdict__.less", arity: 2, call: |operands| ordered(operands, Ordering::is_lt) },
+    Function { name: "__verdict__.less_or_equal", arity: 2, call: |operands| ordered(operands, Ordering::is_le) },
+    Function { name: "__verdict__.greater", arity: 2, call: |operands| ordered(operands, Ordering::is_gt) },
+    Function { name: "__verdict__.greater_or_equal", arity: 2, call: |operands| ordered(operands, Ordering::is_ge) },
     Function { name: TEMPLATE, arity: 1, call: template },
     #[cfg(test)]
     Function { name: "__verdict__.panic", arity: 1, call: |_| panic!("as a test asked for") },
@@ -43,6 +47,11 @@ fn pair(operands: &[Rego]) -> Result<(&Rego, &Rego), Failure> {
         [left, right] => Ok((left, right)),
         _ => Err(Failure::Halt("takes two operands".to_owned())),
     }
+}
+
+fn ordered(operands: &[Rego], holds: fn(Ordering) -> bool) -> Result<Rego, Failure> {
+    let (left, right) = pair(operands)?;
+    Ok(Rego::from(holds(compare(left, right))))
 }
 
 fn minus(operands: &[Rego]) -> Result<Rego, Failure> {

@@ -4,7 +4,7 @@ use super::*;
 
 fn faults(text: &str) -> Vec<Fault> {
     let bundle = Bundle::from_files([("p.rego".to_owned(), text.as_bytes().to_vec())]).unwrap();
-    compile(&bundle, Options { rego_v0: false, evaluators: 1, tests: false, ..Options::default() })
+    compile(&bundle, Options { rego_v0: false, evaluators: 1, tests: false, ..Options::default() }, &[])
         .err()
         .map(|faults| faults.0)
         .unwrap_or_default()
@@ -38,7 +38,7 @@ fn reports_faults_of_one_file_beside_syntax_faults_of_another() {
         ("c.rego", "package c\nimport data.a\nw := a.f(1)"),
     ];
     let bundle = Bundle::from_files(files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))).unwrap();
-    let found = compile(&bundle, Options { rego_v0: false, evaluators: 1, tests: false, ..Options::default() })
+    let found = compile(&bundle, Options { rego_v0: false, evaluators: 1, tests: false, ..Options::default() }, &[])
         .err()
         .unwrap()
         .0;
@@ -137,7 +137,8 @@ fn refuses_nesting_that_would_overflow_the_stack() {
 fn refuses_a_rule_where_base_data_is() {
     let files = [("a/p.rego", "package a\nx := 1"), ("a/data.json", "{\"x\": 2}")];
     let bundle = Bundle::from_files(files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()))).unwrap();
-    let found =
-        compile(&bundle, Options { rego_v0: false, evaluators: 1, tests: false, ..Options::default() }).err().unwrap();
+    let found = compile(&bundle, Options { rego_v0: false, evaluators: 1, tests: false, ..Options::default() }, &[])
+        .err()
+        .unwrap();
     assert!(found.to_string().contains("same path"), "{found}");
 }

@@ -58,7 +58,7 @@ impl<'a> Check<'_, '_, 'a> {
             Node::Expr(expression) => self.condition(expression, scopes),
             Node::Call { function, arguments, span } => self.call(function, arguments, span, scopes),
             Node::Term(term) => self.term(term, scopes),
-            Node::Name(..) | Node::Ref(_) | Node::Target(_) => {}
+            Node::Name(..) | Node::Ref(_) | Node::Target(_) | Node::Body(_) => {}
         }
     }
 
@@ -94,7 +94,14 @@ impl<'a> Check<'_, '_, 'a> {
     fn call(&mut self, function: &'a Ref, arguments: &'a [Term], span: Span, scopes: &Scopes<'a>) {
         let is_whole = self.whole == Some(span);
         match self.source.callee(function, scopes) {
-            Callee::Unknown => {}
+            Callee::Unknown => {
+                if let TermKind::Var(name) = &function.head.kind
+                    && scopes.declares(name)
+                {
+                    let cause = format!("`{name}` is a variable here, and no function");
+                    self.fault("rego_type_error", function.span, cause, "give the variable another name");
+                }
+            }
             Callee::Path(path) => {
                 if let Some(arity) = self.world.functions.get(&path).copied() {
                     self.arity(&path.join("."), arity, arguments.len(), function.span, is_whole);

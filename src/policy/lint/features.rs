@@ -1,13 +1,24 @@
 //! What of the language the capabilities leave out, and the hosts that they name.
 
 use super::{World, finding::Finding};
-use crate::policy::rego::ast::{Span, Term, TermKind};
+use crate::policy::rego::{
+    ast::{Span, Term, TermKind},
+    lower,
+};
 
-/// Imports of keywords, and Rego v1, where the capabilities do not have them.
+/// Rules whose names are all keywords (regorus takes none of them for a name); imports of keywords, and Rego v1, where the capabilities do not have them.
 pub(super) fn check<'a>(world: &World<'_, 'a>, found: &mut Vec<Finding<'a>>) {
     let capabilities = world.capabilities;
     for source in world.sources {
         let module = source.module;
+        for rule in &module.rules {
+            let (head, names) = (&rule.head, lower::names::keywords(rule));
+            if names.len() > head.reference.parts.len() {
+                let cause = format!("`{}` has no name but keywords, which Verdict can't evaluate", names.join("."));
+                let help = "rename the rule; a keyword may stand before a dot, as in `if.allowed`";
+                found.push(Finding::fault("rego_unsupported", source, head.span, cause, help));
+            }
+        }
         if module.v1 && !(capabilities.has_feature("rego_v1") || capabilities.has_feature("rego_v1_import")) {
             let cause = "the capabilities in force do not have the feature `rego_v1`";
             let help = "add it to the `features` of the capabilities file, or write Rego v0";

@@ -36,10 +36,15 @@ struct Tree {
 
 impl Graph {
     pub(super) fn new(sources: &[Source<'_>]) -> Self {
+        Self::by(sources, &|source, rule| source.head(rule))
+    }
+
+    /// The rules by other paths than their own.
+    pub(super) fn by(sources: &[Source<'_>], path: &dyn Fn(&Source<'_>, &Rule) -> Option<Vec<String>>) -> Self {
         let mut graph = Self::default();
         for source in sources {
             for rule in &source.module.rules {
-                graph.add(source, rule);
+                graph.add(source, rule, path(source, rule));
             }
         }
         graph
@@ -57,8 +62,8 @@ impl Graph {
         found
     }
 
-    fn add(&mut self, source: &Source<'_>, rule: &Rule) {
-        let Some(path) = source.head(rule) else { return };
+    fn add(&mut self, source: &Source<'_>, rule: &Rule, path: Option<Vec<String>>) {
+        let Some(path) = path else { return };
         let file = source.file;
         let number = *self.tree.at(&path).get_or_insert_with(|| {
             let node = Definition { path, file: file.to_owned(), span: rule.head.span, refers: BTreeMap::new() };

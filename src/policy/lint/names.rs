@@ -77,7 +77,7 @@ impl Source<'_> {
             Node::Ref(reference) | Node::Call { function: reference, .. } => {
                 (self.path(reference, scopes)?, reference.span)
             }
-            Node::Target(_) | Node::Expr(_) | Node::Term(_) => return None,
+            Node::Target(_) | Node::Body(_) | Node::Expr(_) | Node::Term(_) => return None,
         };
         below("data", path).map(|path| (path, span))
     }

@@ -1,12 +1,13 @@
 //! Rules and functions that need their own value: OPA rejects them, and a function that calls itself would end the process.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use super::{
     finding::Finding,
     graph::Graph,
     names::{Pattern, Source},
 };
+use crate::policy::{paths::Paths, rego::ast::Rule};
 
 /// The most rules of a cycle that are named.
 const MAX_SHOWN: usize = 12;
@@ -15,6 +16,40 @@ const MAX_SHOWN: usize = 12;
 pub(super) fn check<'a>(graph: &Graph, sources: &[Source<'a>], found: &mut Vec<Finding<'a>>) {
     let edges = edges(graph);
     found.extend(components(&edges).into_iter().filter_map(|group| fault(graph, &edges, &group, sources)));
+}
+
+/// A fault for each group of rules that refer to each other only because definitions with constant and with variable keys
+/// are evaluated together here, and one by one in OPA.
+pub(super) fn mixed<'a>(sources: &[Source<'a>], found: &mut Vec<Finding<'a>>) {
+    let paths = Paths::new(sources.iter().map(|source| source.module));
+    let evaluated = |source: &Source<'_>, rule: &Rule| paths.evaluated(&source.package, rule);
+    let rules = sources.iter().flat_map(|source| source.module.rules.iter().map(move |rule| (source, rule)));
+    let together: BTreeSet<Vec<String>> = rules
+        .filter_map(|(source, rule)| evaluated(source, rule).filter(|(_, mixed)| *mixed))
+        .map(|(path, _)| path)
+        .collect();
+    if together.is_empty() {
+        return;
+    }
+    let graph = Graph::by(sources, &|source, rule| evaluated(source, rule).map(|(path, _)| path));
+    let edges = edges(&graph);
+    for group in components(&edges) {
+        let rules = group.iter().filter_map(|rule| graph.rules.get(*rule));
+        let Some(rule) = rules.filter(|rule| together.contains(&rule.path)).min_by_key(|rule| (&rule.file, rule.span))
+        else {
+            continue;
+        };
+        let reached = |pattern: &Pattern| graph.reached(pattern).iter().any(|next| group.contains(next));
+        let place = rule.refers.iter().find(|(pattern, _)| reached(pattern)).map(|(_, place)| place);
+        let (file, span) = place.map_or((&rule.file, rule.span), |(file, span)| (file, *span));
+        let Some(source) = sources.iter().find(|source| source.file == file) else { continue };
+        let name = format!("data.{}", rule.path.join("."));
+        let cause = format!(
+            "a definition of `{name}` needs another: some have a variable key, so that all are evaluated together"
+        );
+        let help = "give the definitions with constant keys a name of their own";
+        found.push(Finding::fault("rego_unsupported", source, span, cause, help));
+    }
 }
 
 /// What each rule may need: after the rules there is a node for each reference, which many rules may have, and each

@@ -3,10 +3,7 @@
 //! regorus finds most of them, some of them only when evaluated, and takes others for undefined. This looks for names
 //! that stand nowhere in their rule where they could be bound; what is bound too late is left to regorus.
 
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    ops::Bound,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use super::{
     World,
@@ -31,36 +28,6 @@ pub(super) fn check<'a>(world: &World<'_, 'a>, found: &mut Vec<Finding<'a>>) {
                 let help = "is it misspelt? bind it: `some x in …`, `x := …`, or import what it should name";
                 found.push(Finding::fault("rego_unsafe_var_error", source, span, cause, help));
             }
-        }
-    }
-}
-
-/// Adds a fault for each `not` of what only heads with dots make: without a value it is undefined here, and `{}` in OPA.
-pub(super) fn containers<'a>(world: &World<'_, 'a>, found: &mut Vec<Finding<'a>>) {
-    let rules: BTreeSet<&[String]> = world.graph.rules.iter().map(|rule| rule.path.as_slice()).collect();
-    let is_container = |path: &[String]| {
-        let below = rules.range::<[String], _>((Bound::Excluded(path), Bound::Unbounded)).next();
-        below.is_some_and(|next| next.starts_with(path))
-            && (1..=path.len()).all(|length| path.get(..length).is_none_or(|way| !rules.contains(way)))
-    };
-    for source in world.sources {
-        for rule in &source.module.rules {
-            visit::rule(rule, &mut |node, scopes| {
-                let Node::Expr(expression) = node else { return };
-                let ExprKind::Term(term) = &expression.kind else { return };
-                let seen = match &term.kind {
-                    TermKind::Var(name) => Node::Name(name, term.span),
-                    TermKind::Ref(reference) => Node::Ref(reference),
-                    _ => return,
-                };
-                let meant = source.meant(seen, scopes).filter(|_| expression.negated);
-                let path: Option<Vec<String>> = meant.and_then(|(path, _)| path.into_iter().collect());
-                if path.is_some_and(|path| is_container(&path)) {
-                    let cause = "`not` of an object that only rules below it make says nothing of them";
-                    let help = "negate the rule itself: `not a.b`; or `count(a) == 0`";
-                    found.push(Finding::fault("rego_unsupported", source, term.span, cause, help));
-                }
-            });
         }
     }
 }
@@ -142,7 +109,7 @@ fn binds<'a>(
                 }
             }
         }
-        Node::Name(..) | Node::Target(_) => {}
+        Node::Name(..) | Node::Target(_) | Node::Body(_) => {}
     }
 }
 
@@ -181,16 +148,6 @@ mod tests {
         ] {
             assert!(faults(rule).iter().any(|fault| fault.contains("`z` is unsafe")), "{rule}: {:?}", faults(rule));
         }
-    }
-
-    #[test]
-    fn a_negated_container_is_refused() {
-        let refused = |rule: &str| faults(rule).iter().any(|fault| fault.contains("only rules below it make"));
-        assert!(refused("a.b := 1 if false\nr if not a"));
-        assert!(refused("a.b := 1 if false\nr if not data.p.a"));
-        assert!(!refused("a.b := 1 if false\nr if not a.b"));
-        assert!(!refused("a := 1 if false\nr if not a"));
-        assert!(!refused("r if not input.a"));
     }
 
     #[test]

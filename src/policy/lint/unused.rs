@@ -103,7 +103,7 @@ fn named(node: Node<'_>) -> Option<&str> {
     let reference = match node {
         Node::Name(name, _) => return Some(name),
         Node::Ref(reference) | Node::Target(reference) | Node::Call { function: reference, .. } => reference,
-        Node::Expr(_) | Node::Term(_) => return None,
+        Node::Body(_) | Node::Expr(_) | Node::Term(_) => return None,
     };
     match &reference.head.kind {
         TermKind::Var(name) => Some(name),

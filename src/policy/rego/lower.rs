@@ -8,9 +8,13 @@
 //!   OPA's are undefined (its strict mode is on: without it, it drops errors of functions).
 //! - What OPA asks before a `not` or a `with` is asked before it (`hoist.rs`), and what a head asks at the end of its body.
 //! - `in` becomes [`MEMBER`] and [`MEMBER_WITH_KEY`], which are undefined where an operand is.
+//! - The variables of an `every` are copied first thing in its body: regorus does not see the given ones in the brackets of
+//!   a reference that is negated.
 //! - Collections of `some … in` pass through [`COLLECTION`]: over what is no collection OPA finds nothing.
 //! - `data.a[x].b`, where there are rules below `data.a`, becomes an object of the `b` of everything below `data.a`: regorus
 //!   would evaluate every rule there.
+//! - A constant in a head, where another definition has a variable, becomes a variable, too: regorus would keep the two
+//!   apart, and evaluate one without the other. OPA ignores such a `default`.
 //! - A built-in as the value of a `with` becomes a function that calls it.
 //! - `rego.metadata.chain()` and `rego.metadata.rule()` become their values.
 //!
@@ -26,7 +30,7 @@ mod terms;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
-    ast::{Module, Ref, Span},
+    ast::{Module, Ref, Rule, Span},
     edit::{Edit, Edited},
 };
 
@@ -52,6 +56,9 @@ pub(crate) const MEMBER_WITH_KEY: &str = "__verdict__.member_with_key";
 pub(crate) const SEEN: &str = "verdict__seen";
 /// The same around what a head gives.
 pub(crate) const HELD: &str = "verdict__held";
+
+/// The variable that stands for a constant in a head.
+const KEY: &str = "__verdict_key";
 
 /// The package of the functions that call built-ins that a `with` replaces.
 pub(crate) const MOCKED: &str = "__verdict_built_ins__";
@@ -83,8 +90,10 @@ pub(crate) struct World<'a> {
     /// The names below a path of `data` that may have a rule or a value at those names below them; `None` where that can't
     /// be told, or there are no rules below the path.
     pub(crate) children: &'a Children<'a>,
-    /// The text of default definitions that the module gets.
-    pub(crate) defaults: &'a str,
+    /// The texts of default definitions that the module gets, by the keywords that their names begin with.
+    pub(crate) defaults: &'a BTreeMap<Vec<String>, String>,
+    /// The number of the part of a rule's head that is to be a variable; the number after the last is the key's.
+    pub(crate) mixed: &'a dyn Fn(&Rule) -> Option<usize>,
     /// Whether a built-in is called by a function in [`MOCKED`].
     pub(crate) mocked: &'a dyn Fn(&str) -> bool,
     /// Whether a whole name, `data.a.f`, is a function's.
@@ -104,7 +113,8 @@ pub(crate) struct Lowered {
 
 /// Lowers a module. `text` is what it was parsed from.
 pub(crate) fn lower(text: &str, module: &Module, world: &World<'_>) -> Lowered {
-    let packages: BTreeSet<Vec<String>> = module.rules.iter().map(names::keywords).collect();
+    let mut packages: BTreeSet<Vec<String>> = module.rules.iter().map(names::keywords).collect();
+    packages.extend(world.defaults.keys().cloned());
     let mut texts = packages.into_iter().chain([Vec::new()]).map(|keywords| {
         let edited = lower_part(text, module, world, &keywords);
         (keywords, edited)
@@ -124,8 +134,8 @@ fn lower_part(text: &str, module: &Module, world: &World<'_>, keywords: &[String
     lowering.comments = module.comments.iter().map(|comment| comment.span).collect();
     lowering.module(module);
     let mut edits = lowering.edits;
-    if keywords.is_empty() && !world.defaults.is_empty() {
-        edits.push(Edit::insert(u32::try_from(text.len()).unwrap_or(u32::MAX), format!("\n{}\n", world.defaults)));
+    if let Some(defaults) = world.defaults.get(keywords) {
+        edits.push(Edit::insert(u32::try_from(text.len()).unwrap_or(u32::MAX), format!("\n{defaults}\n")));
     }
     if !lowering.wrappers.is_empty() {
         let functions: Vec<String> =
@@ -168,8 +178,12 @@ struct Lowering<'a> {
     comments: Vec<Span>,
     /// What must be asked before the condition that is being lowered.
     before: Vec<String>,
+    /// What copies the variables of an `every`, for its body to begin with.
+    copies: String,
     /// What the head of the rule that is being lowered asks.
     asked_of_head: Vec<String>,
+    /// What gives a value to the variable that stands for a constant in that head.
+    key: Option<String>,
 }
 
 impl<'a> Lowering<'a> {
@@ -189,7 +203,9 @@ impl<'a> Lowering<'a> {
             flat: false,
             comments: Vec::new(),
             before: Vec::new(),
+            copies: String::new(),
             asked_of_head: Vec::new(),
+            key: None,
         }
     }
 

@@ -18,6 +18,8 @@ pub(crate) enum Node<'a> {
     Call { function: &'a Ref, arguments: &'a [Term], span: Span },
     /// What a `with` replaces; its value comes after it.
     Target(&'a Ref),
+    /// A body, of a rule or of anything in it; its conditions come after it.
+    Body(&'a Body),
     /// A condition.
     Expr(&'a Expr),
     /// Any term.
@@ -59,6 +61,11 @@ pub(crate) fn rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Node<'a>, &Scopes<'
     }
 }
 
+/// Calls `visit` for everything in a term.
+pub(crate) fn term<'a>(term: &'a Term, visit: &mut dyn FnMut(Node<'a>, &Scopes<'a>)) {
+    Walk { visit, scopes: Scopes::default() }.term(term);
+}
+
 fn declared(body: &Body) -> HashSet<&str> {
     names::declared(body).into_iter().collect()
 }
@@ -74,6 +81,7 @@ impl<'a> Walk<'a, '_> {
     }
 
     fn expressions(&mut self, body: &'a Body) {
+        self.see(Node::Body(body));
         body.expressions.iter().for_each(|expression| self.expression(expression));
     }
 

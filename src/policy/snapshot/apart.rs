@@ -18,6 +18,8 @@ use std::{
     vec,
 };
 
+use regorus::Value as Rego;
+
 use super::{Parts, Put};
 use crate::{
     bundle::Bundle,
@@ -54,6 +56,7 @@ const GRACE: Duration = Duration::from_millis(15);
 const GRACE_TO_EXPLAIN: Duration = Duration::from_secs(5);
 
 /// The evaluator for questions that take long, and what is known of them.
+#[derive(Clone)]
 pub(super) struct Apart {
     shared: Arc<Shared>,
     large: usize,
@@ -102,6 +105,16 @@ impl Apart {
             }),
             large: if walks { LARGE_TO_WALK } else { LARGE },
         }
+    }
+
+    /// One more evaluator, which shares memory with the others that this made.
+    pub(super) fn fork(&self) -> Engine {
+        self.shared.fork()
+    }
+
+    /// The base data.
+    pub(super) fn data(&self) -> Rego {
+        self.shared.fork().trial().get_data()
     }
 
     /// Whether a question is not to be tried on the thread that serves it.

@@ -7,7 +7,10 @@ use std::{
 
 use regorus::Value as Rego;
 
-use super::{MAX_RESULT, MAX_RESULT_INLINE, Snapshot};
+use super::{
+    Snapshot,
+    asked::{MAX_RESULT, MAX_RESULT_INLINE},
+};
 use crate::{
     decision::{EntryPoint, PendingCandidates, Query, SearchError, Searched, Time, Value, code},
     policy::{
@@ -52,6 +55,9 @@ impl Snapshot {
 
     /// The candidates, if that takes no longer than the calling thread may be held.
     fn named_at_once(&self, query: &Query, searched: Searched, rule: &EntryPoint, time: Time) -> Option<Candidates> {
+        if self.evaluators.is_empty() {
+            return None;
+        }
         let mut loan = self.evaluators.take(time.patience)?;
         let (engine, _, known) = loan.get()?;
         if self.apart.takes(query, rule, known) {

@@ -24,10 +24,10 @@ pub(super) struct Limits {
 }
 
 /// What to watch: folders, none of them reached through a link, and what matters in each.
-pub(super) type Watches = BTreeMap<PathBuf, Interest>;
+pub(in crate::source) type Watches = BTreeMap<PathBuf, Interest>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Interest {
+pub(in crate::source) struct Interest {
     /// Policies may appear in it.
     pub(super) content: bool,
     /// The way to the policies leads through these, whatever they are called.
@@ -51,9 +51,9 @@ pub(super) struct Entry {
 /// Which file it is, and when it was last written. The change time betrays even a write that puts the modification
 /// time back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(in crate::source) struct Stamp {
     id: Id,
-    pub(super) size: u64,
+    pub(in crate::source) size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
@@ -83,7 +83,7 @@ impl Scan {
 }
 
 impl Stamp {
-    pub(super) fn of(metadata: &Metadata) -> Self {
+    pub(in crate::source) fn of(metadata: &Metadata) -> Self {
         Self {
             id: id(metadata),
             size: metadata.size(),
@@ -177,7 +177,7 @@ impl Walk<'_> {
 /// Follows `path` from `here` (itself free of links) to where it really is, and notes every name on the way, so that
 /// a swapped link or a moved folder anywhere along it is seen. `None` if it leads nowhere; what would have to appear
 /// is noted then, too.
-fn trail(mut here: PathBuf, path: &Path, watches: &mut Watches) -> Option<PathBuf> {
+pub(in crate::source) fn trail(mut here: PathBuf, path: &Path, watches: &mut Watches) -> Option<PathBuf> {
     let mut ahead = reversed(path);
     let mut links = 0;
     while let Some(step) = ahead.pop() {

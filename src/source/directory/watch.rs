@@ -12,19 +12,19 @@ use super::scan::Watches;
 use crate::source::{is_hidden, is_policy};
 
 /// Sets up watches that tell the [`Notify`] of every change that may matter.
-pub(super) type Arm = fn(&Watches, Arc<Notify>) -> Armed;
+pub(in crate::source) type Arm = fn(&Watches, Arc<Notify>) -> Armed;
 
 #[derive(Default)]
-pub(super) struct Armed {
+pub(in crate::source) struct Armed {
     #[expect(dead_code, reason = "watches for as long as it is held")]
     watcher: Option<notify::RecommendedWatcher>,
     /// Why not everything is watched.
-    pub(super) failure: Option<String>,
+    pub(in crate::source) failure: Option<String>,
 }
 
 /// Each folder is watched by itself: notify's recursive mode follows no links in the way policies are found, and drops
 /// a fresh watch when a late event speaks of its predecessor at the same path.
-pub(super) fn arm(places: &Watches, changed: Arc<Notify>) -> Armed {
+pub(in crate::source) fn arm(places: &Watches, changed: Arc<Notify>) -> Armed {
     let filter = places.clone();
     let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if event.map_or(true, |event| concerns(&filter, &event)) {

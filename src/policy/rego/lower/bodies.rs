@@ -1,7 +1,7 @@
 //! Bodies and their conditions.
 
 use super::{
-    super::ast::{Body, Expr, ExprKind, Logical, Span, Term, TermKind, With},
+    super::ast::{Body, Expr, ExprKind, Logical, Name, Span, Term, TermKind, With},
     COLLECTION, Lowering, names,
 };
 
@@ -16,6 +16,11 @@ impl<'a> Lowering<'a> {
     /// Conditions, each with what must be asked before it. Whether there are more now than before.
     pub(super) fn expressions(&mut self, body: &'a Body) -> bool {
         let mut more = self.declare_first(body);
+        let copies = std::mem::take(&mut self.copies);
+        let first = body.expressions.iter().find(|expression| !matches!(expression.kind, ExprKind::Some(_)));
+        if let (false, Some(first)) = (copies.is_empty(), first) {
+            self.insert(first.span.start, copies);
+        }
         let (mut last, mut late): (Option<Span>, bool) = (None, false);
         for expression in &body.expressions {
             if let (true, Some(last)) = (self.flat, last) {
@@ -68,20 +73,32 @@ impl<'a> Lowering<'a> {
     pub(super) fn expression(&mut self, expression: &'a Expr) {
         let withs: Vec<String> = expression.with.iter().map(|with| self.with(with)).collect();
         let with = withs.concat();
+        let mut repeated = None;
         match &expression.kind {
             ExprKind::Some(names) => names.iter().for_each(|name| self.local(&name.text, name.span)),
             ExprKind::SomeIn { key, value, collection } => {
-                if let Some(key) = key {
-                    self.term(key);
+                let mut names = Vec::new();
+                names::variables(value, &mut names);
+                match key {
+                    // regorus would let the second hide the first.
+                    Some(Term { kind: TermKind::Var(name), span }) if name != "_" && names.contains(&name.as_str()) => {
+                        let variable = self.variable();
+                        self.replace(*span, variable.clone());
+                        let same = self.other_name(name).unwrap_or_else(|| name.clone());
+                        repeated = Some(format!("; {variable} == {same}"));
+                    }
+                    Some(key) => self.term(key),
+                    None => {}
                 }
                 self.term(value);
                 self.collection(collection);
             }
             ExprKind::Every { key, value, domain, body } => {
-                key.iter().chain([value]).for_each(|name| self.local(&name.text, name.span));
+                let names: Vec<_> = key.iter().chain([value]).filter(|name| name.text != "_").collect();
+                let copies: Vec<String> = names.iter().map(|name| self.copied(name)).collect();
                 self.term(domain);
-                let names = key.iter().chain([value]).map(|name| name.text.as_str()).collect();
-                self.scopes.push(names);
+                self.scopes.push(names.iter().map(|name| name.text.as_str()).collect());
+                self.copies = copies.concat();
                 self.body(body);
                 self.scopes.pop();
             }
@@ -93,6 +110,16 @@ impl<'a> Lowering<'a> {
         for (one, text) in expression.with.iter().zip(withs) {
             self.replace(one.span, text.trim_start());
         }
+        if let Some(repeated) = repeated {
+            self.insert(expression.span.end, repeated);
+        }
+    }
+
+    /// Gives a variable of an `every` another name, and gives back what makes it the old one.
+    fn copied(&mut self, name: &'a Name) -> String {
+        let (variable, own) = (self.variable(), self.other_name(&name.text));
+        self.replace(name.span, variable.clone());
+        format!("{} := {variable}; ", own.as_deref().unwrap_or(&name.text))
     }
 
     /// `not { … }` becomes `[1 | …] == []`.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    super::ast::{Ref, RefPartKind, Span, TermKind},
+    super::ast::{Ref, RefPartKind, Span, Term, TermKind},
     Lowering, MERGED, names,
 };
 
@@ -19,13 +19,8 @@ struct Dynamic {
 }
 
 impl<'a> Lowering<'a> {
-    /// Whether [`Lowering::dynamic`] lowers it.
-    pub(super) fn is_dynamic(&self, reference: &Ref) -> bool {
-        self.taken_apart(reference).is_some()
-    }
-
-    /// Lowers such a reference; `false` for any other, and then nothing is done.
-    pub(super) fn dynamic(&mut self, reference: &'a Ref) -> bool {
+    /// Lowers such a reference, and what is in its brackets by `index`; `false` for any other, and then nothing is done.
+    pub(super) fn dynamic(&mut self, reference: &'a Ref, mut index: impl FnMut(&mut Self, &'a Term)) -> bool {
         let Some(Dynamic { prefix, at, rest, children }) = self.taken_apart(reference) else { return false };
         let Some(unknown) = reference.parts.get(at) else { return false };
         let mut all = format!("{MERGED}([");
@@ -38,11 +33,11 @@ impl<'a> Lowering<'a> {
         }
         all.push_str("])");
         self.replace(Span { start: reference.span.start, end: unknown.span.start }, all);
-        self.parts(reference.parts.get(at..=at).unwrap_or_default());
+        self.parts(reference.parts.get(at..=at).unwrap_or_default(), &mut index);
         let after = at + 1 + rest.len();
         let end = reference.parts.get(after - 1).map_or(unknown.span.end, |part| part.span.end);
         self.replace(Span { start: unknown.span.end, end }, "");
-        self.parts(reference.parts.get(after..).unwrap_or_default());
+        self.parts(reference.parts.get(after..).unwrap_or_default(), &mut index);
         true
     }
 

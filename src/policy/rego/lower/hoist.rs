@@ -5,7 +5,7 @@
 //! `not`, and would find it true.
 
 use super::{
-    super::ast::{Operator, RefPartKind, Span, Term, TermKind},
+    super::ast::{Operator, Span, Term, TermKind},
     super::edit::{Edit, Edited},
     HELD, Lowering, SEEN, names,
 };
@@ -24,12 +24,18 @@ impl<'a> Lowering<'a> {
                 self.side(right, with);
             }
             TermKind::Infix { operator, operator_span, left, right } => {
-                self.infix(term.span, *operator, *operator_span, |lowering, first| {
-                    lowering.hoist(if first { left } else { right }, with);
-                });
+                let hoist = |lowering: &mut Self, operand| lowering.hoist(operand, with);
+                self.infix(term.span, (*operator, *operator_span), [left, right], hoist);
             }
             TermKind::MemberWithKey { key, value, collection } => {
                 self.member_with_key(term.span, [key, value, collection], |lowering, part| lowering.hoist(part, with));
+            }
+            TermKind::Call { function, arguments } if self.is_walk(function) && arguments.len() == 2 => {
+                if let [of, into] = arguments.as_slice() {
+                    self.insert(term.span.start, "[1 | ");
+                    self.walk(term.span, function, (of, Some(into)), |lowering, part| lowering.hoist(part, with));
+                    self.insert(term.span.end, "] != []");
+                }
             }
             TermKind::Call { function, arguments } if !self.is_special(function) => {
                 self.called(function);
@@ -48,17 +54,16 @@ impl<'a> Lowering<'a> {
             return self.side(value, with);
         }
         match &term.kind {
-            TermKind::Ref(reference) if !self.is_dynamic(reference) => {
+            TermKind::Ref(reference) => {
+                if self.dynamic(reference, |lowering, index| lowering.hoist(index, with)) {
+                    return;
+                }
                 match reference.head.kind {
                     TermKind::Var(_) => self.term(&reference.head),
                     // Of a call, the call is asked before, but not what is taken of its value.
                     _ => self.hoist(&reference.head, with),
                 }
-                for part in &reference.parts {
-                    if let RefPartKind::Bracket(index) = &part.kind {
-                        self.hoist(index, with);
-                    }
-                }
+                self.parts(&reference.parts, &mut |lowering, index| lowering.hoist(index, with));
             }
             TermKind::Var(_) => self.term(term),
             TermKind::Parenthesised(inner) => self.side(inner, with),

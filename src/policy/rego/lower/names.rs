@@ -22,7 +22,7 @@ fn is_identifier(name: &str) -> bool {
 }
 
 /// A part of a reference, with its dot or brackets.
-pub(super) fn part(name: &str) -> String {
+pub(crate) fn part(name: &str) -> String {
     if is_identifier(name) { format!(".{name}") } else { format!("[{}]", quoted(name)) }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn data<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
 }
 
 /// The keywords that a rule's name begins with: what regorus takes for no name.
-pub(super) fn keywords(rule: &Rule) -> Vec<String> {
+pub(crate) fn keywords(rule: &Rule) -> Vec<String> {
     let TermKind::Var(head) = &rule.head.reference.head.kind else { return Vec::new() };
     let rest = rule.head.reference.parts.iter().map_while(|part| constant(&part.kind));
     std::iter::once(head.as_str()).chain(rest).take_while(|name| !is_plain(name)).map(str::to_owned).collect()
@@ -117,7 +117,8 @@ pub(crate) fn declared(body: &Body) -> Vec<&str> {
     names
 }
 
-fn declared_by<'a>(expression: &'a Expr, names: &mut Vec<&'a str>) {
+/// The names that a condition declares, each as often as it does.
+pub(crate) fn declared_by<'a>(expression: &'a Expr, names: &mut Vec<&'a str>) {
     match &expression.kind {
         ExprKind::Some(list) => names.extend(list.iter().map(|name| name.text.as_str())),
         ExprKind::SomeIn { key, value, .. } => {

@@ -1,8 +1,11 @@
 //! Modules and rules.
 
 use super::{
-    super::ast::{Body, Else, Module, RefPartKind, Rule, Span, Term, TermKind},
-    Lowering, Place, names,
+    super::{
+        ast::{Body, Else, Head, Module, RefPart, RefPartKind, Rule, Span, Term, TermKind},
+        visit::{self, Node},
+    },
+    KEY, Lowering, Place, names,
 };
 
 impl<'a> Lowering<'a> {
@@ -17,21 +20,27 @@ impl<'a> Lowering<'a> {
         for import in &module.imports {
             // Its uses are whole references now; regorus would read a package for the name alone.
             let root = import.path.first().map(|name| name.text.as_str());
-            if matches!(root, Some("data" | "input")) {
+            // In Rego v1 keywords need no import, and regorus takes a second import of one for a fault.
+            if matches!(root, Some("data" | "input")) || (root == Some("future") && module.v1) {
                 self.replace(import.span, "");
             }
         }
         for (number, rule) in module.rules.iter().enumerate() {
             if names::keywords(rule) == self.keywords {
                 self.place = Place { rule: number, in_else: false };
-                self.rule(rule);
+                self.rule(rule, module.v1);
             } else {
                 self.replace(rule.span, "");
             }
         }
     }
 
-    fn rule(&mut self, rule: &'a Rule) {
+    fn rule(&mut self, rule: &'a Rule, v1: bool) {
+        let mixed = (self.world.mixed)(rule);
+        if mixed.is_some() && rule.default {
+            return self.replace(rule.span, "");
+        }
+        self.key = mixed.and_then(|at| self.constant(rule, at)).map(|constant| format!("{KEY} := {constant}"));
         let mut arguments = Vec::new();
         rule.head.arguments.iter().flatten().for_each(|argument| names::variables(argument, &mut arguments));
         self.scopes.push(arguments);
@@ -40,20 +49,46 @@ impl<'a> Lowering<'a> {
         // A further body of a rule of Rego v0 has the head of the first, where that stands.
         if !rule.chained {
             self.asked_of_head.clear();
-            self.head(rule);
+            self.head(rule, mixed);
         }
         let asked = self.asked_of_head.clone();
-        if let Some(body) = &rule.body {
-            self.rule_body(body, &asked);
+        match &rule.body {
+            Some(body) => self.rule_body(body, &asked),
+            None => self.no_body(rule.head.span.end, &asked, v1),
         }
         self.scopes.pop();
         for otherwise in &rule.otherwise {
-            self.otherwise(otherwise);
+            self.otherwise(otherwise, v1);
         }
         self.scopes.pop();
     }
 
-    fn head(&mut self, rule: &'a Rule) {
+    /// A constant in a head, as text.
+    fn constant(&self, rule: &Rule, at: usize) -> Option<String> {
+        let part = rule.head.reference.parts.get(at);
+        if let Some(name) = part.and_then(|part| names::constant(&part.kind)) {
+            return Some(names::quoted(name));
+        }
+        let term = match part.map(|part| &part.kind) {
+            Some(RefPartKind::Bracket(index)) => index,
+            _ => rule.head.key.as_ref()?,
+        };
+        self.text.get(term.span.range()).map(str::to_owned)
+    }
+
+    /// Whether a head defines something in a member whose key is a constant, but no string.
+    fn is_in_a_scalar(&self, head: &Head) -> bool {
+        let scalar = |part: &RefPart| match &part.kind {
+            RefPartKind::Bracket(index) => {
+                matches!(index.kind, TermKind::Null | TermKind::Bool(_) | TermKind::Number(_))
+            }
+            RefPartKind::Dot(_) => false,
+        };
+        head.key.is_none() && self.key.is_none() && head.reference.parts.iter().any(scalar)
+    }
+
+    /// The head, and in it a variable for the part with that number.
+    fn head(&mut self, rule: &'a Rule, mixed: Option<usize>) {
         let head = &rule.head;
         // Its first name is what it defines, not a use.
         let named = self.keywords.len();
@@ -63,15 +98,24 @@ impl<'a> Lowering<'a> {
         }
         // The cases of a table are listed by the keys of its head (`policy/testing`): those stay there.
         let is_test = matches!(&head.reference.head.kind, TermKind::Var(name) if name.starts_with("test_"));
-        for part in head.reference.parts.get(named..).unwrap_or_default() {
+        for (number, part) in head.reference.parts.iter().enumerate().skip(named) {
             match &part.kind {
+                _ if mixed == Some(number) => self.replace(part.span, format!("[{KEY}]")),
                 RefPartKind::Bracket(index) if is_test => self.term(index),
                 RefPartKind::Bracket(index) => self.head_term(rule, index),
+                // For what ends so, regorus makes the object around it, also where it holds for nothing.
+                RefPartKind::Dot(name) if number + 1 == head.reference.parts.len() && self.is_in_a_scalar(head) => {
+                    self.replace(part.span, format!("[{}]", names::quoted(name)));
+                }
                 RefPartKind::Dot(_) => {}
             }
         }
         head.arguments.iter().flatten().for_each(|argument| self.term(argument));
-        head.key.iter().chain(&head.value).for_each(|term| self.head_term(rule, term));
+        match &head.key {
+            Some(key) if mixed == Some(head.reference.parts.len()) => self.replace(key.span, KEY),
+            key => key.iter().for_each(|key| self.head_term(rule, key)),
+        }
+        head.value.iter().for_each(|term| self.head_term(rule, term));
         // A function that is all head is true; regorus wants that written.
         if head.arguments.is_some() && head.value.is_none() && rule.body.is_none() {
             self.insert(head.span.end, " := true");
@@ -81,26 +125,36 @@ impl<'a> Lowering<'a> {
     /// What a head asks goes to the end of the body: where it is undefined, that solution has no value, but others may.
     fn head_term(&mut self, rule: &'a Rule, term: &'a Term) {
         // With one solution it is all the same.
-        if rule.default || rule.body.is_none() {
+        if rule.default || (rule.body.is_none() && !self.iterates(term)) {
             return self.term(term);
         }
         let asked = self.apart(|lowering| lowering.hoist(term, ""));
         self.asked_of_head.extend(asked);
     }
 
-    fn otherwise(&mut self, otherwise: &'a Else) {
+    /// Where there is no body, one of what the head asks, and of what gives a value to the variable in it.
+    fn no_body(&mut self, at: u32, asked: &[String], v1: bool) {
+        let conditions: Vec<String> = self.key.iter().chain(asked).cloned().collect();
+        if !conditions.is_empty() {
+            self.insert(at, format!("{} {{ {} }}", if v1 { " if" } else { "" }, conditions.join("; ")));
+        }
+    }
+
+    fn otherwise(&mut self, otherwise: &'a Else, v1: bool) {
         self.place.in_else = true;
         self.scopes.push(otherwise.body.as_ref().map(names::declared).unwrap_or_default());
         let value = otherwise.value.as_ref();
         let asked = value.map(|value| {
-            if otherwise.body.is_some() {
+            if otherwise.body.is_some() || self.iterates(value) {
                 return self.apart(|lowering| lowering.hoist(value, ""));
             }
             self.term(value);
             Vec::new()
         });
-        if let Some(body) = &otherwise.body {
-            self.rule_body(body, &asked.unwrap_or_default());
+        let asked = asked.unwrap_or_default();
+        match &otherwise.body {
+            Some(body) => self.rule_body(body, &asked),
+            None => self.no_body(otherwise.span.end, &asked, v1),
         }
         self.scopes.pop();
     }
@@ -110,9 +164,13 @@ impl<'a> Lowering<'a> {
         let outer = std::mem::take(&mut self.edits);
         let more = self.expressions(body);
         let own = std::mem::replace(&mut self.edits, outer);
-        let braces = !body.braces && (more || !asked.is_empty());
+        let key = self.key.clone();
+        let braces = !body.braces && (more || !asked.is_empty() || key.is_some());
         if braces {
             self.insert(body.span.start, "{ ");
+        }
+        if let (Some(key), Some(first)) = (key, body.expressions.first()) {
+            self.insert(first.span.start, format!("{key}; "));
         }
         self.edits.extend(own);
         if !asked.is_empty() {
@@ -122,5 +180,21 @@ impl<'a> Lowering<'a> {
         if braces {
             self.insert(body.span.end, " }");
         }
+    }
+
+    /// Whether a term may have several values: a variable that nothing has given a value is in brackets in it.
+    fn iterates(&self, term: &Term) -> bool {
+        let mut found = false;
+        visit::term(term, &mut |node, _| {
+            let Node::Ref(reference) = node else { return };
+            found |= reference.parts.iter().any(|part| match &part.kind {
+                RefPartKind::Bracket(Term { kind: TermKind::Var(name), .. }) => {
+                    !self.is_local(name) && !self.imports.contains_key(name) && !(self.world.defined)(name)
+                }
+                RefPartKind::Bracket(Term { kind: TermKind::Array(_) | TermKind::Object(_), .. }) => true,
+                _ => false,
+            });
+        });
+        found
     }
 }

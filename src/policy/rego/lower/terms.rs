@@ -30,9 +30,7 @@ impl<'a> Lowering<'a> {
             TermKind::ObjectComprehension(member, body) => self.comprehension(&[&member.0, &member.1], body),
             TermKind::Call { function, arguments } => self.call(term.span, function, arguments),
             TermKind::Infix { operator, operator_span, left, right } => {
-                self.infix(term.span, *operator, *operator_span, |lowering, first| {
-                    lowering.term(if first { left } else { right });
-                });
+                self.infix(term.span, (*operator, *operator_span), [left, right], Self::term);
             }
             TermKind::MemberWithKey { key, value, collection } => {
                 self.member_with_key(term.span, [key, value, collection], Self::term);
@@ -46,23 +44,23 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// `a + b` as a call of ours, where it is one; `operand` lowers the first (`true`) or the second.
+    /// `a + b` as a call of ours, where it is one.
     pub(super) fn infix(
         &mut self,
         at: Span,
-        operator: Operator,
-        operator_span: Span,
-        operand: impl Fn(&mut Self, bool),
+        (operator, operator_span): (Operator, Span),
+        [left, right]: [&'a Term; 2],
+        operand: impl Fn(&mut Self, &'a Term),
     ) {
-        let function = function(operator);
+        let function = function(operator, [left, right]);
         if let Some(function) = function {
             self.insert(at.start, format!("{OWN}.{function}("));
         }
-        operand(self, true);
+        operand(self, left);
         if function.is_some() {
             self.replace(operator_span, ",");
         }
-        operand(self, false);
+        operand(self, right);
         if function.is_some() {
             self.insert(at.end, ")");
         }
@@ -105,18 +103,19 @@ impl<'a> Lowering<'a> {
     }
 
     pub(super) fn reference(&mut self, reference: &'a Ref) {
-        if self.dynamic(reference) {
+        if self.dynamic(reference, Self::term) {
             return;
         }
         self.term(&reference.head);
-        self.parts(&reference.parts);
+        self.parts(&reference.parts, &mut Self::term);
     }
 
-    pub(super) fn parts(&mut self, parts: &'a [RefPart]) {
+    /// The parts of a reference, and what is in their brackets by `index`.
+    pub(super) fn parts(&mut self, parts: &'a [RefPart], index: &mut impl FnMut(&mut Self, &'a Term)) {
         for part in parts {
             match &part.kind {
                 RefPartKind::Dot(_) => {}
-                RefPartKind::Bracket(index) => self.term(index),
+                RefPartKind::Bracket(inner) => index(self, inner),
             }
         }
     }
@@ -139,23 +138,42 @@ impl<'a> Lowering<'a> {
         if let Some(json) = chain.and_then(|chain| (self.world.metadata)(self.place, chain)) {
             return self.replace(at, json);
         }
-        if let (Some("walk"), [_]) = (names::dotted(function).as_deref(), arguments)
-            && !self.is_local("walk")
-            && !self.imports.contains_key("walk")
-            && !(self.world.defined)("walk")
-        {
-            // regorus takes what is assigned for an argument of its own `walk`.
-            self.replace(function.span, WALK);
-            for argument in arguments {
-                self.term(argument);
-            }
-            return self.insert(at.end, "[_]");
+        if let (true, Some((of, into))) = (self.is_walk(function), arguments.split_first()) {
+            return self.walk(at, function, (of, into.first()), Self::term);
         }
         self.called(function);
         for argument in arguments {
             self.term(argument);
         }
         self.assign_output(at, function, arguments);
+    }
+
+    pub(super) fn is_walk(&self, function: &Ref) -> bool {
+        names::dotted(function).as_deref() == Some("walk")
+            && !self.is_local("walk")
+            && !self.imports.contains_key("walk")
+            && !(self.world.defined)("walk")
+    }
+
+    /// `walk(x)` becomes `WALK(x)[_]`, of which regorus would take what it is assigned to for an argument; and
+    /// `walk(x, p)` becomes `WALK(x)[_] = p`, because an `every` does not see what regorus' own `walk` binds.
+    pub(super) fn walk(
+        &mut self,
+        at: Span,
+        function: &Ref,
+        (of, into): (&'a Term, Option<&'a Term>),
+        operand: impl Fn(&mut Self, &'a Term),
+    ) {
+        self.replace(function.span, WALK);
+        operand(self, of);
+        match into {
+            Some(into) => {
+                self.replace(of.span.between(into.span), ")[_] = ");
+                operand(self, into);
+                self.replace(Span { start: into.span.end, end: at.end }, "");
+            }
+            None => self.insert(at.end, "[_]"),
+        }
     }
 
     /// `f(a, b, x)`, where `f` is a built-in of two arguments, becomes `f(a, b) = x`: regorus knows the arity of its own
@@ -166,7 +184,7 @@ impl<'a> Lowering<'a> {
         let first = name.split('.').next().unwrap_or_default();
         let known = self.is_local(first) || self.imports.contains_key(first) || (self.world.defined)(&name);
         let arity = (self.world.built_in)(&name).map(usize::from);
-        if !known && name != "walk" && arity.is_some_and(|arity| arity + 1 == arguments.len()) {
+        if !known && arity.is_some_and(|arity| arity + 1 == arguments.len()) {
             self.replace(before.span.between(output.span), ") = ");
             self.replace(Span { start: output.span.end, end: at.end }, "");
         }
@@ -203,7 +221,7 @@ impl<'a> Lowering<'a> {
         }
         let whole = names::data(self.package.iter().chain([name]));
         self.replace(reference.head.span, whole);
-        self.parts(&reference.parts);
+        self.parts(&reference.parts, &mut Self::term);
         true
     }
 
@@ -237,8 +255,8 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// Our function for an operator of values; `None` for comparisons and the like.
-fn function(operator: Operator) -> Option<&'static str> {
+/// Our function for an operator; `None` where regorus' own means the same.
+fn function(operator: Operator, operands: [&Term; 2]) -> Option<&'static str> {
     Some(match operator {
         Operator::Plus => "plus",
         Operator::Minus => "minus",
@@ -248,6 +266,20 @@ fn function(operator: Operator) -> Option<&'static str> {
         Operator::And => "intersection",
         Operator::Or => "union",
         Operator::In => "member",
+        // regorus has another order of objects and sets; with a scalar it does not matter.
+        _ if operands.into_iter().any(is_scalar) => return None,
+        Operator::Less => "less",
+        Operator::LessOrEqual => "less_or_equal",
+        Operator::Greater => "greater",
+        Operator::GreaterOrEqual => "greater_or_equal",
         _ => return None,
     })
+}
+
+fn is_scalar(term: &Term) -> bool {
+    match &term.kind {
+        TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. } => true,
+        TermKind::Parenthesised(inner) => is_scalar(inner),
+        _ => false,
+    }
 }

@@ -12,7 +12,11 @@ fn lowered(text: &str) -> String {
         built_in: &arity,
         defined: &|name| name == "own",
         children: &|path, rest| (path == ["pol"] && rest == ["v"]).then(|| vec!["a".to_owned(), "if".to_owned()]),
-        defaults: "",
+        defaults: &BTreeMap::new(),
+        mixed: &|rule| {
+            let first = rule.head.reference.parts.first()?;
+            names::constant(&first.kind).filter(|name| *name == "mixed").map(|_| 0)
+        },
         mocked: &|name| name == "io.jwt.decode",
         function: &|name| name == "data.p.f",
         metadata: &|rule, chain| (!chain).then(|| format!("{{\"rule\": {}}}", rule.rule)),
@@ -56,7 +60,11 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
         built_in: &|_| None,
         defined: &defined,
         children: &|_, _| None,
-        defaults: "",
+        defaults: &BTreeMap::new(),
+        mixed: &|rule| {
+            let first = rule.head.reference.parts.first()?;
+            names::constant(&first.kind).filter(|name| *name == "mixed").map(|_| 0)
+        },
         mocked: &|_| false,
         function: &|_| false,
         metadata: &|_, _| None,
@@ -124,6 +132,10 @@ fn what_opa_asks_before_a_negation_is_asked_before_it() {
         ("not input.x[input.y]", "__verdict_1 := input.y; not input.x[__verdict_1]"),
         ("not input.x < 1", "__verdict_1 := input.x; not __verdict_1 < 1"),
         (
+            "not input.x < u",
+            "__verdict_1 := input.x; __verdict_2 := input.user; not __verdict__.less(__verdict_1 , __verdict_2)",
+        ),
+        (
             "not input.x in u",
             "__verdict_1 := input.x; __verdict_2 := input.user; not __verdict__.member(__verdict_1 , __verdict_2)",
         ),
@@ -182,6 +194,26 @@ fn what_a_head_asks_is_asked_at_the_end_of_the_body() {
     // Lines stay, also where a head has several.
     let text = "package p\nr contains {\n\t\"a\": v.b, # why\n} if {\n\tsome v in [1]\n}\ns := 1";
     assert_eq!(lowered(text).lines().position(|line| line == "s := 1"), Some(6));
+}
+
+#[test]
+fn constants_beside_variables_become_variables() {
+    for (rule, expected) in [
+        ("r.mixed.q := 1", "r[__verdict_key].q := 1 if { __verdict_key := \"mixed\" }"),
+        ("r[\"mixed\"] if input.x", "r[__verdict_key] if { __verdict_key := \"mixed\"; input.x }"),
+        (
+            "r.mixed contains x.y if { some x in [1] } ",
+            "r[__verdict_key] contains __verdict_1 if { __verdict_key := \"mixed\"; some x in [1]; __verdict_1 := x.y } ",
+        ),
+        (
+            "r.mixed := 1 if { input.x } else := 2",
+            "r[__verdict_key] := 1 if { __verdict_key := \"mixed\"; input.x } else := 2 if { __verdict_key := \"mixed\" }",
+        ),
+        ("default r.mixed := 1", ""),
+        ("r.a := 1", "r.a := 1"),
+    ] {
+        assert_eq!(lowered(&format!("package p\n{rule}")), format!("package p\n{expected}"));
+    }
 }
 
 #[test]

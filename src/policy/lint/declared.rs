@@ -1,0 +1,130 @@
+//! Variables that are declared twice in one scope, as OPA's compiler counts: by `some`, `some … in`, `:=`, as an argument,
+//! or by an `every`. regorus takes some of these for another variable, and some for the same.
+
+use std::{collections::HashSet, ptr};
+
+use super::{finding::Finding, names::Source};
+use crate::policy::rego::{
+    ast::{Body, Expr, ExprKind, Operator, Rule, Span, Term, TermKind},
+    lower::names::{declared_by, variables},
+    visit::{self, Node},
+};
+
+/// Adds a fault for each second declaration.
+pub(super) fn check<'a>(source: &Source<'a>, found: &mut Vec<Finding<'a>>) {
+    for rule in &source.module.rules {
+        let mut arguments = Vec::new();
+        rule.head.arguments.iter().flatten().for_each(|argument| variables(argument, &mut arguments));
+        visit::rule(rule, &mut |node, _| match node {
+            Node::Body(body) => {
+                let outer = if is_own(rule, body) { arguments.as_slice() } else { &[] };
+                twice(outer, body, &mut |name, span| found.push(fault(source, name, span)));
+            }
+            Node::Expr(Expr { kind: ExprKind::Every { key, value, body, .. }, .. }) => {
+                let names: Vec<&str> = key.iter().chain([value]).map(|name| name.text.as_str()).collect();
+                if key.as_ref().is_some_and(|key| key.text == value.text && value.text != "_") {
+                    found.push(fault(source, &value.text, value.span));
+                }
+                // What is twice in the body alone is told there.
+                let mut alone = HashSet::new();
+                twice(&[], body, &mut |name, span| {
+                    alone.insert((name, span));
+                });
+                twice(&names, body, &mut |name, span| {
+                    if !alone.contains(&(name, span)) {
+                        found.push(fault(source, name, span));
+                    }
+                });
+            }
+            _ => {}
+        });
+    }
+}
+
+/// Whether it is the body of a rule or of an `else`, in which its arguments are.
+fn is_own(rule: &Rule, body: &Body) -> bool {
+    let bodies = rule.body.iter().chain(rule.otherwise.iter().filter_map(|otherwise| otherwise.body.as_ref()));
+    bodies.into_iter().any(|own| ptr::eq(own, body))
+}
+
+/// Calls `tell` for each name of a body that is declared in it and before.
+fn twice<'a>(outer: &[&'a str], body: &'a Body, tell: &mut dyn FnMut(&'a str, Span)) {
+    let mut known: HashSet<&str> = outer.iter().copied().collect();
+    for expression in &body.expressions {
+        let mut names = Vec::new();
+        declared_by(expression, &mut names);
+        // A pattern of `some … in` may have a name twice: it is the same then.
+        if matches!(expression.kind, ExprKind::SomeIn { .. }) {
+            let mut seen = HashSet::new();
+            names.retain(|name| seen.insert(*name));
+        }
+        for name in names.into_iter().filter(|name| *name != "_") {
+            if !known.insert(name) {
+                tell(name, place(expression));
+            }
+        }
+    }
+}
+
+/// Of an assignment, what is assigned to.
+fn place(expression: &Expr) -> Span {
+    match &expression.kind {
+        ExprKind::Term(Term { kind: TermKind::Infix { operator: Operator::Assign, left, .. }, .. }) => left.span,
+        _ => expression.span,
+    }
+}
+
+fn fault<'a>(source: &Source<'a>, name: &str, span: Span) -> Finding<'a> {
+    let cause = format!("`{name}` is declared twice here");
+    let help = "give one of them another name; to compare, write `==`";
+    Finding::fault("rego_compile_error", source, span, cause, help)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        bundle::Bundle,
+        policy::{Options, Snapshot},
+    };
+
+    fn is_refused(rule: &str) -> bool {
+        let bundle = Bundle::from_files([("p.rego".to_owned(), format!("package p\n{rule}\n").into_bytes())]).unwrap();
+        let faults = Snapshot::compile(&bundle, 1, Options::default()).err().map(|faults| faults.0).unwrap_or_default();
+        let told = faults.iter().filter(|fault| fault.to_string().contains("`x` is declared twice here")).count();
+        assert!(faults.len() == told && told < 2, "{rule}: {faults:?}");
+        told == 1
+    }
+
+    /// As `opa check` 1.20.2 says.
+    #[test]
+    fn what_is_declared_twice_is_refused() {
+        for rule in [
+            "r if { some x; some x; x = 1 }",
+            "r if { some x in [1]; some x in [1] }",
+            "r if { x := 1; some x; x = 1 }",
+            "r if { some x, x; x = 1 }",
+            "r if { some x; x := 1 }",
+            "r if { x := 1; x := 2 }",
+            "r if { [x, x] := [1, 1] }",
+            "r := [x | some x; x = 1; some x in [1]]",
+            "f(x) if { some x; x = 1 }",
+            "f(x) := 1 if { false } else := 2 if { x := 3; x }",
+            "f([x, y]) := y if { some x in [1] }",
+            "r if { every x in [1] { x := 2; x == 2 } }",
+            "r if { every x, x in [0] { x == 0 } }",
+        ] {
+            assert!(is_refused(rule), "{rule}");
+        }
+        for rule in [
+            "r if { some x; x = 1; y := [x | some x; x = 2]; y == [2] }",
+            "r if { some [x, x] in [[1, 1]] }",
+            "r if { some x, x in [0] }",
+            "f(x) := [x | x := 2]",
+            "r if { _ := 1; _ := 2 }",
+            "r if { x := 1; x == 1 } else if { x := 2; x == 2 }",
+            "r if { some x; x = 1; every y in [1] { x := y; x == 1 } }",
+        ] {
+            assert!(!is_refused(rule), "{rule}");
+        }
+    }
+}

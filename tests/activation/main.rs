@@ -1,0 +1,15 @@
+//! Bundles over a running server: activated, refused, kept, gone back from.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by failing"
+)]
+
+mod bundles;
+mod commands;
+mod freshness;
+mod store;
+mod support;
