@@ -83,7 +83,7 @@ impl State {
     }
 
     /// Another revision is active.
-    fn active(&self, revision: Revision, size: Size) {
+    fn active(&self, revision: Revision, size: Size, entry_points: &str) {
         let Size { modules, rules, bytes } = size;
         self.metrics.reloaded(Some(ActiveRevision {
             sequence: revision.sequence,
@@ -101,7 +101,7 @@ impl State {
             }
         });
         self.serve();
-        tracing::info!(sequence, %digest, ?bundles, modules, rules, bytes, "policies active");
+        tracing::info!(sequence, %digest, ?bundles, modules, rules, bytes, entry_points, "policies active");
     }
 
     /// Says whether questions are welcome, by what is active and how old it is. A server that drains stays so.
@@ -145,15 +145,15 @@ impl Sink for State {
         }
         snapshot.redact(self.redact.clone());
         let replaced = self.decider.publish(snapshot);
-        tracing::info!(entry_points, "policies compiled");
-        self.active(revision, size);
+        self.active(revision, size, &entry_points);
         replaced
     }
 
     fn republish(&self, sequence: u64, now: u64) -> Result<(Revision, Arc<dyn Evaluator>, Replaced), NotAt> {
         let (revision, evaluator, replaced) = self.decider.republish(sequence, now)?;
         let size = self.with_reload(|reload| reload.sizes.get(&sequence).copied()).unwrap_or_default();
-        self.active(revision.clone(), size);
+        let entry_points = evaluator.entry_points().join(" ");
+        self.active(revision.clone(), size, &entry_points);
         Ok((revision, evaluator, replaced))
     }
 

@@ -40,6 +40,11 @@ pub trait Evaluator: Send + Sync {
         Box::pin(ready(Err(SearchError::Unsupported(fault))))
     }
 
+    /// The packages that can be asked, in order.
+    fn entry_points(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What is left of it once it is retained only: the same answers, from less memory. `None` for itself.
     fn resting(&self) -> Option<Arc<dyn Evaluator>> {
         None

@@ -188,6 +188,10 @@ impl Evaluator for Snapshot {
         &self.revision
     }
 
+    fn entry_points(&self) -> Vec<String> {
+        self.index.entry_points()
+    }
+
     fn resting(&self) -> Option<Arc<dyn Evaluator>> {
         (!self.evaluators.is_empty()).then(|| Arc::new(self.with(pool([]))) as Arc<dyn Evaluator>)
     }

@@ -233,7 +233,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
             "policies: {true: 2}",
             "policies.true: unknown key; expected one of `policies.path`, `policies.default`, \
           `policies.rego_v0`, `policies.evaluation_budget`, `policies.settle`, `policies.poll_interval`, \
-          `policies.strict`, `policies.capabilities`",
+          `policies.strict`, `policies.retained`, `policies.capabilities`",
         ),
     ] {
         assert_eq!(Given::yaml(text).faults(), [format!("verdict.yaml: {fault}")]);

@@ -19,11 +19,8 @@ pub struct BundleFigures {
     pub failing: bool,
 }
 
-/// All of them; nothing without bundles.
+/// All of them.
 pub(super) fn render(bundles: &[BundleFigures], text: &mut Text) {
-    if bundles.is_empty() {
-        return;
-    }
     let name = "verdict_bundle_age_seconds";
     text.family(name, Kind::Gauge, "Time since the bundle's source last said what is current.");
     for bundle in bundles {

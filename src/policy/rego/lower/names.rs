@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use super::super::ast::{Body, Expr, ExprKind, Module, Name, Operator, Ref, RefPartKind, Rule, Term, TermKind};
 
 /// Words that regorus does not take for a name.
-const KEYWORDS: [&str; 16] = [
-    "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package", "set",
-    "some", "true", "with",
+const KEYWORDS: [&str; 15] = [
+    "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package", "some",
+    "true", "with",
 ];
 
 /// Whether a rule can have that name.

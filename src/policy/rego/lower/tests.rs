@@ -43,7 +43,7 @@ fn imports_become_what_they_stand_for() {
         ("b := 1; b == 2", "b := 1; b == 2"),
         ("some b; b == 2", "some b; b == 2"),
         ("[b | b := 1] == b", "[b | b := 1] == data.a.b"),
-        ("every b in [1] { b == 1 }", "every b in [1] { b == 1 }"),
+        ("every b in [1] { b == 1 }", "every __verdict_1 in [1] { b := __verdict_1; b == 1 }"),
         ("some [b, _] in [[1]]; b == 1", "some [b, _] in [[1]]; b == 1"),
     ] {
         assert_eq!(body(text), expected);
@@ -228,7 +228,10 @@ fn variables_with_the_names_of_rules_get_others() {
         ("some own in [1]; own.x == 1", "some __verdict_local_own in [1]; __verdict_local_own.x == 1"),
         ("own := 1; own == 1", "__verdict_local_own := 1; __verdict_local_own == 1"),
         ("some own; own = 1", "some __verdict_local_own; __verdict_local_own = 1"),
-        ("every own in [1] { own > 0 }", "every __verdict_local_own in [1] { __verdict_local_own > 0 }"),
+        (
+            "every own in [1] { own > 0 }",
+            "every __verdict_1 in [1] { __verdict_local_own := __verdict_1; __verdict_local_own > 0 }",
+        ),
         ("x := [own | own := 1]; own == x", "x := [__verdict_local_own | __verdict_local_own := 1]; own == x"),
     ] {
         assert_eq!(body(text), expected);
