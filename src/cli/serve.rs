@@ -45,8 +45,8 @@ pub(super) struct Args {
     /// Listen for AuthZEN, health and metrics here [default: 127.0.0.1:8181]
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
-    /// Listen for `verdict policy` here [default: unix:$XDG_RUNTIME_DIR/verdict/admin.sock or
-    /// unix:/run/verdict/admin.sock; `off` for nowhere]
+    /// Listen for `verdict policy` here [default: `unix:$XDG_RUNTIME_DIR/verdict/admin.sock` or
+    /// `unix:/run/verdict/admin.sock`; `off` for nowhere]
     #[arg(long, value_name = "SOCKET")]
     admin: Option<String>,
     /// Read files without `import rego.v1` as Rego v0
