@@ -38,7 +38,6 @@ async fn the_status_names_bundles_their_sources_and_what_went_wrong() {
 }
 
 #[tokio::test]
-#[ignore = "does not end yet: see the report of helper service"]
 async fn a_pipeline_waits_until_all_servers_have_it() {
     let home = Home::new();
     let servers = [home.serve("a").await, home.serve("b").await, home.serve("c").await];
