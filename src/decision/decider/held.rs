@@ -88,6 +88,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_published_again_is_held_by_its_new_number() {
+        let decider = Arc::new(Decider::new("data.authz".parse().unwrap(), Duration::from_millis(50)));
+        decider.publish(Arc::new(Panics(Revision { sequence: 1, ..Revision::default() })));
+        decider.publish(Arc::new(Panics(Revision { sequence: 2, ..Revision::default() })));
+        let held = decider.hold().unwrap();
+        decider.republish(1, 3).unwrap();
+        assert_eq!((held.revision().sequence, decider.hold().unwrap().revision().sequence), (2, 3));
+    }
+
+    #[test]
     fn a_search_that_panics_finds_nothing() {
         let decider = Arc::new(Decider::new("data.authz".parse().unwrap(), Duration::from_millis(50)));
         assert!(decider.hold().is_none());
