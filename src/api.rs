@@ -1,11 +1,14 @@
 //! The doors: thin bindings of protocols to the one [`crate::decision::Decider`]. Wire types stop here.
 
 pub mod administration;
+pub mod authzen;
+mod deadline;
 pub mod grpc;
 pub mod json;
 pub mod listen;
 pub mod ops;
 pub mod place;
+pub mod search;
 pub mod status;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};

@@ -14,7 +14,7 @@ use crate::{
     api::{
         Address,
         administration::Administration,
-        grpc,
+        authzen, grpc,
         listen::{self, BindError, Listener},
         ops,
     },
@@ -72,7 +72,19 @@ impl App {
     /// Binds and starts everything. From its return on, both doors answer; the gRPC door is `NOT_SERVING` until the
     /// first policies are active.
     pub async fn start(config: Config) -> Result<Self, Error> {
-        let Config { grpc: grpc_config, http, admin, policy, source, reload, bundles, log: _, server } = config;
+        let Config {
+            grpc: grpc_config,
+            http,
+            authzen: authzen_config,
+            search,
+            admin,
+            policy,
+            source,
+            reload,
+            bundles,
+            log: _,
+            server,
+        } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
         let http_listener = listen::bind(&http.address)?;
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
@@ -115,15 +127,29 @@ impl App {
         let health = grpc::Health::new().await;
         let mut tasks = JoinSet::new();
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
+        let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
+        let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
+        let http_drain = authzen_config.request_timeout.max(Duration::from_secs(1));
+        let door = authzen::Door::new(
+            Arc::clone(&decider),
+            observer(),
+            Arc::new(clock::decision_id),
+            authzen_config,
+            grpc_config.max_batch_items,
+            search,
+        )
+        .map_err(|error| Error::System(error.to_string()))?;
+        let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>).merge(authzen::router(door));
         let service = grpc::Service::new(
             decider,
-            Arc::clone(&state) as Arc<dyn crate::api::Observer>,
+            observer(),
             Arc::new(clock::decision_id),
             grpc_config.clone(),
             draining.clone(),
         );
-        let routes = grpc::routes(service, health, &grpc_config).map_err(|error| Error::System(error.to_string()))?;
-        let routes = routes.observed(Arc::clone(&state) as Arc<dyn crate::api::Observer>);
+        let routes = grpc::routes(service, Some(searches), health, &grpc_config)
+            .map_err(|error| Error::System(error.to_string()))?;
+        let routes = routes.observed(observer());
         let door = listen::Options {
             max_concurrent_streams: grpc_config.max_concurrent_streams,
             drain_timeout: server.drain_timeout,
@@ -136,15 +162,12 @@ impl App {
             tasks.spawn(named("policy service's door", serving));
         }
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door.clone(), draining.clone())));
-        let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>);
-        let door = listen::Options { drain_timeout: Duration::from_secs(1), ..door };
+        // It closes after the other door, so it gets no more than its own requests may take.
+        let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), ..door };
         tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
         let stop_reloading = draining.clone();
         tasks.spawn(named("reloader", async move {
-            tokio::select! {
-                () = reloader.run() => {}
-                () = stop_reloading.cancelled() => {}
-            }
+            let _ = stop_reloading.run_until_cancelled_owned(reloader.run()).await;
         }));
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
         let drain_timeout = server.drain_timeout;

@@ -36,8 +36,12 @@ use crate::{
 pub struct Config {
     /// The gRPC door: `grpc.*`.
     pub grpc: api::grpc::Config,
-    /// The operators' HTTP door: `http.*`.
+    /// The HTTP door: `http.address`.
     pub http: api::ops::Config,
+    /// AuthZEN at the HTTP door: the rest of `http.*`.
+    pub authzen: api::authzen::Config,
+    /// Searches: `search.*`.
+    pub search: api::search::Config,
     /// The policy service: `admin.*`.
     pub admin: api::grpc::policy::Config,
     /// Evaluation: `policies.default`, `policies.rego_v0`, `policies.evaluation_budget`.

@@ -7,13 +7,15 @@ mod decider;
 mod explanation;
 mod past;
 mod query;
+mod search;
 mod value;
 mod verdict;
 
-pub use decider::{Decider, Evaluator, Pending, Pinned, RETAINED, Time};
+pub use decider::{Decider, Evaluator, Held, Pending, Pinned, RETAINED, Time};
 pub use explanation::{ConditionTrace, Explanation, Need, RuleOutcome, RuleTrace, Seen};
 pub use past::{At, Freshness, NotAt, Replaced};
 pub use query::{Action, EntryPoint, InvalidEntryPoint, Query, Resource, Subject};
+pub use search::{PendingCandidates, SearchError, Searched};
 pub use value::{MAX_DEPTH, Number, Object, Value};
 pub use verdict::{
     Diagnostic, Digest, Effect, InvalidDigest, Obligation, Reason, Revision, SourcePosition, StepUp, Verdict, code,

@@ -9,6 +9,7 @@ pub mod policy;
 mod question;
 pub mod received;
 mod response;
+mod search;
 mod service;
 pub mod wire;
 
@@ -18,6 +19,7 @@ use tonic::service::Routes;
 
 pub use health::{Health, HealthReporter};
 pub use limits::Limits;
+pub use search::Searches;
 pub use service::{DecisionIds, Service};
 
 use super::Address;
@@ -40,15 +42,24 @@ pub mod proto {
 /// The name that the decision service has in `grpc.health.v1`.
 pub const SERVICE_NAME: &str = "verdict.v1.DecisionService";
 
-/// The routes of one gRPC door: `service`, the health service that `health` feeds, and reflection if configured.
-pub fn routes<S>(service: S, health: Health, config: &Config) -> Result<Limits<Routes>, tonic_reflection::server::Error>
+/// The routes of one gRPC door: `service`, `searches`, the health service that `health` feeds, and reflection if configured.
+pub fn routes<S>(
+    service: S,
+    searches: Option<Searches>,
+    health: Health,
+    config: &Config,
+) -> Result<Limits<Routes>, tonic_reflection::server::Error>
 where
     S: proto::decision_service_server::DecisionService,
 {
-    use proto::decision_service_server::DecisionServiceServer;
+    use proto::{decision_service_server::DecisionServiceServer, search_service_server::SearchServiceServer};
 
     let service = DecisionServiceServer::new(service).max_decoding_message_size(config.max_message_bytes);
     let mut routes = Routes::new(service).add_service(health.service());
+    if let Some(searches) = searches {
+        let searches = SearchServiceServer::new(searches).max_decoding_message_size(config.max_message_bytes);
+        routes = routes.add_service(searches);
+    }
     if config.reflection {
         let builder = || {
             tonic_reflection::server::Builder::configure()

@@ -1,12 +1,18 @@
-//! AuthZEN's JSON (Authorization API 1.0 §6.1) to a question, exact to the last digit of a number.
+//! AuthZEN's JSON (Authorization API 1.0 §5) to a question, exact to the last digit of a number; and values to JSON.
 
 mod number;
 mod value;
+mod write;
 
+pub use self::write::{object as written_object, value as written};
 use crate::{
     api::status::FieldViolation,
-    decision::{Action, MAX_DEPTH, Object, Query, Resource, Subject, Value},
+    decision::{Action, MAX_DEPTH, Object, Query, Resource, Searched, Subject, Value},
 };
+
+/// The members of a question that identify something, and the members that do it (AuthZEN §5.1 to §5.3).
+pub const ENTITIES: [(&str, &[&str]); 3] =
+    [("subject", &["type", "id"]), ("action", &["name"]), ("resource", &["type", "id"])];
 
 /// The members of a question that a JSON text has.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,9 +27,74 @@ pub struct Members {
     pub context: Option<Object>,
 }
 
+/// What a reader does about the identity of an entity.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Identity<'a> {
+    /// All of it must be there.
+    Whole,
+    /// Any of it may be absent.
+    Partial,
+    /// This part may be absent.
+    Without(&'a str),
+}
+
 /// Reads one whole question; every violated field is named. Members that AuthZEN does not know are ignored (§6.1).
 pub fn query(json: &[u8]) -> Result<Query, Vec<FieldViolation>> {
-    let (members, mut violations) = members(json);
+    let (members, violations) = members(json);
+    complete(members, violations)
+}
+
+/// Reads the members that are there, and what is wrong with them; with a violation they are no question.
+pub fn members(json: &[u8]) -> (Members, Vec<FieldViolation>) {
+    match object(json) {
+        Ok(members) => read(members, Identity::Whole),
+        Err(fault) => (Members::default(), vec![FieldViolation::new("query_json", fault)]),
+    }
+}
+
+/// Reads a JSON text that is an object, or says what is wrong with it.
+pub fn object(json: &[u8]) -> Result<Object, String> {
+    match value::parse(json)? {
+        Value::Object(members) => Ok(members),
+        _ => Err("is not a JSON object".to_owned()),
+    }
+}
+
+/// As [`query`], of an object that has been read.
+pub fn query_of(object: Object) -> Result<Query, Vec<FieldViolation>> {
+    let (members, violations) = read(object, Identity::Whole);
+    complete(members, violations)
+}
+
+/// Reads the question of a search: the identity of what is searched for may be absent, and is not looked at
+/// (AuthZEN §8.4 to §8.6).
+pub fn search(mut object: Object, searched: Searched) -> Result<Query, Vec<FieldViolation>> {
+    let name = searched.member();
+    let absent = match (searched, object.remove(name)) {
+        (Searched::Action, _) | (_, None) => Identity::Whole,
+        (_, Some(Value::Object(mut part))) => {
+            part.remove("id");
+            object.insert(name.to_owned(), Value::Object(part));
+            Identity::Without(if searched == Searched::Subject { "subject.id" } else { "resource.id" })
+        }
+        (_, Some(other)) => {
+            object.insert(name.to_owned(), other);
+            Identity::Whole
+        }
+    };
+    let (mut members, violations) = read(object, absent);
+    if searched == Searched::Action {
+        members.action = Some(Action::default());
+    }
+    complete(members, violations)
+}
+
+/// What is wrong with members that are defaults for others: what is absent may be given there.
+pub fn violations_of_defaults(object: Object) -> Vec<FieldViolation> {
+    read(object, Identity::Partial).1
+}
+
+fn complete(members: Members, mut violations: Vec<FieldViolation>) -> Result<Query, Vec<FieldViolation>> {
     let named = |violations: &[FieldViolation], name: &str| {
         violations.iter().any(|violation| violation.field.starts_with(name) || violation.field == "query_json")
     };
@@ -47,14 +118,7 @@ pub fn query(json: &[u8]) -> Result<Query, Vec<FieldViolation>> {
     }
 }
 
-/// Reads the members that are there, and what is wrong with them; with a violation they are no question.
-pub fn members(json: &[u8]) -> (Members, Vec<FieldViolation>) {
-    let unusable = |fault: String| (Members::default(), vec![FieldViolation::new("query_json", fault)]);
-    let mut members = match value::parse(json) {
-        Ok(Value::Object(members)) => members,
-        Ok(_) => return unusable("is not a JSON object".to_owned()),
-        Err(fault) => return unusable(fault),
-    };
+fn read(mut members: Object, identity: Identity<'_>) -> (Members, Vec<FieldViolation>) {
     let mut violations = Vec::new();
     let mut object = |name: &str, violations: &mut Vec<FieldViolation>| match members.remove(name) {
         None => None,
@@ -70,11 +134,17 @@ pub fn members(json: &[u8]) -> (Members, Vec<FieldViolation>) {
     if let Some(context) = &context {
         check_depth("context", context, &mut violations);
     }
+    let may_be_absent = |name: &str, member: &str| match identity {
+        Identity::Whole => false,
+        Identity::Partial => true,
+        Identity::Without(path) => path.split_once('.') == Some((name, member)),
+    };
     let mut entity = |name: &str, object: Option<Object>, names: [&str; 2]| {
         let mut object = object?;
         let [kind, id] = names.map(|member| match object.remove(member) {
             _ if member.is_empty() => String::new(),
             Some(Value::String(text)) if !text.is_empty() => text,
+            None if may_be_absent(name, member) => String::new(),
             other => {
                 let fault = match other {
                     None => "is missing",

@@ -1,4 +1,4 @@
-//! The operators' HTTP door: health and metrics.
+//! The operators' part of the HTTP door: health and metrics.
 //!
 //! What it shows comes through [`Status`]; it knows nothing of how that is found out. It reads no request body, and puts
 //! nothing of a request into an answer. It answers every path, so other routers of this listener are merged into it
@@ -26,6 +26,13 @@ Verdict, a policy decision point
 GET /health/live   200 while the process runs
 GET /health/ready  200 when questions are welcome, or 503 and why not
 GET /metrics       Prometheus metrics
+
+POST /access/v1/evaluation        OpenID AuthZEN Authorization API 1.0
+POST /access/v1/evaluations       many questions at once
+POST /access/v1/search/subject    who may
+POST /access/v1/search/resource   what on
+POST /access/v1/search/action     what may be done
+GET /.well-known/authzen-configuration
 ";
 
 /// Settings of the HTTP door.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::administration::{Diagnostic, Refusal};
-use crate::decision::NotAt;
+use crate::decision::{NotAt, SearchError};
 
 /// A field of a question, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +29,14 @@ pub enum CallError {
     MalformedMessage(String),
     /// The message is larger than configured.
     #[error(
-        "the message is larger than the {0} bytes that the server reads; ask for less at once, or raise `grpc.max_message_bytes`"
+        "the message is larger than the {limit} bytes that the server reads; ask for less at once, or raise `{setting}`"
     )]
-    MessageTooLarge(usize),
+    MessageTooLarge {
+        /// The most bytes.
+        limit: usize,
+        /// The setting that says so.
+        setting: &'static str,
+    },
     /// No policies are active yet.
     #[error("no policies are active yet; `/health/ready` and the server's log say why")]
     PoliciesNotReady,
@@ -43,6 +49,12 @@ pub enum CallError {
     /// The server is shutting down.
     #[error("the server is shutting down; ask another one")]
     Draining,
+    /// The policies name no candidates for this search.
+    #[error("this search is not supported by the active policies: {0}")]
+    SearchUnsupported(String),
+    /// The policies' candidates for a search can't be used.
+    #[error("the search failed: {0}")]
+    SearchFailed(String),
     /// The caller's deadline, or the server's own, passed before the answer.
     #[error("the deadline passed before there was an answer")]
     DeadlineExceeded,
@@ -54,7 +66,7 @@ pub enum CallError {
     BundleTooLarge(usize),
     /// A command to the policy service is refused.
     #[error("{}", cut(.0.to_string(), LONGEST_REFUSAL))]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
 }
 
 /// The longest text that quotes a caller.
@@ -85,7 +97,7 @@ impl FieldViolation {
 
 impl CallError {
     /// Every reason, for metrics and for the test that holds `docs/errors.md` to this table.
-    pub const REASONS: [&'static str; 22] = [
+    pub const REASONS: [&'static str; 24] = [
         "INVALID_QUERY",
         "MALFORMED_MESSAGE",
         "MESSAGE_TOO_LARGE",
@@ -93,6 +105,8 @@ impl CallError {
         "NOT_FRESH_ENOUGH",
         "REVISION_NOT_RETAINED",
         "DRAINING",
+        "SEARCH_UNSUPPORTED",
+        "SEARCH_FAILED",
         "DEADLINE_EXCEEDED",
         "INVALID_REQUEST",
         "BUNDLE_TOO_LARGE",
@@ -116,26 +130,45 @@ impl CallError {
         match self {
             Self::InvalidQuery(_) => (Code::InvalidArgument, "INVALID_QUERY"),
             Self::MalformedMessage(_) => (Code::InvalidArgument, "MALFORMED_MESSAGE"),
-            Self::MessageTooLarge(_) => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
-            Self::PoliciesNotReady | Self::Refused(Refusal::NotReady) => (Code::Unavailable, "POLICIES_NOT_READY"),
+            Self::MessageTooLarge { .. } => (Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+            Self::PoliciesNotReady => (Code::Unavailable, "POLICIES_NOT_READY"),
             Self::NotFreshEnough(_) => (Code::FailedPrecondition, "NOT_FRESH_ENOUGH"),
             Self::RevisionNotRetained(_) => (Code::FailedPrecondition, "REVISION_NOT_RETAINED"),
-            Self::Draining | Self::Refused(Refusal::Stopping) => (Code::Unavailable, "DRAINING"),
+            Self::Draining => (Code::Unavailable, "DRAINING"),
+            Self::SearchUnsupported(_) => (Code::Unimplemented, "SEARCH_UNSUPPORTED"),
+            Self::SearchFailed(_) => (Code::Internal, "SEARCH_FAILED"),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
             Self::InvalidRequest(_) => (Code::InvalidArgument, "INVALID_REQUEST"),
             Self::BundleTooLarge(_) => (Code::ResourceExhausted, "BUNDLE_TOO_LARGE"),
-            Self::Refused(Refusal::UnknownBundle(_)) => (Code::NotFound, "BUNDLE_NOT_FOUND"),
-            Self::Refused(Refusal::UnknownRevision(_)) => (Code::NotFound, "REVISION_NOT_FOUND"),
-            Self::Refused(Refusal::NoEarlierRevision) => (Code::FailedPrecondition, "NO_EARLIER_REVISION"),
-            Self::Refused(Refusal::Conflict { .. }) => (Code::Aborted, "REVISION_CONFLICT"),
-            Self::Refused(Refusal::InvalidBundle { .. }) => (Code::InvalidArgument, "INVALID_BUNDLE"),
-            Self::Refused(Refusal::Overlap(_)) => (Code::FailedPrecondition, "BUNDLES_OVERLAP"),
-            Self::Refused(Refusal::TestsFailed(_)) => (Code::FailedPrecondition, "TESTS_FAILED"),
-            Self::Refused(Refusal::Downgrade(_)) => (Code::FailedPrecondition, "DOWNGRADE"),
-            Self::Refused(Refusal::RootOwned { .. }) => (Code::FailedPrecondition, "ROOT_OWNED"),
-            Self::Refused(Refusal::PatchFailed { .. }) => (Code::FailedPrecondition, "PATCH_FAILED"),
-            Self::Refused(Refusal::Busy) => (Code::ResourceExhausted, "BUSY"),
-            Self::Refused(Refusal::Internal(_)) => (Code::Internal, "INTERNAL_ERROR"),
+            Self::Refused(refusal) => refused(refusal),
+        }
+    }
+
+    /// The HTTP status (AuthZEN Authorization API 1.0 §10.1.7; RFC 9110 §15 for what that leaves out).
+    #[must_use]
+    pub fn http_status(&self) -> StatusCode {
+        match self {
+            Self::InvalidQuery(_) | Self::MalformedMessage(_) => StatusCode::BAD_REQUEST,
+            Self::MessageTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::PoliciesNotReady | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::SearchUnsupported(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+            // All but the first are of calls that HTTP does not have.
+            Self::SearchFailed(_)
+            | Self::NotFreshEnough(_)
+            | Self::RevisionNotRetained(_)
+            | Self::InvalidRequest(_)
+            | Self::BundleTooLarge(_)
+            | Self::Refused(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl From<SearchError> for CallError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Unsupported(fault) => Self::SearchUnsupported(fault),
+            SearchError::Failed(fault) => Self::SearchFailed(fault),
         }
     }
 }
@@ -151,24 +184,29 @@ impl From<CallError> for Status {
                     details.add_bad_request_violation(field, description);
                 }
             }
-            CallError::PoliciesNotReady
-            | CallError::Draining
-            | CallError::Refused(Refusal::NotReady | Refusal::Stopping | Refusal::Busy) => {
+            CallError::PoliciesNotReady | CallError::Draining => {
                 details.set_retry_info(Some(Duration::from_secs(1)));
             }
-            CallError::Refused(Refusal::InvalidBundle { diagnostics, .. }) => {
-                for diagnostic in diagnostics.iter().take(MOST_FAULTS) {
-                    let FieldViolation { field, description } = FieldViolation::of_policies(diagnostic);
-                    details.add_bad_request_violation(field, description);
+            CallError::Refused(refusal) => match refusal.as_ref() {
+                Refusal::NotReady | Refusal::Stopping | Refusal::Busy => {
+                    details.set_retry_info(Some(Duration::from_secs(1)));
                 }
-            }
+                Refusal::InvalidBundle { diagnostics, .. } => {
+                    for diagnostic in diagnostics.iter().take(MOST_FAULTS) {
+                        let FieldViolation { field, description } = FieldViolation::of_policies(diagnostic);
+                        details.add_bad_request_violation(field, description);
+                    }
+                }
+                _ => {}
+            },
             CallError::MalformedMessage(_)
-            | CallError::MessageTooLarge(_)
+            | CallError::MessageTooLarge { .. }
             | CallError::NotFreshEnough(_)
             | CallError::RevisionNotRetained(_)
+            | CallError::SearchUnsupported(_)
+            | CallError::SearchFailed(_)
             | CallError::DeadlineExceeded
-            | CallError::BundleTooLarge(_)
-            | CallError::Refused(_) => {}
+            | CallError::BundleTooLarge(_) => {}
         }
         Status::with_error_details(code, error.to_string(), details)
     }
@@ -186,7 +224,27 @@ impl From<NotAt> for CallError {
 
 impl From<Refusal> for CallError {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+/// [`CallError::code`] of a command that is refused.
+fn refused(refusal: &Refusal) -> (Code, &'static str) {
+    match refusal {
+        Refusal::NotReady => (Code::Unavailable, "POLICIES_NOT_READY"),
+        Refusal::Stopping => (Code::Unavailable, "DRAINING"),
+        Refusal::UnknownBundle(_) => (Code::NotFound, "BUNDLE_NOT_FOUND"),
+        Refusal::UnknownRevision(_) => (Code::NotFound, "REVISION_NOT_FOUND"),
+        Refusal::NoEarlierRevision => (Code::FailedPrecondition, "NO_EARLIER_REVISION"),
+        Refusal::Conflict { .. } => (Code::Aborted, "REVISION_CONFLICT"),
+        Refusal::InvalidBundle { .. } => (Code::InvalidArgument, "INVALID_BUNDLE"),
+        Refusal::Overlap(_) => (Code::FailedPrecondition, "BUNDLES_OVERLAP"),
+        Refusal::TestsFailed(_) => (Code::FailedPrecondition, "TESTS_FAILED"),
+        Refusal::Downgrade(_) => (Code::FailedPrecondition, "DOWNGRADE"),
+        Refusal::RootOwned { .. } => (Code::FailedPrecondition, "ROOT_OWNED"),
+        Refusal::PatchFailed { .. } => (Code::FailedPrecondition, "PATCH_FAILED"),
+        Refusal::Busy => (Code::ResourceExhausted, "BUSY"),
+        Refusal::Internal(_) => (Code::Internal, "INTERNAL_ERROR"),
     }
 }
 

@@ -16,9 +16,9 @@ use verdict::{
 
 use super::{complain, exit, say};
 
-/// Decide questions over gRPC, on policies that are reloaded while it runs
+/// Decide questions over gRPC and AuthZEN, on policies that are reloaded while it runs
 ///
-/// Without --policies it serves the example policies that are in the binary. Health and metrics are on the HTTP port.
+/// Without --policies it serves the example policies that are in the binary. AuthZEN, health and metrics are on the HTTP port.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -42,11 +42,11 @@ pub(super) struct Args {
     /// Listen for gRPC here [default: 127.0.0.1:9191]
     #[arg(long, value_name = "ADDR")]
     grpc: Option<String>,
-    /// Listen for health and metrics here [default: 127.0.0.1:8181]
+    /// Listen for AuthZEN, health and metrics here [default: 127.0.0.1:8181]
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
-    /// Listen for `verdict policy` here [default: unix:$XDG_RUNTIME_DIR/verdict/admin.sock or
-    /// unix:/run/verdict/admin.sock; `off` for nowhere]
+    /// Listen for `verdict policy` here [default: `unix:$XDG_RUNTIME_DIR/verdict/admin.sock` or
+    /// `unix:/run/verdict/admin.sock`; `off` for nowhere]
     #[arg(long, value_name = "SOCKET")]
     admin: Option<String>,
     /// Read files without `import rego.v1` as Rego v0

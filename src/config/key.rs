@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 32] = [
+pub(super) static KEYS: [Key; 37] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -42,6 +42,17 @@ pub(super) static KEYS: [Key; 32] = [
     ),
     key("grpc.reflection", Shape::Switch(|config, value| config.grpc.reflection = value)),
     key("http.address", Shape::Address(|config, value| config.http.address = value)),
+    key("http.max_body_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.authzen.max_body_bytes = value)),
+    key(
+        "http.request_timeout",
+        Shape::Time(MILLISECOND..=MINUTE.saturating_mul(5), |config, value| config.authzen.request_timeout = value),
+    ),
+    key("http.public_url", Shape::PublicUrl(|config, value| config.authzen.public_url = Some(value))),
+    key(
+        "search.max_candidates",
+        Shape::Count(1..=65_536, |config, value| config.search.max_candidates = value as usize),
+    ),
+    key("search.page_size", Shape::Count(1..=65_536, |config, value| config.search.page_size = value as usize)),
     key("admin.address", Shape::Place(|config, value| config.admin.place = value)),
     key("admin.max_bundle_bytes", Shape::Size(KIB..=1024 * MIB, |config, value| config.admin.max_bundle_bytes = value)),
     key("admin.request_timeout", Shape::Time(SECOND..=HOUR, |config, value| config.admin.request_timeout = value)),

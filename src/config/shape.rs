@@ -14,6 +14,7 @@ use super::{
 use crate::{
     api::{
         Address,
+        authzen::{InvalidPublicUrl, PublicUrl},
         place::{InvalidPlace, Place},
     },
     decision::{EntryPoint, InvalidEntryPoint},
@@ -56,6 +57,7 @@ pub(super) enum Shape {
     Filter(fn(&mut Config, String)),
     Format(fn(&mut Config, Format)),
     Redaction(fn(&mut Config, Redaction)),
+    PublicUrl(fn(&mut Config, PublicUrl)),
     Tests(fn(&mut Config, Tests)),
 }
 
@@ -129,6 +131,7 @@ impl Shape {
                                 `warn,verdict::reload=debug`"
                 .into(),
             Self::Format(_) => "`human` or `json`".into(),
+            Self::PublicUrl(_) => "a URL such as `https://pdp.example.com`".into(),
             Self::Tests(_) => "`off`, `warn` or `require`".into(),
             Self::Redaction(_) => {
                 "paths such as `input.token` or `data.keys`, and names of members such as `password`, joined by commas or a \
@@ -173,6 +176,9 @@ impl Shape {
                 "json" => set(config, Format::Json),
                 _ => return Err(raw.fails("is no format")),
             },
+            Self::PublicUrl(set) => {
+                set(config, raw.text()?.parse().map_err(|invalid: InvalidPublicUrl| raw.fails(&invalid.to_string()))?);
+            }
             Self::Tests(set) => match raw.text()? {
                 "off" => set(config, Tests::Off),
                 "warn" => set(config, Tests::Warn),

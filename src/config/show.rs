@@ -26,8 +26,8 @@ pub(super) enum Shown {
 ///
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
-pub(super) fn values(config: &Config) -> [(&'static str, Shown); 32] {
-    let Config { grpc, http, admin, policy, source, reload, bundles: _, log, server } = config;
+pub(super) fn values(config: &Config) -> [(&'static str, Shown); 37] {
+    let Config { grpc, http, authzen, search, admin, policy, source, reload, bundles: _, log, server } = config;
     let api::grpc::Config {
         address,
         max_message_bytes,
@@ -38,6 +38,8 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 32] {
         reflection,
     } = grpc;
     let api::ops::Config { address: http_address } = http;
+    let api::authzen::Config { max_body_bytes, request_timeout: http_timeout, public_url } = authzen;
+    let api::search::Config { max_candidates, page_size } = search;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
@@ -55,6 +57,14 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 32] {
         ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
         ("grpc.reflection", plain(reflection)),
         ("http.address", text(http_address)),
+        ("http.max_body_bytes", Shown::Plain(show_size(*max_body_bytes))),
+        ("http.request_timeout", Shown::Plain(show_time(*http_timeout))),
+        (
+            "http.public_url",
+            public_url.as_ref().map_or(Shown::Unset("what the request's `Host` says, by `https`"), text),
+        ),
+        ("search.max_candidates", plain(max_candidates)),
+        ("search.page_size", plain(page_size)),
         (
             "admin.address",
             match place {

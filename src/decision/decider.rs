@@ -1,6 +1,9 @@
 //! The Decider: picks the snapshot, asks it, and makes sure that whatever happens is an answer.
 
+mod held;
+
 use std::{
+    future::ready,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
@@ -10,9 +13,11 @@ use std::{
 use arc_swap::ArcSwapOption;
 use futures::executor::block_on;
 
+pub use self::held::Held;
 use super::{
     past::{At, NotAt, Past, Replaced},
     query::{EntryPoint, Query},
+    search::{PendingCandidates, SearchError, Searched},
     verdict::{Effect, Reason, Revision, Verdict, code},
 };
 
@@ -27,6 +32,13 @@ pub trait Evaluator: Send + Sync {
 
     /// Answers what [`Self::attempt`] did not, from the beginning, where it holds up nobody. Total, too.
     fn isolate(&self, query: Query, entry: &EntryPoint, time: Time) -> Pending;
+
+    /// What the policies at `entry` name as candidates for the part of `query` that is searched for.
+    fn candidates(&self, query: Query, searched: Searched, entry: &EntryPoint, time: Time) -> PendingCandidates {
+        let (_, _) = (query, time);
+        let fault = format!("`{entry}` has no rule `{}` beside it", searched.rule());
+        Box::pin(ready(Err(SearchError::Unsupported(fault))))
+    }
 
     /// The packages that can be asked, in order.
     fn entry_points(&self) -> Vec<String> {

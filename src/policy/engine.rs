@@ -16,7 +16,7 @@ use super::{
     meter::{self, Place, Stop},
     value::Names,
 };
-use crate::decision::Query;
+use crate::decision::{Query, Searched};
 
 /// Work units between two looks at the clock.
 const CHECK_INTERVAL: NonZeroU32 = NonZeroU32::new(128).unwrap();
@@ -95,6 +95,11 @@ impl Engine {
     /// Sets the question.
     pub(super) fn ask(&mut self, query: &Query) {
         self.set_input(self.names.input(query));
+    }
+
+    /// Sets the question that a search for one of its parts asks.
+    pub(super) fn search(&mut self, query: &Query, searched: Searched) {
+        self.set_input(self.names.search(query, searched));
     }
 
     /// What is asked about.

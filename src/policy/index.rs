@@ -110,6 +110,13 @@ impl Index {
         }
     }
 
+    /// The rule of that name in the entry point's package, which is the nearest above it.
+    pub(super) fn beside(&self, entry: &EntryPoint, name: &str) -> Option<&Arc<RuleInfo>> {
+        let parts = entry.parts();
+        let package = (1..=parts.len()).rev().find_map(|length| self.packages.get(parts.get(..length)?))?;
+        package.rules.get(name)
+    }
+
     /// Every reference that [`Index::entry`] takes for a package, in order.
     pub(super) fn entry_points(&self) -> Vec<String> {
         let decides = |package: &&Package| ["decision", "allow"].iter().any(|name| package.rules.contains_key(*name));

@@ -2,6 +2,7 @@
 
 mod apart;
 mod asked;
+mod candidates;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -30,7 +31,9 @@ use super::{
 };
 use crate::{
     bundle::Bundle,
-    decision::{Digest, EntryPoint, Evaluator, Pending, Query, Revision, Time, Verdict, code},
+    decision::{
+        Digest, EntryPoint, Evaluator, Pending, PendingCandidates, Query, Revision, Searched, Time, Verdict, code,
+    },
 };
 
 /// Policies and data, compiled, with an evaluator for each thread that asks.
@@ -233,6 +236,10 @@ impl Evaluator for Snapshot {
 
     fn isolate(&self, query: Query, entry: &EntryPoint, time: Time) -> Pending {
         self.apart.ask(query, entry, time)
+    }
+
+    fn candidates(&self, query: Query, searched: Searched, entry: &EntryPoint, time: Time) -> PendingCandidates {
+        self.named(query, searched, entry, time)
     }
 }
 

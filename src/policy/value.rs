@@ -8,7 +8,7 @@ use std::{
 use regorus::Value as Rego;
 
 use super::order;
-use crate::decision::{MAX_DEPTH, Number, Object, Query, Value};
+use crate::decision::{MAX_DEPTH, Number, Object, Query, Searched, Value};
 
 /// The names that every `input` has. An evaluator keeps its own, so that asking it makes none and shares none.
 pub(super) struct Names {
@@ -52,6 +52,28 @@ impl Names {
             (&self.resource, entity(&resource.kind, &resource.id, &resource.properties)),
             (&self.subject, entity(&subject.kind, &subject.id, &subject.properties)),
         ])
+    }
+}
+
+impl Names {
+    /// The same for a search: without the action, or without the id of the subject or resource, that is searched for.
+    pub(super) fn search(&self, query: &Query, searched: Searched) -> Rego {
+        let mut input = self.input(query);
+        let Rego::Object(members) = &mut input else { return input };
+        let members = Arc::make_mut(members);
+        let part = match searched {
+            Searched::Subject => &self.subject,
+            Searched::Resource => &self.resource,
+            Searched::Action => &self.action,
+        };
+        match members.remove(part) {
+            Some(Rego::Object(mut entity)) if searched != Searched::Action => {
+                Arc::make_mut(&mut entity).remove(&self.id);
+                members.insert(part.clone(), Rego::Object(entity));
+            }
+            _ => {}
+        }
+        input
     }
 }
 

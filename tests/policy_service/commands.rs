@@ -22,7 +22,7 @@ fn says(home: &Home, server: &Server, arguments: &[&str], input: &str) -> Json {
 }
 
 /// Puts new content where the source finds it, and waits until it is active.
-async fn bring(home: &Home, server: &Server, revision: &str, allow: &str) {
+fn bring(home: &Home, server: &Server, revision: &str, allow: &str) {
     home.bundle("main", &policy("authz", revision, allow));
     let arguments =
         ["policy", "watch", "--until", &format!("main={revision}"), "--timeout", "30s", "--server", &server.admin];
@@ -34,7 +34,7 @@ async fn bring(home: &Home, server: &Server, revision: &str, allow: &str) {
 async fn a_rollback_is_at_once_and_holds_until_it_is_released() {
     let home = Home::new();
     let server = home.serve("a").await;
-    bring(&home, &server, "v2", "").await;
+    bring(&home, &server, "v2", "");
     assert!(!server.allows().await);
     let mut client = server.admin().await;
     let started = Instant::now();
@@ -69,8 +69,8 @@ async fn a_rollback_is_at_once_and_holds_until_it_is_released() {
 async fn a_retained_revision_is_activated_by_number_or_digest_and_others_are_not() {
     let home = Home::new();
     let server = home.serve("a").await;
-    bring(&home, &server, "v2", "").await;
-    bring(&home, &server, "v3", "allow := 1 == 2").await;
+    bring(&home, &server, "v2", "");
+    bring(&home, &server, "v3", "allow := 1 == 2");
     let revisions = says(&home, &server, &["revisions"], "");
     let revisions = revisions.as_array().unwrap();
     assert_eq!(revisions[0]["revision"]["bundles"]["main"], "v3", "newest first: {revisions:#?}");

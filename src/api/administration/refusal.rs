@@ -1,5 +1,7 @@
 //! Why a command was not done. Nothing has changed then.
 
+use std::fmt::Write as _;
+
 use super::{Diagnostic, Expected, Revision, Target, TestResult};
 
 /// Why a command was not done.
@@ -80,7 +82,8 @@ fn failed(tests: &[TestResult]) -> String {
     let names = tests.iter().take(SHOWN).map(|test| format!("`{}.{}`", test.package, test.name));
     let mut text = names.collect::<Vec<_>>().join(", ");
     if let Some(more) = tests.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        text.push_str(&format!(" and {more} more"));
+        // Into text it can't fail.
+        let _ = write!(text, " and {more} more");
     }
     text
 }

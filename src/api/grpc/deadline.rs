@@ -1,26 +1,16 @@
 //! How long a call may take: the caller's `grpc-timeout`, or the server's own limit, whichever is shorter.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tonic::metadata::MetadataMap;
 
-use crate::api::status::CallError;
-
-/// The moment by which a call must be answered.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Deadline(pub(super) Instant);
+pub(super) use crate::api::deadline::Deadline;
 
 impl Deadline {
     /// From the call's arrival, which is now.
     pub(super) fn of(metadata: &MetadataMap, longest: Duration) -> Self {
         let asked = timeout(metadata).map_or(longest, |asked| asked.min(longest));
-        Self(Instant::now() + asked)
-    }
-
-    /// What is left of it; an error once it has passed.
-    pub(super) fn left(self) -> Result<Duration, CallError> {
-        let left = self.0.saturating_duration_since(Instant::now());
-        if left.is_zero() { Err(CallError::DeadlineExceeded) } else { Ok(left) }
+        Self::within(asked)
     }
 }
 
@@ -47,6 +37,7 @@ pub(super) fn timeout(metadata: &MetadataMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::status::CallError;
 
     fn read(text: &str) -> Option<Duration> {
         let mut metadata = MetadataMap::new();

@@ -91,7 +91,7 @@ fn rewritten(response: Response, limit: usize, observer: Option<&dyn Observer>) 
 pub(super) fn in_our_words(status: Status, limit: usize) -> (Status, Option<&'static str>) {
     // Our own services never answer `OUT_OF_RANGE`.
     if status.code() == Code::OutOfRange && status.message().contains("length too large") {
-        let error = CallError::MessageTooLarge(limit);
+        let error = CallError::MessageTooLarge { limit, setting: "grpc.max_message_bytes" };
         let reason = error.code().1;
         return (error.into(), Some(reason));
     }

@@ -118,7 +118,7 @@ impl Inner {
 
     async fn put(&self, mut messages: Streaming<PutBundleRequest>) -> Result<Report, CallError> {
         // Held until the command is done: its archive is in memory for as long.
-        let _permit = self.uploads.try_acquire().map_err(|_| CallError::Refused(Refusal::Busy))?;
+        let _permit = self.uploads.try_acquire().map_err(|_| CallError::from(Refusal::Busy))?;
         let put = upload::read(&mut messages, self.config.max_bundle_bytes, self.max_message_bytes).await?;
         tracing::info!(bundle = put.name, bytes = put.archive.len(), dry_run = put.dry_run, "a bundle is put");
         Ok(self.administration.put(put).await?)
@@ -127,7 +127,7 @@ impl Inner {
 
 /// What a caller is told of a panic; the log has its place.
 fn broken() -> CallError {
-    CallError::Refused(Refusal::Internal("a defect in Verdict; the log says where".to_owned()))
+    Refusal::Internal("a defect in Verdict; the log says where".to_owned()).into()
 }
 
 #[tonic::async_trait]

@@ -9,7 +9,7 @@ use crate::{
         json::{self, Members},
         status::FieldViolation,
     },
-    decision::{Action, At, EntryPoint, Freshness, Object, Query, Resource, Subject},
+    decision::{Action, At, EntryPoint, Freshness, Object, Query, Resource, Searched, Subject},
 };
 
 /// The longest request id, in bytes.
@@ -97,6 +97,35 @@ pub(super) fn item(item: BatchCheckItem, defaults: &Defaults) -> Question {
     let request_id = reader.request_id(request_id);
     let query = reader.finish(given, &defaults.members, policy, defaults.explain, false);
     Question { request_id, query, at: At::Active }
+}
+
+/// What identifies something, and the circumstances.
+type Parts = (Option<proto::Subject>, Option<proto::Action>, Option<proto::Resource>, Option<wire::Object>);
+
+/// Reads the question of a search: the id of what is searched for is not looked at.
+pub(super) fn search(
+    (subject, action, resource, context): Parts,
+    policy: &str,
+    searched: Searched,
+) -> Result<Query, Vec<FieldViolation>> {
+    // A stand-in, which is not empty and which the search does not see.
+    let any = || "*".to_owned();
+    let subject = subject.map(|subject| match searched {
+        Searched::Subject => proto::Subject { id: any(), ..subject },
+        _ => subject,
+    });
+    let resource = resource.map(|resource| match searched {
+        Searched::Resource => proto::Resource { id: any(), ..resource },
+        _ => resource,
+    });
+    let action = match searched {
+        Searched::Action => Some(proto::Action { name: any(), properties: None }),
+        _ => action,
+    };
+    let mut reader = Reader { violations: Vec::new() };
+    let given = reader.members(subject, action, resource, context, &[]);
+    let policy = reader.policy(policy);
+    reader.finish(given, &Members::default(), policy, false, false)
 }
 
 impl Reader {

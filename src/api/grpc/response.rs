@@ -27,7 +27,6 @@ pub(super) fn verdict(verdict: Verdict, decision_id: String, request_id: String)
         entry_point,
         explanation,
     } = verdict;
-    let decision::Revision { sequence, digest, bundles } = revision;
     proto::Verdict {
         decision_id,
         request_id,
@@ -44,10 +43,16 @@ pub(super) fn verdict(verdict: Verdict, decision_id: String, request_id: String)
         context: object(context),
         ttl: ttl.map(duration),
         diagnostics: diagnostics.into_iter().map(diagnostic).collect(),
-        revision: Some(proto::Revision { sequence, digest: digest.to_string(), bundles }),
+        revision: Some(self::revision(revision)),
         entry_point: entry_point.map(|entry| entry.to_string()).unwrap_or_default(),
         explanation: explanation.map(|explanation| explain::message(*explanation)),
     }
+}
+
+/// A revision as a message.
+pub(super) fn revision(revision: decision::Revision) -> proto::Revision {
+    let decision::Revision { sequence, digest, bundles } = revision;
+    proto::Revision { sequence, digest: digest.to_string(), bundles }
 }
 
 /// A call's error as a message, for streams.
@@ -71,7 +76,8 @@ fn reason(Reason { code, message, user_message, rule, position: place, propertie
     proto::Reason { code, message, user_message, rule, position: place.map(position), properties: object(properties) }
 }
 
-fn obligation(Obligation { id, kind, properties }: Obligation) -> proto::Obligation {
+/// An obligation as a message.
+pub(super) fn obligation(Obligation { id, kind, properties }: Obligation) -> proto::Obligation {
     proto::Obligation { id, r#type: kind, properties: object(properties) }
 }
 
@@ -79,7 +85,8 @@ fn diagnostic(Diagnostic { code, message, position: place }: Diagnostic) -> prot
     proto::Diagnostic { code: code.into_owned(), message, position: place.map(position) }
 }
 
-fn object(object: Object) -> Option<wire::Object> {
+/// An object as a message; none if it is empty.
+pub(super) fn object(object: Object) -> Option<wire::Object> {
     (!object.is_empty()).then(|| object.into())
 }
 

@@ -234,7 +234,7 @@ impl Inner {
 
     async fn stream_item(&self, request: CheckStreamRequest) -> CheckStreamResponse {
         let CheckStreamRequest { question } = request;
-        let deadline = Deadline(Instant::now() + self.config.request_timeout);
+        let deadline = Deadline::within(self.config.request_timeout);
         let Question { request_id, query, at } = question::question(question.unwrap_or_default());
         let missing =
             request_id.is_empty().then(|| FieldViolation::new("request_id", "is missing; answers are matched by it"));

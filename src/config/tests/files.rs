@@ -13,6 +13,12 @@ grpc:
   reflection: false
 http:
   address: unix:/run/ops.sock
+  max_body_bytes: 2048
+  request_timeout: 2s
+  public_url: https://pdp.example.com/a
+search:
+  max_candidates: 13
+  page_size: 14
 admin:
   address: unix:/run/admin.sock
   max_bundle_bytes: 1048576
@@ -57,6 +63,12 @@ request_timeout = "250ms"
 reflection = false
 [http]
 address = "unix:/run/ops.sock"
+max_body_bytes = "2KiB"
+request_timeout = "2s"
+public_url = "https://pdp.example.com/a"
+[search]
+max_candidates = 13
+page_size = 14
 [admin]
 address = "unix:/run/admin.sock"
 max_bundle_bytes = "1MiB"
@@ -202,17 +214,20 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
         ),
-        ("http: {tls: 1}", "http.tls: unknown key; expected one of `http.address`"),
+        (
+            "http: {tls: 1}",
+            "http.tls: unknown key; expected one of `http.address`, `http.max_body_bytes`, `http.request_timeout`, `http.public_url`",
+        ),
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
         ),
         (
             "policies: {true: 2}",

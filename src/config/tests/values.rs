@@ -106,3 +106,16 @@ fn every_default_is_within_its_bounds() {
         });
     assert_eq!(given.described(), Config::default().describe());
 }
+
+#[test]
+fn a_public_url_has_a_scheme_and_a_host_and_nothing_after_the_path() {
+    let url = |text: &str| Given::yaml(&format!("http: {{public_url: '{text}'}}"));
+    assert_eq!(
+        url("https://pdp.example.com/").load().unwrap().authzen.public_url.unwrap().to_string(),
+        "https://pdp.example.com"
+    );
+    for text in ["", "pdp.example.com", "ftp://pdp", "https://", "https://a?b", "https://a#b", "https://u@a"] {
+        let faults = url(text).faults();
+        assert!(faults.len() == 1 && faults[0].contains("http.public_url"), "{text}: {faults:?}");
+    }
+}

@@ -14,7 +14,7 @@ use crate::policy::rego::{
 };
 
 /// The rules that a package offers, in the words of the decision contract and of other projects' conventions.
-const OFFERED: [&str; 16] = [
+const OFFERED: [&str; 19] = [
     "allow",
     "deny",
     "decision",
@@ -31,6 +31,10 @@ const OFFERED: [&str; 16] = [
     "results",
     "response",
     "reason",
+    // The candidates of searches.
+    "subjects",
+    "resources",
+    "actions",
 ];
 
 /// Imports that nothing names.

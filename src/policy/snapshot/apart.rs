@@ -1,6 +1,8 @@
 //! Questions that take long: which they are, as far as that is known before, and putting them where they hold up
 //! nobody.
 
+mod candidates;
+
 use std::{
     collections::BTreeSet,
     sync::{

@@ -20,10 +20,10 @@ use crate::{
 };
 
 /// The largest value of a rule that becomes an answer, in the meter's weight: 4 MiB of text, or 65,536 nodes.
-const MAX_RESULT: Limit = Limit { weight: 1 << 16, depth: 1_000 };
+pub(super) const MAX_RESULT: Limit = Limit { weight: 1 << 16, depth: 1_000 };
 
 /// The largest value that becomes an answer on a thread that serves others.
-const MAX_RESULT_INLINE: Limit = Limit { weight: 1 << 13, depth: 128 };
+pub(super) const MAX_RESULT_INLINE: Limit = Limit { weight: 1 << 13, depth: 128 };
 
 /// A question being put to the rules of an entry point.
 pub(super) struct Asked<'a> {

@@ -68,7 +68,7 @@ where
 
 /// Why messages ended before their end.
 fn broken_off(status: Status, max_message_bytes: usize) -> CallError {
-    let too_large = CallError::MessageTooLarge(max_message_bytes);
+    let too_large = CallError::MessageTooLarge { limit: max_message_bytes, setting: "grpc.max_message_bytes" };
     let (status, reason) = in_our_words(status, max_message_bytes);
     if reason == Some(too_large.code().1) {
         too_large

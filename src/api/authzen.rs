@@ -1,0 +1,235 @@
+//! The AuthZEN door: OpenID Authorization API 1.0 over HTTP (§10.1).
+//!
+//! A deny is 200; an error is a status and a line of text (§10.1.7), and an enforcement point must take it for a deny.
+//! This door brings no fallback of its own for paths that it does not have: it is merged into another router.
+
+mod answer;
+mod evaluations;
+mod metadata;
+mod page;
+mod request;
+mod search;
+
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
+    },
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use futures::FutureExt as _;
+use serde_json::Value as Json;
+
+pub use self::metadata::{InvalidPublicUrl, PublicUrl};
+use self::page::Pages;
+use super::{
+    Observer,
+    deadline::Deadline,
+    grpc::DecisionIds,
+    json,
+    search::Config as SearchConfig,
+    status::{CallError, FieldViolation},
+};
+use crate::decision::{Decider, Query, Revision, Searched, Verdict};
+
+/// The longest request id that is echoed, in bytes.
+const MAX_REQUEST_ID: usize = 256;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const DECISION_ID: HeaderName = HeaderName::from_static("verdict-decision-id");
+const REVISION: HeaderName = HeaderName::from_static("verdict-revision");
+
+/// Settings of this door.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The largest body that is read, in bytes.
+    pub max_body_bytes: usize,
+    /// The longest that a request may take.
+    pub request_timeout: Duration,
+    /// Where clients find this door; `None` for what the request's `Host` says.
+    pub public_url: Option<PublicUrl>,
+}
+
+/// What the door asks, and its settings.
+pub struct Door {
+    decider: Arc<Decider>,
+    observer: Arc<dyn Observer>,
+    ids: DecisionIds,
+    config: Config,
+    max_items: usize,
+    search: SearchConfig,
+    pages: Pages,
+}
+
+/// An answer of status 200.
+struct Answer {
+    body: Json,
+    revision: Revision,
+    /// Of a single decision.
+    decision_id: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { max_body_bytes: 1 << 20, request_timeout: Duration::from_secs(1), public_url: None }
+    }
+}
+
+impl Door {
+    /// A door that asks `decider`, with at most `max_items` evaluations in a request.
+    ///
+    /// # Errors
+    /// Where the system gives no random key for the tokens of pages.
+    pub fn new(
+        decider: Arc<Decider>,
+        observer: Arc<dyn Observer>,
+        ids: DecisionIds,
+        config: Config,
+        max_items: usize,
+        search: SearchConfig,
+    ) -> Result<Self, NoRandomness> {
+        Ok(Self { decider, observer, ids, config, max_items, search, pages: Pages::new()? })
+    }
+
+    async fn evaluation(&self, request: Request) -> Result<Answer, CallError> {
+        let deadline = Deadline::within(self.config.request_timeout);
+        let object = request::object(request, self.config.max_body_bytes, deadline).await?;
+        let query = json::query_of(object).map_err(CallError::InvalidQuery)?;
+        self.single(query, deadline).await
+    }
+
+    async fn single(&self, query: Query, deadline: Deadline) -> Result<Answer, CallError> {
+        let left = deadline.left()?;
+        let started = Instant::now();
+        let verdict = self.decider.decide(query, left).await.ok_or(CallError::PoliciesNotReady)?;
+        self.observer.decided(&verdict, started.elapsed());
+        let (revision, id) = (verdict.revision.clone(), (self.ids)());
+        Ok(Answer { body: answer::verdict(verdict, &id), revision, decision_id: Some(id) })
+    }
+
+    fn finish(&self, answer: Result<Answer, CallError>) -> Response {
+        let Answer { body, revision, decision_id } = match answer {
+            Ok(answer) => answer,
+            Err(error) => return self.refuse(&error),
+        };
+        let mut response = ([(CONTENT_TYPE, "application/json")], body.to_string()).into_response();
+        let headers = response.headers_mut();
+        let mut set = |name, text: String| text.parse().map(|value: HeaderValue| headers.insert(name, value));
+        // Neither ids nor digests have anything that a header can't hold.
+        let _ = set(REVISION, format!("{} {}", revision.sequence, revision.digest));
+        let _ = decision_id.map(|id| set(DECISION_ID, id));
+        response
+    }
+
+    fn refuse(&self, error: &CallError) -> Response {
+        let (_, reason) = error.code();
+        self.observer.failed(reason);
+        let mut response = fault(error.http_status(), &error.to_string());
+        if error.http_status() == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// The system gave no random bytes.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the system gives no random bytes")]
+pub struct NoRandomness;
+
+/// The door, without a listener.
+pub fn router(door: Door) -> Router {
+    let door = Arc::new(door);
+    Router::new()
+        .route("/access/v1/evaluation", post(evaluation))
+        .route("/access/v1/evaluations", post(evaluations))
+        .route("/access/v1/search/subject", post(search_subject))
+        .route("/access/v1/search/resource", post(search_resource))
+        .route("/access/v1/search/action", post(search_action))
+        .route(metadata::WELL_KNOWN, get(metadata::configuration))
+        .route(metadata::WELL_KNOWN_BELOW, get(metadata::configuration))
+        .method_not_allowed_fallback(wrong_method)
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&door), around))
+        .with_state(door)
+}
+
+async fn evaluation(State(door): State<Arc<Door>>, request: Request) -> Response {
+    door.finish(door.evaluation(request).await)
+}
+
+async fn evaluations(State(door): State<Arc<Door>>, request: Request) -> Response {
+    door.finish(door.evaluations(request).await)
+}
+
+async fn search_subject(State(door): State<Arc<Door>>, request: Request) -> Response {
+    door.finish(door.search(request, Searched::Subject).await)
+}
+
+async fn search_resource(State(door): State<Arc<Door>>, request: Request) -> Response {
+    door.finish(door.search(request, Searched::Resource).await)
+}
+
+async fn search_action(State(door): State<Arc<Door>>, request: Request) -> Response {
+    door.finish(door.search(request, Searched::Action).await)
+}
+
+async fn wrong_method() -> Response {
+    fault(StatusCode::METHOD_NOT_ALLOWED, "this method is not answered here; the header `Allow` has those that are")
+}
+
+/// What holds for every request: its id comes back (§10.1.9), a panic is an error without detail, nothing is cached
+/// that does not say so.
+async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+    let _call = door.observer.in_flight();
+    let mut response = match request_id(request.headers()) {
+        Ok(id) => {
+            let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+            let mut response = answer.unwrap_or_else(|_| fault(StatusCode::INTERNAL_SERVER_ERROR, "internal error"));
+            if let Some(id) = id {
+                response.headers_mut().insert(REQUEST_ID, id);
+            }
+            response
+        }
+        Err(violation) => door.refuse(&CallError::InvalidQuery(vec![violation])),
+    };
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// The request's id, if it has one that can be echoed.
+fn request_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, FieldViolation> {
+    let mut ids = headers.get_all(&REQUEST_ID).iter();
+    let Some(id) = ids.next() else { return Ok(None) };
+    let fault = if ids.next().is_some() {
+        "stands twice".to_owned()
+    } else if id.len() > MAX_REQUEST_ID {
+        format!("is longer than {MAX_REQUEST_ID} bytes")
+    } else if id.to_str().is_err() {
+        "has other characters than those of ASCII that are visible".to_owned()
+    } else {
+        return Ok(Some(id.clone()));
+    };
+    Err(FieldViolation::new("X-Request-ID", fault))
+}
+
+/// An error: "an error message string" (§10.1.7).
+fn fault(status: StatusCode, message: &str) -> Response {
+    let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (status, headers, format!("{message}\n")).into_response()
+}
+
+/// A verdict that an item of a batch gets for what is wrong with it.
+fn denied(error: &CallError, revision: Revision) -> Verdict {
+    let deny = Verdict::deny_for(crate::decision::code::INVALID_QUERY, error.to_string(), None);
+    Verdict { revision, ..deny }
+}

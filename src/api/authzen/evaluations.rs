@@ -1,0 +1,148 @@
+//! Many evaluations in one request (§7), on one snapshot.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::Request;
+use serde_json::{Value as Json, json};
+
+use super::{Answer, Door, answer, denied, request};
+use crate::{
+    api::{
+        deadline::Deadline,
+        json,
+        status::{CallError, FieldViolation},
+    },
+    decision::{Object, Pinned, Value, Verdict},
+};
+
+/// How long a batch may keep its thread before it lets other requests go on.
+const TURN: Duration = Duration::from_micros(500);
+
+/// When to stop (§7.1.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Semantic {
+    ExecuteAll,
+    DenyOnFirstDeny,
+    PermitOnFirstPermit,
+}
+
+impl Door {
+    pub(super) async fn evaluations(&self, request: Request) -> Result<Answer, CallError> {
+        let deadline = Deadline::within(self.config.request_timeout);
+        let mut object = request::object(request, self.config.max_body_bytes, deadline).await?;
+        let invalid = |field: &str, fault: String| CallError::InvalidQuery(vec![FieldViolation::new(field, fault)]);
+        let semantic = semantic(object.remove("options"))?;
+        let items = match object.remove("evaluations") {
+            None => Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(_) => return Err(invalid("evaluations", "is not an array".to_owned())),
+        };
+        if items.is_empty() {
+            // "behaves in a backwards-compatible manner with the (single) Access Evaluation API Request" (§7.1)
+            let query = json::query_of(object).map_err(CallError::InvalidQuery)?;
+            return self.single(query, deadline).await;
+        }
+        let most = self.max_items;
+        if items.len() > most {
+            let fault = format!("has {} items, and may have {most} (`grpc.max_batch_items`)", items.len());
+            return Err(invalid("evaluations", fault));
+        }
+        let violations = json::violations_of_defaults(object.clone());
+        if !violations.is_empty() {
+            return Err(CallError::InvalidQuery(violations));
+        }
+        // One snapshot for all, however long it takes.
+        let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
+        let mut answers: Vec<Json> = Vec::with_capacity(items.len());
+        let mut turn = Instant::now();
+        for item in items {
+            if turn.elapsed() > TURN {
+                tokio::task::yield_now().await;
+                turn = Instant::now();
+            }
+            let verdict = self.item(item, &object, &snapshot, deadline.left()?).await;
+            let allowed = verdict.is_allow();
+            answers.push(answer::verdict(verdict, &(self.ids)()));
+            let stop = match semantic {
+                Semantic::ExecuteAll => false,
+                Semantic::DenyOnFirstDeny => !allowed,
+                Semantic::PermitOnFirstPermit => allowed,
+            };
+            if stop {
+                break;
+            }
+        }
+        let revision = snapshot.revision().clone();
+        Ok(Answer { body: json!({ "evaluations": answers }), revision, decision_id: None })
+    }
+
+    /// Decides one item; what is wrong with it is its own deny (§7.2.1).
+    async fn item(&self, item: Value, defaults: &Object, on: &Pinned<'_>, left: Duration) -> Verdict {
+        let started = Instant::now();
+        let query = match item {
+            Value::Object(own) => json::query_of(over(own, defaults)).map_err(CallError::InvalidQuery),
+            _ => {
+                Err(CallError::InvalidQuery(vec![FieldViolation::new("evaluations", "has an item that is no object")]))
+            }
+        };
+        let verdict = match query {
+            Ok(query) => on.decide(query, left).await,
+            Err(error) => denied(&error, on.revision().clone()),
+        };
+        self.observer.decided(&verdict, started.elapsed());
+        verdict
+    }
+}
+
+/// The semantic in the request's `options`; other options are for others.
+fn semantic(options: Option<Value>) -> Result<Semantic, CallError> {
+    let invalid = |field: &str, fault: &str| Err(CallError::InvalidQuery(vec![FieldViolation::new(field, fault)]));
+    let mut options = match options {
+        None => return Ok(Semantic::ExecuteAll),
+        Some(Value::Object(options)) => options,
+        Some(_) => return invalid("options", "is not an object"),
+    };
+    let field = "options.evaluations_semantic";
+    match options.remove("evaluations_semantic") {
+        None => Ok(Semantic::ExecuteAll),
+        Some(Value::String(name)) => match name.as_str() {
+            "execute_all" => Ok(Semantic::ExecuteAll),
+            "deny_on_first_deny" => Ok(Semantic::DenyOnFirstDeny),
+            "permit_on_first_permit" => Ok(Semantic::PermitOnFirstPermit),
+            _ => invalid(field, "is none of `execute_all`, `deny_on_first_deny` and `permit_on_first_permit`"),
+        },
+        Some(_) => invalid(field, "is not a string"),
+    }
+}
+
+/// An item over the defaults (§7.1.1): what it gives replaces a default whole, properties too. Only what identifies an
+/// entity, and is absent from it, is taken from the default of the same name (certification scenario, "Batch with
+/// default value merging").
+fn over(mut own: Object, defaults: &Object) -> Object {
+    let mut asked = Object::new();
+    for (name, identity) in json::ENTITIES {
+        let default = defaults.get(name);
+        match own.remove(name) {
+            None => {
+                if let Some(default) = default {
+                    asked.insert(name.to_owned(), default.clone());
+                }
+            }
+            Some(Value::Object(mut entity)) => {
+                if let Some(Value::Object(default)) = default {
+                    for member in identity {
+                        if let (None, Some(value)) = (entity.get(member), default.get(member)) {
+                            entity.insert((*member).to_owned(), value.clone());
+                        }
+                    }
+                }
+                asked.insert(name.to_owned(), Value::Object(entity));
+            }
+            Some(other) => asked.insert(name.to_owned(), other),
+        }
+    }
+    if let Some(context) = own.remove("context").or_else(|| defaults.get("context").cloned()) {
+        asked.insert("context".to_owned(), context);
+    }
+    asked
+}
