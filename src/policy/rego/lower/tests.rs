@@ -255,3 +255,16 @@ fn dynamic_references_read_only_what_they_mean() {
     assert_eq!(body("data.pol[1].v == 1"), "data.pol[1].v == 1");
     assert_eq!(body("not f(x).root"), "__verdict_1 := f(x); not __verdict_1.root");
 }
+
+#[test]
+fn operators_are_called_by_name() {
+    for (text, expected) in [
+        ("plus(1, 2, 3)", "__verdict__.plus(1, 2) = 3"),
+        ("x := plus(1, minus(2, 3))", "x := __verdict__.plus(1, __verdict__.minus(2, 3))"),
+        ("eq(x, 1)", "x = 1"),
+        ("not neq(input.a, 1)", "__verdict_1 := input.a; not __verdict_1 != 1"),
+        ("lt(1, 2, true)", "__verdict__.less(1, 2) = true"),
+    ] {
+        assert_eq!(body(text), expected);
+    }
+}
