@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    super::ast::{Body, Operator, Ref, RefPart, RefPartKind, Span, TemplatePart, Term, TermKind},
+    super::ast::{Body, Expr, ExprKind, Operator, Ref, RefPart, RefPartKind, Span, TemplatePart, Term, TermKind},
     Lowering, MEMBER_WITH_KEY, MOCKED, OWN, TEMPLATE, WALK, names,
 };
 
@@ -313,6 +313,11 @@ impl<'a> Lowering<'a> {
                     written.push_str(", ");
                 }
                 TemplatePart::Expr(expression) => {
+                    if let Some(number) = written_number(expression) {
+                        written.push_str(&names::quoted(number));
+                        written.push_str(", ");
+                        continue;
+                    }
                     let variable = self.variable();
                     let outer = std::mem::take(&mut self.edits);
                     let asked = self.apart(|lowering| lowering.expression(expression));
@@ -351,6 +356,22 @@ fn function(operator: Operator, operands: [&Term; 2]) -> Option<&'static str> {
         Operator::GreaterOrEqual => "greater_or_equal",
         _ => return None,
     })
+}
+
+/// The number that a template has as it was written: `1.50` is no `1.5`.
+fn written_number(expression: &Expr) -> Option<&str> {
+    let ExprKind::Term(term) = &expression.kind else { return None };
+    match &bare(term).kind {
+        TermKind::Number(number) if !expression.negated && expression.with.is_empty() => Some(number),
+        _ => None,
+    }
+}
+
+fn bare(mut term: &Term) -> &Term {
+    while let TermKind::Parenthesised(inner) = &term.kind {
+        term = inner;
+    }
+    term
 }
 
 fn is_scalar(term: &Term) -> bool {

@@ -263,6 +263,7 @@ fn operators_are_called_by_name() {
         ("x := plus(1, minus(2, 3))", "x := __verdict__.plus(1, __verdict__.minus(2, 3))"),
         ("eq(x, 1)", "x = 1"),
         ("not neq(input.a, 1)", "__verdict_1 := input.a; not __verdict_1 != 1"),
+        ("x := $\"{1.50} {(1e3)}\"", "x := __verdict__.template([\"1.50\", \" \", \"1e3\"])"),
         ("lt(1, 2, true)", "__verdict__.less(1, 2) = true"),
     ] {
         assert_eq!(body(text), expected);
