@@ -26,15 +26,11 @@ impl Solver {
 
     /// Looks at a body, and what is inside of it.
     pub(super) fn body(&mut self, statements: &[Statement]) {
-        let needs: Vec<Vec<Variable>> = statements.iter().map(needed).collect();
-        let own: HashSet<Variable> = needs.iter().flatten().copied().collect();
-        let closed: Vec<Vec<Variable>> = statements.iter().map(|statement| closed_over(statement, &own)).collect();
         let mut added = Vec::new();
-        let mut open: Vec<(&Statement, Vec<Variable>)> = statements
-            .iter()
-            .zip(needs.into_iter().zip(closed))
-            .map(|(statement, (needs, closed))| (statement, needs.into_iter().chain(closed).collect()))
-            .collect();
+        // What is inside of a condition is looked at when all is known that the body gives a value: OPA's order for these
+        // is not followed, which lets through a few circles.
+        let mut open: Vec<(&Statement, Vec<Variable>)> =
+            statements.iter().map(|statement| (statement, needed(statement))).collect();
         loop {
             let before = open.len();
             open.retain(|(statement, needs)| {
@@ -81,7 +77,9 @@ enum Take {
     All,
     /// Those that a value can be matched with: not what references go into, and not keys of objects.
     Matched,
-    /// The same, and not the members of sets.
+    /// What a reference goes over: not what those in its brackets go into.
+    Iterated,
+    /// As matched, and not the members of sets.
     Input,
 }
 
@@ -96,7 +94,7 @@ fn variables(shape: &Shape, take: Take, into: &mut Vec<Variable>) {
         Shape::Set(_) if matches!(take, Take::Input) => {}
         Shape::Array(items) | Shape::Set(items) => items.iter().for_each(|item| variables(item, take, into)),
         Shape::Object(members) => members.iter().for_each(|(key, value)| {
-            if matches!(take, Take::All) {
+            if matches!(take, Take::All | Take::Iterated) {
                 variables(key, take, into);
             }
             variables(value, take, into);
@@ -118,17 +116,6 @@ fn needed(statement: &Statement) -> Vec<Variable> {
     let mut all = Vec::new();
     for shape in shapes(&statement.kind).into_iter().chain(&statement.with) {
         variables(shape, Take::All, &mut all);
-    }
-    all
-}
-
-/// Those of its closures that the body around has, too.
-fn closed_over(statement: &Statement, own: &HashSet<Variable>) -> Vec<Variable> {
-    let mut all = Vec::new();
-    let mut open: Vec<&Statement> = statement.closures.iter().flat_map(|closure| &closure.statements).collect();
-    while let Some(inner) = open.pop() {
-        all.extend(needed(inner).into_iter().filter(|variable| own.contains(variable)));
-        open.extend(inner.closures.iter().flat_map(|closure| &closure.statements));
     }
     all
 }
@@ -175,7 +162,7 @@ fn iterated(shape: &Shape, safe: &HashSet<Variable>, given: &mut HashSet<Variabl
             if head.is_none_or(|head| safe.contains(&head)) {
                 let mut found = Vec::new();
                 for part in parts {
-                    variables(part, Take::Matched, &mut found);
+                    variables(part, Take::Iterated, &mut found);
                     iterated(part, safe, given);
                 }
                 given.extend(found);
