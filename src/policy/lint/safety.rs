@@ -213,6 +213,7 @@ mod tests {
             "r if { {\"a\": [z, y]} = input.a; z == y }",
             "r if { not input.a with input.b as xs[0] }",
             "r if { print(input.a, xs[0]) }",
+            "r if { {\"a\": {\"b\": z}} = {\"a\": {\"b\": 1}}; z == 1 }",
             "r if { y = [z | z = 1]; z = y[0] + 1 }",
             "r contains z if { input.q[{\"a\": 1, z: 2}] }",
             "r if { xs[z] with input as {}; z == 0 }",
