@@ -32,7 +32,9 @@ pub(super) fn check<'a>(world: &World<'_, 'a>, found: &mut Vec<Finding<'a>>) {
                 found.push(Finding::fault("rego_compile_error", source, span, cause, help));
             }
             let mut solver = Solver::new(&builder.arguments);
-            bodies.iter().for_each(|body| solver.body(body));
+            for body in &bodies {
+                solver.body(body);
+            }
             for (variable, negated) in solver.into_unsafe() {
                 let Some((name, span)) = builder.name(variable) else { continue };
                 found.push(unsafe_variable(source, name, span, negated));

@@ -55,18 +55,18 @@ impl Solver {
         for closure in statements.iter().flat_map(|statement| &statement.closures) {
             self.closure(closure);
         }
-        added.iter().for_each(|variable| {
+        for variable in &added {
             self.safe.remove(variable);
-        });
+        }
     }
 
     fn closure(&mut self, closure: &Closure) {
         let given: Vec<Variable> =
             closure.given.iter().copied().filter(|variable| self.safe.insert(*variable)).collect();
         self.body(&closure.statements);
-        given.iter().for_each(|variable| {
+        for variable in &given {
             self.safe.remove(variable);
-        });
+        }
     }
 }
 
@@ -89,7 +89,9 @@ fn variables(shape: &Shape, take: Take, into: &mut Vec<Variable>) {
         Shape::Variable(variable) => into.push(*variable),
         Shape::Reference(head, parts) => {
             into.extend(head.iter().filter(|_| matches!(take, Take::All)));
-            parts.iter().for_each(|part| variables(part, take, into));
+            for part in parts {
+                variables(part, take, into);
+            }
         }
         Shape::Set(_) if matches!(take, Take::Input) => {}
         Shape::Array(items) | Shape::Set(items) => items.iter().for_each(|item| variables(item, take, into)),
@@ -143,10 +145,14 @@ fn given(statement: &Statement, safe: &HashSet<Variable>) -> HashSet<Variable> {
         }
         Kind::Call { inputs, outputs } => {
             let mut wanted = Vec::new();
-            inputs.iter().for_each(|input| variables(input, Take::Input, &mut wanted));
+            for input in inputs {
+                variables(input, Take::Input, &mut wanted);
+            }
             if wanted.iter().all(|variable| safe.contains(variable) || given.contains(variable)) {
                 let mut found = Vec::new();
-                outputs.iter().for_each(|output| variables(output, Take::Input, &mut found));
+                for output in outputs {
+                    variables(output, Take::Input, &mut found);
+                }
                 given.extend(found);
             }
         }
@@ -194,7 +200,9 @@ impl Unifier<'_> {
             for (one, other) in &pairs {
                 if pass == MAX_PASSES {
                     let mut rest = Vec::new();
-                    [one, other].iter().for_each(|side| variables(side, Take::Matched, &mut rest));
+                    for side in [one, other] {
+                        variables(side, Take::Matched, &mut rest);
+                    }
                     unified.extend(rest);
                 }
                 self.pair(one, other, &mut unified);

@@ -138,13 +138,12 @@ impl<'b, 'a> Builder<'b, 'a> {
             return None;
         }
         let at = (scope.unwrap_or(0), name);
-        Some(match self.known.get(&at) {
-            Some(known) => *known,
-            None => {
-                let variable = self.new_variable(Some((name, span)));
-                self.known.insert(at, variable);
-                variable
-            }
+        Some(if let Some(known) = self.known.get(&at) {
+            *known
+        } else {
+            let variable = self.new_variable(Some((name, span)));
+            self.known.insert(at, variable);
+            variable
         })
     }
 
@@ -252,9 +251,9 @@ impl<'b, 'a> Builder<'b, 'a> {
         let mut names = Vec::new();
         variables(pattern, &mut names);
         if let Some((_, scope)) = self.scopes.last_mut() {
-            names.iter().for_each(|name| {
+            for name in &names {
                 scope.remove(name);
-            });
+            }
         }
         let shape = self.term(value, before, closures);
         if let Some((_, scope)) = self.scopes.last_mut() {
