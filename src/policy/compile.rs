@@ -19,7 +19,7 @@ use super::{
     lowering::{self, Lowered},
     rejection::fault_of,
     statements,
-    text::Texts,
+    text::{PART, Texts},
     value,
 };
 use crate::bundle::{Bundle, Module};
@@ -163,7 +163,7 @@ fn compile_here(bundle: &Bundle, options: Options, before: &[Documents], written
         if let Ok(data) = &data {
             faults.extend(documents::conflicts(&index, data, &texts));
         }
-        lowered_faults.extend(analysis_faults(&accepted, &texts, options));
+        lowered_faults.extend(analysis_faults(&accepted, &texts, &faults, options));
     }
     lowered_faults.extend(refused);
     // Of what the text as it was written has already been told, regorus' reading tells nothing new.
@@ -205,10 +205,20 @@ fn build(
     Ok((Engine::prepare(engine)?, modules))
 }
 
-/// Every fault of the analysis of all files together: after each, the statement that has it is blanked.
-fn analysis_faults(accepted: &[&str], texts: &Texts, options: Options) -> Vec<Fault> {
+/// Every fault of the analysis of all files together: after each, the statement that has it is blanked. So are those of
+/// which it is `known` that a variable is unsafe: regorus prints a line of its own about each.
+fn analysis_faults(accepted: &[&str], texts: &Texts, known: &[Fault], options: Options) -> Vec<Fault> {
     let mut sources: Vec<(&str, String)> =
         accepted.iter().map(|path| (*path, texts.lowered(path).to_owned())).collect();
+    for fault in known.iter().filter(|fault| fault.code == "rego_unsafe_var_error").take(MAX_FAULTS) {
+        let Some(place) = &fault.position else { continue };
+        let of_file = |name: &str| name.split(PART).next() == Some(&*place.file);
+        for (_, source) in sources.iter_mut().filter(|(name, _)| of_file(name)) {
+            if let Some(rest) = statements::without(source, place.line) {
+                *source = rest;
+            }
+        }
+    }
     let mut faults: Vec<Fault> = Vec::new();
     while faults.len() < MAX_FAULTS {
         let now: Vec<(&str, &str)> = sources.iter().map(|(path, text)| (*path, text.as_str())).collect();

@@ -291,3 +291,33 @@ fn packages_stay_within_their_bundles_roots() {
     assert!(fault("\"p/q\"", "package p[\"q/r\"]\nx := 1").is_some());
     assert!(fault("\"p\"", "package pq\nx := 1").is_some());
 }
+
+/// As OPA 1.20.2 evaluates them.
+#[test]
+fn what_regorus_reads_otherwise_is_put_for_it() {
+    for body in [
+        "if {1} == {1}",
+        "if {\"a\"}[\"a\"]",
+        "if {x | x := 1} == {1}",
+        "if { x := 5; l := [x | some x in [1]]; l == [1]; x == 5 }",
+        "if { x := 5; l := [x | x := x + 1]; l == [6]; x == 5 }",
+        "if { x := 5; every y in [1] { some x in [y]; x == 1 }; x == 5 }",
+        "if { x := 5; every x in [1] { x == 1 }; x == 5 }",
+        "if { {k: v | some k, v in {\"a\": {1}}; w := {v | some v in {2}}; w == {2}} == {\"a\": {1}} }",
+        "if plus(1, 2, 3)",
+        "if { eq(x, 1); x == minus(3, 2); neq(x, 2); not neq(x, 1); equal(x, 1); lt(x, 2); not gt(x, 2) }",
+        "if { x := 2\n lt(1, x, true)\n lte(1, x)\n or({1}, {2}, {1, 2}) }",
+    ] {
+        let text = format!("\u{feff}package a\nallow {body}");
+        let verdict = ask(&text, "data.a");
+        assert_eq!(verdict.effect, Effect::Allow, "{body}: {verdict:?}");
+    }
+}
+
+#[test]
+fn a_rule_that_is_all_keywords_is_refused_by_its_files_name() {
+    let bundle = Bundle::from_files([("a.rego".to_owned(), b"package a\nif.contains := false\n".to_vec())]).unwrap();
+    let faults = Snapshot::compile(&bundle, 1, Options::default()).err().unwrap();
+    let told = faults.to_string();
+    assert!(faults.0.len() == 1 && told.contains("a.rego:2:1") && !told.contains('\u{2400}'), "{told}");
+}

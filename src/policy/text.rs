@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    fault::Fault,
+    fault::{Fault, printable},
     rego::{ast::Module as Tree, edit::Edited},
 };
 use crate::{
@@ -13,6 +13,9 @@ use crate::{
 
 /// Between a file's path and the package in the name of a part of it; no path has it.
 pub(super) const PART: char = '\0';
+
+/// The same in a fault's place, which is printable.
+const PART_SHOWN: char = '\u{2400}';
 
 /// One file.
 #[derive(Debug)]
@@ -100,12 +103,14 @@ impl Texts {
     }
 
     fn find(&self, name: &str) -> Option<(&Arc<str>, &Text, &Edited)> {
-        let (path, part) = name.split_once(PART).map_or((name, None), |(path, _)| (path, Some(name)));
-        let (path, text) = self.0.get_key_value(path)?;
-        match part {
-            None => Some((path, text, &text.lowered)),
-            Some(name) => text.parts.iter().find(|(known, _)| known == name).map(|(_, edited)| (path, text, edited)),
+        if let Some((path, text)) = self.0.get_key_value(name) {
+            return Some((path, text, &text.lowered));
         }
+        // A fault has it as it is printed.
+        let (path, _) = name.split_once([PART, PART_SHOWN])?;
+        let (path, text) = self.0.get_key_value(path)?;
+        let part = text.parts.iter().find(|(known, _)| known == name || printable(known) == name);
+        part.map(|(_, edited)| (path, text, edited))
     }
 
     /// Whether a line of a lowered text is after the author's last.

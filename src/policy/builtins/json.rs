@@ -1,6 +1,6 @@
 //! JSON, YAML and the encodings, as Go has them.
 
-use std::io;
+use std::{borrow::Cow, io};
 
 use regorus::Value as Rego;
 use serde::Serialize as _;
@@ -14,6 +14,7 @@ use super::{
 
 pub(super) const ALL: &[Function] = &[
     Function { name: "json.is_valid", arity: 1, call: is_valid },
+    Function { name: "json.unmarshal", arity: 1, call: unmarshal },
     Function { name: "json.marshal", arity: 1, call: |arguments| Ok(string(compact(any(arguments, 0))?)) },
     Function { name: "json.marshal_with_options", arity: 2, call: marshal_with_options },
     Function { name: "yaml.is_valid", arity: 1, call: yaml_is_valid },
@@ -27,6 +28,41 @@ pub(super) const ALL: &[Function] = &[
 fn is_valid(arguments: &[Rego]) -> Answer {
     let valid = |text| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     Ok(Rego::from(text(arguments, 0).is_ok_and(valid)))
+}
+
+fn unmarshal(arguments: &[Rego]) -> Answer {
+    Rego::from_json_str(&paired(text(arguments, 0)?)).map_err(|error| Failure::Operand(format!("{error:#}")))
+}
+
+/// Half a pair of UTF-16 is the replacement character to Go, and no JSON to serde.
+fn paired(json: &str) -> Cow<'_, str> {
+    let mut written = String::new();
+    let (mut from, mut at) = (0, 0);
+    while let Some(found) = json.get(at..).and_then(|rest| rest.find('\\')) {
+        let start = at + found;
+        match unit(json, start) {
+            Some(0xD800..0xDC00) if matches!(unit(json, start + 6), Some(0xDC00..0xE000)) => at = start + 12,
+            Some(0xD800..0xE000) => {
+                written.push_str(json.get(from..start).unwrap_or_default());
+                written.push(char::REPLACEMENT_CHARACTER);
+                at = start + 6;
+                from = at;
+            }
+            // What is escaped is not looked at: `\\ud800` has no half.
+            _ => at = start + 1 + json.get(start + 1..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8),
+        }
+    }
+    match from {
+        0 => Cow::Borrowed(json),
+        _ => Cow::Owned(written + json.get(from..).unwrap_or_default()),
+    }
+}
+
+/// The number in an escape `\uXXXX` at `at`.
+fn unit(json: &str, at: usize) -> Option<u16> {
+    let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+    let is_hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    u16::from_str_radix(digits, 16).ok().filter(|_| is_hexadecimal)
 }
 
 pub(super) fn compact(value: &Rego) -> Result<String, Failure> {

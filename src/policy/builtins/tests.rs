@@ -142,6 +142,11 @@ fn what_would_never_end_is_an_error_at_once() {
 fn what_ends_is_as_without_a_bound() {
     for (expression, input, expected) in [
         ("json.unmarshal(s)", "{\"a\": [1e3, \"1e999999999\"]}", "{\"a\":[1000,\"1e999999999\"]}"),
+        (
+            "json.unmarshal(s)",
+            r#"["\ud800", "a\ude00b", "\ud83d\ude00", "\ud800\ud83d\ude00", "\\ud800", "\\\ud800"]"#,
+            "[\"\u{fffd}\",\"a\u{fffd}b\",\"😀\",\"\u{fffd}😀\",\"\\\\ud800\",\"\\\\\u{fffd}\"]",
+        ),
         ("to_number(s)", "12", "12"),
         ("units.parse_bytes(s)", "2Ki", "2048"),
         ("numbers.range(3, 1)", "", "[3,2,1]"),

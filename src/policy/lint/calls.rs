@@ -22,7 +22,9 @@ pub(super) fn functions(sources: &[Source<'_>]) -> BTreeMap<Vec<String>, usize> 
     let mut functions = BTreeMap::new();
     for source in sources {
         for rule in &source.module.rules {
-            if let (Some(arguments), Some(path)) = (&rule.head.arguments, source.head(rule)) {
+            // Without arguments it is a rule like any other.
+            let arguments = rule.head.arguments.as_ref().filter(|arguments| !arguments.is_empty());
+            if let (Some(arguments), Some(path)) = (arguments, source.head(rule)) {
                 functions.entry(path).or_insert(arguments.len());
             }
         }
@@ -114,8 +116,8 @@ impl<'a> Check<'_, '_, 'a> {
                 if !is_known(&name) {
                     self.undefined(&name, function.span);
                 } else if self.allowed(&name, function.span) && name != "print" {
-                    if let Some(arity) = builtins::arity(&name) {
-                        self.arity(&name, usize::from(arity), arguments.len(), function.span, is_whole);
+                    if let Some(arity) = arity(&name) {
+                        self.arity(&name, arity, arguments.len(), function.span, is_whole);
                     }
                     let arguments: Vec<&Term> = arguments.iter().collect();
                     self.operands(&name, &arguments, scopes);
@@ -293,7 +295,12 @@ pub(super) fn bare(mut term: &Term) -> &Term {
     term
 }
 
+/// How many arguments a built-in takes, an operator's by name too.
+pub(super) fn arity(name: &str) -> Option<usize> {
+    builtins::arity(name).map(usize::from).or_else(|| Operator::named(name).map(|_| 2))
+}
+
 fn is_known(name: &str) -> bool {
     // The first three are lowered to what they mean.
-    matches!(name, "print" | "rego.metadata.chain" | "rego.metadata.rule") || builtins::arity(name).is_some()
+    matches!(name, "print" | "rego.metadata.chain" | "rego.metadata.rule") || arity(name).is_some()
 }

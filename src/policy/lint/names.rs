@@ -87,9 +87,9 @@ impl Source<'_> {
         below("input", self.path(reference, scopes)?)
     }
 
-    /// Whether a name is a rule's of the package, or an import's.
-    pub(super) fn names(&self, name: &str, scopes: &Scopes<'_>) -> bool {
-        !scopes.declares(name) && (self.imports.contains_key(name) || self.defined.contains(name))
+    /// Whether a name that is not declared is a rule's of the package, or an import's.
+    pub(super) fn is_defined(&self, name: &str) -> bool {
+        self.imports.contains_key(name) || self.defined.contains(name)
     }
 
     /// What a call calls.

@@ -318,6 +318,27 @@ pub(crate) enum Operator {
 }
 
 impl Operator {
+    /// The one that stands for a built-in that can be called by name.
+    pub(in crate::policy) fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Unify,
+            Self::Equal,
+            Self::NotEqual,
+            Self::Less,
+            Self::LessOrEqual,
+            Self::Greater,
+            Self::GreaterOrEqual,
+            Self::Plus,
+            Self::Minus,
+            Self::Multiply,
+            Self::Divide,
+            Self::Remainder,
+            Self::And,
+            Self::Or,
+        ];
+        all.into_iter().find(|operator| operator.builtin() == Some(name))
+    }
+
     /// The built-in that it stands for, as OPA names it; `None` where it stands for none that can be called.
     pub(in crate::policy) fn builtin(self) -> Option<&'static str> {
         Some(match self {

@@ -104,10 +104,14 @@ impl<'a> Lowering<'a> {
             }
             ExprKind::Every { key, value, domain, body } => {
                 let names: Vec<_> = key.iter().chain([value]).filter(|name| name.text != "_").collect();
-                let copies: Vec<String> = names.iter().map(|name| self.copied(name)).collect();
+                let given: Vec<String> = names.iter().map(|name| self.given(name)).collect();
                 self.term(domain);
                 self.scopes.push(names.iter().map(|name| name.text.as_str()).collect());
-                self.copies = copies.concat();
+                let copies = names.iter().zip(given).map(|(name, given)| {
+                    let own = self.other_name(&name.text);
+                    format!("{} := {given}; ", own.as_deref().unwrap_or(&name.text))
+                });
+                self.copies = copies.collect();
                 self.body(body);
                 self.scopes.pop();
             }
@@ -129,11 +133,11 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Gives a variable of an `every` another name, and gives back what makes it the old one.
-    fn copied(&mut self, name: &'a Name) -> String {
-        let (variable, own) = (self.variable(), self.other_name(&name.text));
+    /// Gives a variable of an `every` another name, from which it is copied.
+    fn given(&mut self, name: &'a Name) -> String {
+        let variable = self.variable();
         self.replace(name.span, variable.clone());
-        format!("{} := {variable}; ", own.as_deref().unwrap_or(&name.text))
+        variable
     }
 
     /// `not { … }` becomes `[1 | …] == []`.

@@ -39,6 +39,10 @@ impl<'a> Lowering<'a> {
                     self.insert(term.span.end, "] != []");
                 }
             }
+            TermKind::Call { function, arguments } if self.operator(function).is_some() => {
+                let Some(operator) = self.operator(function) else { return };
+                self.operation(term.span, operator, arguments, |lowering, part| lowering.hoist(part, with));
+            }
             TermKind::Call { function, arguments } if !self.is_special(function) => {
                 self.called(function);
                 for argument in arguments {

@@ -8,8 +8,14 @@ use super::{
     KEY, Lowering, Place, names,
 };
 
+/// OPA passes it at the start of a file; to regorus it is no character of Rego.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 impl<'a> Lowering<'a> {
     pub(super) fn module(&mut self, module: &'a Module) {
+        if self.text.starts_with(BYTE_ORDER_MARK) {
+            self.replace(Span { start: 0, end: 3 }, "");
+        }
         let names = self.package.iter().chain(&self.keywords);
         // A package's path has no `data`.
         let path = names::data(names);
@@ -171,7 +177,9 @@ impl<'a> Lowering<'a> {
         let outer = std::mem::take(&mut self.edits);
         let more = self.expressions(body);
         let own = std::mem::replace(&mut self.edits, outer);
-        let braces = !body.braces && (more || !asked.is_empty() || !self.first.is_empty());
+        // regorus takes a brace after `if` for that of a body, whatever follows.
+        let opens = || self.text.get(body.span.range()).is_some_and(|text| text.starts_with('{'));
+        let braces = !body.braces && (more || !asked.is_empty() || !self.first.is_empty() || opens());
         if braces {
             self.insert(body.span.start, "{ ");
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    super::ast::{Body, Operator, Ref, RefPart, RefPartKind, Span, TemplatePart, Term, TermKind},
+    super::ast::{Body, Expr, ExprKind, Operator, Ref, RefPart, RefPartKind, Span, TemplatePart, Term, TermKind},
     Lowering, MEMBER_WITH_KEY, MOCKED, OWN, SHAPED, TEMPLATE, WALK, names,
 };
 
@@ -58,9 +58,27 @@ impl<'a> Lowering<'a> {
         if function.is_some() {
             self.replace(operator_span, ",");
         }
-        operand(self, right);
+        if operator == Operator::Assign {
+            self.assigned(left, right, operand);
+        } else {
+            operand(self, right);
+        }
         if function.is_some() {
             self.insert(at.end, ")");
+        }
+    }
+
+    /// What is assigned to a pattern: a name in it that is declared around, too, is still that one.
+    fn assigned(&mut self, pattern: &'a Term, value: &'a Term, operand: impl Fn(&mut Self, &'a Term)) {
+        let mut names = Vec::new();
+        names::variables(pattern, &mut names);
+        names.retain(|name| self.declared_around(name) > 0);
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.retain(|name| !names.contains(name));
+        }
+        operand(self, value);
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.extend(names);
         }
     }
 
@@ -95,9 +113,18 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Another name for a variable that has the name of a rule.
+    /// Another name for a variable that has the name of a rule, or of a variable around it: regorus takes some of these
+    /// for a second declaration of the same.
     pub(super) fn other_name(&self, name: &str) -> Option<String> {
-        (self.world.defined)(name).then(|| format!("__verdict_local_{name}"))
+        match self.declared_around(name) {
+            0 => (self.world.defined)(name).then(|| format!("__verdict_local_{name}")),
+            around => Some(format!("__verdict_local{around}_{name}")),
+        }
+    }
+
+    /// How many scopes around the one that declares a name declare it, too.
+    fn declared_around(&self, name: &str) -> usize {
+        self.scopes.iter().filter(|scope| scope.contains(&name)).count().saturating_sub(1)
     }
 
     pub(super) fn reference(&mut self, reference: &'a Ref) {
@@ -140,6 +167,9 @@ impl<'a> Lowering<'a> {
         if let Some(json) = chain.and_then(|chain| (self.world.metadata)(self.place, chain)) {
             return self.replace(at, json);
         }
+        if let Some(operator) = self.operator(function) {
+            return self.operation(at, operator, arguments, Self::term);
+        }
         if let (true, Some((of, into))) = (self.is_walk(function), arguments.split_first()) {
             return self.walk(at, function, (of, into.first()), Self::term);
         }
@@ -148,6 +178,53 @@ impl<'a> Lowering<'a> {
             self.term(argument);
         }
         self.assign_output(at, function, arguments);
+    }
+
+    /// The operator that a call calls by its name, as `plus(1, 2)` does.
+    pub(super) fn operator(&self, function: &Ref) -> Option<Operator> {
+        let TermKind::Var(name) = &function.head.kind else { return None };
+        let is_free = function.parts.is_empty() && !self.is_local(name) && !self.is_rule(name);
+        Operator::named(name).filter(|_| is_free)
+    }
+
+    /// `plus(a, b)` as a call of ours, `equal(a, b)` as `a == b`; `plus(a, b, x)` is that `= x`.
+    pub(super) fn operation(
+        &mut self,
+        at: Span,
+        operator: Operator,
+        arguments: &'a [Term],
+        operand: impl Fn(&mut Self, &'a Term),
+    ) {
+        let [left, right, output @ ..] = arguments else { return };
+        let own = match operator {
+            Operator::Less => Some("less"),
+            Operator::LessOrEqual => Some("less_or_equal"),
+            Operator::Greater => Some("greater"),
+            Operator::GreaterOrEqual => Some("greater_or_equal"),
+            _ => self::function(operator, [left, right]),
+        };
+        let (open, between, close) = match (own, operator) {
+            (Some(own), _) => (format!("{OWN}.{own}("), ", ", ")"),
+            (None, Operator::NotEqual) => (String::new(), " != ", ""),
+            (None, Operator::Equal) => (String::new(), " == ", ""),
+            (None, _) => (String::new(), " = ", ""),
+        };
+        let (open, close) = match output {
+            [] => (open, close.to_owned()),
+            _ => (open, format!("{close} = ")),
+        };
+        self.replace(Span { start: at.start, end: left.span.start }, open);
+        operand(self, left);
+        self.replace(left.span.between(right.span), between);
+        operand(self, right);
+        match output {
+            [output] => {
+                self.replace(right.span.between(output.span), close);
+                operand(self, output);
+                self.replace(Span { start: output.span.end, end: at.end }, "");
+            }
+            _ => self.replace(Span { start: right.span.end, end: at.end }, close),
+        }
     }
 
     pub(super) fn is_walk(&self, function: &Ref) -> bool {
@@ -249,6 +326,11 @@ impl<'a> Lowering<'a> {
                     written.push_str(", ");
                 }
                 TemplatePart::Expr(expression) => {
+                    if let Some(number) = written_number(expression) {
+                        written.push_str(&names::quoted(number));
+                        written.push_str(", ");
+                        continue;
+                    }
                     let variable = self.variable();
                     let outer = std::mem::take(&mut self.edits);
                     let asked = self.apart(|lowering| lowering.expression(expression));
@@ -287,6 +369,22 @@ fn function(operator: Operator, operands: [&Term; 2]) -> Option<&'static str> {
         Operator::GreaterOrEqual => "greater_or_equal",
         _ => return None,
     })
+}
+
+/// The number that a template has as it was written: `1.50` is no `1.5`.
+fn written_number(expression: &Expr) -> Option<&str> {
+    let ExprKind::Term(term) = &expression.kind else { return None };
+    match &bare(term).kind {
+        TermKind::Number(number) if !expression.negated && expression.with.is_empty() => Some(number),
+        _ => None,
+    }
+}
+
+fn bare(mut term: &Term) -> &Term {
+    while let TermKind::Parenthesised(inner) = &term.kind {
+        term = inner;
+    }
+    term
 }
 
 fn is_scalar(term: &Term) -> bool {

@@ -350,3 +350,17 @@ fn patterns_that_cannot_be_lowered_are_refused() {
         assert!(refused[0].help.is_some());
     }
 }
+
+#[test]
+fn operators_are_called_by_name() {
+    for (text, expected) in [
+        ("plus(1, 2, 3)", "__verdict__.plus(1, 2) = 3"),
+        ("x := plus(1, minus(2, 3))", "x := __verdict__.plus(1, __verdict__.minus(2, 3))"),
+        ("eq(x, 1)", "x = 1"),
+        ("not neq(input.a, 1)", "__verdict_1 := input.a; not __verdict_1 != 1"),
+        ("x := $\"{1.50} {(1e3)}\"", "x := __verdict__.template([\"1.50\", \" \", \"1e3\"])"),
+        ("lt(1, 2, true)", "__verdict__.less(1, 2) = true"),
+    ] {
+        assert_eq!(body(text), expected);
+    }
+}

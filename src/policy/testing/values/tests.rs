@@ -68,10 +68,10 @@ fn tells_each_case_that_failed_its_own() {
 fn tells_many_values_in_short() {
     let text = "test_s if {\n\tsome i in numbers.range(1, 10)\n\ti > 100\n}";
     assert_eq!(whys(text), ["7:2 i > 100 | i = 1; 2; 3 +7"]);
-    let every = "test_e if every k, v in {\"a\": 1, \"b\": 9, \"c\": 10} { v < 5 }";
+    let every = "test_e if every k, v in {\"a\": 1, \"b\": 9, \"c\": 10} { k; v < 5 }";
     assert_eq!(
         whys(every),
-        ["5:11 every k, v in {\"a\": 1, \"b\": 9, \"c\": 10} { v < 5 } | k = \"b\"; \"c\" | v = 9; 10"]
+        ["5:11 every k, v in {\"a\": 1, \"b\": 9, \"c\": 10} { k; v < 5 } | k = \"b\"; \"c\" | v = 9; 10"]
     );
 }
 
