@@ -112,7 +112,7 @@ impl Generator<'_> {
             }
             _ => {
                 let key = if self.tape.chance(30) { format!("{}, ", self.declared()) } else { String::new() };
-                format!("some {key}{} in {collection}", self.object_pattern(item))
+                format!("some {key}{} in {collection}", self.object_pattern(&item))
             }
         }
     }
@@ -124,11 +124,11 @@ impl Generator<'_> {
     }
 
     /// An object with that variable in it, some of whose keys what it is held against may not have.
-    pub(crate) fn object_pattern(&mut self, item: String) -> String {
+    pub(crate) fn object_pattern(&mut self, item: &str) -> String {
         let form = self.tape.below(6);
         // A literal alone binds nothing: what is taken for more than it says needs no variable.
         if form != 5 {
-            self.scope.push((item.clone(), 'a'));
+            self.scope.push((item.to_owned(), 'a'));
         }
         match form {
             0 | 1 => format!("{{\"a\": {item}}}"),
@@ -191,7 +191,7 @@ impl Generator<'_> {
                 self.scope.push((one.clone(), 'a'));
                 format!("[{one}, {known}] = [{value}, 1]")
             }
-            3 => format!("{} = {value}", self.object_pattern(one)),
+            3 => format!("{} = {value}", self.object_pattern(&one)),
             // A literal can't be assigned to.
             6 => {
                 self.scope.push((one.clone(), 'a'));
@@ -199,7 +199,7 @@ impl Generator<'_> {
             }
             7 => {
                 let right = self.unknown();
-                format!("{right} = {}", self.object_pattern(one))
+                format!("{right} = {}", self.object_pattern(&one))
             }
             8 => {
                 let right = self.unknown();

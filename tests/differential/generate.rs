@@ -225,7 +225,7 @@ impl Generator<'_> {
                 self.scope.extend([(name.clone(), 'a'), (format!("{name}x"), 'a')]);
                 return format!("[{name}, {name}x]");
             }
-            4 => return self.object_pattern(name),
+            4 => return self.object_pattern(&name),
             // A variable of the argument before it.
             _ => match self.scope.iter().find(|(known, _)| known.starts_with('p')) {
                 Some((known, _)) if self.tape.chance(50) => return known.clone(),

@@ -92,13 +92,15 @@ impl<'a> Lowering<'a> {
     pub(super) fn sides(&mut self, operator: Operator, left: &'a Term, right: &'a Term) {
         let assigned = operator == Operator::Assign;
         self.unification(assigned, left, right, |lowering| {
-            let patterns = (assigned || lowering.binds(left), !assigned && lowering.binds(right));
+            let patterns = (assigned || lowering.binds(left), lowering.binds(right));
             if patterns.0 {
                 lowering.pattern(left);
             } else {
                 lowering.term(left);
             }
-            if patterns.1 {
+            if assigned {
+                lowering.assigned(left, right);
+            } else if patterns.1 {
                 lowering.pattern(right);
             } else {
                 lowering.term(right);

@@ -58,25 +58,21 @@ impl<'a> Lowering<'a> {
         if function.is_some() {
             self.replace(operator_span, ",");
         }
-        if operator == Operator::Assign {
-            self.assigned(left, right, operand);
-        } else {
-            operand(self, right);
-        }
+        operand(self, right);
         if function.is_some() {
             self.insert(at.end, ")");
         }
     }
 
     /// What is assigned to a pattern: a name in it that is declared around, too, is still that one.
-    fn assigned(&mut self, pattern: &'a Term, value: &'a Term, operand: impl Fn(&mut Self, &'a Term)) {
+    pub(super) fn assigned(&mut self, pattern: &'a Term, value: &'a Term) {
         let mut names = Vec::new();
         names::variables(pattern, &mut names);
         names.retain(|name| self.declared_around(name) > 0);
         if let Some(scope) = self.scopes.last_mut() {
             scope.retain(|name| !names.contains(name));
         }
-        operand(self, value);
+        self.term(value);
         if let Some(scope) = self.scopes.last_mut() {
             scope.extend(names);
         }
