@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use tonic::{
-    Status,
+    Code, Status,
     transport::{Channel, Endpoint},
 };
 use tonic_types::StatusExt as _;
@@ -49,9 +49,13 @@ impl ServerArgs {
 pub(super) fn describe(status: &Status) -> String {
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| format!(" ({})", info.reason)).unwrap_or_default();
-    let mut text = format!("the server could not be asked: {}{reason}", status.message());
+    let what = match status.code() {
+        Code::FailedPrecondition | Code::Aborted | Code::NotFound => "the server refused",
+        _ => "the server could not be asked",
+    };
+    let mut text = format!("{what}: {}{reason}", status.message());
     if status.message().is_empty() {
-        text = format!("the server could not be asked: {:?}{reason}", status.code());
+        text = format!("{what}: {:?}{reason}", status.code());
     }
     for violation in details.bad_request().into_iter().flat_map(|request| &request.field_violations) {
         let _ = write!(text, "\n  {}: {}", violation.field, violation.description);

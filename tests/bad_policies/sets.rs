@@ -123,7 +123,7 @@ pub(crate) fn bytes() -> Vec<Set> {
         file("UTF-16", ENCODING, b"\xff\xfep\0a\0c\0k\0a\0g\0e\0 \0p\0\n\0".to_vec()),
         file("a NUL", PARSE, b"package p\nx := \"a\0b\"\n\0y := 1\n".to_vec()),
         file("NULs", PARSE, vec![0; 100_000]),
-        file("a byte order mark", PARSE, b"\xef\xbb\xbfpackage p\nx := 1\n".to_vec()),
+        file("a byte order mark inside", PARSE, b"package p\n\xef\xbb\xbfx := 1\n".to_vec()),
         file("comments only", PARSE, "# nothing\n".repeat(1_000)),
         file("nothing", PARSE, ""),
     ]

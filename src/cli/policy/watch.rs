@@ -78,7 +78,13 @@ async fn follow(args: &Args, server: Option<&str>, ends: Option<Instant>) -> any
             Ok(Err(error)) if args.until.is_empty() => return Err(error),
             Ok(Err(error)) => lacks = vec![format!("{error:#}")],
         }
-        tokio::time::sleep(PAUSE).await;
+        let next = Instant::now() + PAUSE;
+        // A timeout alone would not do: a server that refuses at once is refused before time is looked at.
+        if let Some(ends) = ends.filter(|ends| *ends <= next) {
+            tokio::time::sleep_until(ends).await;
+            return Ok(End::Late(lacks));
+        }
+        tokio::time::sleep_until(next).await;
     }
 }
 
