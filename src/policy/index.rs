@@ -86,9 +86,9 @@ impl Index {
             let package = index.packages.entry(names.clone()).or_default();
             package.name = EntryPoint::from_parts(names.clone()).as_str().into();
             package.refers_to.extend(refers_to);
+            let last = module.policy.first().and_then(|rule| texts.last_line(rule.span().source.file()));
             let own = |rule: &&Ref<Rule>| {
-                let span = rule.span();
-                !syntax::is_function(rule) && !texts.is_added(span.source.file(), span.line)
+                !syntax::is_function(rule) && last.is_none_or(|last| rule.span().line as usize <= last)
             };
             for rule in module.policy.iter().filter(own) {
                 index.add(&names, rule, texts);

@@ -113,9 +113,9 @@ impl Texts {
         part.map(|(_, edited)| (path, text, edited))
     }
 
-    /// Whether a line of a lowered text is after the author's last.
-    pub(super) fn is_added(&self, name: &str, line: u32) -> bool {
-        self.find(name).is_some_and(|(_, text, _)| line as usize > text.written.lines().count())
+    /// The author's last line; what a lowered text has after it was added.
+    pub(super) fn last_line(&self, name: &str) -> Option<usize> {
+        self.find(name).map(|(_, text, _)| text.written.lines().count())
     }
 
     /// A place of a lowered text as a place of the author's.

@@ -208,6 +208,8 @@ struct Lowering<'a> {
     before: Vec<String>,
     /// What copies the variables of an `every`, for its body to begin with.
     copies: String,
+    /// The variables of the inmost `every`.
+    every: Vec<String>,
     /// What the head of the rule that is being lowered asks.
     asked_of_head: Vec<String>,
     /// What gives a value to the variable that stands for a constant in that head.
@@ -237,6 +239,7 @@ impl<'a> Lowering<'a> {
             comments: Vec::new(),
             before: Vec::new(),
             copies: String::new(),
+            every: Vec::new(),
             asked_of_head: Vec::new(),
             key: None,
             first: Vec::new(),

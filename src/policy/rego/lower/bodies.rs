@@ -105,14 +105,16 @@ impl<'a> Lowering<'a> {
             ExprKind::Every { key, value, domain, body } => {
                 let names: Vec<_> = key.iter().chain([value]).filter(|name| name.text != "_").collect();
                 let given: Vec<String> = names.iter().map(|name| self.given(name)).collect();
-                self.term(domain);
+                self.domain(domain);
                 self.scopes.push(names.iter().map(|name| name.text.as_str()).collect());
-                let copies = names.iter().zip(given).map(|(name, given)| {
-                    let own = self.other_name(&name.text);
-                    format!("{} := {given}; ", own.as_deref().unwrap_or(&name.text))
-                });
-                self.copies = copies.collect();
+                let own = |name: &&Name| self.other_name(&name.text).unwrap_or_else(|| name.text.clone());
+                let own: Vec<String> = names.iter().map(own).collect();
+                let copies: Vec<String> =
+                    own.iter().zip(given).map(|(own, given)| format!("{own} := {given}; ")).collect();
+                self.copies = copies.concat();
+                let around = std::mem::replace(&mut self.every, own);
                 self.body(body);
+                self.every = around;
                 self.scopes.pop();
             }
             ExprKind::Not(body) => self.negation(expression, body),
@@ -131,6 +133,17 @@ impl<'a> Lowering<'a> {
         if let Some(repeated) = repeated {
             self.insert(expression.span.end, repeated);
         }
+    }
+
+    /// The domain of an `every`. In another one it is made to need what that copies: regorus, which does not look into the
+    /// body for what it needs, would ask it before.
+    fn domain(&mut self, domain: &'a Term) {
+        if self.every.is_empty() {
+            return self.term(domain);
+        }
+        self.insert(domain.span.start, "[");
+        self.term(domain);
+        self.insert(domain.span.end, format!(", {}][0]", self.every.join(", ")));
     }
 
     /// Gives a variable of an `every` another name, from which it is copied.
