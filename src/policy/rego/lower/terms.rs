@@ -120,6 +120,10 @@ impl<'a> Lowering<'a> {
 
     /// How many scopes around the one that declares a name declare it, too.
     fn declared_around(&self, name: &str) -> usize {
+        // Each `_` is another.
+        if name == "_" {
+            return 0;
+        }
         self.scopes.iter().filter(|scope| scope.contains(&name)).count().saturating_sub(1)
     }
 
