@@ -2,7 +2,7 @@
 //!
 //! New policies are compiled beside the running ones, off the query path. If any step fails, nothing changes but what
 //! [`Sink`] is told. One task, [`Reloader::run`], does one thing after another; what must not wait for it, as going back
-//! to a retained revision, is done beside it on [`ledger::Ledger`], which both share.
+//! to a retained revision, is done beside it on `ledger::Ledger`, which both share.
 
 #![allow(clippy::result_large_err, reason = "a refusal is rare, tells much, and is on no question's way")]
 

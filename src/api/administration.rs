@@ -1,7 +1,7 @@
 //! What operators may ask of the policies that are served: the port that the policy service calls.
 //!
 //! Owns its words: plain types, of no wire and of no engine. `app` implements it over the reloader; doors call it. What
-//! is refused, and why, is in [`refusal`]; which error of a call that becomes is in [`super::status`].
+//! is refused, and why, is in `refusal`; which error of a call that becomes is in [`super::status`].
 
 mod patch;
 mod refusal;
