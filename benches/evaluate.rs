@@ -129,7 +129,7 @@ fn deciding(criterion: &mut Criterion) {
 
 /// A question as the message that a client sends.
 fn message(query: Query) -> CheckRequest {
-    let Query { subject, action, resource, context, policy: _, explain: _ } = query;
+    let Query { subject, action, resource, context, .. } = query;
     CheckRequest {
         subject: Some(proto::Subject {
             r#type: subject.kind,

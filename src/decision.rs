@@ -14,7 +14,7 @@ mod verdict;
 pub use decider::{Decider, Evaluator, Held, Pending, Pinned, RETAINED, Time};
 pub use explanation::{ConditionTrace, Explanation, Need, RuleOutcome, RuleTrace, Seen};
 pub use past::{At, Freshness, NotAt, Replaced};
-pub use query::{Action, EntryPoint, InvalidEntryPoint, Query, Resource, Subject};
+pub use query::{Action, Asks, EntryPoint, Input, InvalidEntryPoint, Query, Resource, Subject};
 pub use search::{PendingCandidates, SearchError, Searched};
 pub use value::{MAX_DEPTH, Number, Object, Value};
 pub use verdict::{

@@ -112,7 +112,7 @@ fn complete(members: Members, mut violations: Vec<FieldViolation>) -> Result<Que
             if violations.is_empty() =>
         {
             let context = context.unwrap_or_default();
-            Ok(Query { subject, action, resource, context, policy: None, explain: false })
+            Ok(Query { subject, action, resource, context, ..Query::default() })
         }
         _ => Err(violations),
     }

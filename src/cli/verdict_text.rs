@@ -64,6 +64,7 @@ pub(super) fn json(verdict: &Verdict) -> Json {
         revision,
         entry_point: _,
         explanation,
+        value: _,
     } = verdict;
     let mut out = Map::new();
     let mut add = |name: &str, value: Json| out.insert(name.to_owned(), value);

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::value::Object;
+use super::value::{Object, Value};
 
 /// Who asks (AuthZEN §5.1).
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,6 +50,34 @@ pub struct Query {
     pub policy: Option<EntryPoint>,
     /// Whether the verdict says what each rule answered.
     pub explain: bool,
+    /// What the policy sees as `input`.
+    pub input: Input,
+    /// What is asked of the policy.
+    pub asks: Asks,
+}
+
+/// What a policy sees as `input`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Input {
+    /// Subject, action, resource and context, under these names.
+    #[default]
+    Parts,
+    /// A document of another protocol, in their place: they then only say for the record what is asked.
+    Document(Value),
+    /// Nothing: `input` is undefined.
+    Undefined,
+}
+
+/// What is asked of a policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asks {
+    /// A verdict, by the decision contract: a package stands for its `decision`, or its `allow` and `deny`.
+    #[default]
+    Verdict,
+    /// The document at the entry point, as OPA's data API gives it: the value of that rule, of a part of it, of all
+    /// rules of a package, or base data. It comes as [`super::Verdict::value`]; the effect is what the decision
+    /// contract makes of that value.
+    Document,
 }
 
 /// A reference to a rule or a package, e.g. `data.authz.decision` or `data.authz["v1.2"]`: resolved by its parts,

@@ -168,6 +168,12 @@ impl From<bool> for Value {
     }
 }
 
+impl From<Object> for Value {
+    fn from(members: Object) -> Self {
+        Self::Object(members)
+    }
+}
+
 impl From<i64> for Value {
     fn from(number: i64) -> Self {
         Self::Number(Number::Int(number))

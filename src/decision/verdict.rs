@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr, sync::Arc, time::Duration};
 
-use super::{explanation::Explanation, value::Object};
+use super::{
+    explanation::Explanation,
+    value::{Object, Value},
+};
 
 /// Reason codes that Verdict itself gives; a policy gives its own. Documented in `docs/policies.md`.
 pub mod code {
@@ -133,6 +136,8 @@ pub struct Verdict {
     pub entry_point: Option<Arc<str>>,
     /// Why, if the question asked for it.
     pub explanation: Option<Box<Explanation>>,
+    /// The document, if the question asked for one ([`super::Asks::Document`]) and it is defined.
+    pub value: Option<Box<Value>>,
 }
 
 impl Reason {

@@ -169,6 +169,11 @@ impl Engine {
         self.working.set_input(self.input.clone());
     }
 
+    /// The base data.
+    pub(super) fn data(&self) -> Rego {
+        self.pristine.get_data()
+    }
+
     /// A copy that was never asked, for one use.
     pub(super) fn trial(&self) -> regorus::Engine {
         self.pristine.clone()

@@ -55,6 +55,8 @@ pub(super) enum Entry<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     rules: HashMap<String, Arc<RuleInfo>>,
+    /// The same rules, by their names below `data`.
+    tree: BTreeMap<Vec<String>, Arc<RuleInfo>>,
     packages: BTreeMap<Vec<String>, Package>,
     /// Reason code written as a constant in a set rule's head, to the rules that have it.
     codes: HashMap<String, Vec<(Arc<RuleInfo>, SourcePosition)>>,
@@ -121,6 +123,17 @@ impl Index {
     pub(super) fn entry_points(&self) -> Vec<String> {
         let decides = |package: &&Package| ["decision", "allow"].iter().any(|name| package.rules.contains_key(*name));
         self.packages.values().filter(decides).map(|package| package.name.to_string()).collect()
+    }
+
+    /// The rules whose values are the document at `path`, or have it in them, or are in it.
+    pub(super) fn around(&self, path: &[String]) -> impl Iterator<Item = &Arc<RuleInfo>> {
+        let above = (0..path.len()).filter_map(|length| self.tree.get(path.get(..length)?));
+        above.chain(below(&self.tree, path).map(|(_, rule)| rule))
+    }
+
+    /// The packages at `path` and below it, by their names.
+    pub(super) fn packages_below(&self, path: &[String]) -> impl Iterator<Item = &Vec<String>> {
+        below(&self.packages, path).map(|(names, _)| names)
     }
 
     /// Every rule that can be asked.
@@ -193,8 +206,13 @@ impl Index {
         if let Some(code) = constant_code(rule) {
             self.codes.entry(code).or_default().push((Arc::clone(&info), position));
         }
+        self.tree.insert(info.parts.clone(), Arc::clone(&info));
         self.rules.insert(name, info);
     }
+}
+
+fn below<'a, T>(tree: &'a BTreeMap<Vec<String>, T>, path: &[String]) -> impl Iterator<Item = (&'a Vec<String>, &'a T)> {
+    tree.range(path.to_vec()..).take_while(move |(names, _)| names.starts_with(path))
 }
 
 /// The reason code that a set rule's head has as a constant: `deny contains "code"` or `deny contains {"code": "…"}`.

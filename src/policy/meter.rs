@@ -6,7 +6,7 @@
 
 mod weight;
 
-pub(super) use weight::{Limit, weigh, weigh_object};
+pub(super) use weight::{Limit, weigh, weigh_object, weigh_value};
 
 use std::{
     cell::{Cell, RefCell},

@@ -3,6 +3,7 @@
 mod apart;
 mod asked;
 mod candidates;
+mod document;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -32,7 +33,7 @@ use super::{
 use crate::{
     bundle::Bundle,
     decision::{
-        Digest, EntryPoint, Evaluator, Pending, PendingCandidates, Query, Revision, Searched, Time, Verdict, code,
+        Asks, Digest, EntryPoint, Evaluator, Pending, PendingCandidates, Query, Revision, Searched, Time, Verdict, code,
     },
 };
 
@@ -216,9 +217,15 @@ impl Evaluator for Snapshot {
         let Some((engine, index, known)) = loan.get() else {
             return Some(Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None));
         };
-        // What does not exist takes no time.
-        if index.entry(entry).is_some() && self.apart.takes(query, entry, known) {
-            return None;
+        match (query.asks, index.entry(entry)) {
+            // What does not exist takes no time.
+            (Asks::Verdict, None) => {}
+            // Only rules are tried out, and what decides for a package.
+            (Asks::Document, found) if !matches!(found, Some(Entry::Rule(rule)) if rule.parts == entry.parts()) => {
+                return None;
+            }
+            _ if self.apart.takes(query, entry, known) => return None,
+            _ => {}
         }
         engine.put(Place::Inline);
         let budget = Budget::slice(time.budget.min(time.patience));
@@ -286,24 +293,27 @@ impl Put<'_> {
     fn verdict(self, engine: &mut Engine, budget: Budget) -> Result<Verdict, Unanswered> {
         let Self { index, parts, query, entry, granted, settled } = self;
         let Parts { texts, explainer, reasons } = parts;
-        let Some(found) = index.entry(entry) else {
+        let found = index.entry(entry);
+        if query.asks == Asks::Verdict && found.is_none() {
             let message = format!("`{entry}` is no rule, and no package with a rule `decision` or `allow`");
             return Ok(contract::no_decision(message));
-        };
+        }
         engine.ask(query);
         let _whole = builtins::Query::begin();
         let mut asked = Asked { engine, index, texts, reasons, granted, budget, unanswered: None };
-        let mut verdict = match found {
-            Entry::Rule(rule) => asked.rule(rule),
-            Entry::Package(package) => asked.package(package),
+        let mut verdict = match (query.asks, &found) {
+            (Asks::Document, _) | (_, None) => asked.document(entry),
+            (Asks::Verdict, Some(Entry::Rule(rule))) => asked.rule(rule),
+            (Asks::Verdict, Some(Entry::Package(package))) => asked.package(package),
         };
         if let Some(unanswered) = asked.unanswered {
             return Err(unanswered);
         }
-        verdict.entry_point = Some(match found {
-            Entry::Rule(rule) => Arc::clone(&rule.name),
-            Entry::Package(package) => Arc::clone(&package.name),
-        });
+        verdict.entry_point = match (query.asks, &found) {
+            (Asks::Document, _) | (_, None) => Some(entry.as_str().into()),
+            (Asks::Verdict, Some(Entry::Rule(rule))) => Some(Arc::clone(&rule.name)),
+            (Asks::Verdict, Some(Entry::Package(package))) => Some(Arc::clone(&package.name)),
+        };
         if query.explain {
             if let Some(settled) = settled {
                 let _ = settled.set(verdict.clone());

@@ -8,7 +8,7 @@ use std::{
 use regorus::Value as Rego;
 
 use super::order;
-use crate::decision::{MAX_DEPTH, Number, Object, Query, Searched, Value};
+use crate::decision::{Input, MAX_DEPTH, Number, Object, Query, Searched, Value};
 
 /// The names that every `input` has. An evaluator keeps its own, so that asking it makes none and shares none.
 pub(super) struct Names {
@@ -39,7 +39,12 @@ impl Names {
 
     /// The question as the policy's `input` (design, *What a policy sees*).
     pub(super) fn input(&self, query: &Query) -> Rego {
-        let Query { subject, action, resource, context, policy: _, explain: _ } = query;
+        let Query { subject, action, resource, context, input, .. } = query;
+        match input {
+            Input::Parts => {}
+            Input::Document(document) => return from_value(document),
+            Input::Undefined => return Rego::Undefined,
+        }
         let entity = |kind: &str, id: &str, properties: &Object| {
             object([(&self.id, text(id)), (&self.properties, from_object(properties)), (&self.kind, text(kind))])
         };

@@ -44,7 +44,7 @@ pub(super) struct Bound {
 impl Bound {
     /// To this question of this search on that snapshot.
     pub(super) fn to(query: &Query, searched: Searched, revision: Revision) -> Self {
-        let Query { subject, action, resource, context, policy, explain: _ } = query;
+        let Query { subject, action, resource, context, policy, .. } = query;
         // The names of objects are in order, so equal questions are equal texts.
         let question = json!([
             searched.member(),

@@ -254,7 +254,7 @@ impl Reader {
         }
         match (subject, action, resource) {
             (Some(subject), Some(action), Some(resource)) if self.violations.is_empty() => {
-                Ok(Query { subject, action, resource, context, policy, explain })
+                Ok(Query { subject, action, resource, context, policy, explain, ..Query::default() })
             }
             _ => Err(self.violations),
         }

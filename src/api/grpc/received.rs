@@ -58,6 +58,7 @@ pub fn verdict(message: proto::Verdict) -> Verdict {
         revision: Revision { sequence, digest: digest.parse().unwrap_or_default(), bundles },
         entry_point: (!entry_point.is_empty()).then(|| entry_point.into()),
         explanation: explanation.map(|explanation| Box::new(explain::received(explanation))),
+        value: None,
     }
 }
 

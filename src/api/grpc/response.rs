@@ -26,6 +26,8 @@ pub(super) fn verdict(verdict: Verdict, decision_id: String, request_id: String)
         revision,
         entry_point,
         explanation,
+        // No question of this door asks for one.
+        value: _,
     } = verdict;
     proto::Verdict {
         decision_id,

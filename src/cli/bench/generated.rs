@@ -94,8 +94,7 @@ impl Directory {
                 properties: Object::new(),
             },
             context: object(context),
-            policy: None,
-            explain: false,
+            ..Query::default()
         };
         (query, wanted)
     }

@@ -111,7 +111,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<Query>> {
 }
 
 fn check(query: Query) -> proto::CheckRequest {
-    let Query { subject, action, resource, context, policy: _, explain: _ } = query;
+    let Query { subject, action, resource, context, .. } = query;
     proto::CheckRequest {
         subject: Some(proto::Subject {
             r#type: subject.kind,

@@ -121,7 +121,8 @@ pub(super) fn top(value: &Rego) -> usize {
     }
 }
 
-fn weigh_value(value: &Value, left: &mut usize) -> bool {
+/// The same of one attribute.
+pub(in crate::policy) fn weigh_value(value: &Value, left: &mut usize) -> bool {
     match value {
         Value::String(text) => spend(left, 1 + text.len() / NODE),
         Value::Array(items) => spend(left, 1) && items.iter().all(|item| weigh_value(item, left)),

@@ -23,7 +23,7 @@ use regorus::Value as Rego;
 use super::{Parts, Put};
 use crate::{
     bundle::Bundle,
-    decision::{EntryPoint, Explanation, Pending, Query, Reason, Time, Verdict, code},
+    decision::{EntryPoint, Explanation, Input, Pending, Query, Reason, Time, Verdict, code},
     policy::{
         budget::{Budget, LONGEST_SLICE, Spent, slice, thread_time},
         engine::Engine,
@@ -114,7 +114,7 @@ impl Apart {
 
     /// The base data.
     pub(super) fn data(&self) -> Rego {
-        self.shared.fork().trial().get_data()
+        self.shared.fork().data()
     }
 
     /// Whether a question is not to be tried on the thread that serves it.
@@ -216,7 +216,12 @@ impl Apart {
 
     fn is_large(&self, query: &Query) -> bool {
         let mut left = self.large;
-        let Query { subject, action, resource, context, policy: _, explain: _ } = query;
+        let Query { subject, action, resource, context, input, .. } = query;
+        if let Input::Document(document) = input
+            && !meter::weigh_value(document, &mut left)
+        {
+            return true;
+        }
         let objects = [&subject.properties, &action.properties, &resource.properties, context];
         !objects.into_iter().all(|object| meter::weigh_object(object, &mut left))
     }

@@ -100,7 +100,7 @@ impl Asked<'_> {
         Ok(verdict)
     }
 
-    fn value(&mut self, rule: &RuleInfo) -> Result<Rego, Box<Verdict>> {
+    pub(super) fn value(&mut self, rule: &RuleInfo) -> Result<Rego, Box<Verdict>> {
         let position = || Some(rule.position.clone());
         let failure = match self.engine.rule(&rule.name, &mut self.budget) {
             Ok(value) => return self.small(value, rule),
@@ -128,6 +128,15 @@ impl Asked<'_> {
 
     /// The value, if it is not too large for an answer.
     fn small(&mut self, value: Rego, rule: &RuleInfo) -> Result<Rego, Box<Verdict>> {
+        self.fitting(value, &rule.name, || Some(rule.position.clone()))
+    }
+
+    pub(super) fn fitting(
+        &mut self,
+        value: Rego,
+        name: &str,
+        position: impl FnOnce() -> Option<SourcePosition>,
+    ) -> Result<Rego, Box<Verdict>> {
         let inline = self.engine.place() == Place::Inline;
         let Err(spent) = meter::weigh(&value, if inline { MAX_RESULT_INLINE } else { MAX_RESULT }) else {
             return Ok(value);
@@ -137,8 +146,8 @@ impl Asked<'_> {
             return Err(Box::default());
         }
         let spent = if spent == Spent::Stack { spent } else { Spent::ResultSize };
-        let message = format!("the value of `{}` is too large for an answer", rule.name);
-        Err(Box::new(spent.deny(message, Some(rule.position.clone()))))
+        let message = format!("the value of `{name}` is too large for an answer");
+        Err(Box::new(spent.deny(message, position())))
     }
 
     /// Gives a deny the reasons that METADATA gives to the rules for which it is one.
@@ -168,6 +177,10 @@ fn gives_none(verdict: &Verdict) -> bool {
 }
 
 fn invalid(rule: &RuleInfo, error: &InvalidDecision) -> Box<Verdict> {
-    let position: SourcePosition = rule.position.clone();
-    Box::new(Verdict::deny_for(code::INVALID_DECISION, format!("`{}`: {}", rule.name, error.0), Some(position)))
+    Box::new(invalid_value(&rule.name, error, Some(rule.position.clone())))
+}
+
+/// The deny for a value that is no decision.
+pub(super) fn invalid_value(name: &str, error: &InvalidDecision, position: Option<SourcePosition>) -> Verdict {
+    Verdict::deny_for(code::INVALID_DECISION, format!("`{name}`: {}", error.0), position)
 }
