@@ -21,6 +21,7 @@ use verdict::{
             self,
             proto::{self, CheckRequest, decision_service_server::DecisionService as _},
         },
+        settle::{Decided, Settled},
     },
     bundle::Bundle,
     clock,
@@ -146,7 +147,9 @@ fn message(query: Query) -> CheckRequest {
 struct Unobserved;
 
 impl api::Observer for Unobserved {
-    fn decided(&self, _: &Verdict, _: Duration) {}
+    fn decided(&self, _: &Decided<'_>, verdict: Verdict) -> Settled {
+        Settled::Now(verdict)
+    }
     fn failed(&self, _: &'static str) {}
     fn in_flight(&self) -> Box<dyn Send + Sync> {
         Box::new(())

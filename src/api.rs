@@ -9,16 +9,18 @@ pub mod listen;
 pub mod ops;
 pub mod place;
 pub mod search;
+pub mod settle;
 pub mod status;
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
+use self::settle::{Decided, Settled};
 use crate::decision::Verdict;
 
 /// Who is told what the doors did.
 pub trait Observer: Send + Sync {
-    /// A verdict was reached in that time.
-    fn decided(&self, verdict: &Verdict, took: Duration);
+    /// A verdict was reached. What is given back is what the door answers, and nothing else.
+    fn decided(&self, decided: &Decided<'_>, verdict: Verdict) -> Settled;
 
     /// A call ended in an error with that reason, one of [`status::CallError::REASONS`].
     fn failed(&self, reason: &'static str);

@@ -38,6 +38,7 @@ use super::{
     grpc::DecisionIds,
     json,
     search::Config as SearchConfig,
+    settle::{Decided, DoorName, Settled},
     status::{CallError, FieldViolation},
 };
 use crate::decision::{Decider, Query, Revision, Searched, Verdict};
@@ -111,10 +112,18 @@ impl Door {
     async fn single(&self, query: Query, deadline: Deadline) -> Result<Answer, CallError> {
         let left = deadline.left()?;
         let started = Instant::now();
-        let verdict = self.decider.decide(query, left).await.ok_or(CallError::PoliciesNotReady)?;
-        self.observer.decided(&verdict, started.elapsed());
-        let (revision, id) = (verdict.revision.clone(), (self.ids)());
+        let verdict = self.decider.decide(&query, left).await.ok_or(CallError::PoliciesNotReady)?;
+        let id = (self.ids)();
+        let verdict = self.settle((Some(&query), verdict), started, &id).verdict().await;
+        let revision = verdict.revision.clone();
         Ok(Answer { body: answer::verdict(verdict, &id), revision, decision_id: Some(id) })
+    }
+
+    /// Tells of a verdict that is about to be answered.
+    fn settle(&self, (query, verdict): (Option<&Query>, Verdict), started: Instant, decision_id: &str) -> Settled {
+        let took = started.elapsed();
+        let decided = Decided { door: DoorName::AUTHZEN, decision_id, request_id: "", query, took };
+        self.observer.decided(&decided, verdict)
     }
 
     fn finish(&self, answer: Result<Answer, CallError>) -> Response {

@@ -98,7 +98,7 @@ impl Search {
 
     async fn decide(&self, at: usize, deadline: Deadline) -> Result<Option<Found>, CallError> {
         let Some(candidate) = self.candidates.get(at) else { return Ok(None) };
-        let verdict = self.held.decide(candidate.asked(&self.query, self.searched), deadline.left()?).await;
+        let verdict = self.held.decide(&candidate.asked(&self.query, self.searched), deadline.left()?).await;
         if verdict.is_allow() {
             return Ok(Some(Found { candidate: candidate.clone(), obligations: verdict.obligations }));
         }

@@ -3,13 +3,17 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
 };
 
 use tokio::sync::watch;
 
 use crate::{
-    api::{Observer, administration::Administration as _, ops},
+    api::{
+        Observer,
+        administration::Administration as _,
+        ops,
+        settle::{Decided, Settled},
+    },
     decision::{Decider, Effect, Evaluator, NotAt, Replaced, Revision, Verdict},
     policy::{self, Redaction, Size, Snapshot},
     reload::{self, Failure, Sink},
@@ -195,8 +199,9 @@ impl Sink for State {
 }
 
 impl Observer for State {
-    fn decided(&self, verdict: &Verdict, took: Duration) {
-        self.metrics.decision(verdict.entry_point.as_deref(), verdict.effect == Effect::Allow, took);
+    fn decided(&self, decided: &Decided<'_>, verdict: Verdict) -> Settled {
+        self.metrics.decision(verdict.entry_point.as_deref(), verdict.effect == Effect::Allow, decided.took);
+        Settled::Now(verdict)
     }
 
     fn failed(&self, reason: &'static str) {

@@ -174,7 +174,7 @@ impl Decider {
 
     /// Decides one question; `time_left` is what its caller still grants. `None` before the first snapshot: there is
     /// nothing to decide on, and the caller must treat that as a deny. A question that takes long holds no thread.
-    pub async fn decide(&self, query: Query, time_left: Duration) -> Option<Verdict> {
+    pub async fn decide(&self, query: &Query, time_left: Duration) -> Option<Verdict> {
         let step = {
             let active = self.active.load();
             self.first(active.as_deref()?, query, time_left)
@@ -207,18 +207,15 @@ impl Decider {
         (query.policy.as_ref().unwrap_or(&self.default_policy), time)
     }
 
-    fn first(&self, active: &Active, query: Query, time_left: Duration) -> Step {
-        let (entry, time) = self.asked(&query, time_left);
+    fn first(&self, active: &Active, query: &Query, time_left: Duration) -> Step {
+        let (entry, time) = self.asked(query, time_left);
         let revision = active.revision.clone();
-        match catch_unwind(AssertUnwindSafe(|| active.evaluator.attempt(&query, entry, time))) {
+        match catch_unwind(AssertUnwindSafe(|| active.evaluator.attempt(query, entry, time))) {
             Ok(Some(verdict)) => Step::Done(finished(verdict, revision)),
-            Ok(None) => {
-                let entry = entry.clone();
-                match catch_unwind(AssertUnwindSafe(|| active.evaluator.isolate(query, &entry, time))) {
-                    Ok(pending) => Step::Pending(pending, revision),
-                    Err(_) => Step::Done(finished(panicked(), revision)),
-                }
-            }
+            Ok(None) => match catch_unwind(AssertUnwindSafe(|| active.evaluator.isolate(query.clone(), entry, time))) {
+                Ok(pending) => Step::Pending(pending, revision),
+                Err(_) => Step::Done(finished(panicked(), revision)),
+            },
             Err(_) => Step::Done(finished(panicked(), revision)),
         }
     }
@@ -254,7 +251,7 @@ fn finished(mut verdict: Verdict, revision: Revision) -> Verdict {
 
 impl Pinned<'_> {
     /// Decides one question on the held snapshot, as [`Decider::decide`] does.
-    pub async fn decide(&self, query: Query, time_left: Duration) -> Verdict {
+    pub async fn decide(&self, query: &Query, time_left: Duration) -> Verdict {
         self.decider.first(&self.active, query, time_left).finish().await
     }
 
@@ -298,11 +295,11 @@ mod tests {
 
     fn decide(at_once: fn() -> Option<Verdict>, later: fn() -> Verdict) -> Verdict {
         let decider = Decider::new("data.authz".parse().unwrap(), Duration::from_millis(50));
-        assert!(block_on(decider.decide(Query::default(), Duration::MAX)).is_none());
+        assert!(block_on(decider.decide(&Query::default(), Duration::MAX)).is_none());
         decider.publish(Arc::new(Fixed { at_once, later }));
-        let verdict = block_on(decider.decide(Query::default(), Duration::MAX)).unwrap();
+        let verdict = block_on(decider.decide(&Query::default(), Duration::MAX)).unwrap();
         assert_eq!(decider.decide_blocking(&Query::default(), Duration::MAX).unwrap(), verdict);
-        let pinned = block_on(decider.pin().unwrap().decide(Query::default(), Duration::MAX));
+        let pinned = block_on(decider.pin().unwrap().decide(&Query::default(), Duration::MAX));
         assert_eq!(pinned, verdict);
         assert_eq!(verdict.effect, Effect::Deny);
         assert_eq!(verdict.revision, REVISION);

@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(retained, [5, 4, 3]);
         assert_eq!(pinned(&decider, &At::Revision(4)), Some(4));
         let verdict = block_on(async {
-            decider.pin_at(&At::Revision(3)).await.unwrap().decide(Query::default(), Duration::MAX).await
+            decider.pin_at(&At::Revision(3)).await.unwrap().decide(&Query::default(), Duration::MAX).await
         });
         assert_eq!(verdict.revision.sequence, 3);
         let unknown = decider.pin_at(&At::Revision(2)).now_or_never().unwrap().err().unwrap();

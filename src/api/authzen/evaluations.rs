@@ -3,16 +3,18 @@
 use std::time::{Duration, Instant};
 
 use axum::extract::Request;
-use serde_json::{Value as Json, json};
+use futures::future;
+use serde_json::json;
 
 use super::{Answer, Door, answer, denied, request};
 use crate::{
     api::{
         deadline::Deadline,
         json,
+        settle::Settled,
         status::{CallError, FieldViolation},
     },
-    decision::{Object, Pinned, Value, Verdict},
+    decision::{Object, Pinned, Value},
 };
 
 /// How long a batch may keep its thread before it lets other requests go on.
@@ -53,16 +55,15 @@ impl Door {
         }
         // One snapshot for all, however long it takes.
         let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
-        let mut answers: Vec<Json> = Vec::with_capacity(items.len());
+        let mut answers = Vec::with_capacity(items.len());
         let mut turn = Instant::now();
         for item in items {
             if turn.elapsed() > TURN {
                 tokio::task::yield_now().await;
                 turn = Instant::now();
             }
-            let verdict = self.item(item, &object, &snapshot, deadline.left()?).await;
-            let allowed = verdict.is_allow();
-            answers.push(answer::verdict(verdict, &(self.ids)()));
+            let (allowed, item) = self.item(item, &object, &snapshot, deadline.left()?).await;
+            answers.push(item);
             let stop = match semantic {
                 Semantic::ExecuteAll => false,
                 Semantic::DenyOnFirstDeny => !allowed,
@@ -72,12 +73,17 @@ impl Door {
                 break;
             }
         }
+        let answers = answers
+            .into_iter()
+            .map(|(id, settled): (String, Settled)| async move { answer::verdict(settled.verdict().await, &id) });
+        let answers = future::join_all(answers).await;
         let revision = snapshot.revision().clone();
         Ok(Answer { body: json!({ "evaluations": answers }), revision, decision_id: None })
     }
 
-    /// Decides one item; what is wrong with it is its own deny (§7.2.1).
-    async fn item(&self, item: Value, defaults: &Object, on: &Pinned<'_>, left: Duration) -> Verdict {
+    /// Decides one item; what is wrong with it is its own deny (§7.2.1). Gives whether it is allowed, its id, and the
+    /// verdict that is recorded meanwhile.
+    async fn item(&self, item: Value, defaults: &Object, on: &Pinned<'_>, left: Duration) -> (bool, (String, Settled)) {
         let started = Instant::now();
         let query = match item {
             Value::Object(own) => json::query_of(over(own, defaults)).map_err(CallError::InvalidQuery),
@@ -85,12 +91,13 @@ impl Door {
                 Err(CallError::InvalidQuery(vec![FieldViolation::new("evaluations", "has an item that is no object")]))
             }
         };
-        let verdict = match query {
+        let verdict = match &query {
             Ok(query) => on.decide(query, left).await,
-            Err(error) => denied(&error, on.revision().clone()),
+            Err(error) => denied(error, on.revision().clone()),
         };
-        self.observer.decided(&verdict, started.elapsed());
-        verdict
+        let (allowed, id) = (verdict.is_allow(), (self.ids)());
+        let settled = self.settle((query.as_ref().ok(), verdict), started, &id);
+        (allowed, (id, settled))
     }
 }
 

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     api::{
         Observer,
+        settle::{Decided, DoorName, Settled},
         status::{CallError, FieldViolation},
     },
     decision::{At, Decider, Effect, Pinned, Query, Verdict, code},
@@ -71,11 +72,11 @@ impl DecisionService for Service {
         let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
         let Question { request_id, query, at } = question::question(request.into_inner());
         let verdict = match query {
-            Ok(query) => self.0.check(query, &at, deadline).await,
+            Ok(query) => self.0.check(&query, &at, deadline, &request_id).await,
             Err(violations) => Err(CallError::InvalidQuery(violations)),
         };
-        let verdict = verdict.map_err(|error| self.0.failed(error))?;
-        let verdict = response::verdict(verdict, (self.0.ids)(), request_id);
+        let (verdict, id) = verdict.map_err(|error| self.0.failed(error))?;
+        let verdict = response::verdict(verdict, id, request_id);
         Ok(Response::new(CheckResponse { verdict: Some(verdict) }))
     }
 
@@ -150,7 +151,14 @@ impl Inner {
         error.into()
     }
 
-    async fn check(&self, query: Query, at: &At, deadline: Deadline) -> Result<Verdict, CallError> {
+    /// The verdict and its id.
+    async fn check(
+        &self,
+        query: &Query,
+        at: &At,
+        deadline: Deadline,
+        request_id: &str,
+    ) -> Result<(Verdict, String), CallError> {
         let left = deadline.left()?;
         let started = Instant::now();
         let verdict = if *at == At::Active {
@@ -159,8 +167,20 @@ impl Inner {
             let snapshot = self.pin(at, deadline).await?;
             snapshot.decide(query, deadline.left()?).await
         };
-        self.observer.decided(&verdict, started.elapsed());
-        Ok(verdict)
+        let id = (self.ids)();
+        let verdict = self.settle((Some(query), verdict), started, (&id, request_id)).verdict().await;
+        Ok((verdict, id))
+    }
+
+    /// Tells of a verdict that is about to be answered.
+    fn settle(
+        &self,
+        (query, verdict): (Option<&Query>, Verdict),
+        started: Instant,
+        (decision_id, request_id): (&str, &str),
+    ) -> Settled {
+        let decided = Decided { door: DoorName::GRPC, decision_id, request_id, query, took: started.elapsed() };
+        self.observer.decided(&decided, verdict)
     }
 
     /// Holds the snapshot that is asked for. Of one that does not come in time this says so shortly before the deadline,
@@ -197,9 +217,8 @@ impl Inner {
                 tokio::task::yield_now().await;
                 turn = Instant::now();
             }
-            let (request_id, verdict) = self.item(item, &defaults, &snapshot, deadline.left()?).await;
-            let effect = verdict.effect;
-            verdicts.push(response::verdict(verdict, (self.ids)(), request_id));
+            let (effect, item) = self.item(item, &defaults, &snapshot, deadline.left()?).await;
+            verdicts.push(item);
             let stop = match semantics {
                 BatchSemantics::Unspecified | BatchSemantics::ExecuteAll => false,
                 BatchSemantics::DenyOnFirstDeny => effect == Effect::Deny,
@@ -209,27 +228,32 @@ impl Inner {
                 break;
             }
         }
-        Ok(verdicts)
+        let answers = verdicts
+            .into_iter()
+            .map(|(request_id, id, settled)| async move { response::verdict(settled.verdict().await, id, request_id) });
+        Ok(future::join_all(answers).await)
     }
 
+    /// What an item came to: its request id, its decision id, and the verdict that is recorded meanwhile.
     async fn item(
         &self,
         item: BatchCheckItem,
         defaults: &Defaults,
         on: &Pinned<'_>,
         left: Duration,
-    ) -> (String, Verdict) {
+    ) -> (Effect, (String, String, Settled)) {
         let started = Instant::now();
         let Question { request_id, query, at: _ } = question::item(item, defaults);
-        let verdict = match query {
+        let verdict = match &query {
             Ok(query) => on.decide(query, left).await,
             Err(violations) => {
-                let message = CallError::InvalidQuery(violations).to_string();
+                let message = CallError::InvalidQuery(violations.clone()).to_string();
                 Verdict { revision: on.revision().clone(), ..Verdict::deny_for(code::INVALID_QUERY, message, None) }
             }
         };
-        self.observer.decided(&verdict, started.elapsed());
-        (request_id, verdict)
+        let (effect, id) = (verdict.effect, (self.ids)());
+        let settled = self.settle((query.as_ref().ok(), verdict), started, (&id, &request_id));
+        (effect, (request_id, id, settled))
     }
 
     async fn stream_item(&self, request: CheckStreamRequest) -> CheckStreamResponse {
@@ -243,11 +267,11 @@ impl Inner {
             (query, missing) => Err(query.err().into_iter().flatten().chain(missing).collect()),
         };
         let verdict = match query {
-            Ok(query) => self.check(query, &at, deadline).await,
+            Ok(query) => self.check(&query, &at, deadline, &request_id).await,
             Err(violations) => Err(CallError::InvalidQuery(violations)),
         };
         let answer = match verdict {
-            Ok(verdict) => Answer::Verdict(response::verdict(verdict, (self.ids)(), request_id.clone())),
+            Ok((verdict, id)) => Answer::Verdict(response::verdict(verdict, id, request_id.clone())),
             Err(error) => {
                 self.observer.failed(error.code().1);
                 Answer::Error(response::call_error(&error))

@@ -31,7 +31,7 @@ impl Held {
     }
 
     /// Decides one question on the held snapshot, as [`Decider::decide`] does.
-    pub async fn decide(&self, query: Query, time_left: Duration) -> Verdict {
+    pub async fn decide(&self, query: &Query, time_left: Duration) -> Verdict {
         self.decider.first(&self.active, query, time_left).finish().await
     }
 
@@ -108,6 +108,6 @@ mod tests {
         assert!(matches!(found(&query), Err(SearchError::Failed(_))));
         query.explain = true;
         assert_eq!(found(&query), Ok(vec![Value::from("a")]));
-        assert!(!block_on(held.decide(query, Duration::MAX)).is_allow());
+        assert!(!block_on(held.decide(&query, Duration::MAX)).is_allow());
     }
 }

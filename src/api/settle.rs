@@ -1,0 +1,55 @@
+//! What becomes of a verdict before a door answers it: it is counted, and recorded where that is configured.
+
+use std::{fmt, future::Future, pin::Pin, time::Duration};
+
+use crate::decision::{Query, Verdict};
+
+/// A door, by the name that records and metrics give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DoorName(pub &'static str);
+
+impl DoorName {
+    /// `verdict.v1` over gRPC.
+    pub const GRPC: Self = Self("grpc");
+    /// OpenID AuthZEN over HTTP.
+    pub const AUTHZEN: Self = Self("authzen");
+}
+
+impl fmt::Display for DoorName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.0)
+    }
+}
+
+/// What a door has decided, and is about to answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided<'a> {
+    /// Where it was asked.
+    pub door: DoorName,
+    /// The answer's id.
+    pub decision_id: &'a str,
+    /// What the caller calls the question; may be empty.
+    pub request_id: &'a str,
+    /// What was asked; `None` for what is no question, and so denied.
+    pub query: Option<&'a Query>,
+    /// How long deciding took.
+    pub took: Duration,
+}
+
+/// A verdict that may be answered, at once or when it is recorded.
+pub enum Settled {
+    /// This one.
+    Now(Verdict),
+    /// The one to come. A deny takes its place where it must be recorded and could not be.
+    Later(Pin<Box<dyn Future<Output = Verdict> + Send>>),
+}
+
+impl Settled {
+    /// The verdict, as soon as it may be answered.
+    pub async fn verdict(self) -> Verdict {
+        match self {
+            Self::Now(verdict) => verdict,
+            Self::Later(verdict) => verdict.await,
+        }
+    }
+}
