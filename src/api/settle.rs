@@ -37,6 +37,7 @@ pub struct Decided<'a> {
 }
 
 /// A verdict that may be answered, at once or when it is recorded.
+#[expect(clippy::large_enum_variant, reason = "the usual one is moved once, and a box would be one more allocation")]
 pub enum Settled {
     /// This one.
     Now(Verdict),
