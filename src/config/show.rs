@@ -26,8 +26,8 @@ pub(super) enum Shown {
 ///
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
-pub(super) fn values(config: &Config) -> [(&'static str, Shown); 37] {
-    let Config { grpc, http, authzen, search, admin, policy, source, reload, bundles: _, log, server } = config;
+pub(super) fn values(config: &Config) -> [(&'static str, Shown); 49] {
+    let Config { grpc, http, authzen, envoy, search, admin, policy, source, reload, bundles: _, log, server } = config;
     let api::grpc::Config {
         address,
         max_message_bytes,
@@ -39,6 +39,20 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 37] {
     } = grpc;
     let api::ops::Config { address: http_address } = http;
     let api::authzen::Config { max_body_bytes, request_timeout: http_timeout, public_url } = authzen;
+    let api::envoy::Config {
+        form,
+        policy: envoy_policy,
+        dry_run,
+        parse_body,
+        descriptors,
+        decode_slashes,
+        dot_segments,
+        decision_id_header,
+        reasons_in_body,
+        subject,
+        subject_type,
+        resource_type,
+    } = envoy;
     let api::search::Config { max_candidates, page_size } = search;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
@@ -63,6 +77,28 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 37] {
             "http.public_url",
             public_url.as_ref().map_or(Shown::Unset("what the request's `Host` says, by `https`"), text),
         ),
+        ("envoy.input", plain(form)),
+        (
+            "envoy.policy",
+            envoy_policy
+                .as_ref()
+                .map_or(Shown::Unset("`data.envoy.authz.allow`; with `question`, `policies.default`"), text),
+        ),
+        ("envoy.dry_run", plain(dry_run)),
+        ("envoy.parse_body", plain(parse_body)),
+        (
+            "envoy.descriptors",
+            descriptors
+                .as_ref()
+                .map_or(Shown::Unset("none, so that gRPC bodies are not read"), |path| text(&path.to_string_lossy())),
+        ),
+        ("envoy.decode_slashes", plain(decode_slashes)),
+        ("envoy.dot_segments", plain(dot_segments)),
+        ("envoy.decision_id_header", text(decision_id_header)),
+        ("envoy.reasons_in_body", plain(reasons_in_body)),
+        ("envoy.subject", text(subject)),
+        ("envoy.subject_type", text(subject_type)),
+        ("envoy.resource_type", text(resource_type)),
         ("search.max_candidates", plain(max_candidates)),
         ("search.page_size", plain(page_size)),
         (

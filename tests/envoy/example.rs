@@ -1,0 +1,1 @@
+//! `examples/envoy`.
