@@ -144,13 +144,7 @@ impl App {
         )
         .map_err(|error| Error::System(error.to_string()))?;
         let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>).merge(authzen::router(door));
-        let envoy = envoy::Service::new(
-            Arc::clone(&decider),
-            observer(),
-            Arc::new(clock::decision_id),
-            envoy_config,
-            &grpc_config,
-        )?;
+        let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
         let service = grpc::Service::new(
             decider,
             observer(),
@@ -235,6 +229,15 @@ impl App {
         tracing::info!("stopped");
         result
     }
+}
+
+fn envoy_door(
+    decider: &Arc<Decider>,
+    observer: Arc<dyn crate::api::Observer>,
+    config: envoy::Config,
+    grpc: &grpc::Config,
+) -> Result<envoy::Service, Error> {
+    Ok(envoy::Service::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, grpc)?)
 }
 
 async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {

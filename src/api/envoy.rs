@@ -1,4 +1,4 @@
-//! The Envoy door: `envoy.service.auth.v3.Authorization/Check` (external authorization, "ext_authz") on the gRPC port.
+//! The Envoy door: `envoy.service.auth.v3.Authorization/Check` (external authorization, `ext_authz`) on the gRPC port.
 //!
 //! Envoy has two readings of a refusal: a denied response, and a call that failed. Only the first holds whatever its
 //! `failure_mode_allow` says. So everything that can be answered is, by a denied response: a deny, a fault of the policy,
@@ -127,7 +127,7 @@ impl Door {
         query.policy.clone_from(&self.policy);
         let started = Instant::now();
         let decided = self.decider.decide(&query, deadline.left()?).await.ok_or(CallError::PoliciesNotReady)?;
-        let (verdict, mut extras) = self.sound(decided, &query);
+        let (verdict, mut extras) = Self::sound(decided, &query);
         let allowed = verdict.is_allow();
         let decided = Decided {
             door: DoorName::ENVOY,
@@ -146,7 +146,7 @@ impl Door {
 
     /// The verdict, and what Envoy is to be told along with it. Where that can't be said, there is no decision to act
     /// on: an allow would reach the service without the headers that the policy allowed it with.
-    fn sound(&self, verdict: Verdict, query: &Query) -> (Verdict, Extras) {
+    fn sound(verdict: Verdict, query: &Query) -> (Verdict, Extras) {
         let said = match query.asks {
             Asks::Document => verdict.value.as_deref(),
             Asks::Verdict => verdict.context.get("envoy"),

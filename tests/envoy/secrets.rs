@@ -1,5 +1,7 @@
 //! Credentials reach the policy, as in opa-envoy-plugin, and nobody else.
 
+use std::fmt::Write as _;
+
 use serde_json::json;
 
 use crate::client::{check, http, of, policy_with};
@@ -47,7 +49,7 @@ async fn credentials_reach_the_policy_and_no_log_metric_or_answer() {
     }
     for answer in asked {
         assert!(!answer.allowed, "{answer:?}");
-        answers.push_str(&format!("{answer:?}"));
+        let _ = write!(answers, "{answer:?}");
     }
     let log = json!(server.lines()).to_string();
     let (_, _, metrics) = server.http("GET", "/metrics").await;

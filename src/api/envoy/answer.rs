@@ -129,7 +129,7 @@ fn ok(extras: Extras, id_header: Option<&str>, id: &str) -> OkHttpResponse {
     OkHttpResponse {
         headers: request.chain(id).collect(),
         headers_to_remove: remove,
-        response_headers_to_add: each(response_headers),
+        response_headers_to_add: each(&response_headers),
         query_parameters_to_set: set.collect(),
         query_parameters_to_remove: remove_parameters,
         ..OkHttpResponse::default()
@@ -150,7 +150,7 @@ fn denied(status: i32, extras: Extras, body: String, (id_header, id): (Option<&s
     }
 }
 
-fn each(headers: Vec<(String, Vec<String>)>) -> Vec<HeaderValueOption> {
+fn each(headers: &[(String, Vec<String>)]) -> Vec<HeaderValueOption> {
     headers.iter().flat_map(|(name, values)| values.iter().map(|value| header(name, value.clone(), None))).collect()
 }
 

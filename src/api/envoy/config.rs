@@ -8,6 +8,7 @@ use crate::decision::EntryPoint;
 
 /// Settings of the Envoy door.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own, as it stands in a file")]
 pub struct Config {
     /// What a policy is given, and asked.
     pub form: Form,

@@ -16,11 +16,11 @@ fn verdict(effect: Effect) -> Verdict {
     Verdict { effect, reasons: vec![reason], ..Verdict::default() }
 }
 
-fn extras(result: Json, allowed: bool) -> Result<Extras, String> {
+fn extras(result: &Json, allowed: bool) -> Result<Extras, String> {
     Extras::read(&Value::Object(json::object(result.to_string().as_bytes()).unwrap()), allowed)
 }
 
-fn answer(effect: Effect, result: Json, config: &Config) -> CheckResponse {
+fn answer(effect: Effect, result: &Json, config: &Config) -> CheckResponse {
     let extras = extras(result, effect == Effect::Allow).unwrap();
     response(Outcome::Decided(Box::new((verdict(effect), extras))), "id-1", config)
 }
@@ -47,7 +47,7 @@ fn an_allow_takes_the_place_of_what_the_client_sent() {
         "http_status": 200,
         "body": 7,
     });
-    let response = answer(Effect::Allow, result, &Config::default());
+    let response = answer(Effect::Allow, &result, &Config::default());
     assert_eq!(response.status.unwrap().code, 0);
     let Some(HttpResponse::OkResponse(ok)) = response.http_response else { panic!("an allow") };
     assert_eq!(
@@ -74,23 +74,23 @@ fn an_allow_takes_the_place_of_what_the_client_sent() {
 
 #[test]
 fn a_deny_is_a_denied_response_whatever_the_policy_says() {
-    let denied = |result, config: &Config| {
+    let denied = |result: &Json, config: &Config| {
         let response = answer(Effect::Deny, result, config);
         assert_eq!(response.status.unwrap().code, 7);
         let Some(HttpResponse::DeniedResponse(denied)) = response.http_response else { panic!("a deny") };
         denied
     };
-    let plain = denied(json!({"allowed": false, "request_headers_to_remove": 1}), &Config::default());
+    let plain = denied(&json!({"allowed": false, "request_headers_to_remove": 1}), &Config::default());
     assert_eq!((plain.status.unwrap().code, plain.body.as_str()), (403, ""));
     assert_eq!(headers(&plain.headers), [("verdict-decision-id", "id-1", Some(false))]);
     let result = json!({"allowed": false, "http_status": 302, "body": "gone",
         "headers": {"location": "/login", "set-cookie": ["a=1", "b=2"]}});
     let config = Config { decision_id_header: IdHeader(None), reasons_in_body: true, ..Config::default() };
-    let full = denied(result, &config);
+    let full = denied(&result, &config);
     assert_eq!((full.status.unwrap().code, full.body.as_str()), (302, "gone"));
     let wanted = [("location", "/login", Some(false)), ("set-cookie", "a=1", Some(false)), ("set-cookie", "b=2", None)];
     assert_eq!(headers(&full.headers), wanted);
-    let told = denied(json!({"allowed": false}), &config);
+    let told = denied(&json!({"allowed": false}), &config);
     assert_eq!(told.body, "Come back tomorrow.");
 }
 
@@ -127,10 +127,10 @@ fn what_envoy_could_not_take_is_no_decision() {
         (false, json!({"http_status": 4_294_967_499_u64})),
         (false, json!({"body": {"a": 1}})),
     ] {
-        assert!(extras(member.clone(), allowed).is_err(), "{member}");
+        assert!(extras(&member, allowed).is_err(), "{member}");
     }
     for status in [302, 400, 401, 403, 404, 429, 451, 500, 503] {
-        assert_eq!(extras(json!({"http_status": status}), false).is_ok(), status != 451, "{status}");
+        assert_eq!(extras(&json!({"http_status": status}), false).is_ok(), status != 451, "{status}");
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 
 fn read(headers: &[(&str, &str)], body: &[u8]) -> Result<(Json, bool), String> {
-    let headers = Headers::from_iter(headers.iter().copied());
+    let headers: Headers = headers.iter().copied().collect();
     let given = Given { headers: &headers, body, raw_body: b"", segments: &[] };
     let parsed = block_on(parsed(given, None)).map_err(|fault| format!("{}: {}", fault.field, fault.description))?;
     Ok((crate::api::json::written(&parsed.value), parsed.truncated))
@@ -129,7 +129,7 @@ fn pool() -> DescriptorPool {
 #[test]
 fn reads_unary_grpc_requests_by_their_descriptors() {
     let pool = pool();
-    let headers = Headers::from_iter([("content-type", "application/grpc+proto")]);
+    let headers: Headers = [("content-type", "application/grpc+proto")].into_iter().collect();
     let ask = |path: &[&str], raw_body: &[u8]| {
         let segments: Vec<String> = path.iter().map(|&segment| segment.to_owned()).collect();
         let given = Given { headers: &headers, body: raw_body, raw_body, segments: &segments };
