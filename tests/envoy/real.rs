@@ -53,7 +53,7 @@ allow := {"allowed": false, "http_status": 405} if input.parsed_path[0] == "admi
 async fn an_allow_reaches_the_service_with_what_the_policy_says() {
     let Some(program) = program() else { return };
     let (_folder, server) = policy(SHOP).await;
-    let envoy = Envoy::start(program, &server, json!({})).await;
+    let envoy = Envoy::start(&program, &server, &json!({})).await;
     let sent = [
         ("authorization", "Bearer secret"),
         ("x-user", "mallory"),
@@ -77,7 +77,7 @@ async fn an_allow_reaches_the_service_with_what_the_policy_says() {
 async fn a_deny_is_the_policys_response_and_the_service_knows_nothing_of_it() {
     let Some(program) = program() else { return };
     let (_folder, server) = policy(SHOP).await;
-    let envoy = Envoy::start(program, &server, json!({})).await;
+    let envoy = Envoy::start(&program, &server, &json!({})).await;
     let answer = envoy.get("/private", &[]).await;
     answer.refused(401);
     assert_eq!(answer.body, "who are you?");
@@ -96,7 +96,7 @@ async fn bodies_are_looked_at() {
     let (_folder, server) = policy(SHOP).await;
     for pack_as_bytes in [false, true] {
         let body = json!({"max_request_bytes": 1024, "allow_partial_message": true, "pack_as_bytes": pack_as_bytes});
-        let envoy = Envoy::start(program.clone(), &server, json!({"with_request_body": body})).await;
+        let envoy = Envoy::start(&program, &server, &json!({"with_request_body": body})).await;
         assert_eq!(envoy.post("/orders", r#"{"amount": 5}"#).await.seen()["body"], r#"{"amount": 5}"#);
         envoy.post("/orders", r#"{"amount": 500}"#).await.refused(403);
         envoy.post("/orders", r#"{"amount": 5, "amount": 500}"#).await.refused(400);
@@ -114,7 +114,7 @@ async fn bodies_are_looked_at() {
 async fn a_path_is_what_the_service_would_get() {
     let Some(program) = program() else { return };
     let (_folder, server) = policy(SHOP).await;
-    let envoy = Envoy::start(program, &server, json!({})).await;
+    let envoy = Envoy::start(&program, &server, &json!({})).await;
     assert_eq!(envoy.get("/admin/x", &[]).await.refused(405).body, "");
     envoy.get("//admin/x", &[]).await.refused(405);
     envoy.get("///admin/x", &[]).await.refused(405);
@@ -132,7 +132,7 @@ async fn a_path_is_what_the_service_would_get() {
 async fn nothing_is_let_through_where_verdict_is_gone() {
     let Some(program) = program() else { return };
     let (_folder, mut server) = policy(SHOP).await;
-    let envoy = Envoy::start(program, &server, json!({})).await;
+    let envoy = Envoy::start(&program, &server, &json!({})).await;
     envoy.get("/open", &[]).await.seen();
     server.signal("KILL");
     let _ = server.ended().await;
@@ -145,13 +145,13 @@ async fn faults_are_denied_even_where_envoy_lets_failures_through() {
     let lax = json!({"failure_mode_allow": true});
     let folder = Folder::with(&[("broken.rego", "package envoy.authz\n\nallow if")]);
     let server = Serve::folder(&folder).listening().await;
-    let envoy = Envoy::start(program.clone(), &server, lax.clone()).await;
+    let envoy = Envoy::start(&program, &server, &lax).await;
     envoy.get("/open", &[]).await.refused(503);
 
     let failing = "package envoy.authz\n\nallow := {\"allowed\": true, \"headers\": {\"x\": \"a\\nb\"}} if input.parsed_path == [\"bad\"]\n\n\
                    allow := true if input.parsed_path == [\"twice\"]\n\nallow := false if input.parsed_path == [\"twice\"]\n";
     let (_folder, server) = policy(failing).await;
-    let envoy = Envoy::start(program, &server, lax).await;
+    let envoy = Envoy::start(&program, &server, &lax).await;
     for path in ["/undefined", "/bad", "/twice"] {
         envoy.get(path, &[]).await.refused(403);
     }
@@ -168,7 +168,7 @@ async fn faults_are_denied_even_where_envoy_lets_failures_through() {
 async fn a_dry_run_lets_all_through() {
     let Some(program) = program() else { return };
     let (_folder, server) = policy_with(SHOP, &[("VERDICT_ENVOY_DRY_RUN", "true")]).await;
-    let envoy = Envoy::start(program, &server, json!({})).await;
+    let envoy = Envoy::start(&program, &server, &json!({})).await;
     let answer = envoy.get("/private", &[]).await;
     answer.seen();
     let id = answer.header("x-decision-id").to_owned();

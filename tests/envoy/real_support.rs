@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -80,7 +80,7 @@ impl Answer {
 
 impl Envoy {
     /// In front of a service, asking `verdict`; `filter` is merged into the settings of the filter.
-    pub(crate) async fn start(program: PathBuf, verdict: &Server, filter: Json) -> Self {
+    pub(crate) async fn start(program: &Path, verdict: &Server, filter: &Json) -> Self {
         let service = Service::start().await;
         let folder = TempDir::new().unwrap();
         let (config, admin) = (folder.path().join("envoy.json"), folder.path().join("admin"));
@@ -229,7 +229,7 @@ async fn listener(admin: SocketAddr) -> Option<SocketAddr> {
     Some(([127, 0, 0, 1], port).into())
 }
 
-fn configuration(verdict: &Server, service: &Service, filter: Json) -> Json {
+fn configuration(verdict: &Server, service: &Service, filter: &Json) -> Json {
     let place =
         |address: SocketAddr| json!({"socket_address": {"address": address.ip(), "port_value": address.port()}});
     let anywhere = place(([127, 0, 0, 1], 0).into());
