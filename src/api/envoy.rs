@@ -122,17 +122,18 @@ impl Door {
 
     async fn outcome(&self, received: Received, deadline: Deadline, id: &str) -> Result<Outcome, CallError> {
         let request = received.0.map_err(CallError::MalformedMessage)?;
-        let envoy_id = input::envoy_id(&request);
+        let request_id = input::request_id(&request);
+        let query_sent = input::query_sent(&request);
         let mut query = input::query(request, &self.config, self.descriptors.as_ref()).await?;
         query.policy.clone_from(&self.policy);
         let started = Instant::now();
         let decided = self.decider.decide(&query, deadline.left()?).await.ok_or(CallError::PoliciesNotReady)?;
-        let (verdict, mut extras) = Self::sound(decided, &query);
+        let (verdict, mut extras) = Self::sound(decided, &query, &query_sent);
         let allowed = verdict.is_allow();
         let decided = Decided {
             door: DoorName::ENVOY,
             decision_id: id,
-            request_id: &envoy_id,
+            request_id: &request_id,
             query: Some(&query),
             took: started.elapsed(),
         };
@@ -146,12 +147,12 @@ impl Door {
 
     /// The verdict, and what Envoy is to be told along with it. Where that can't be said, there is no decision to act
     /// on: an allow would reach the service without the headers that the policy allowed it with.
-    fn sound(verdict: Verdict, query: &Query) -> (Verdict, Extras) {
+    fn sound(verdict: Verdict, query: &Query, query_sent: &str) -> (Verdict, Extras) {
         let said = match query.asks {
             Asks::Document => verdict.value.as_deref(),
             Asks::Verdict => verdict.context.get("envoy"),
         };
-        match said.map_or(Ok(Extras::default()), |said| Extras::read(said, verdict.is_allow())) {
+        match said.map_or(Ok(Extras::default()), |said| Extras::read(said, verdict.is_allow(), query_sent)) {
             Ok(extras) => (verdict, extras),
             Err(fault) => {
                 let Verdict { revision, entry_point, .. } = verdict;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    client::{policy, policy_with},
+    client::{answering, policy, policy_with},
     real_support::{Envoy, program},
     support::{Folder, Serve},
 };
@@ -173,4 +173,25 @@ async fn a_dry_run_lets_all_through() {
     answer.seen();
     let id = answer.header("x-decision-id").to_owned();
     assert_eq!(server.logged_where("the verdict", |line| line["decision_id"] == id).await["effect"], "deny");
+}
+
+#[tokio::test]
+async fn values_stay_values_whatever_is_in_them() {
+    let Some(program) = program() else { return };
+    let result = json!({
+        "allowed": true,
+        "headers": {"x-user": "", "x-name": "a, b; c=\"d\"", "x-greeting": "grüße"},
+        "query_parameters_to_set": {"who": "a&admin=1 b#c%20d+e=f?", "x&y": "z", "grüße": "grüße", "tag": ["p", "q"]},
+        "query_parameters_to_remove": ["token"],
+    });
+    let (_folder, server) = policy(&answering(&result)).await;
+    let envoy = Envoy::start(&program, &server, &json!({})).await;
+    let answer = envoy.get("/?a=1&who=b&%77ho=c&%74oken=d&token=e&tag=z", &[("x-user", "mallory")]).await;
+    let seen = answer.seen();
+    let headers = &seen["headers"];
+    assert_eq!((&headers["x-user"], &headers["x-name"]), (&json!(""), &json!("a, b; c=\"d\"")));
+    assert_eq!(headers["x-greeting"], "grüße");
+    let line =
+        "GET /?a=1&gr%C3%BC%C3%9Fe=gr%C3%BC%C3%9Fe&tag=p&tag=q&who=a%26admin%3D1%20b%23c%20d+e%3Df?&x%26y=z HTTP/1.1";
+    assert_eq!(seen["line"], line);
 }

@@ -3,6 +3,7 @@
 //! Envoy lets a request through if `status.code` is 0, and only then; nothing else here makes it do so.
 
 mod extras;
+mod parameters;
 
 use envoy_types::{
     ext_authz::v3::pb::{
@@ -109,29 +110,20 @@ pub(super) fn response(outcome: Outcome, id: &str, config: &Config) -> CheckResp
 const FORBIDDEN: i32 = 403;
 
 fn ok(extras: Extras, id_header: Option<&str>, id: &str) -> OkHttpResponse {
-    let Extras {
-        headers,
-        response_headers,
-        remove,
-        set_parameters,
-        remove_parameters,
-        status: _,
-        body: _,
-        metadata: _,
-    } = extras;
+    let Extras { headers, response_headers, remove, parameters, status: _, body: _, metadata: _ } = extras;
     // The first value takes the place of what the client sent, the others follow it. Said in full: Envoy has changed
     // what it does where this is left out.
     let request = headers.iter().flat_map(|(name, values)| {
         values.iter().enumerate().map(move |(number, value)| header(name, value.clone(), Some(number > 0)))
     });
     let id = id_header.map(|name| header(name, id.to_owned(), Some(false)));
-    let set = set_parameters.into_iter().map(|(key, value)| QueryParameter { key, value });
+    let set = parameters.set.into_iter().map(|(key, value)| QueryParameter { key, value });
     OkHttpResponse {
         headers: request.chain(id).collect(),
         headers_to_remove: remove,
         response_headers_to_add: each(&response_headers),
         query_parameters_to_set: set.collect(),
-        query_parameters_to_remove: remove_parameters,
+        query_parameters_to_remove: parameters.remove,
         ..OkHttpResponse::default()
     }
 }

@@ -51,6 +51,9 @@ pub(super) async fn parsed(given: Given<'_>, descriptors: Option<&DescriptorPool
     if given.body.is_empty() || !["application/json", FORM, "multipart/form-data"].into_iter().any(is) {
         return Ok(Parsed::default());
     }
+    if given.headers.text("content-encoding").is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        return Err(fault("is compressed, and so can't be looked at"));
+    }
     if is_truncated(&given)? {
         return Ok(Parsed::truncated());
     }

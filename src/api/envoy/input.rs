@@ -20,7 +20,7 @@ use crate::{
     decision::{Action, Asks, Input, Object, Query, Resource, Subject, Value},
 };
 
-/// The longest id of Envoy's that goes into the record, in bytes.
+/// The longest id of a request that goes into the record, in bytes.
 const MAX_ID: usize = 256;
 
 /// The subject's type, and its id, where the request names none.
@@ -58,10 +58,21 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Headers {
     }
 }
 
-/// Envoy's own id for the request.
-pub(super) fn envoy_id(request: &CheckRequest) -> String {
-    let http = request.attributes.as_ref().and_then(|attributes| attributes.request.as_ref()?.http.as_ref());
-    http.map(|http| &http.id).filter(|id| id.len() <= MAX_ID).cloned().unwrap_or_default()
+/// The request's id: what it has in `x-request-id`, which Envoy gives it, or else what Envoy calls it within itself.
+pub(super) fn request_id(request: &CheckRequest) -> String {
+    let Some(http) = http_of(request) else { return String::new() };
+    let ids = [http.headers.get("x-request-id"), Some(&http.id)];
+    ids.into_iter().flatten().find(|id| (1..=MAX_ID).contains(&id.len())).cloned().unwrap_or_default()
+}
+
+/// The query, as the client sent it.
+pub(super) fn query_sent(request: &CheckRequest) -> String {
+    let target = http_of(request).map_or("", |http| http.path.as_str());
+    target.split_once('?').map_or("", |(_, query)| query).to_owned()
+}
+
+fn http_of(request: &CheckRequest) -> Option<&HttpRequest> {
+    request.attributes.as_ref()?.request.as_ref()?.http.as_ref()
 }
 
 /// The question that the request is, without the entry point.

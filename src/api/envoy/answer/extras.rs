@@ -3,7 +3,7 @@
 use envoy_types::{ext_authz::v3::pb::HttpStatusCode, pb::google::protobuf::Struct};
 use tonic::codegen::http::{HeaderName, HeaderValue};
 
-use super::dynamic;
+use super::{dynamic, parameters::Parameters};
 use crate::decision::{Number, Object, Value};
 
 /// What else Envoy is to do. Which of it counts depends on the verdict, and only that is read.
@@ -15,10 +15,8 @@ pub(in crate::api::envoy) struct Extras {
     pub(super) response_headers: Vec<(String, Vec<String>)>,
     /// Headers that the service does not get.
     pub(super) remove: Vec<String>,
-    /// Parameters of the query that the service gets.
-    pub(super) set_parameters: Vec<(String, String)>,
-    /// Parameters of the query that it does not get.
-    pub(super) remove_parameters: Vec<String>,
+    /// Parameters of the query that the service gets, or does not get.
+    pub(super) parameters: Parameters,
     /// The status of a refusal.
     pub(super) status: Option<i32>,
     /// The body of a refusal.
@@ -40,8 +38,8 @@ const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 type Headers = Vec<(String, Vec<String>)>;
 
 impl Extras {
-    /// Reads a result that is a boolean, or an object with members.
-    pub(in crate::api::envoy) fn read(result: &Value, allowed: bool) -> Result<Self, String> {
+    /// Reads a result that is a boolean, or an object with members; `query` is what the client sent.
+    pub(in crate::api::envoy) fn read(result: &Value, allowed: bool, query: &str) -> Result<Self, String> {
         let Value::Object(members) = result else { return Ok(Self::default()) };
         let mut extras = Self::default();
         if let Some(value) = members.get("dynamic_metadata") {
@@ -58,8 +56,7 @@ impl Extras {
             if let Some(wrong) = extras.remove.iter().find(|name| HeaderName::from_bytes(name.as_bytes()).is_err()) {
                 return Err(format!("`request_headers_to_remove` has `{wrong}`, which is no name of a header"));
             }
-            extras.set_parameters = parameters(members)?;
-            extras.remove_parameters = strings(members, "query_parameters_to_remove")?;
+            extras.parameters = Parameters::read(members, query)?;
         } else {
             extras.headers = headers("headers", &[])?;
             extras.status = members.get("http_status").map(status).transpose()?;
@@ -94,8 +91,13 @@ fn headers(member: &str, value: &Value, pseudo: &[&str]) -> Result<Headers, Stri
             return Err(format!("`{member}` has `{name}`, which is no header that a policy may set"));
         }
         let values = texts(value).ok_or_else(|| format!("`{member}.{name}` is neither a string nor a list of them"))?;
-        if values.iter().any(|value| HeaderValue::from_bytes(value.as_bytes()).is_err()) {
-            return Err(format!("`{member}.{name}` has a line break or another control character"));
+        // What a pseudo-header says becomes the request's line, where a space ends it.
+        let is_fit = |value: &String| match lower.strip_prefix(':') {
+            Some(_) => !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic()),
+            None => HeaderValue::from_bytes(value.as_bytes()).is_ok(),
+        };
+        if !values.iter().all(is_fit) {
+            return Err(format!("`{member}.{name}` has a line break, or another character that ends it"));
         }
         match headers.iter_mut().find(|(known, _)| *known == lower) {
             Some((_, known)) => known.extend(values),
@@ -105,19 +107,7 @@ fn headers(member: &str, value: &Value, pseudo: &[&str]) -> Result<Headers, Stri
     Ok(headers)
 }
 
-fn parameters(members: &Object) -> Result<Vec<(String, String)>, String> {
-    let Some(value) = members.get("query_parameters_to_set") else { return Ok(Vec::new()) };
-    let Value::Object(object) = value else { return Err("`query_parameters_to_set` is no object".to_owned()) };
-    let mut parameters = Vec::new();
-    for (name, value) in object.iter() {
-        let values = texts(value)
-            .ok_or_else(|| format!("`query_parameters_to_set.{name}` is neither a string nor a list of them"))?;
-        parameters.extend(values.into_iter().map(|value| (name.to_owned(), value)));
-    }
-    Ok(parameters)
-}
-
-fn strings(members: &Object, name: &str) -> Result<Vec<String>, String> {
+pub(super) fn strings(members: &Object, name: &str) -> Result<Vec<String>, String> {
     match members.get(name) {
         None => Ok(Vec::new()),
         Some(list @ Value::Array(_)) => texts(list).ok_or_else(|| format!("`{name}` has an item that is no string")),
@@ -126,7 +116,7 @@ fn strings(members: &Object, name: &str) -> Result<Vec<String>, String> {
 }
 
 /// A string, or a list of strings.
-fn texts(value: &Value) -> Option<Vec<String>> {
+pub(super) fn texts(value: &Value) -> Option<Vec<String>> {
     let text = |value: &Value| if let Value::String(text) = value { Some(text.clone()) } else { None };
     match value {
         Value::Array(items) => items.iter().map(text).collect(),

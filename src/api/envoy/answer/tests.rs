@@ -17,7 +17,7 @@ fn verdict(effect: Effect) -> Verdict {
 }
 
 fn extras(result: &Json, allowed: bool) -> Result<Extras, String> {
-    Extras::read(&Value::Object(json::object(result.to_string().as_bytes()).unwrap()), allowed)
+    Extras::read(&Value::Object(json::object(result.to_string().as_bytes()).unwrap()), allowed, "")
 }
 
 fn answer(effect: Effect, result: &Json, config: &Config) -> CheckResponse {
@@ -66,7 +66,7 @@ fn an_allow_takes_the_place_of_what_the_client_sent() {
         (vec!["authorization".to_owned()], vec!["token".to_owned()])
     );
     let set: Vec<_> = ok.query_parameters_to_set.iter().map(|set| (set.key.as_str(), set.value.as_str())).collect();
-    assert_eq!(set, [("tag", "x"), ("tag", "y"), ("tenant", "t")]);
+    assert_eq!(set, [("tag", "x&tag=y"), ("tenant", "t")]);
     let metadata = response.dynamic_metadata.unwrap().fields;
     assert_eq!(metadata["decision_id"], string("id-1".to_owned()));
     assert_eq!(metadata["n"], kind(Kind::NumberValue(1.0)));
@@ -105,6 +105,8 @@ fn what_envoy_could_not_take_is_no_decision() {
         (true, json!({"headers": ["x"]})),
         (true, json!({"headers": {"a b": "x"}})),
         (true, json!({"headers": {":status": "200"}})),
+        (true, json!({"headers": {":path": "/a HTTP/1.1"}})),
+        (true, json!({"headers": {":path": ""}})),
         (true, json!({"headers": {"Content-Length": "0"}})),
         (true, json!({"response_headers_to_add": {":path": "/"}})),
         (true, json!({"request_headers_to_remove": "x"})),

@@ -61,6 +61,12 @@ fn refuses_bodies_that_are_not_what_they_say_and_quotes_none() {
         let fault = read(&[("content-type", kind)], body).unwrap_err();
         assert!(fault.starts_with("body: ") && !fault.contains("hunter2"), "{fault}");
     }
+    for encoding in ["gzip", "br", "identity, gzip"] {
+        let headers = [("content-type", "application/json"), ("content-encoding", encoding)];
+        assert!(read(&headers, b"{}").is_err(), "{encoding}");
+    }
+    let plain = [("content-type", "application/json"), ("content-encoding", "Identity")];
+    assert!(read(&plain, b"{}").is_ok());
     let deep = "[".repeat(1_000);
     assert!(read(&[("content-type", "application/json")], deep.as_bytes()).is_err());
 }
