@@ -178,8 +178,12 @@ async fn a_dry_run_lets_all_through() {
 #[tokio::test]
 async fn values_stay_values_whatever_is_in_them() {
     let Some(program) = program() else { return };
+    // As deep as metadata may be: Envoy must be able to read it.
+    let deep = (0..23).fold(json!(1), |value, _| json!({"a": value}));
     let result = json!({
         "allowed": true,
+        "dynamic_metadata": {"deep": deep},
+        "obligations": [{"id": "log", "properties": {"deep": deep}}],
         "headers": {"x-user": "", "x-name": "a, b; c=\"d\"", "x-greeting": "grüße"},
         "query_parameters_to_set": {"who": "a&admin=1 b#c%20d+e=f?", "x&y": "z", "grüße": "grüße", "tag": ["p", "q"]},
         "query_parameters_to_remove": ["token"],
