@@ -25,6 +25,9 @@ impl<'a> Lowering<'a> {
         for expression in &body.expressions {
             if let (true, Some(last)) = (self.flat, last) {
                 self.replace(last.between(expression.span), "; ");
+            } else if let (Some(last), true) = (last, self.opens_with_bracket(expression.span)) {
+                // regorus would call or index what stands at the end of the line before.
+                self.insert(last.end, ";");
             }
             let is_some = matches!(expression.kind, ExprKind::Some(_));
             late |= !is_some;
@@ -44,6 +47,10 @@ impl<'a> Lowering<'a> {
             last = Some(expression.span);
         }
         more
+    }
+
+    fn opens_with_bracket(&self, at: Span) -> bool {
+        self.text.get(at.range()).is_some_and(|text| text.starts_with(['(', '[', '{']))
     }
 
     /// What `work` wants asked before the condition that it lowers.
