@@ -14,7 +14,7 @@ use crate::{
     api::{
         Address,
         administration::Administration,
-        authzen, grpc,
+        authzen, envoy, grpc,
         listen::{self, BindError, Listener},
         ops,
     },
@@ -45,6 +45,9 @@ pub enum Error {
     /// A bundle's key can't be used.
     #[error("bundles.{0}")]
     Bundles(String),
+    /// The file of `envoy.descriptors` is none.
+    #[error("envoy.descriptors: {0}")]
+    Descriptors(#[from] envoy::DescriptorsError),
     /// The file of `policies.capabilities` is none.
     #[error("policies.capabilities: {0}")]
     Capabilities(String),
@@ -76,6 +79,7 @@ impl App {
             grpc: grpc_config,
             http,
             authzen: authzen_config,
+            envoy: envoy_config,
             search,
             admin,
             policy,
@@ -140,6 +144,7 @@ impl App {
         )
         .map_err(|error| Error::System(error.to_string()))?;
         let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>).merge(authzen::router(door));
+        let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
         let service = grpc::Service::new(
             decider,
             observer(),
@@ -147,7 +152,7 @@ impl App {
             grpc_config.clone(),
             draining.clone(),
         );
-        let routes = grpc::routes(service, Some(searches), health, &grpc_config)
+        let routes = grpc::routes(service, Some(searches), Some(envoy), health, &grpc_config)
             .map_err(|error| Error::System(error.to_string()))?;
         let routes = routes.observed(observer());
         let door = listen::Options {
@@ -224,6 +229,15 @@ impl App {
         tracing::info!("stopped");
         result
     }
+}
+
+fn envoy_door(
+    decider: &Arc<Decider>,
+    observer: Arc<dyn crate::api::Observer>,
+    config: envoy::Config,
+    grpc: &grpc::Config,
+) -> Result<envoy::Service, Error> {
+    Ok(envoy::Service::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, grpc)?)
 }
 
 async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {
