@@ -16,7 +16,7 @@ use crate::{
         administration::Administration,
         authzen, envoy, grpc,
         listen::{self, BindError, Listener},
-        ops,
+        mcp, ops,
     },
     clock,
     config::Config,
@@ -133,6 +133,16 @@ impl App {
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
+        let mcp = mcp::Door::new(
+            Arc::clone(&decider),
+            observer(),
+            Arc::new(clock::decision_id),
+            mcp::Config {
+                max_body_bytes: authzen_config.max_body_bytes,
+                request_timeout: authzen_config.request_timeout,
+                max_tools: grpc_config.max_batch_items,
+            },
+        );
         let http_drain = authzen_config.request_timeout.max(Duration::from_secs(1));
         let door = authzen::Door::new(
             Arc::clone(&decider),
@@ -144,6 +154,7 @@ impl App {
         )
         .map_err(|error| Error::System(error.to_string()))?;
         let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>).merge(authzen::router(door));
+        let router = router.merge(mcp::router(mcp));
         let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
         let service = grpc::Service::new(
             decider,

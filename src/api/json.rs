@@ -179,8 +179,13 @@ fn read(mut members: Object, identity: Identity<'_>) -> (Members, Vec<FieldViola
     (Members { subject, action, resource, context }, violations)
 }
 
+/// Whether it nests deeper than a part of a question may.
+pub fn too_deep(object: &Object) -> bool {
+    object.iter().any(|(_, value)| depth(value) >= MAX_DEPTH)
+}
+
 fn check_depth(field: &str, object: &Object, violations: &mut Vec<FieldViolation>) {
-    if object.iter().any(|(_, value)| depth(value) >= MAX_DEPTH) {
+    if too_deep(object) {
         violations.push(FieldViolation::new(field, format!("nested deeper than {MAX_DEPTH} levels")));
     }
 }

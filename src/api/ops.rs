@@ -33,6 +33,9 @@ POST /access/v1/search/subject    who may
 POST /access/v1/search/resource   what on
 POST /access/v1/search/action     what may be done
 GET /.well-known/authzen-configuration
+
+POST /mcp/v1/check         may this message of MCP pass
+POST /mcp/v1/filter-tools  which tools of a list the caller may use
 ";
 
 /// Settings of the HTTP door.

@@ -15,6 +15,8 @@ impl DoorName {
     pub const AUTHZEN: Self = Self("authzen");
     /// Envoy's external authorization over gRPC.
     pub const ENVOY: Self = Self("envoy");
+    /// Messages of the Model Context Protocol, over HTTP.
+    pub const MCP: Self = Self("mcp");
 }
 
 impl fmt::Display for DoorName {
