@@ -6,6 +6,7 @@ mod deadline;
 pub mod grpc;
 pub mod json;
 pub mod listen;
+pub mod opa;
 pub mod ops;
 pub mod place;
 pub mod search;

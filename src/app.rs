@@ -16,7 +16,7 @@ use crate::{
         administration::Administration,
         authzen, grpc,
         listen::{self, BindError, Listener},
-        ops,
+        opa, ops,
     },
     clock,
     config::Config,
@@ -72,10 +72,12 @@ impl App {
     /// Binds and starts everything. From its return on, both doors answer; the gRPC door is `NOT_SERVING` until the
     /// first policies are active.
     pub async fn start(config: Config) -> Result<Self, Error> {
+        let settings = config.public();
         let Config {
             grpc: grpc_config,
             http,
             authzen: authzen_config,
+            opa: opa_config,
             search,
             admin,
             policy,
@@ -107,12 +109,12 @@ impl App {
             ..Options::default()
         };
         let strict = reload.strict;
-        let settings = reload::Settings { options, config: reload };
+        let reloading = reload::Settings { options, config: reload };
         let sink = Arc::clone(&state) as Arc<dyn Sink>;
         let mut reloader = if bundles.is_empty() {
-            Reloader::plain(source.open(), sink, settings)
+            Reloader::plain(source.open(), sink, reloading)
         } else {
-            Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, settings)
+            Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, reloading)
         };
         let handle = reloader.handle();
         state.follow(handle.clone());
@@ -129,6 +131,10 @@ impl App {
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
+        let opa_limits = opa::Limits {
+            max_body_bytes: authzen_config.max_body_bytes,
+            request_timeout: authzen_config.request_timeout,
+        };
         let http_drain = authzen_config.request_timeout.max(Duration::from_secs(1));
         let door = authzen::Door::new(
             Arc::clone(&decider),
@@ -139,7 +145,18 @@ impl App {
             search,
         )
         .map_err(|error| Error::System(error.to_string()))?;
-        let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>).merge(authzen::router(door));
+        let peers = opa::Peers {
+            decider: Arc::clone(&decider),
+            observer: observer(),
+            ids: Arc::new(clock::decision_id),
+            status: Arc::clone(&state) as Arc<dyn ops::Status>,
+            administration: Arc::new(handle.clone()),
+            settings,
+        };
+        let opa_door = opa::Door::new(peers, opa_config, opa_limits);
+        let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>)
+            .merge(authzen::router(door))
+            .merge(opa::router(opa_door));
         let service = grpc::Service::new(
             decider,
             observer(),

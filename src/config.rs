@@ -10,6 +10,7 @@ mod fault;
 mod file;
 mod key;
 mod near;
+mod public;
 mod quantity;
 mod shape;
 mod show;
@@ -40,6 +41,8 @@ pub struct Config {
     pub http: api::ops::Config,
     /// AuthZEN at the HTTP door: the rest of `http.*`.
     pub authzen: api::authzen::Config,
+    /// OPA's REST API at the HTTP door: `opa.*`.
+    pub opa: api::opa::Config,
     /// Searches: `search.*`.
     pub search: api::search::Config,
     /// The policy service: `admin.*`.
@@ -109,6 +112,12 @@ impl Config {
     #[must_use]
     pub fn describe(&self) -> String {
         show::yaml(self)
+    }
+
+    /// The effective settings for whoever may ask the server: without anything that could be a secret.
+    #[must_use]
+    pub fn public(&self) -> serde_json::Value {
+        public::settings(&self.describe())
     }
 }
 

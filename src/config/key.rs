@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 37] = [
+pub(super) static KEYS: [Key; 40] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -48,6 +48,9 @@ pub(super) static KEYS: [Key; 37] = [
         Shape::Time(MILLISECOND..=MINUTE.saturating_mul(5), |config, value| config.authzen.request_timeout = value),
     ),
     key("http.public_url", Shape::PublicUrl(|config, value| config.authzen.public_url = Some(value))),
+    key("opa.enabled", Shape::Switch(|config, value| config.opa.enabled = value)),
+    key("opa.query", Shape::Switch(|config, value| config.opa.query = value)),
+    key("opa.write", Shape::Switch(|config, value| config.opa.write = value)),
     key(
         "search.max_candidates",
         Shape::Count(1..=65_536, |config, value| config.search.max_candidates = value as usize),

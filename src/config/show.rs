@@ -26,8 +26,8 @@ pub(super) enum Shown {
 ///
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
-pub(super) fn values(config: &Config) -> [(&'static str, Shown); 37] {
-    let Config { grpc, http, authzen, search, admin, policy, source, reload, bundles: _, log, server } = config;
+pub(super) fn values(config: &Config) -> [(&'static str, Shown); 40] {
+    let Config { grpc, http, authzen, opa, search, admin, policy, source, reload, bundles: _, log, server } = config;
     let api::grpc::Config {
         address,
         max_message_bytes,
@@ -39,6 +39,7 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 37] {
     } = grpc;
     let api::ops::Config { address: http_address } = http;
     let api::authzen::Config { max_body_bytes, request_timeout: http_timeout, public_url } = authzen;
+    let api::opa::Config { enabled: opa_enabled, query: opa_query, write: opa_write } = opa;
     let api::search::Config { max_candidates, page_size } = search;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
@@ -63,6 +64,9 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 37] {
             "http.public_url",
             public_url.as_ref().map_or(Shown::Unset("what the request's `Host` says, by `https`"), text),
         ),
+        ("opa.enabled", plain(opa_enabled)),
+        ("opa.query", plain(opa_query)),
+        ("opa.write", plain(opa_write)),
         ("search.max_candidates", plain(max_candidates)),
         ("search.page_size", plain(page_size)),
         (
