@@ -144,6 +144,7 @@ pub fn router(door: Door) -> Router {
         .route("/v1/compile", post(information::compile))
         .route("/v1/compile/{*path}", post(information::compile))
         .route("/v1/policies", get(information::policies))
+        .route("/v1/policies/", get(information::policies))
         .route("/v1/policies/{*id}", get(information::policy).put(information::fixed).delete(information::fixed))
         .route("/v1/status", get(information::status))
         .route("/v1/config", get(information::config))
