@@ -2,6 +2,7 @@
 
 mod bundles;
 mod door;
+mod http;
 mod state;
 
 use std::{sync::Arc, time::Duration};
@@ -14,9 +15,8 @@ use crate::{
     api::{
         Address,
         administration::Administration,
-        authzen, grpc,
+        envoy, grpc,
         listen::{self, BindError, Listener},
-        opa, ops,
     },
     clock,
     config::Config,
@@ -45,6 +45,9 @@ pub enum Error {
     /// A bundle's key can't be used.
     #[error("bundles.{0}")]
     Bundles(String),
+    /// The file of `envoy.descriptors` is none.
+    #[error("envoy.descriptors: {0}")]
+    Descriptors(#[from] envoy::DescriptorsError),
     /// The file of `policies.capabilities` is none.
     #[error("policies.capabilities: {0}")]
     Capabilities(String),
@@ -75,9 +78,10 @@ impl App {
         let settings = config.public();
         let Config {
             grpc: grpc_config,
-            http,
+            http: http_config,
             authzen: authzen_config,
             opa: opa_config,
+            envoy: envoy_config,
             search,
             admin,
             policy,
@@ -88,7 +92,7 @@ impl App {
             server,
         } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
-        let http_listener = listen::bind(&http.address)?;
+        let http_listener = listen::bind(&http_config.address)?;
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
 
@@ -131,32 +135,16 @@ impl App {
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
-        let opa_limits = opa::Limits {
-            max_body_bytes: authzen_config.max_body_bytes,
-            request_timeout: authzen_config.request_timeout,
-        };
-        let http_drain = authzen_config.request_timeout.max(Duration::from_secs(1));
-        let door = authzen::Door::new(
-            Arc::clone(&decider),
-            observer(),
-            Arc::new(clock::decision_id),
-            authzen_config,
-            grpc_config.max_batch_items,
+        let http_doors = http::Doors {
+            authzen: authzen_config,
+            opa: opa_config,
             search,
-        )
-        .map_err(|error| Error::System(error.to_string()))?;
-        let peers = opa::Peers {
-            decider: Arc::clone(&decider),
-            observer: observer(),
-            ids: Arc::new(clock::decision_id),
-            status: Arc::clone(&state) as Arc<dyn ops::Status>,
-            administration: Arc::new(handle.clone()),
+            max_items: grpc_config.max_batch_items,
             settings,
         };
-        let opa_door = opa::Door::new(peers, opa_config, opa_limits);
-        let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>)
-            .merge(authzen::router(door))
-            .merge(opa::router(opa_door));
+        let http_drain = http_doors.drain();
+        let router = http_doors.router(&decider, &state, &handle)?;
+        let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
         let service = grpc::Service::new(
             decider,
             observer(),
@@ -164,7 +152,7 @@ impl App {
             grpc_config.clone(),
             draining.clone(),
         );
-        let routes = grpc::routes(service, Some(searches), health, &grpc_config)
+        let routes = grpc::routes(service, Some(searches), Some(envoy), health, &grpc_config)
             .map_err(|error| Error::System(error.to_string()))?;
         let routes = routes.observed(observer());
         let door = listen::Options {
@@ -241,6 +229,15 @@ impl App {
         tracing::info!("stopped");
         result
     }
+}
+
+fn envoy_door(
+    decider: &Arc<Decider>,
+    observer: Arc<dyn crate::api::Observer>,
+    config: envoy::Config,
+    grpc: &grpc::Config,
+) -> Result<envoy::Service, Error> {
+    Ok(envoy::Service::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, grpc)?)
 }
 
 async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {

@@ -43,6 +43,8 @@ pub struct Config {
     pub authzen: api::authzen::Config,
     /// OPA's REST API at the HTTP door: `opa.*`.
     pub opa: api::opa::Config,
+    /// The Envoy door: `envoy.*`.
+    pub envoy: api::envoy::Config,
     /// Searches: `search.*`.
     pub search: api::search::Config,
     /// The policy service: `admin.*`.

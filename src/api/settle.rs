@@ -15,6 +15,8 @@ impl DoorName {
     pub const AUTHZEN: Self = Self("authzen");
     /// OPA's REST API over HTTP.
     pub const OPA: Self = Self("opa");
+    /// Envoy's external authorization over gRPC.
+    pub const ENVOY: Self = Self("envoy");
 }
 
 impl fmt::Display for DoorName {

@@ -26,8 +26,9 @@ pub(super) enum Shown {
 ///
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
-pub(super) fn values(config: &Config) -> [(&'static str, Shown); 40] {
-    let Config { grpc, http, authzen, opa, search, admin, policy, source, reload, bundles: _, log, server } = config;
+pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
+    let Config { grpc, http, authzen, opa, envoy, search, admin, policy, source, reload, bundles: _, log, server } =
+        config;
     let api::grpc::Config {
         address,
         max_message_bytes,
@@ -39,7 +40,6 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 40] {
     } = grpc;
     let api::ops::Config { address: http_address } = http;
     let api::authzen::Config { max_body_bytes, request_timeout: http_timeout, public_url } = authzen;
-    let api::opa::Config { enabled: opa_enabled, query: opa_query, write: opa_write } = opa;
     let api::search::Config { max_candidates, page_size } = search;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
@@ -49,7 +49,7 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 40] {
     let telemetry::Config { level, format } = log;
     let Server { drain_timeout, worker_threads } = server;
 
-    [
+    let doors = [
         ("grpc.address", text(address)),
         ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
         ("grpc.max_batch_items", plain(max_batch_items)),
@@ -64,9 +64,8 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 40] {
             "http.public_url",
             public_url.as_ref().map_or(Shown::Unset("what the request's `Host` says, by `https`"), text),
         ),
-        ("opa.enabled", plain(opa_enabled)),
-        ("opa.query", plain(opa_query)),
-        ("opa.write", plain(opa_write)),
+    ];
+    let rest = [
         ("search.max_candidates", plain(max_candidates)),
         ("search.page_size", plain(page_size)),
         (
@@ -124,6 +123,51 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 40] {
         ),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
+    ];
+    doors.into_iter().chain(self::opa(opa)).chain(self::envoy(envoy)).chain(rest).collect()
+}
+
+fn opa(config: &api::opa::Config) -> [(&'static str, Shown); 3] {
+    let api::opa::Config { enabled, query, write } = config;
+    [("opa.enabled", plain(enabled)), ("opa.query", plain(query)), ("opa.write", plain(write))]
+}
+
+fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {
+    let api::envoy::Config {
+        form,
+        policy,
+        dry_run,
+        parse_body,
+        descriptors,
+        decode_slashes,
+        dot_segments,
+        decision_id_header,
+        reasons_in_body,
+        subject,
+        subject_type,
+        resource_type,
+    } = config;
+    [
+        ("envoy.input", plain(form)),
+        (
+            "envoy.policy",
+            policy.as_ref().map_or(Shown::Unset("`data.envoy.authz.allow`; with `question`, `policies.default`"), text),
+        ),
+        ("envoy.dry_run", plain(dry_run)),
+        ("envoy.parse_body", plain(parse_body)),
+        (
+            "envoy.descriptors",
+            descriptors
+                .as_ref()
+                .map_or(Shown::Unset("none, so that gRPC bodies are not read"), |path| text(&path.to_string_lossy())),
+        ),
+        ("envoy.decode_slashes", plain(decode_slashes)),
+        ("envoy.dot_segments", plain(dot_segments)),
+        ("envoy.decision_id_header", text(decision_id_header)),
+        ("envoy.reasons_in_body", plain(reasons_in_body)),
+        ("envoy.subject", text(subject)),
+        ("envoy.subject_type", text(subject_type)),
+        ("envoy.resource_type", text(resource_type)),
     ]
 }
 

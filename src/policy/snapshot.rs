@@ -34,8 +34,8 @@ use super::{
 use crate::{
     bundle::Bundle,
     decision::{
-        AdHoc, Asks, Digest, EntryPoint, Evaluator, Pending, PendingAnswer, PendingCandidates, Query, Revision, Searched,
-        Time, Verdict, code,
+        AdHoc, Asks, Digest, EntryPoint, Evaluator, Pending, PendingAnswer, PendingCandidates, Query, Revision,
+        Searched, Time, Verdict, code,
     },
 };
 

@@ -110,7 +110,9 @@ async fn what_is_too_large_is_refused_compressed_or_not() {
 #[tokio::test]
 async fn what_is_no_request_of_this_api_is_answered() {
     let (_folder, server) = serve(&[]).await;
-    for (method, path) in [("OPTIONS", "/v1/data"), ("DELETE", "/v1/query"), ("GET", "/v0/data/x"), ("PUT", "/v1/status")] {
+    for (method, path) in
+        [("OPTIONS", "/v1/data"), ("DELETE", "/v1/query"), ("GET", "/v0/data/x"), ("PUT", "/v1/status")]
+    {
         let answer = send(server.http, method, path, &[], b"").await;
         answer.refused(405, "invalid_operation");
         assert!(answer.headers.contains_key("allow"), "{method} {path}");
@@ -119,7 +121,8 @@ async fn what_is_no_request_of_this_api_is_answered() {
     let long = format!("/v1/data/base?input={}", "1".repeat(60_000));
     assert!(get(&server, &long).await.status >= 400);
     // A body that stops half-way.
-    let broken = b"POST /v1/data/base HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";
+    let broken =
+        b"POST /v1/data/base HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n";
     assert_eq!(raw(server.http, broken).await.status, 400);
     server.unharmed().await;
 }

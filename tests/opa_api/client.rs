@@ -31,7 +31,8 @@ echo := input
 ";
 
 /// Data beside it.
-pub(crate) const DATA: &str = r#"{"base": {"a": [1, 2, {"b": 3}], "s/l": "slash", "x y": 1, "é": "e", "..": "dots", "n": 9007199254740993}}"#;
+pub(crate) const DATA: &str =
+    r#"{"base": {"a": [1, 2, {"b": 3}], "s/l": "slash", "x y": 1, "é": "e", "..": "dots", "n": 9007199254740993}}"#;
 
 /// An answer.
 #[derive(Debug)]

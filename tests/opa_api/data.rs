@@ -65,7 +65,7 @@ async fn the_input_comes_in_a_body_or_a_parameter() {
         let answer = post(&server, echo, json!({ "input": input }).to_string()).await;
         assert_eq!(answer.ok().get("result"), Some(&input));
         assert!(answer.ok().get("warning").is_none());
-        let encoded: String = input.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let encoded: String = input.to_string().bytes().flat_map(|byte| [format!("%{byte:02X}")]).collect();
         assert_eq!(get(&server, &format!("{echo}?input={encoded}")).await.ok().get("result"), Some(&input));
     }
     for body in ["", "{}", "null", "{\"unknown\": 1}", "{\"input\": null}"] {
@@ -79,7 +79,8 @@ async fn the_input_comes_in_a_body_or_a_parameter() {
     let answer = send(server.http, "POST", allow, &yaml, b"input:\n  user: alice\n").await;
     assert_eq!(answer.result(), true);
     for kind in ["text/plain", "application/x-www-form-urlencoded"] {
-        let answer = send(server.http, "POST", allow, &[("content-type", kind)], br#"{"input":{"user":"alice"}}"#).await;
+        let answer =
+            send(server.http, "POST", allow, &[("content-type", kind)], br#"{"input":{"user":"alice"}}"#).await;
         assert_eq!(answer.result(), true, "{kind}");
     }
 }
@@ -126,7 +127,10 @@ async fn an_evaluation_that_fails_is_an_error_and_never_a_result() {
     assert_eq!(told("/v1/data/shop", json!({"user": "bob"})).await["code"], "eval_conflict_error");
     let strict = "/v1/data/shop/orders/quotient?strict-builtin-errors";
     let division = told(strict, json!({"zero": 0})).await;
-    assert_eq!((&division["code"], &division["message"]), (&json!("eval_builtin_error"), &json!("div: divide by zero")));
+    assert_eq!(
+        (&division["code"], &division["message"]),
+        (&json!("eval_builtin_error"), &json!("div: divide by zero"))
+    );
     assert_eq!(result(&server, "/v1/data/shop/orders/quotient", json!({"zero": 0})).await, Json::Null);
     assert_eq!(result(&server, strict, json!({"zero": 2})).await, 0.5);
     assert_eq!(told("/v1/data/slow/allow", json!({})).await["code"], "eval_cancel_error");

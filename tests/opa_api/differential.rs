@@ -25,21 +25,52 @@ impl Drop for Opa {
 /// A request: method, path, headers, body.
 type Asked = (&'static str, String, Vec<(&'static str, &'static str)>, Vec<u8>);
 
-fn requests() -> Vec<Asked> {
+fn asking(method: &'static str, path: &str, headers: &[(&'static str, &'static str)], body: &[u8]) -> Asked {
+    (method, path.to_owned(), headers.to_vec(), body.to_vec())
+}
+
+/// Every path with every input.
+fn documents() -> Vec<Asked> {
     let mut asked: Vec<Asked> = Vec::new();
-    let mut add = |method, path: &str, headers: &[(&'static str, &'static str)], body: &[u8]| {
-        asked.push((method, path.to_owned(), headers.to_vec(), body.to_vec()));
-    };
+    let mut add = |method, path: &str, headers: &[_], body: &[u8]| asked.push(asking(method, path, headers, body));
     let paths = [
-        "", "/base", "/base/a", "/base/a/2/b", "/base/a/9", "/base/s%2Fl", "/base/s/l", "/base/x%20y", "/base/x+y",
-        "/base/%C3%A9", "/base/%2e%2e", "/base/%61", "/shop", "/shop/orders", "/shop/orders/allow", "/shop/orders/names",
-        "/shop/orders/limits", "/shop/orders/limits/small", "/shop/orders/items/0/id", "/shop/orders/echo",
-        "/shop/orders/either", "/shop/orders/quotient", "/nothing", "/nothing/at/all",
+        "",
+        "/base",
+        "/base/a",
+        "/base/a/2/b",
+        "/base/a/9",
+        "/base/s%2Fl",
+        "/base/s/l",
+        "/base/x%20y",
+        "/base/x+y",
+        "/base/%C3%A9",
+        "/base/%2e%2e",
+        "/base/%61",
+        "/shop",
+        "/shop/orders",
+        "/shop/orders/allow",
+        "/shop/orders/names",
+        "/shop/orders/limits",
+        "/shop/orders/limits/small",
+        "/shop/orders/items/0/id",
+        "/shop/orders/echo",
+        "/shop/orders/either",
+        "/shop/orders/quotient",
+        "/nothing",
+        "/nothing/at/all",
         "/system/main",
     ];
     let inputs = [
-        r#"{"user":"alice","names":["y","x","y"]}"#, r#"{"user":"bob"}"#, r#"{"zero":0}"#, r#"{"zero":4}"#, "{}", "null",
-        "true", "[]", "\"\"", "12345678901234567890",
+        r#"{"user":"alice","names":["y","x","y"]}"#,
+        r#"{"user":"bob"}"#,
+        r#"{"zero":0}"#,
+        r#"{"zero":4}"#,
+        "{}",
+        "null",
+        "true",
+        "[]",
+        "\"\"",
+        "12345678901234567890",
     ];
     for path in paths {
         add("GET", &format!("/v1/data{path}"), &[], b"");
@@ -49,6 +80,13 @@ fn requests() -> Vec<Asked> {
             add("POST", &format!("/v0/data{path}"), &[("content-type", "application/json")], input.as_bytes());
         }
     }
+    asked
+}
+
+/// Bodies, parameters, and the other endpoints.
+fn requests() -> Vec<Asked> {
+    let mut asked: Vec<Asked> = Vec::new();
+    let mut add = |method, path: &str, headers: &[_], body: &[u8]| asked.push(asking(method, path, headers, body));
     let allow = "/v1/data/shop/orders/allow";
     for body in ["", "{}", "null", "[]", "1", "\"x\"", "{", "{\"input\":", "{\"other\":1}", "nul"] {
         add("POST", allow, &[], body.as_bytes());
@@ -56,8 +94,20 @@ fn requests() -> Vec<Asked> {
         add("POST", "/", &[], body.as_bytes());
     }
     for parameters in [
-        "pretty", "pretty=true", "pretty=false", "pretty=1", "provenance=true", "metrics=true", "metrics", "explain=bogus",
-        "input=%7B%22user%22%3A%22alice%22%7D", "input=%7B", "input=", "input=1", "strict-builtin-errors", "unknown=1",
+        "pretty",
+        "pretty=true",
+        "pretty=false",
+        "pretty=1",
+        "provenance=true",
+        "metrics=true",
+        "metrics",
+        "explain=bogus",
+        "input=%7B%22user%22%3A%22alice%22%7D",
+        "input=%7B",
+        "input=",
+        "input=1",
+        "strict-builtin-errors",
+        "unknown=1",
     ] {
         add("GET", &format!("{allow}?{parameters}"), &[], b"");
     }
@@ -73,11 +123,31 @@ fn requests() -> Vec<Asked> {
     add("POST", allow, &[("content-type", "application/json")], b"input: {user: alice}");
     add("POST", allow, &[("content-encoding", "gzip")], &gzip(br#"{"input":{"user":"alice"}}"#));
     for query in [
-        "data.shop.orders.limits.small = x", "data.shop.orders.limits.small == 1", "data.shop.orders.limits.small == 2",
-        "data.nothing", "data.base.a[i] = v", "x = [1, 2][_]; y = 3", "x := 1; x > 2", "input.user = x", "false", "x ==",
-        "x", "not nosuch(1)", "data.shop.orders.half(3) = x", "data.shop.orders.half(1, 2, 3)", "x := {3, 1, 2}",
-        "data.shop.orders.either", "x := [y | some y in [1, 2]]", "true } a if {", "x := {\"a\": 1}.a",
-        "1 > 2; x := 1", "x := 1; 1 > 2; y := 3", "x := 2; false", "x := 2; true", "data.base.a[_] > 1", "1 == 2",
+        "data.shop.orders.limits.small = x",
+        "data.shop.orders.limits.small == 1",
+        "data.shop.orders.limits.small == 2",
+        "data.nothing",
+        "data.base.a[i] = v",
+        "x = [1, 2][_]; y = 3",
+        "x := 1; x > 2",
+        "input.user = x",
+        "false",
+        "x ==",
+        "x",
+        "not nosuch(1)",
+        "data.shop.orders.half(3) = x",
+        "data.shop.orders.half(1, 2, 3)",
+        "x := {3, 1, 2}",
+        "data.shop.orders.either",
+        "x := [y | some y in [1, 2]]",
+        "true } a if {",
+        "x := {\"a\": 1}.a",
+        "1 > 2; x := 1",
+        "x := 1; 1 > 2; y := 3",
+        "x := 2; false",
+        "x := 2; true",
+        "data.base.a[_] > 1",
+        "1 == 2",
     ] {
         let body = json!({ "query": query, "input": {"user": "bob"} }).to_string();
         add("POST", "/v1/query", &[], body.as_bytes());
@@ -139,13 +209,16 @@ async fn answers_as_opa_does() {
         .arg("data.system.main")
         .ready()
         .await;
-    let requests = requests();
+    let requests = [documents(), requests()].concat();
     let (all, mut differ) = (requests.len(), Vec::new());
     for (method, path, headers, body) in requests {
         let theirs = comparable(&send(opa.1, method, &path, &headers, &body).await);
         let ours = comparable(&send(server.http, method, &path, &headers, &body).await);
         if ours != theirs {
-            differ.push(format!("{method} {path} {}\n  opa:     {theirs}\n  verdict: {ours}", String::from_utf8_lossy(&body)));
+            differ.push(format!(
+                "{method} {path} {}\n  opa:     {theirs}\n  verdict: {ours}",
+                String::from_utf8_lossy(&body)
+            ));
         }
     }
     assert!(differ.is_empty(), "{} of {all} differ:\n{}", differ.len(), differ.join("\n"));

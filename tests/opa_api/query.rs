@@ -34,7 +34,10 @@ async fn gives_bindings() {
     ] {
         assert_eq!(ask(&server, query, json!({"user": "alice"})).await.result(), wanted, "{query}");
     }
-    assert_eq!(get(&server, "/v1/query?q=data.base.n%20%3D%20x&pretty").await.result(), json!([{"x": 9_007_199_254_740_993_u64}]));
+    assert_eq!(
+        get(&server, "/v1/query?q=data.base.n%20%3D%20x&pretty").await.result(),
+        json!([{"x": 9_007_199_254_740_993_u64}])
+    );
     let yaml = send(server.http, "POST", "/v1/query", &[("content-type", "application/yaml")], b"query: x = 1\n").await;
     assert_eq!(yaml.result(), json!([{"x": 1}]));
 }

@@ -1,4 +1,4 @@
-//! Client libraries for OPA, as they come, against Verdict: OPA's own from npm, and one from PyPI.
+//! Client libraries for OPA, as they come, against Verdict: OPA's own from npm, and one from `PyPI`.
 //!
 //! `VERDICT_TEST_OPA_CLIENT` names a folder whose `node_modules` has `@open-policy-agent/opa`; `VERDICT_TEST_PYTHON` an
 //! interpreter that has `opa-python-client`. What lacks is skipped, unless `VERDICT_TEST_REQUIRE` has `opa-client` in it.

@@ -60,7 +60,8 @@ async fn changes_what_no_bundle_owns() {
     assert_eq!(free().await, json!({"a": 1, "x~y": {"a/b": [1, 2]}}));
     assert_eq!(change(&server, "PUT", "/v1/data/free/x~y/a%2Fb/0", "7").await.status, 204);
     assert_eq!(get(&server, "/v1/data/free/x~y/a%2Fb").await.result(), json!([7, 1, 2]));
-    let patch = r#"[{"op": "add", "path": "b", "value": 9007199254740993}, {"op": "replace", "path": "/a", "value": 4}]"#;
+    let patch =
+        r#"[{"op": "add", "path": "b", "value": 9007199254740993}, {"op": "replace", "path": "/a", "value": 4}]"#;
     assert_eq!(change(&server, "PATCH", "/v1/data/free", patch).await.status, 204);
     assert_eq!(change(&server, "DELETE", "/v1/data/free/x~y", "").await.status, 204);
     assert_eq!(free().await, json!({"a": 4, "b": 9_007_199_254_740_993_u64}));
@@ -71,7 +72,9 @@ async fn changes_what_no_bundle_owns() {
     change(&server, "PATCH", "/v1/data/nosuch", r#"[{"op": "add", "path": "a", "value": 1}]"#)
         .await
         .refused(404, "resource_not_found");
-    for body in ["", "{", "{}", "[]", r#"[{"op": "bad", "path": "a"}]"#, r#"[{"op": "add", "path": "a~2", "value": 1}]"#] {
+    for body in
+        ["", "{", "{}", "[]", r#"[{"op": "bad", "path": "a"}]"#, r#"[{"op": "add", "path": "a~2", "value": 1}]"#]
+    {
         change(&server, "PATCH", "/v1/data/free", body).await.refused(400, "invalid_parameter");
     }
     for body in ["", "{", r#"{"a": 1, "a": 2}"#] {
@@ -107,4 +110,3 @@ async fn what_a_bundle_owns_stays() {
     assert_eq!(status["plugins"]["bundle"]["state"], "OK");
     assert_eq!(get(&server, "/health?bundles&plugins").await.ok(), json!({}));
 }
-

@@ -146,13 +146,11 @@ mod tests {
         let wanted = r#"{"input":{"f":0.5,"l":[true,null],"n":9007199254740993,"s":"1","u":18446744073709551615}}"#;
         assert_eq!(read(whole).unwrap(), wanted);
         let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
-        let bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned()
-            + &('b'..='j')
-                .map(|name| {
-                    let before = char::from(name as u8 - 1);
-                    format!("{name}: &{name} [*{before}, *{before}, *{before}, *{before}, *{before}, *{before}]\n")
-                })
-                .collect::<String>();
+        let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for (before, name) in ('a'..'j').zip('b'..='j') {
+            let again = format!("*{before}");
+            bomb.extend([format!("{name}: &{name} [{again}, {again}, {again}, {again}, {again}, {again}, {again}]\n")]);
+        }
         for refused in ["a: 1\na: 2", "1: 2", "a: .nan", "a: .inf", "a: !t 1", "a: [", deep.as_str(), bomb.as_str()] {
             assert!(read(refused).is_err(), "{refused}");
         }

@@ -50,12 +50,13 @@ pub(super) async fn get(State(door): Shared, uri: Uri, headers: HeaderMap) -> Re
     let began = Instant::now();
     let read = || {
         let parameters = Parameters::of(&uri)?;
-        let input = match &parameters.input {
-            Some(text) => Input::Document(json::document(text.as_bytes()).map_err(|fault| {
-                Fault::invalid(format!("parameter contains malformed input document: it {fault}"))
-            })?),
-            None => Input::Undefined,
-        };
+        let input =
+            match &parameters.input {
+                Some(text) => Input::Document(json::document(text.as_bytes()).map_err(|fault| {
+                    Fault::invalid(format!("parameter contains malformed input document: it {fault}"))
+                })?),
+                None => Input::Undefined,
+            };
         let entry = entry(&uri, "/v1/data")?;
         let (deadline, parsing) = (door.deadline(), began.elapsed());
         Ok(Question { entry, input, parameters, headers, deadline, began, parsing })
@@ -77,9 +78,9 @@ pub(super) async fn post(State(door): Shared, request: Request) -> Response {
         let (input, _) = body::member(body::document(&headers, &bytes)?, "input")?;
         // As in OPA, an input that is `null` is none.
         let input = input.filter(|input| *input != Value::Null);
-        let warning = input.is_none().then(|| {
-            json!({ "code": "api_usage_warning", "message": "'input' key missing from the request" })
-        });
+        let warning = input
+            .is_none()
+            .then(|| json!({ "code": "api_usage_warning", "message": "'input' key missing from the request" }));
         let input = input.map_or(Input::Undefined, Input::Document);
         let parsing = parse.elapsed();
         door.v1(Question { entry, input, parameters, headers, deadline, began, parsing }, warning).await

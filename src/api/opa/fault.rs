@@ -28,7 +28,7 @@ pub(super) struct Fault {
     code: &'static str,
     message: String,
     errors: Vec<Json>,
-    headers: HeaderMap,
+    headers: Option<Box<HeaderMap>>,
     /// For metrics, one of [`CallError::REASONS`].
     pub(super) reason: &'static str,
 }
@@ -36,7 +36,7 @@ pub(super) struct Fault {
 impl Fault {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let reason = if status.is_server_error() { "INTERNAL_ERROR" } else { "INVALID_REQUEST" };
-        Self { status, code, message: message.into(), errors: Vec::new(), headers: HeaderMap::new(), reason }
+        Self { status, code, message: message.into(), errors: Vec::new(), headers: None, reason }
     }
 
     /// A 400.
@@ -67,7 +67,7 @@ impl Fault {
 
     /// The same, with these headers.
     pub(super) fn with(self, headers: HeaderMap) -> Self {
-        Self { headers, ..self }
+        Self { headers: Some(Box::new(headers)), ..self }
     }
 
     pub(super) fn response(&self) -> Response {
@@ -78,7 +78,7 @@ impl Fault {
         // As OPA writes them, whatever `pretty` says.
         let text = serde_json::to_string_pretty(&body).unwrap_or_default() + "\n";
         let mut response = (self.status, [(CONTENT_TYPE, "application/json")], text).into_response();
-        response.headers_mut().extend(self.headers.clone());
+        response.headers_mut().extend(self.headers.as_deref().cloned().unwrap_or_default());
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }

@@ -106,7 +106,8 @@ impl Door {
         let status = self.peers.administration.status();
         let bundles: Map<String, Json> =
             status.bundles.iter().map(|bundle| (bundle.name.clone(), self::bundle(bundle))).collect();
-        let state = if status.active.is_some() && status.failure.is_none() && !status.stale { "OK" } else { "NOT_READY" };
+        let state =
+            if status.active.is_some() && status.failure.is_none() && !status.stale { "OK" } else { "NOT_READY" };
         let active = status.active.map(|active| {
             json!({
                 "sequence": active.revision.sequence, "digest": active.revision.digest.to_string(),

@@ -15,6 +15,7 @@ pub(super) enum Explain {
 
 /// What the parameters say.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own in a URL")]
 pub(super) struct Parameters {
     pub(super) pretty: bool,
     pub(super) provenance: bool,

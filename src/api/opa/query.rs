@@ -56,7 +56,8 @@ pub(super) async fn post(State(door): Shared, request: Request) -> Response {
         let Some(Value::String(text)) = text else {
             return Err(Fault::invalid("the body has no `query` that is a string"));
         };
-        let input = rest.remove("input").filter(|input| *input != Value::Null).map_or(Input::Undefined, Input::Document);
+        let input =
+            rest.remove("input").filter(|input| *input != Value::Null).map_or(Input::Undefined, Input::Document);
         door.query(Asked { text, input, parameters, headers, deadline, began }).await
     };
     let answer = answer.await;

@@ -43,7 +43,7 @@ pub(super) async fn patch(State(door): Shared, request: Request) -> Response {
         let parts = door.writable(request.uri())?;
         let (_, bytes) = body::bytes(request, door.limits, door.deadline()).await?;
         let operations = read(&bytes, &pointer(&parts)).map_err(Fault::invalid)?;
-        door.change(operations, Expected::default()).await.map_err(refused)?;
+        door.change(operations, Expected::default()).await.map_err(|refusal| refused(&refusal))?;
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     };
     let answer = answer.await;
@@ -53,7 +53,9 @@ pub(super) async fn patch(State(door): Shared, request: Request) -> Response {
 pub(super) async fn delete(State(door): Shared, uri: Uri) -> Response {
     let answer = async {
         let parts = door.writable(&uri)?;
-        door.change(vec![Operation::Remove { path: pointer(&parts) }], Expected::default()).await.map_err(refused)?;
+        door.change(vec![Operation::Remove { path: pointer(&parts) }], Expected::default())
+            .await
+            .map_err(|refusal| refused(&refusal))?;
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     };
     let answer = answer.await;
@@ -88,7 +90,7 @@ impl Door {
             match self.place(parts, value, expected).await {
                 Ok(()) => return Ok(Answer::empty(StatusCode::NO_CONTENT)),
                 Err(Refusal::Conflict { .. }) if tries < TRIES => {}
-                Err(refusal) => return Err(refused(refusal)),
+                Err(refusal) => return Err(refused(&refusal)),
             }
         }
     }
@@ -121,7 +123,7 @@ impl Door {
 
 /// A JSON pointer (RFC 6901 §3).
 fn pointer(parts: &[String]) -> String {
-    parts.iter().map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1"))).collect()
+    parts.iter().flat_map(|part| ["/".to_owned(), part.replace('~', "~0").replace('/', "~1")]).collect()
 }
 
 /// A patch whose paths are below `prefix`; as with OPA, their first `/` may be missing.
@@ -138,7 +140,7 @@ fn read(bytes: &[u8], prefix: &str) -> Result<Vec<Operation>, String> {
     operations(patch.to_string().as_bytes()).map_err(|fault| format!("the patch {fault}"))
 }
 
-fn refused(refusal: Refusal) -> Fault {
+fn refused(refusal: &Refusal) -> Fault {
     let message = refusal.to_string();
     match refusal {
         Refusal::PatchFailed { .. } => {
@@ -169,7 +171,7 @@ mod tests {
             Operation::Move { from: "/a~1b/~0c/y".to_owned(), path: "/a~1b/~0c".to_owned() },
         ];
         assert_eq!(read(patch, &prefix).unwrap(), wanted);
-        for refused in [&b"{}"[..], b"[]", b"[", br#"[{"op": "add", "path": 1, "value": 1}]"#, br#"[1]"#] {
+        for refused in [&b"{}"[..], b"[]", b"[", br#"[{"op": "add", "path": 1, "value": 1}]"#, b"[1]"] {
             assert!(read(refused, &prefix).is_err());
         }
     }

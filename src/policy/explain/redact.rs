@@ -55,7 +55,7 @@ pub(in crate::policy) struct Secrets {
 
 impl Default for Redaction {
     fn default() -> Self {
-        let names = ["password", "secret", "token", "authorization"].map(str::to_owned).to_vec();
+        let names = ["password", "secret", "token", "authorization", "cookie"].map(str::to_owned).to_vec();
         Self { paths: vec![vec!["input".to_owned(), "token".to_owned()]], names }
     }
 }

@@ -13,8 +13,7 @@ use crate::{
     bundle::Module,
     decision::{AdHoc, Diagnostic, Query, Value, Verdict, code},
     policy::{
-        adhoc,
-        brackets,
+        adhoc, brackets,
         budget::{self, Budget, Spent},
         builtins,
         compile::Options,
