@@ -1,5 +1,6 @@
 //! The composition root: builds every part, binds, supervises every task, drains in order.
 
+mod audit;
 mod bundles;
 mod door;
 mod state;
@@ -18,6 +19,7 @@ use crate::{
         listen::{self, BindError, Listener},
         ops,
     },
+    audit::{DRAIN, Log, OpenError},
     clock,
     config::Config,
     decision::Decider,
@@ -45,6 +47,9 @@ pub enum Error {
     /// A bundle's key can't be used.
     #[error("bundles.{0}")]
     Bundles(String),
+    /// A sink of the decision log can't be opened.
+    #[error("decision_log.sinks.{0}")]
+    DecisionLog(#[from] OpenError),
     /// The file of `policies.capabilities` is none.
     #[error("policies.capabilities: {0}")]
     Capabilities(String),
@@ -59,6 +64,9 @@ pub enum Error {
 /// A running server.
 pub struct App {
     tasks: JoinSet<&'static str>,
+    // The decision log's own, which end after the doors.
+    log_threads: JoinSet<&'static str>,
+    log: Option<Arc<Log>>,
     grpc: Address,
     http: Address,
     state: Arc<State>,
@@ -83,6 +91,7 @@ impl App {
             reload,
             bundles,
             log: _,
+            decision_log,
             server,
         } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
@@ -99,6 +108,11 @@ impl App {
         let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
         let decider = Arc::new(decider);
         let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), policy.redact));
+        let mut log_threads = JoinSet::new();
+        let log = audit::open(decision_log, &decider, &mut log_threads)?;
+        if let Some(log) = &log {
+            state.record_in(Arc::clone(log));
+        }
         let options = Options {
             rego_v0: policy.rego_v0,
             evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
@@ -171,7 +185,8 @@ impl App {
         }));
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
         let drain_timeout = server.drain_timeout;
-        Ok(Self { tasks, grpc: grpc_address, http: http_address, state, handle, draining, closing, drain_timeout })
+        let (grpc, http) = (grpc_address, http_address);
+        Ok(Self { tasks, log_threads, log, grpc, http, state, handle, draining, closing, drain_timeout })
     }
 
     /// What operators may ask of the policies.
@@ -198,6 +213,7 @@ impl App {
         let ended = tokio::select! {
             () = shutdown => None,
             ended = self.tasks.join_next() => Some(ended),
+            ended = self.log_threads.join_next(), if self.log.is_some() => Some(ended),
         };
         let result = match ended {
             None => Ok(()),
@@ -208,7 +224,7 @@ impl App {
         tracing::info!(timeout = ?self.drain_timeout, "draining");
         self.state.drain();
         self.draining.cancel();
-        let Self { mut tasks, closing, drain_timeout, .. } = self;
+        let Self { mut tasks, log_threads, log, closing, drain_timeout, .. } = self;
         let drain = async {
             // The HTTP door goes last, so that it can say "draining" while the other drains.
             while let Some(ended) = tasks.join_next().await {
@@ -221,8 +237,23 @@ impl App {
         if tokio::time::timeout(drain_timeout + Duration::from_secs(2), drain).await.is_err() {
             tracing::warn!("tasks were still running at the end of the drain timeout; ending them");
         }
+        if let Some(log) = log {
+            drain_log(&log, log_threads).await;
+        }
         tracing::info!("stopped");
         result
+    }
+}
+
+/// Lets the decision log deliver what it has, as far as there is time; what a spool has stays there.
+async fn drain_log(log: &Log, mut threads: JoinSet<&'static str>) {
+    log.close();
+    let ends = async |threads: &mut JoinSet<&'static str>| while threads.join_next().await.is_some() {};
+    if tokio::time::timeout(DRAIN, ends(&mut threads)).await.is_err() {
+        log.hurry();
+        if tokio::time::timeout(Duration::from_secs(1), ends(&mut threads)).await.is_err() {
+            tracing::error!("a sink of the decision log does not end; what it has in memory is lost");
+        }
     }
 }
 

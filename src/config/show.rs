@@ -1,5 +1,7 @@
 //! The effective settings in words.
 
+mod sinks;
+
 use std::fmt::Write as _;
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{self, place::Place},
-    policy, reload, source, telemetry,
+    audit, policy, reload, source, telemetry,
 };
 
 /// A value as it is shown.
@@ -26,8 +28,9 @@ pub(super) enum Shown {
 ///
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
-pub(super) fn values(config: &Config) -> [(&'static str, Shown); 37] {
-    let Config { grpc, http, authzen, search, admin, policy, source, reload, bundles: _, log, server } = config;
+pub(super) fn values(config: &Config) -> [(&'static str, Shown); 39] {
+    let Config { grpc, http, authzen, search, admin, policy, source, reload, bundles: _, log, decision_log, server } =
+        config;
     let api::grpc::Config {
         address,
         max_message_bytes,
@@ -46,6 +49,7 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 37] {
     let source::Config { path, settle, poll_interval } = source;
     let reload::Config { strict, retained, store, tests, start_timeout } = reload;
     let telemetry::Config { level, format } = log;
+    let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
     let Server { drain_timeout, worker_threads } = server;
 
     [
@@ -118,6 +122,8 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 37] {
                 telemetry::Format::Json => "json",
             }),
         ),
+        ("decision_log.max_record_bytes", Shown::Plain(show_size(*max_record_bytes))),
+        ("decision_log.commit_timeout", Shown::Plain(show_time(*commit_timeout))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
     ]
@@ -132,6 +138,9 @@ pub(super) fn yaml(config: &Config) -> String {
         if section != open {
             if open == "bundles" {
                 bundles(config, &mut yaml);
+            }
+            if open == "decision_log" && !config.decision_log.sinks.is_empty() {
+                sinks::yaml(config, &mut yaml);
             }
             yaml.push_str(section);
             yaml.push_str(":\n");
