@@ -3,6 +3,7 @@
 pub mod administration;
 pub mod authzen;
 mod deadline;
+pub mod envoy;
 pub mod grpc;
 pub mod json;
 pub mod listen;

@@ -15,7 +15,7 @@ use crate::{
     api::{
         Address,
         administration::Administration,
-        authzen, grpc,
+        authzen, envoy, grpc,
         listen::{self, BindError, Listener},
         ops,
     },
@@ -50,6 +50,9 @@ pub enum Error {
     /// A sink of the decision log can't be opened.
     #[error("decision_log.sinks.{0}")]
     DecisionLog(#[from] OpenError),
+    /// The file of `envoy.descriptors` is none.
+    #[error("envoy.descriptors: {0}")]
+    Descriptors(#[from] envoy::DescriptorsError),
     /// The file of `policies.capabilities` is none.
     #[error("policies.capabilities: {0}")]
     Capabilities(String),
@@ -84,6 +87,7 @@ impl App {
             grpc: grpc_config,
             http,
             authzen: authzen_config,
+            envoy: envoy_config,
             search,
             admin,
             policy,
@@ -154,6 +158,7 @@ impl App {
         )
         .map_err(|error| Error::System(error.to_string()))?;
         let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>).merge(authzen::router(door));
+        let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
         let service = grpc::Service::new(
             decider,
             observer(),
@@ -161,7 +166,7 @@ impl App {
             grpc_config.clone(),
             draining.clone(),
         );
-        let routes = grpc::routes(service, Some(searches), health, &grpc_config)
+        let routes = grpc::routes(service, Some(searches), Some(envoy), health, &grpc_config)
             .map_err(|error| Error::System(error.to_string()))?;
         let routes = routes.observed(observer());
         let door = listen::Options {
@@ -255,6 +260,15 @@ async fn drain_log(log: &Log, mut threads: JoinSet<&'static str>) {
             tracing::error!("a sink of the decision log does not end; what it has in memory is lost");
         }
     }
+}
+
+fn envoy_door(
+    decider: &Arc<Decider>,
+    observer: Arc<dyn crate::api::Observer>,
+    config: envoy::Config,
+    grpc: &grpc::Config,
+) -> Result<envoy::Service, Error> {
+    Ok(envoy::Service::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, grpc)?)
 }
 
 async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {

@@ -41,6 +41,8 @@ pub struct Config {
     pub http: api::ops::Config,
     /// AuthZEN at the HTTP door: the rest of `http.*`.
     pub authzen: api::authzen::Config,
+    /// The Envoy door: `envoy.*`.
+    pub envoy: api::envoy::Config,
     /// Searches: `search.*`.
     pub search: api::search::Config,
     /// The policy service: `admin.*`.

@@ -1,7 +1,7 @@
 //! The gRPC door: `verdict.v1`, health and reflection. prost and tonic types stop here.
 
 pub mod codec;
-mod deadline;
+pub(in crate::api) mod deadline;
 mod explanation;
 mod health;
 mod limits;
@@ -42,10 +42,12 @@ pub mod proto {
 /// The name that the decision service has in `grpc.health.v1`.
 pub const SERVICE_NAME: &str = "verdict.v1.DecisionService";
 
-/// The routes of one gRPC door: `service`, `searches`, the health service that `health` feeds, and reflection if configured.
+/// The routes of one gRPC door: `service`, `searches`, Envoy's service, the health service that `health` feeds, and
+/// reflection if configured, which describes all but Envoy's.
 pub fn routes<S>(
     service: S,
     searches: Option<Searches>,
+    envoy: Option<super::envoy::Service>,
     health: Health,
     config: &Config,
 ) -> Result<Limits<Routes>, tonic_reflection::server::Error>
@@ -59,6 +61,9 @@ where
     if let Some(searches) = searches {
         let searches = SearchServiceServer::new(searches).max_decoding_message_size(config.max_message_bytes);
         routes = routes.add_service(searches);
+    }
+    if let Some(envoy) = envoy {
+        routes = routes.add_service(envoy);
     }
     if config.reflection {
         let builder = || {

@@ -60,6 +60,11 @@ pub fn object(json: &[u8]) -> Result<Object, String> {
     }
 }
 
+/// Reads any JSON text, or says what is wrong with it.
+pub fn any(json: &[u8]) -> Result<Value, String> {
+    value::parse(json)
+}
+
 /// As [`query`], of an object that has been read.
 pub fn query_of(object: Object) -> Result<Query, Vec<FieldViolation>> {
     let (members, violations) = read(object, Identity::Whole);

@@ -95,9 +95,51 @@ impl<'n> Secrets<'n> {
 
     /// Whether a text looks like a credential, or has one in it; it is looked for elsewhere from then on.
     pub(super) fn credential(&mut self, text: &str) -> bool {
-        let Some(credential) = credential(text) else { return false };
-        self.remember(credential);
-        true
+        if let Some(credential) = credential(text) {
+            self.remember(credential);
+            return true;
+        }
+        self.parameters(text) || self.json(text)
+    }
+
+    /// Whether a text has a sensitive name with its value in it, as queries, forms and cookies have them.
+    fn parameters(&mut self, text: &str) -> bool {
+        if !text.contains('=') {
+            return false;
+        }
+        let mut found = false;
+        for pair in text.split(['?', '&', ';', ',', ' ', '#', '\n']) {
+            let Some((name, value)) = pair.split_once('=') else { continue };
+            let name = name.trim_matches(|c: char| !c.is_alphanumeric());
+            if value.len() >= MIN_INSIDE && self.names.find(name) != Named::No {
+                self.remember(value);
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// Whether a text is JSON that has a sensitive name in it: a body that nobody parsed.
+    fn json(&mut self, text: &str) -> bool {
+        if !text.trim_start().starts_with(['{', '[']) {
+            return false;
+        }
+        serde_json::from_str(text).is_ok_and(|json| self.inside(&json))
+    }
+
+    fn inside(&mut self, json: &serde_json::Value) -> bool {
+        match json {
+            serde_json::Value::Array(items) => items.iter().fold(false, |found, item| self.inside(item) || found),
+            serde_json::Value::Object(members) => members.iter().fold(false, |found, (name, member)| {
+                let named = self.names.find(name) != Named::No;
+                match member {
+                    serde_json::Value::String(text) if named => self.remember(text),
+                    _ => {}
+                }
+                self.inside(member) || named || found
+            }),
+            _ => false,
+        }
     }
 
     /// What a value below a hidden place, or one that a rule has hidden, has for texts.
@@ -283,6 +325,25 @@ mod tests {
         let Value::Object(object) = value else { panic!("an object") };
         assert_eq!(object.get("plain"), Some(&Value::from("hunting")));
         assert_eq!(object.get("note"), Some(&Value::from(HIDDEN)));
+    }
+
+    #[test]
+    fn knows_secrets_in_queries_forms_and_bodies() {
+        for text in [
+            "/a/b?x=1&access_token=hunter22",
+            "grant_type=x&client_secret=hunter22",
+            "a=b; session_cookie=hunter22",
+            "{\"user\": {\"password\": \"hunter22\"}}",
+        ] {
+            let names = SensitiveNames::all();
+            let mut secrets = Secrets::new(&names);
+            assert!(secrets.credential(text) && secrets.hides("it is hunter22", MIN_INSIDE), "{text}");
+        }
+        let names = SensitiveNames::all();
+        for text in ["a=b&c=d", "1 = 2", "{\"user\": 1}", "token", "no token = no entry"] {
+            let plain = !Secrets::new(&names).credential(text);
+            assert!(plain || text.starts_with("no token"), "{text}");
+        }
     }
 
     #[test]

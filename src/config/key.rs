@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 39] = [
+pub(super) static KEYS: [Key; 51] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -48,6 +48,18 @@ pub(super) static KEYS: [Key; 39] = [
         Shape::Time(MILLISECOND..=MINUTE.saturating_mul(5), |config, value| config.authzen.request_timeout = value),
     ),
     key("http.public_url", Shape::PublicUrl(|config, value| config.authzen.public_url = Some(value))),
+    key("envoy.input", Shape::Form(|config, value| config.envoy.form = value)),
+    key("envoy.policy", Shape::EntryPoint(|config, value| config.envoy.policy = Some(value))),
+    key("envoy.dry_run", Shape::Switch(|config, value| config.envoy.dry_run = value)),
+    key("envoy.parse_body", Shape::Switch(|config, value| config.envoy.parse_body = value)),
+    key("envoy.descriptors", Shape::File(|config, value| config.envoy.descriptors = Some(value))),
+    key("envoy.decode_slashes", Shape::Switch(|config, value| config.envoy.decode_slashes = value)),
+    key("envoy.dot_segments", Shape::Switch(|config, value| config.envoy.dot_segments = value)),
+    key("envoy.decision_id_header", Shape::IdHeader(|config, value| config.envoy.decision_id_header = value)),
+    key("envoy.reasons_in_body", Shape::Switch(|config, value| config.envoy.reasons_in_body = value)),
+    key("envoy.subject", Shape::Subject(|config, value| config.envoy.subject = value)),
+    key("envoy.subject_type", Shape::Name(|config, value| config.envoy.subject_type = value)),
+    key("envoy.resource_type", Shape::Name(|config, value| config.envoy.resource_type = value)),
     key(
         "search.max_candidates",
         Shape::Count(1..=65_536, |config, value| config.search.max_candidates = value as usize),

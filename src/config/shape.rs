@@ -15,6 +15,7 @@ use crate::{
     api::{
         Address,
         authzen::{InvalidPublicUrl, PublicUrl},
+        envoy::{Form, IdHeader, InvalidIdHeader, InvalidSubject, SubjectFrom},
         place::{InvalidPlace, Place},
     },
     decision::{EntryPoint, InvalidEntryPoint},
@@ -59,6 +60,10 @@ pub(super) enum Shape {
     Redaction(fn(&mut Config, Redaction)),
     PublicUrl(fn(&mut Config, PublicUrl)),
     Tests(fn(&mut Config, Tests)),
+    Form(fn(&mut Config, Form)),
+    IdHeader(fn(&mut Config, IdHeader)),
+    Subject(fn(&mut Config, SubjectFrom)),
+    Name(fn(&mut Config, String)),
 }
 
 impl Raw {
@@ -133,6 +138,10 @@ impl Shape {
             Self::Format(_) => "`human` or `json`".into(),
             Self::PublicUrl(_) => "a URL such as `https://pdp.example.com`".into(),
             Self::Tests(_) => "`off`, `warn` or `require`".into(),
+            Self::Form(_) => "`attributes` or `question`".into(),
+            Self::IdHeader(_) => "the name of a header, or `off`".into(),
+            Self::Subject(_) => "`principal`, `header:NAME` or `metadata:FILTER/NAME/…`".into(),
+            Self::Name(_) => "a name of 1 to 64 letters, digits, `_`, `-` and `.`".into(),
             Self::Redaction(_) => {
                 "paths such as `input.token` or `data.keys`, and names of members such as `password`, joined by commas or a \
                  list"
@@ -185,6 +194,18 @@ impl Shape {
                 "require" => set(config, Tests::Require),
                 _ => return Err(raw.fails("is none of them")),
             },
+            Self::Form(set) => match raw.text()? {
+                "attributes" => set(config, Form::Attributes),
+                "question" => set(config, Form::Question),
+                _ => return Err(raw.fails("is neither")),
+            },
+            Self::IdHeader(set) => {
+                set(config, raw.text()?.parse().map_err(|invalid: InvalidIdHeader| raw.fails(&invalid.to_string()))?);
+            }
+            Self::Subject(set) => {
+                set(config, raw.text()?.parse().map_err(|invalid: InvalidSubject| raw.fails(&invalid.to_string()))?);
+            }
+            Self::Name(set) => set(config, name(raw)?),
             Self::Redaction(set) => {
                 let entries = match raw {
                     Raw::List(entries) => entries.join(","),
@@ -232,6 +253,13 @@ fn bytes(raw: &Raw, range: &RangeInclusive<usize>) -> Result<usize, String> {
         _ => usize::try_from(size(raw.text()?).map_err(|why| raw.fails(why))?).ok(),
     };
     number.and_then(|number| within(range, number)).ok_or_else(|| raw.fails("is out of range"))
+}
+
+fn name(raw: &Raw) -> Result<String, String> {
+    let text = raw.text()?;
+    let is_name = (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    if is_name { Ok(text.to_owned()) } else { Err(raw.fails("is no such name")) }
 }
 
 fn path(raw: &Raw) -> Result<PathBuf, String> {

@@ -28,9 +28,22 @@ pub(super) enum Shown {
 ///
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
-pub(super) fn values(config: &Config) -> [(&'static str, Shown); 39] {
-    let Config { grpc, http, authzen, search, admin, policy, source, reload, bundles: _, log, decision_log, server } =
-        config;
+pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
+    let Config {
+        grpc,
+        http,
+        authzen,
+        envoy,
+        search,
+        admin,
+        policy,
+        source,
+        reload,
+        bundles: _,
+        log,
+        decision_log,
+        server,
+    } = config;
     let api::grpc::Config {
         address,
         max_message_bytes,
@@ -52,7 +65,7 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 39] {
     let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
     let Server { drain_timeout, worker_threads } = server;
 
-    [
+    let doors = [
         ("grpc.address", text(address)),
         ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
         ("grpc.max_batch_items", plain(max_batch_items)),
@@ -67,6 +80,8 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 39] {
             "http.public_url",
             public_url.as_ref().map_or(Shown::Unset("what the request's `Host` says, by `https`"), text),
         ),
+    ];
+    let rest = [
         ("search.max_candidates", plain(max_candidates)),
         ("search.page_size", plain(page_size)),
         (
@@ -126,6 +141,46 @@ pub(super) fn values(config: &Config) -> [(&'static str, Shown); 39] {
         ("decision_log.commit_timeout", Shown::Plain(show_time(*commit_timeout))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
+    ];
+    doors.into_iter().chain(self::envoy(envoy)).chain(rest).collect()
+}
+
+fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {
+    let api::envoy::Config {
+        form,
+        policy,
+        dry_run,
+        parse_body,
+        descriptors,
+        decode_slashes,
+        dot_segments,
+        decision_id_header,
+        reasons_in_body,
+        subject,
+        subject_type,
+        resource_type,
+    } = config;
+    [
+        ("envoy.input", plain(form)),
+        (
+            "envoy.policy",
+            policy.as_ref().map_or(Shown::Unset("`data.envoy.authz.allow`; with `question`, `policies.default`"), text),
+        ),
+        ("envoy.dry_run", plain(dry_run)),
+        ("envoy.parse_body", plain(parse_body)),
+        (
+            "envoy.descriptors",
+            descriptors
+                .as_ref()
+                .map_or(Shown::Unset("none, so that gRPC bodies are not read"), |path| text(&path.to_string_lossy())),
+        ),
+        ("envoy.decode_slashes", plain(decode_slashes)),
+        ("envoy.dot_segments", plain(dot_segments)),
+        ("envoy.decision_id_header", text(decision_id_header)),
+        ("envoy.reasons_in_body", plain(reasons_in_body)),
+        ("envoy.subject", text(subject)),
+        ("envoy.subject_type", text(subject_type)),
+        ("envoy.resource_type", text(resource_type)),
     ]
 }
 

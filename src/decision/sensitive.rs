@@ -17,16 +17,15 @@ pub enum Named {
 }
 
 /// Names that always hold what nobody but the holder may know.
-const BASIC: [&str; 4] = ["password", "secret", "token", "authorization"];
+const BASIC: [&str; 5] = ["password", "secret", "token", "authorization", "cookie"];
 
 /// Further names, hidden where nobody looks at what is lost by it.
-const FURTHER: [&str; 22] = [
+const FURTHER: [&str; 21] = [
     "passwd",
     "passphrase",
     "pwd",
     "pin",
     "otp",
-    "cookie",
     "cookies",
     "set-cookie",
     "api_key",

@@ -51,10 +51,15 @@ pub(crate) fn frame_with(flag: u8, length: u32, message: &[u8]) -> Bytes {
 
 /// Sends `body` to a method of the decision service, and waits for the end of the answer.
 pub(crate) async fn call(server: &Server, method: &str, body: Bytes, headers: &[(&str, &str)]) -> Answer {
+    call_at(server, &format!("{SERVICE}{method}"), body, headers).await
+}
+
+/// The same, to a method of any service.
+pub(crate) async fn call_at(server: &Server, path: &str, body: Bytes, headers: &[(&str, &str)]) -> Answer {
     let stream = tokio::net::TcpStream::connect(&server.grpc).await.unwrap();
     let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
     let connection = tokio::spawn(connection);
-    let mut request = Request::post(format!("http://x{SERVICE}{method}")).header("te", "trailers");
+    let mut request = Request::post(format!("http://x{path}")).header("te", "trailers");
     if !headers.iter().any(|(name, _)| *name == "content-type") {
         request = request.header("content-type", "application/grpc");
     }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use tonic::metadata::MetadataMap;
 
-pub(super) use crate::api::deadline::Deadline;
+pub(in crate::api) use crate::api::deadline::Deadline;
 
 impl Deadline {
     /// From the call's arrival, which is now.
-    pub(super) fn of(metadata: &MetadataMap, longest: Duration) -> Self {
+    pub(in crate::api) fn of(metadata: &MetadataMap, longest: Duration) -> Self {
         let asked = timeout(metadata).map_or(longest, |asked| asked.min(longest));
         Self::within(asked)
     }

@@ -16,6 +16,19 @@ http:
   max_body_bytes: 2048
   request_timeout: 2s
   public_url: https://pdp.example.com/a
+envoy:
+  input: question
+  policy: data.envoy.other
+  dry_run: true
+  parse_body: false
+  descriptors: descriptors.pb
+  decode_slashes: true
+  dot_segments: true
+  decision_id_header: off
+  reasons_in_body: true
+  subject: header:x-user
+  subject_type: service
+  resource_type: route
 search:
   max_candidates: 13
   page_size: 14
@@ -66,6 +79,19 @@ address = "unix:/run/ops.sock"
 max_body_bytes = "2KiB"
 request_timeout = "2s"
 public_url = "https://pdp.example.com/a"
+[envoy]
+input = "question"
+policy = "data.envoy.other"
+dry_run = true
+parse_body = false
+descriptors = "descriptors.pb"
+decode_slashes = true
+dot_segments = true
+decision_id_header = "off"
+reasons_in_body = true
+subject = "header:X-User"
+subject_type = "service"
+resource_type = "route"
 [search]
 max_candidates = 13
 page_size = 14
@@ -214,7 +240,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
         ),
         (
             "http: {tls: 1}",
@@ -223,11 +249,11 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
         ),
         (
             "policies: {true: 2}",

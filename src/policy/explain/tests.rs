@@ -361,7 +361,10 @@ fn what_is_hidden_is_configured() {
         assert!(wrong.parse::<crate::policy::Redaction>().is_err(), "{wrong}");
     }
     assert_eq!("".parse::<crate::policy::Redaction>().unwrap().to_string(), "");
-    assert_eq!(crate::policy::Redaction::default().to_string(), "input.token,password,secret,token,authorization");
+    assert_eq!(
+        crate::policy::Redaction::default().to_string(),
+        "input.token,password,secret,token,authorization,cookie"
+    );
 }
 
 #[test]
