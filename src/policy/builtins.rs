@@ -23,6 +23,7 @@ mod network;
 mod numbers;
 mod objects;
 mod operand;
+mod precision;
 mod regex;
 mod rego;
 mod schema;

@@ -21,6 +21,7 @@ mod compare;
 mod expressions;
 mod generate;
 mod inputs;
+mod known;
 mod oracle;
 mod ours;
 mod run;

@@ -13,6 +13,7 @@ use super::{
     cases,
     compare::{self, Class, Difference},
     generate, inputs,
+    known::{self, Asked},
     oracle::Opa,
     ours::Ours,
     tape::{self, Choices},
@@ -37,6 +38,8 @@ pub(crate) struct Report {
     /// Policies that we refuse and OPA loads, by code.
     refused: BTreeMap<String, (usize, String)>,
     differences: BTreeMap<Class, usize>,
+    /// Those that are written down: how many, and the shortest policy of each kind.
+    known: BTreeMap<&'static str, (usize, String)>,
     shown: BTreeMap<String, (usize, String)>,
     kinds: BTreeSet<String>,
     took: Duration,
@@ -60,6 +63,7 @@ pub(crate) fn run(program: &Path) -> Report {
         accepted: BTreeMap::new(),
         refused: BTreeMap::new(),
         differences: BTreeMap::new(),
+        known: BTreeMap::new(),
         shown: BTreeMap::new(),
         kinds: BTreeSet::new(),
         took: Duration::ZERO,
@@ -88,7 +92,8 @@ pub(crate) fn run(program: &Path) -> Report {
                 break;
             };
             report.evaluations += 1;
-            let Some(first) = found.into_iter().next() else { continue };
+            let first = found.into_iter().find(|one| !report.knows(&mut opa, &policy, &asked, one));
+            let Some(first) = first else { continue };
             *report.differences.entry(first.class).or_default() += 1;
             // One of each error is enough; values tell no kinds apart.
             let kind = compare::kind(&first);
@@ -113,6 +118,21 @@ fn rng(seed: usize) -> TestRng {
 impl Report {
     pub(crate) fn holds(&self) -> bool {
         self.differences.is_empty()
+    }
+
+    /// Whether a difference is one that is written down. It is counted.
+    fn knows(&mut self, opa: &mut Opa, policy: &str, input: &Choices, difference: &Difference) -> bool {
+        let input = inputs::input(input);
+        let Some(reason) = known::reason(opa, &Asked { policy, input: input.as_deref(), difference }) else {
+            return false;
+        };
+        let text = || format!("{difference}\n  input: {}\n{policy}", input.as_deref().unwrap_or("undefined"));
+        let entry = self.known.entry(reason).or_insert_with(|| (0, text()));
+        entry.0 += 1;
+        if policy.len() < entry.1.len() {
+            entry.1 = text();
+        }
+        true
     }
 
     fn unloaded(&mut self, policy: &str, theirs: Result<(), (String, String)>) {
@@ -151,8 +171,11 @@ impl Report {
             let policy = generate::policy(words, choices);
             opa.load(&policy).ok()?;
             let mut own = Ours::load(&policy).ok()?;
-            let found = compare::differences(opa, &mut own, &policy, inputs::input(asked).as_deref());
-            found?.into_iter().find(|one| (one.class, compare::kind(one)) == *kind)
+            let input = inputs::input(asked);
+            let found = compare::differences(opa, &mut own, &policy, input.as_deref());
+            let same = found?.into_iter().find(|one| (one.class, compare::kind(one)) == *kind)?;
+            let known = known::reason(opa, &Asked { policy: &policy, input: input.as_deref(), difference: &same });
+            known.is_none().then_some(same)
         };
         let choices = tape::shrink(choices, 1000, |candidate| differs(candidate, asked).is_some());
         let asked = tape::shrink(asked, 300, |candidate| differs(&choices, candidate).is_some());
@@ -173,6 +196,9 @@ impl fmt::Display for Report {
         for (policy, (times, text)) in &self.shown {
             writeln!(out, "--- {times} x {text}\n{policy}")?;
         }
+        for (reason, (times, text)) in &self.known {
+            writeln!(out, "--- known, {times} x {reason}\n{text}")?;
+        }
         for (kind, (times, text)) in &self.refused {
             writeln!(out, "--- refused {times} x {kind}\n{text}")?;
         }
@@ -189,6 +215,8 @@ impl fmt::Display for Report {
             self.accepted.values().map(|(times, _)| times).sum::<usize>(),
             self.refused.values().map(|(times, _)| times).sum::<usize>(),
         )?;
-        write!(out, "without an answer of OPA: {}; differences: {:?}", self.unanswered, self.differences)
+        let known: BTreeMap<_, _> = self.known.iter().map(|(reason, (times, _))| (reason, times)).collect();
+        writeln!(out, "known differences: {known:?}")?;
+        write!(out, "without an answer of OPA: {}; other differences: {:?}", self.unanswered, self.differences)
     }
 }

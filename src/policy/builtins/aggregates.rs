@@ -8,6 +8,7 @@ use super::{
     Failure, Function,
     lowered::{decimal, multiplied, number},
     operand::{Answer, items},
+    precision::Float,
 };
 
 pub(super) const ALL: &[Function] = &[
@@ -53,8 +54,15 @@ fn numbers(arguments: &[Rego]) -> Result<Vec<BigDecimal>, Failure> {
     items(arguments, 0)?.iter().map(number).collect()
 }
 
+/// Of whole numbers exactly; of others by OPA's floating-point numbers, one after the other.
 fn sum(arguments: &[Rego]) -> Answer {
-    number(&numbers(arguments)?.into_iter().sum())
+    let numbers = numbers(arguments)?;
+    if numbers.iter().all(BigDecimal::is_integer) {
+        return number(&numbers.into_iter().sum());
+    }
+    let zero = Float::of(&BigDecimal::default());
+    let sum = numbers.iter().fold(zero, |sum, number| Float::of(&(sum.exact() + Float::of(number).exact())));
+    number(&sum.shown())
 }
 
 /// Of whole numbers exactly; of others as of doubles, whose precision OPA has here.

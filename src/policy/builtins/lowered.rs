@@ -5,10 +5,10 @@ mod shapes;
 
 use std::{cmp::Ordering, fmt::Write as _};
 
-use bigdecimal::{BigDecimal, RoundingMode, Zero as _, num_bigint::BigInt};
+use bigdecimal::{BigDecimal, Zero as _};
 use regorus::Value as Rego;
 
-use super::{Failure, Function};
+use super::{Failure, Function, precision::Float};
 use crate::policy::{
     order::{compare, sorted},
     rego::lower::{
@@ -43,8 +43,6 @@ pub(super) const ALL: &[Function] = &[
     Function { name: OBJECT, arity: 1, call: shapes::object },
 ];
 
-/// Bits of the mantissa of OPA's floating-point arithmetic are 64: this many decimal digits.
-const DIGITS: u64 = 19;
 /// The most names in all paths of a walk.
 const MAX_STEPS: usize = 10_000_000;
 /// The most bits of a product: numbers that are squared again and again would fill memory.
@@ -99,19 +97,25 @@ fn arithmetic(operands: &[Rego], operator: &str) -> Result<Rego, Failure> {
         }
     }
     let (left, right) = (decimal(left)?, decimal(right)?);
-    let whole = |number: &BigDecimal| number.is_integer();
-    let result = match operator {
-        "+" => left + right,
-        "-" => left - right,
-        "*" => multiplied(&left, &right)?,
-        "/" | "%" if right.is_zero() => return Err(Failure::Operand("divide by zero".to_owned())),
-        "%" if !whole(&left) || !whole(&right) => {
-            return Err(Failure::Operand("modulo on floating-point number".to_owned()));
-        }
+    if matches!(operator, "/" | "%") && right.is_zero() {
+        return Err(Failure::Operand("divide by zero".to_owned()));
+    }
+    let whole = left.is_integer() && right.is_integer();
+    let exact = match operator {
+        "%" if !whole => return Err(Failure::Operand("modulo on floating-point number".to_owned())),
         "%" => left % right,
-        _ => quotient(&left, &right),
+        "/" => return number(&Float::quotient(&Float::of(&left), &Float::of(&right)).shown()),
+        _ => {
+            let (left, right) =
+                if whole { (left, right) } else { (Float::of(&left).exact(), Float::of(&right).exact()) };
+            match operator {
+                "+" => left + right,
+                "-" => left - right,
+                _ => multiplied(&left, &right)?,
+            }
+        }
     };
-    number(&result)
+    number(&if whole { exact } else { Float::of(&exact).shown() })
 }
 
 /// The exact product, if it is not too long.
@@ -126,32 +130,18 @@ fn bits(number: &BigDecimal) -> u64 {
     number.as_bigint_and_scale().0.bits()
 }
 
-fn quotient(left: &BigDecimal, right: &BigDecimal) -> BigDecimal {
-    if left.is_integer() && right.is_integer() {
-        let (left, right) =
-            (left.with_scale(0).into_bigint_and_scale().0, right.with_scale(0).into_bigint_and_scale().0);
-        let (whole, rest) = (&left / &right, &left % &right);
-        if rest == BigInt::from(0) {
-            return BigDecimal::from(whole);
-        }
-    }
-    left / right
-}
-
 /// The decimal that a number shows as.
 pub(super) fn decimal(value: &Rego) -> Result<BigDecimal, Failure> {
     value.to_string().parse().map_err(|_| Failure::Operand("not a finite number".to_owned()))
 }
 
-/// Whole numbers are exact; others have [`DIGITS`] digits and then become the nearest double.
+/// Whole numbers are exact; others become the nearest double.
 pub(super) fn number(result: &BigDecimal) -> Result<Rego, Failure> {
     if result.is_integer() {
         let digits = result.with_scale(0).into_bigint_and_scale().0.to_string();
         return Rego::from_numeric_string(&digits).map_err(|error| Failure::Operand(error.to_string()));
     }
-    let digits = std::num::NonZeroU64::new(DIGITS).unwrap_or(std::num::NonZeroU64::MIN);
-    let rounded = result.with_precision_round(digits, RoundingMode::HalfEven).to_scientific_notation();
-    match rounded.parse::<f64>() {
+    match result.to_scientific_notation().parse::<f64>() {
         Ok(double) if double.is_finite() => Ok(Rego::from(double)),
         // OPA has it; undefined would be another answer.
         _ => Err(Failure::Spent("a number is too large".to_owned())),

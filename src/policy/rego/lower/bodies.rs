@@ -25,6 +25,12 @@ impl<'a> Lowering<'a> {
         for expression in &body.expressions {
             if let (true, Some(last)) = (self.flat, last) {
                 self.replace(last.between(expression.span), "; ");
+            } else if let Some(last) = last
+                && self.opens_with_bracket(expression.span)
+                && !self.text.get(last.between(expression.span).range()).is_some_and(|between| between.contains(';'))
+            {
+                // regorus would call or index what stands at the end of the line before.
+                self.insert(last.end, ";");
             }
             let is_some = matches!(expression.kind, ExprKind::Some(_));
             late |= !is_some;
@@ -44,6 +50,10 @@ impl<'a> Lowering<'a> {
             last = Some(expression.span);
         }
         more
+    }
+
+    fn opens_with_bracket(&self, at: Span) -> bool {
+        self.text.get(at.range()).is_some_and(|text| text.starts_with(['(', '[', '{']))
     }
 
     /// What `work` wants asked before the condition that it lowers.
@@ -204,9 +214,23 @@ impl<'a> Lowering<'a> {
         let target = self.lowered(with.target.span, |lowering| lowering.target(&with.target));
         let value = match self.function(&with.value) {
             Some(function) => function,
-            None => self.lowered(with.value.span, |lowering| lowering.hoist(&with.value, "")),
+            None => self.lowered(with.value.span, |lowering| lowering.with_value(&with.value)),
         };
         format!(" with {target} as {value}")
+    }
+
+    /// What a `with` puts in the place of something is asked before it: regorus would ask a rule in a comprehension while
+    /// it asks that rule, and find nothing.
+    fn with_value(&mut self, value: &'a Term) {
+        match &value.kind {
+            TermKind::ArrayComprehension(..) | TermKind::SetComprehension(..) | TermKind::ObjectComprehension(..) => {
+                self.ask(value, "");
+            }
+            TermKind::Array(items) | TermKind::Set(items) => items.iter().for_each(|item| self.with_value(item)),
+            TermKind::Object(members) => self.object(value.span, members, Self::with_value),
+            TermKind::Parenthesised(inner) => self.with_value(inner),
+            _ => self.hoist(value, ""),
+        }
     }
 
     fn target(&mut self, target: &'a super::Ref) {

@@ -117,7 +117,7 @@ impl<'a> Lowering<'a> {
         !self.is_local(name) && (self.imports.contains_key(name) || (self.world.defined)(name))
     }
 
-    fn ask(&mut self, term: &'a Term, with: &str) {
+    pub(super) fn ask(&mut self, term: &'a Term, with: &str) {
         let variable = self.variable();
         let text = self.lowered(term.span, |lowering| lowering.term(term));
         self.before.push(format!("{variable} := {text}{with}"));

@@ -197,6 +197,13 @@ fn what_a_head_asks_is_asked_at_the_end_of_the_body() {
 }
 
 #[test]
+fn a_condition_in_brackets_does_not_belong_to_the_line_before() {
+    let lines = "package p\nr if {\n\tx := input.a # why\n\t(x - 1) == 0\n\t[x] == [1]\n\tx\n}";
+    let text = lowered(lines);
+    assert!(text.contains("x := input.a; # why\n\t") && text.contains("== 0;\n\t[x] == [1]\n\tx\n"), "{text}");
+}
+
+#[test]
 fn constants_beside_variables_become_variables() {
     for (rule, expected) in [
         ("r.mixed.q := 1", "r[__verdict_key].q := 1 if { __verdict_key := \"mixed\" }"),

@@ -1,0 +1,164 @@
+//! Differences that are known and written down (`docs/conformance.md`), each told from any other by a test of its own.
+//!
+//! None may open anything: where ours holds and OPA's does not, it is never known.
+
+use serde_json::Value;
+
+use super::{
+    compare::{self, Class, Difference},
+    oracle::{Opa, Said},
+    ours::Ours,
+};
+
+/// What OPA was asked, and what came of it.
+pub(crate) struct Asked<'a> {
+    pub(crate) policy: &'a str,
+    pub(crate) input: Option<&'a str>,
+    pub(crate) difference: &'a Difference,
+}
+
+/// The row of the table that says why; `None` for a difference that nothing explains. OPA has the policy loaded, before
+/// and after.
+pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
+    if opens(asked.difference) {
+        return None;
+    }
+    if asked.difference.class == Class::Error {
+        if is_out_of_order(asked.difference) {
+            return Some("a condition that needs what a later one gives a value");
+        }
+        if is_elsewhere(opa, asked) {
+            return Some("an error in what OPA does not come to ask");
+        }
+    }
+    let plain = (plain_numbers(asked.policy), asked.input.map(plain_numbers));
+    if is_gone(opa, asked, (&plain.0, plain.1.as_deref())) {
+        return Some("numbers that are no integers, or are longer than a double");
+    }
+    let yaml = asked.policy.replace("\"yes\"", "\"x\"");
+    if asked.policy.contains("yaml.unmarshal(") && is_gone(opa, asked, (&yaml, asked.input)) {
+        return Some("YAML 1.1");
+    }
+    None
+}
+
+/// Whether ours holds where OPA's does not.
+fn opens(difference: &Difference) -> bool {
+    let holds = |said: &Said| matches!(said, Said::Value(Some(value)) if *value != Value::Bool(false));
+    holds(&difference.ours) && !holds(&difference.opa)
+}
+
+/// Whether there is no difference any more with another policy or input that differs from the one that was asked.
+fn is_gone(opa: &mut Opa, asked: &Asked<'_>, (policy, input): (&str, Option<&str>)) -> bool {
+    if policy == asked.policy && input == asked.input {
+        return false;
+    }
+    let rule = &asked.difference.rule;
+    let gone = match (opa.load(policy), Ours::load(policy)) {
+        (Ok(()), Ok(ours)) => {
+            let theirs = opa.ask(&format!("g/{rule}"), input);
+            compare::difference(rule, theirs, ours.rule(rule, input)).is_none()
+        }
+        _ => false,
+    };
+    let _ = opa.load(asked.policy);
+    gone
+}
+
+/// Whether ours is the error of a variable without a value, which the static gate found to get one.
+fn is_out_of_order(difference: &Difference) -> bool {
+    matches!(&difference.ours, Said::Error(error) if error.contains(" is unsafe (path ["))
+}
+
+/// Whether our error is one of a rule that errs in OPA, too, where it is asked alone: ours names the place.
+fn is_elsewhere(opa: &mut Opa, asked: &Asked<'_>) -> bool {
+    let Said::Error(error) = &asked.difference.ours else { return false };
+    let line = error.split("g.rego:").nth(1).and_then(|rest| rest.split(':').next()?.parse::<usize>().ok());
+    let Some(line) = line else { return false };
+    let lines: Vec<&str> = asked.policy.lines().take(line).collect();
+    let Some(head) = lines.iter().rev().map(|line| line.trim_start_matches("default ")).find(|l| l.starts_with('r'))
+    else {
+        return false;
+    };
+    let name: String = head.chars().take_while(|letter| letter.is_alphanumeric()).collect();
+    let function = head.get(name.len()..).is_some_and(|rest| rest.starts_with('('));
+    name != asked.difference.rule
+        && !function
+        && (matches!(opa.ask(&format!("g/{name}"), asked.input), Said::Error(_))
+            || opa.errs_in_full(asked.policy, &name, asked.input))
+}
+
+/// The text with every number that is no integer of at most 15 digits made a short one. Texts in it stay.
+fn plain_numbers(text: &str) -> String {
+    let (mut out, mut quoted, mut rest) = (String::new(), None, text);
+    while let Some(letter) = rest.chars().next() {
+        let word: usize = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').map(char::len_utf8).sum();
+        let length = match quoted {
+            Some('"') if letter == '\\' => 1 + rest.chars().nth(1).map_or(0, char::len_utf8),
+            Some(quote) => {
+                if letter == quote {
+                    quoted = None;
+                }
+                letter.len_utf8()
+            }
+            None if matches!(letter, '"' | '`') => {
+                quoted = Some(letter);
+                1
+            }
+            None if letter.is_ascii_digit() => {
+                let end = number_length(rest);
+                let (digits, _) = rest.split_at(end);
+                let short = digits.len() <= 15 && digits.bytes().all(|byte| byte.is_ascii_digit());
+                let whole: String = digits.chars().take_while(char::is_ascii_digit).take(3).collect();
+                // Not to zero, which has a sign here.
+                out += if short {
+                    digits
+                } else if whole == "0" {
+                    "1"
+                } else {
+                    &whole
+                };
+                rest = &rest[end..];
+                continue;
+            }
+            None => word.max(letter.len_utf8()),
+        };
+        out += &rest[..length];
+        rest = &rest[length..];
+    }
+    out
+}
+
+fn number_length(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let digits = |from: usize| from + bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let mut end = digits(0);
+    if bytes.get(end) == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit) {
+        end = digits(end + 1);
+    }
+    if matches!(bytes.get(end), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(bytes.get(end + 1), Some(b'+' | b'-')));
+        if bytes.get(end + 1 + sign).is_some_and(u8::is_ascii_digit) {
+            end = digits(end + 1 + sign);
+        }
+    }
+    end
+}
+
+#[test]
+fn numbers_are_made_plain_outside_of_texts() {
+    let text = "x2 := 1.50 + 1e400 - 7 if input[12345678901234567890] == \"1.5\\\" 2.5\" # -0.1\n";
+    assert_eq!(plain_numbers(text), "x2 := 1 + 1 - 7 if input[123] == \"1.5\\\" 2.5\" # -1\n");
+}
+
+#[test]
+fn what_opens_is_never_known() {
+    let said = |ours: Value, opa: Option<Value>| Difference {
+        class: Class::Value,
+        rule: "r".to_owned(),
+        opa: Said::Value(opa),
+        ours: Said::Value(Some(ours)),
+    };
+    assert!(opens(&said(true.into(), None)) && opens(&said(1.into(), Some(false.into()))));
+    assert!(!opens(&said(false.into(), None)) && !opens(&said(2.into(), Some(1.into()))));
+}
