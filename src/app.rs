@@ -103,20 +103,13 @@ impl App {
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
 
-        let capabilities = match &policy.capabilities {
-            Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string()))?,
-            None => Capabilities::ALL,
-        };
+        let capabilities = capabilities(&policy)?;
         let mut network = policy.network;
         network.allow = capabilities.hosts(network.allow);
         let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
         let decider = Arc::new(decider);
         let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), policy.redact));
-        let mut log_threads = JoinSet::new();
-        let log = audit::open(decision_log, &decider, &mut log_threads)?;
-        if let Some(log) = &log {
-            state.record_in(Arc::clone(log));
-        }
+        let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
         let options = Options {
             rego_v0: policy.rego_v0,
             evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
@@ -247,6 +240,13 @@ impl App {
         }
         tracing::info!("stopped");
         result
+    }
+}
+
+fn capabilities(policy: &crate::policy::Config) -> Result<Capabilities, Error> {
+    match &policy.capabilities {
+        Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string())),
+        None => Ok(Capabilities::ALL),
     }
 }
 

@@ -10,6 +10,7 @@ use std::{
 use futures::executor::block_on;
 use tokio::task::JoinSet;
 
+use super::state::State;
 use crate::{
     api::settle::{Decided, Settled},
     audit::{self, Decision, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling},
@@ -17,6 +18,9 @@ use crate::{
     decision::{Asks, At, Decider, Effect, Input, Query, Value, Verdict, code},
     telemetry::metrics::Metrics,
 };
+
+/// The log, and its threads.
+type Opened = (Option<Arc<Log>>, JoinSet<&'static str>);
 
 /// How long a rule about one record may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -78,9 +82,8 @@ impl Asked {
     }
 
     fn evaluate(&self, sequence: u64, rule: Rule, input: Input) -> Ruling {
-        let pinned = match block_on(self.decider.pin_at(&At::Revision(sequence))) {
-            Ok(pinned) => pinned,
-            Err(_) => return Ruling::Failed("the snapshot of the decision is no longer retained".to_owned()),
+        let Ok(pinned) = block_on(self.decider.pin_at(&At::Revision(sequence))) else {
+            return Ruling::Failed("the snapshot of the decision is no longer retained".to_owned());
         };
         let query = Query { policy: Some(rule.entry_point()), input, asks: Asks::Document, ..Query::default() };
         let Verdict { value, reasons, diagnostics, .. } = block_on(pinned.decide(&query, PATIENCE));
@@ -99,14 +102,11 @@ impl Asked {
     }
 }
 
-/// Opens the log, and starts its threads; `None` without sinks.
-pub(super) fn open(
-    config: audit::Config,
-    decider: &Arc<Decider>,
-    threads: &mut JoinSet<&'static str>,
-) -> Result<Option<Arc<Log>>, OpenError> {
+/// Opens the log, if it has sinks, starts its threads, and has the state record in it.
+pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State) -> Result<Opened, OpenError> {
+    let mut threads = JoinSet::new();
     if config.sinks.is_empty() {
-        return Ok(None);
+        return Ok((None, threads));
     }
     let rules = Arc::new(Asked { decider: Arc::clone(decider), known: Mutex::default() }) as Arc<dyn Rules>;
     let identity = Identity { id: clock::decision_id(), version: env!("CARGO_PKG_VERSION") };
@@ -118,7 +118,9 @@ pub(super) fn open(
             name
         });
     }
-    Ok(Some(Arc::new(log)))
+    let log = Arc::new(log);
+    state.record_in(Arc::clone(&log));
+    Ok((Some(log), threads))
 }
 
 /// Records a verdict, and gives what may be answered.

@@ -20,6 +20,9 @@ pub(super) const CHECKPOINT: &str = "verdict.checkpoint.v1";
 /// The first `prev` of a chain.
 pub(super) const GENESIS: [u8; 32] = [0; 32];
 
+/// What stands before the 32 bytes of an Ed25519 public key (RFC 8410 §4).
+const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+
 /// What signs checkpoints. Never shown.
 pub struct Signer {
     pair: Ed25519KeyPair,
@@ -71,9 +74,7 @@ impl Verifier {
             return Ok(signer.verifier());
         }
         let der = pem_of(path, "PUBLIC KEY")?;
-        // RFC 8410 §4: a fixed header, and the key's 32 bytes.
-        const HEADER: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
-        let key = der.strip_prefix(&HEADER).filter(|key| key.len() == 32);
+        let key = der.strip_prefix(&SPKI).filter(|key| key.len() == 32);
         let key = key.ok_or_else(|| invalid(path, "holds no Ed25519 public key"))?;
         Ok(Self { key: key.to_vec(), id: id_of(key) })
     }

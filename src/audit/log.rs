@@ -140,15 +140,14 @@ impl Log {
             } else {
                 (None, None)
             };
-            match channel.queue.push(Item { event: Arc::clone(&event), kept }) {
-                Ok(()) => on.extend(waits.map(|waits| (Arc::clone(channel), waits))),
-                Err(_) => {
-                    channel.counts.drop(Cause::QueueFull, 1);
-                    if channel.fails_closed {
-                        channel.counts.refused.fetch_add(1, Relaxed);
-                        refused = true;
-                    }
-                }
+            if channel.queue.push(Item { event: Arc::clone(&event), kept }).is_ok() {
+                on.extend(waits.map(|waits| (Arc::clone(channel), waits)));
+                continue;
+            }
+            channel.counts.drop(Cause::QueueFull, 1);
+            if channel.fails_closed {
+                channel.counts.refused.fetch_add(1, Relaxed);
+                refused = true;
             }
         }
         match (refused, on.is_empty()) {

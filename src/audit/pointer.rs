@@ -91,27 +91,28 @@ pub(super) fn change(
     }
 }
 
-/// Puts `with` at `path`, with objects for what is missing on the way (OPA's `upsert`), and gives what was there;
-/// `None` where something else is in the way, which stays.
-pub(super) fn upsert(value: &mut Value, path: &[String], with: Value) -> Option<Option<Value>> {
+/// Puts `with` at `path`, with objects for what is missing on the way (OPA's `upsert`), and gives what was there,
+/// null for nothing; `None` where something else is in the way, which stays.
+pub(super) fn upsert(value: &mut Value, path: &[String], with: Value) -> Option<Value> {
     let Some((name, rest)) = path.split_first() else {
-        return Some(Some(std::mem::replace(value, with)));
+        return Some(std::mem::replace(value, with));
     };
     match value {
         Value::Array(items) => {
             let number: usize = name.parse().ok()?;
             upsert(items.get_mut(number)?, rest, with)
         }
-        Value::Object(object) => match object.get_mut(name) {
-            Some(member) => upsert(member, rest, with),
-            None => {
+        Value::Object(object) => {
+            if let Some(member) = object.get_mut(name) {
+                upsert(member, rest, with)
+            } else {
                 let new = rest.iter().rev().fold(with, |value, name| {
                     Value::Object(std::iter::once((name.clone(), value)).collect::<Object>())
                 });
                 object.insert(name.clone(), new);
-                Some(None)
+                Some(Value::Null)
             }
-        },
+        }
         _ => None,
     }
 }

@@ -192,7 +192,9 @@ impl Record {
                 self.erased.push("/explanation".to_owned());
             }
             let mut secrets = Secrets::new(names);
-            hidden.iter().for_each(|value| secrets.collect(value, true));
+            for value in &hidden {
+                secrets.collect(value, true);
+            }
             if secrets.too_many() {
                 self.withhold(Withheld::TooManySecrets);
             }

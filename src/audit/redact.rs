@@ -129,7 +129,11 @@ impl<'n> Secrets<'n> {
 
     fn inside(&mut self, json: &serde_json::Value) -> bool {
         match json {
-            serde_json::Value::Array(items) => items.iter().fold(false, |found, item| self.inside(item) || found),
+            serde_json::Value::Array(items) => {
+                // All of them are looked through, whatever the first has.
+                let found = items.iter().filter(|item| self.inside(item)).count();
+                found > 0
+            }
             serde_json::Value::Object(members) => members.iter().fold(false, |found, (name, member)| {
                 let named = self.names.find(name) != Named::No;
                 match member {

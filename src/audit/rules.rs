@@ -137,7 +137,8 @@ impl Record {
         let part = if root == "input" { &mut self.input } else { &mut self.result };
         let part = part.get_or_insert_with(|| Value::Object(crate::decision::Object::new()));
         let Some(before) = pointer::upsert(part, rest, value) else { return };
-        self.hidden.extend(before);
-        self.masked.push(path.iter().map(|part| format!("/{}", pointer::escaped(part))).collect());
+        self.hidden.push(before);
+        let place = path.iter().fold(String::new(), |place, part| place + "/" + &pointer::escaped(part));
+        self.masked.push(place);
     }
 }

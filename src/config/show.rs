@@ -61,9 +61,6 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
     let source::Config { path, settle, poll_interval } = source;
     let reload::Config { strict, retained, store, tests, start_timeout } = reload;
-    let telemetry::Config { level, format } = log;
-    let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
-    let Server { drain_timeout, worker_threads } = server;
 
     let doors = [
         ("grpc.address", text(address)),
@@ -129,6 +126,15 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("network.max_response_bytes", Shown::Plain(show_size(*max_response_bytes))),
         ("network.cache_bytes", Shown::Plain(show_size(*cache_bytes))),
         ("explain.redact", text(redact)),
+    ];
+    doors.into_iter().chain(self::envoy(envoy)).chain(rest).chain(process(log, decision_log, server)).collect()
+}
+
+fn process(log: &telemetry::Config, decision_log: &audit::Config, server: &Server) -> [(&'static str, Shown); 6] {
+    let telemetry::Config { level, format } = log;
+    let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
+    let Server { drain_timeout, worker_threads } = server;
+    [
         ("log.level", text(level)),
         (
             "log.format",
@@ -141,8 +147,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("decision_log.commit_timeout", Shown::Plain(show_time(*commit_timeout))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
-    ];
-    doors.into_iter().chain(self::envoy(envoy)).chain(rest).collect()
+    ]
 }
 
 fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {

@@ -286,7 +286,8 @@ fn http(table: &mut Table<'_>) -> Option<Place> {
             }
         }
         _ => {
-            table.fault(".url", format!("`{}` is no URL of a server", excerpt(&url)), "one that begins with `https://`")
+            let problem = format!("`{}` is no URL of a server", excerpt(&url));
+            table.fault(".url", problem, "one that begins with `https://`");
         }
     }
     Some(Place::Http {

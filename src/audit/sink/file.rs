@@ -26,7 +26,7 @@ pub(in crate::audit) use self::rotate::head_name;
 
 pub(super) struct File {
     path: PathBuf,
-    file: fs::File,
+    open: fs::File,
     /// How long it is; what is beyond is not ours.
     length: u64,
     since: Instant,
@@ -54,7 +54,7 @@ impl File {
         let found = open::open(path, chain.is_some())?;
         let mut file = Self {
             path: path.to_owned(),
-            file: found.file,
+            open: found.file,
             length: found.length,
             since: Instant::now(),
             rotation,
@@ -71,14 +71,14 @@ impl File {
 
     /// Writes whole lines, or nothing.
     fn append(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = self.file.write_all(bytes).and_then(|()| if self.sync { self.file.sync_data() } else { Ok(()) });
+        let written = self.open.write_all(bytes).and_then(|()| if self.sync { self.open.sync_data() } else { Ok(()) });
         match written {
             Ok(()) => {
                 self.length += bytes.len() as u64;
                 Ok(())
             }
             Err(error) => {
-                let _ = self.file.set_len(self.length);
+                let _ = self.open.set_len(self.length);
                 Err(self.failure("can't be written", &error))
             }
         }
@@ -121,15 +121,12 @@ impl File {
                 break;
             }
             if !self.has(record, context.spool) {
-                match &mut chain {
-                    Some((_, state)) => {
-                        let from = context.spool.map(|spool| format!("{spool:016x}/{}", record.number));
-                        state.add(&record.line, from.as_deref(), &mut bytes);
-                    }
-                    None => {
-                        bytes.extend_from_slice(&record.line);
-                        bytes.push(b'\n');
-                    }
+                if let Some((_, state)) = &mut chain {
+                    let from = context.spool.map(|spool| format!("{spool:016x}/{}", record.number));
+                    state.add(&record.line, from.as_deref(), &mut bytes);
+                } else {
+                    bytes.extend_from_slice(&record.line);
+                    bytes.push(b'\n');
                 }
                 last = context.spool.map(|spool| (spool, record.number)).or(last);
             }

@@ -76,16 +76,15 @@ fn read(database: Database) -> Result<Opened, redb::Error> {
     let (id, index) = {
         let mut meta = transaction.open_table(META)?;
         let known = meta.get("id")?.map(|id| id.value());
-        let id = match known {
-            Some(id) => id,
-            None => {
-                let mut bytes = [0; 8];
-                // Without random bytes it is known as zero, as every other spool of such a system.
-                let _ = aws_lc_rs::rand::fill(&mut bytes);
-                let id = u64::from_le_bytes(bytes);
-                meta.insert("id", id)?;
-                id
-            }
+        let id = if let Some(id) = known {
+            id
+        } else {
+            let mut bytes = [0; 8];
+            // Without random bytes it is known as zero, as every other spool of such a system.
+            let _ = aws_lc_rs::rand::fill(&mut bytes);
+            let id = u64::from_le_bytes(bytes);
+            meta.insert("id", id)?;
+            id
         };
         let next = meta.get("next")?.map_or(0, |next| next.value());
         let mut index = Index::new(next);
@@ -115,7 +114,7 @@ fn free_name(path: &Path) -> PathBuf {
         name.push(format!(".damaged-{number}"));
         PathBuf::from(name)
     };
-    (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0))
+    (1..10_000).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0))
 }
 
 /// What waits in a spool that no server has open, in order.

@@ -30,10 +30,10 @@ impl File {
         let fails = |what: &str, error: io::Error| Failure::new(format!("`{}` {what}: {error}", self.path.display()));
         let found = find(&self.path).map_err(|error| fails("can't be rotated", error))?;
         let last = found.iter().rev().find(|file| file.number != u64::MAX).map_or(0, |file| file.number);
-        self.file.sync_all().map_err(|error| fails("can't be written", error))?;
+        self.open.sync_all().map_err(|error| fails("can't be written", error))?;
         fs::rename(&self.path, full_name(&self.path, last + 1)).map_err(|error| fails("can't be rotated", error))?;
         let opened = open::open(&self.path, false).map_err(Failure::new)?;
-        (self.file, self.length, self.since) = (opened.file, 0, Instant::now());
+        (self.open, self.length, self.since) = (opened.file, 0, Instant::now());
         self.compress_full_ones();
         Ok(())
     }
