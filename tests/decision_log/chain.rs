@@ -46,7 +46,7 @@ async fn every_way_to_tamper_is_found() {
     let sealed = rig.log(&["verify", "audit.log", "--key", "public.pem", "--sealed"]);
     assert_eq!(sealed.code, Some(0), "{}", sealed.stdout);
 
-    let joined = |lines: &[&str]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let joined = |lines: &[&str]| lines.join("\n") + "\n";
     let without = |at: usize| {
         let mut rest = lines.clone();
         rest.remove(at);
@@ -85,7 +85,7 @@ fn change_last(lines: &[&str]) -> String {
     let at = lines.iter().rposition(|line| line.contains("\"effect\"")).unwrap();
     let mut changed: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
     changed[at] = changed[at].replace("\"effect\":\"allow\"", "\"effect\":\"deny\"");
-    changed.iter().map(|line| format!("{line}\n")).collect()
+    changed.join("\n") + "\n"
 }
 
 #[tokio::test]

@@ -86,6 +86,7 @@ impl Serve {
     }
 
     /// Started by another program, which is given the server's command line after these arguments.
+    #[allow(dead_code, reason = "the tests of the decision log start it so")]
     pub(crate) fn within(mut self, program: &str, arguments: &[&str]) -> Self {
         self.within = std::iter::once(program).chain(arguments.iter().copied()).map(str::to_owned).collect();
         self
