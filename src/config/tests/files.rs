@@ -64,6 +64,9 @@ explain:
 log:
   level: warn,verdict::reload=debug
   format: json
+decision_log:
+  max_record_bytes: 128KiB
+  commit_timeout: 2s
 server:
   drain_timeout: 1s
   worker_threads: 2
@@ -132,6 +135,9 @@ redact = ["input.token", "data.keys", "password"]
 [log]
 level = "warn,verdict::reload=debug"
 format = "json"
+[decision_log]
+max_record_bytes = "128KiB"
+commit_timeout = "2s"
 [server]
 drain_timeout = "1s"
 worker_threads = 2
