@@ -152,7 +152,8 @@ impl Door {
             Asks::Document => verdict.value.as_deref(),
             Asks::Verdict => verdict.context.get("envoy"),
         };
-        match said.map_or(Ok(Extras::default()), |said| Extras::read(said, verdict.is_allow(), query_sent)) {
+        let read = said.map_or(Ok(Extras::default()), |said| Extras::read(said, verdict.is_allow(), query_sent));
+        match read.and_then(|extras| extras.obliging(&verdict.obligations)) {
             Ok(extras) => (verdict, extras),
             Err(fault) => {
                 let Verdict { revision, entry_point, .. } = verdict;

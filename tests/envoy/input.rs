@@ -99,6 +99,17 @@ async fn raw_headers_and_raw_bodies_are_read_too() {
 }
 
 #[tokio::test]
+async fn a_message_of_mcp_is_told_apart() {
+    let (_folder, server) = policy(ECHO).await;
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "refund", "arguments": {"amount": 5}}});
+    let input = check(&server, post("application/json", &call.to_string())).await.input();
+    assert_eq!((&input["mcp"], &input["parsed_body"]), (&call, &call));
+    for body in [json!([call]), json!({"jsonrpc": "2.0", "id": 1, "result": {}})] {
+        assert!(check(&server, post("application/json", &body.to_string())).await.input().get("mcp").is_none());
+    }
+}
+
+#[tokio::test]
 async fn a_body_is_not_parsed_where_that_is_configured() {
     let (_folder, server) = policy_with(ECHO, &[("VERDICT_ENVOY_PARSE_BODY", "false")]).await;
     let input = check(&server, post("application/json", "{broken")).await.input();

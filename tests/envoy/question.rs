@@ -85,13 +85,16 @@ deny contains {"code": "closed", "message": "m"} if input.context.headers["x-clo
 
 context := {"envoy": {"http_status": 451}} if input.resource.properties.segments[0] == "odd"
 
-obligations := [{"id": "seen", "type": "log"}]
+obligations := [{"id": "seen", "type": "log", "properties": {"n": 1}}]
 "#;
     let (_folder, server) = policy_with(policy, &asking(&[("VERDICT_ENVOY_SUBJECT", "header:x-user")])).await;
     let ask = async |path: &str, headers: &[(&str, &str)]| check(&server, of(http("GET", path, headers))).await;
     let allowed = ask("/orders/7", &[("x-user", "alice")]).await;
     assert!(allowed.allowed);
-    assert_eq!(allowed.metadata["verdict"]["obligations"], json!(["log seen"]));
+    assert_eq!(
+        allowed.metadata["verdict"]["obligations"],
+        json!([{"id": "seen", "type": "log", "properties": {"n": 1.0}}])
+    );
     ask("/orders/7", &[("x-user", "bob")]).await.denied(403, &["policy_denied"]);
     ask("/orders/7", &[]).await.denied(403, &["policy_denied"]);
     ask("/orders/7", &[("x-user", "alice"), ("x-closed", "1")]).await.denied(403, &["closed"]);

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    client::{answering, policy, policy_with},
+    client::{policy, policy_with},
     real_support::{Envoy, program},
     support::{Folder, Serve},
 };
@@ -178,13 +178,19 @@ async fn a_dry_run_lets_all_through() {
 #[tokio::test]
 async fn values_stay_values_whatever_is_in_them() {
     let Some(program) = program() else { return };
+    // As deep as metadata may be: Envoy must be able to read it.
+    let deep = (0..23).fold(json!(1), |value, _| json!({"a": value}));
     let result = json!({
         "allowed": true,
+        "dynamic_metadata": {"deep": deep},
+        "obligations": [{"id": "log", "properties": {"deep": deep}}],
         "headers": {"x-user": "", "x-name": "a, b; c=\"d\"", "x-greeting": "grüße"},
         "query_parameters_to_set": {"who": "a&admin=1 b#c%20d+e=f?", "x&y": "z", "grüße": "grüße", "tag": ["p", "q"]},
         "query_parameters_to_remove": ["token"],
     });
-    let (_folder, server) = policy(&answering(&result)).await;
+    // Unmarshalled: brackets nest less deep in policies.
+    let text = format!("package envoy.authz\n\nallow := json.unmarshal(`{result}`)\n");
+    let (_folder, server) = policy(&text).await;
     let envoy = Envoy::start(&program, &server, &json!({})).await;
     let answer = envoy.get("/?a=1&who=b&%77ho=c&%74oken=d&token=e&tag=z", &[("x-user", "mallory")]).await;
     let seen = answer.seen();

@@ -67,13 +67,10 @@ pub(super) fn response(outcome: Outcome, id: &str, config: &Config) -> CheckResp
     let (status, extras, body) = match outcome {
         Outcome::Decided(decided) => {
             let (verdict, mut extras) = *decided;
-            let Verdict { reasons, revision, obligations, .. } = verdict;
+            let Verdict { reasons, revision, .. } = verdict;
             told.push(("revision", string(format!("{} {}", revision.sequence, revision.digest))));
-            if !obligations.is_empty() {
-                let ids = obligations
-                    .into_iter()
-                    .map(|obligation| string(format!("{} {}", obligation.kind, obligation.id).trim().to_owned()));
-                told.push(("obligations", list(ids)));
+            if !extras.obligations.is_empty() {
+                told.push(("obligations", list(std::mem::take(&mut extras.obligations).into_iter())));
             }
             metadata = std::mem::take(&mut extras.metadata);
             let told: Vec<String> =
@@ -110,7 +107,8 @@ pub(super) fn response(outcome: Outcome, id: &str, config: &Config) -> CheckResp
 const FORBIDDEN: i32 = 403;
 
 fn ok(extras: Extras, id_header: Option<&str>, id: &str) -> OkHttpResponse {
-    let Extras { headers, response_headers, remove, parameters, status: _, body: _, metadata: _ } = extras;
+    let Extras { headers, response_headers, remove, parameters, status: _, body: _, metadata: _, obligations: _ } =
+        extras;
     // The first value takes the place of what the client sent, the others follow it. Said in full: Envoy has changed
     // what it does where this is left out.
     let request = headers.iter().flat_map(|(name, values)| {

@@ -76,6 +76,8 @@ fn climbs(segment: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
     use super::*;
 
     fn segments(target: &str) -> Result<Vec<String>, String> {
@@ -104,6 +106,25 @@ mod tests {
             ("/...", &["..."]),
         ] {
             assert_eq!(segments(target).unwrap(), wanted, "{target}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_keeps_all_that_is_in_it(target in "[/a-c.%;\\\\?2eEfF#\u{0}-\u{ff}]{0,24}", slashes in any::<bool>()) {
+            let config = Config { decode_slashes: slashes, dot_segments: true, ..Config::default() };
+            let path = target.split('?').next().unwrap();
+            if let Ok(found) = parsed(&target, &config) {
+                let decoded = percent_decode_str(path).decode_utf8().unwrap();
+                let joined = found.segments.join("/");
+                prop_assert_eq!(joined.trim_start_matches('/'), decoded.trim_start_matches('/'));
+                prop_assert!(slashes || found.segments.len() == path.trim_start_matches('/').split('/').count());
+                // Without steps, nothing is left that a server would take for one.
+                if parsed(&target, &Config { decode_slashes: slashes, ..Config::default() }).is_ok() {
+                    let steps = decoded.split(['/', '\\']).filter(|part| matches!(*part, "." | ".."));
+                    prop_assert_eq!(steps.count(), 0);
+                }
+            }
         }
     }
 

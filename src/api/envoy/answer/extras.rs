@@ -1,10 +1,15 @@
 //! What a policy's result says beside allow or deny: opa-envoy-plugin's members, each checked before it is passed on.
 
-use envoy_types::{ext_authz::v3::pb::HttpStatusCode, pb::google::protobuf::Struct};
+use std::collections::HashMap;
+
+use envoy_types::{
+    ext_authz::v3::pb::HttpStatusCode,
+    pb::google::protobuf::{Struct, Value as Dynamic, value::Kind},
+};
 use tonic::codegen::http::{HeaderName, HeaderValue};
 
-use super::{dynamic, parameters::Parameters};
-use crate::decision::{Number, Object, Value};
+use super::{dynamic, parameters::Parameters, string};
+use crate::decision::{Number, Object, Obligation, Value};
 
 /// What else Envoy is to do. Which of it counts depends on the verdict, and only that is read.
 #[derive(Debug, Default, PartialEq)]
@@ -23,6 +28,8 @@ pub(in crate::api::envoy) struct Extras {
     pub(super) body: Option<String>,
     /// For the filters that come later.
     pub(super) metadata: Struct,
+    /// What must be done along with the answer, for whoever reads metadata: Envoy itself does none of it.
+    pub(super) obligations: Vec<Dynamic>,
 }
 
 /// How deep metadata may nest: Envoy could not read an answer with more than a hundred messages inside each other, of
@@ -44,7 +51,7 @@ impl Extras {
         let mut extras = Self::default();
         if let Some(value) = members.get("dynamic_metadata") {
             let Value::Object(metadata) = value else { return Err("`dynamic_metadata` is no object".to_owned()) };
-            extras.metadata = struct_of(metadata)?;
+            extras.metadata = struct_of("dynamic_metadata", metadata)?;
         }
         let headers = |name: &str, pseudo: &[&str]| {
             members.get(name).map_or(Ok(Headers::new()), |value| headers(name, value, pseudo))
@@ -67,6 +74,22 @@ impl Extras {
             };
         }
         Ok(extras)
+    }
+}
+
+impl Extras {
+    /// The same, with these obligations.
+    pub(in crate::api::envoy) fn obliging(mut self, obligations: &[Obligation]) -> Result<Self, String> {
+        for Obligation { id, kind, properties } in obligations {
+            let member = |name: &str, value| (name.to_owned(), value);
+            let mut fields = struct_of("obligations", properties)
+                .map(|properties| [member("properties", Dynamic { kind: Some(Kind::StructValue(properties)) })])?
+                .into_iter()
+                .collect::<HashMap<_, _>>();
+            fields.extend([member("id", string(id.clone())), member("type", string(kind.clone()))]);
+            self.obligations.push(Dynamic { kind: Some(Kind::StructValue(Struct { fields })) });
+        }
+        Ok(self)
     }
 }
 
@@ -133,8 +156,8 @@ fn status(value: &Value) -> Result<i32, String> {
         .ok_or_else(|| format!("`http_status` is {number}, which is no status of a refusal (300 to 599)"))
 }
 
-fn struct_of(metadata: &Object) -> Result<Struct, String> {
-    let fields = metadata.iter().map(|(name, value)| Some((name.to_owned(), dynamic(value, MAX_DEPTH)?)));
+fn struct_of(member: &str, object: &Object) -> Result<Struct, String> {
+    let fields = object.iter().map(|(name, value)| Some((name.to_owned(), dynamic(value, MAX_DEPTH)?)));
     let fields = fields.collect::<Option<_>>();
-    Ok(Struct { fields: fields.ok_or_else(|| format!("`dynamic_metadata` nests deeper than {MAX_DEPTH} levels"))? })
+    Ok(Struct { fields: fields.ok_or_else(|| format!("`{member}` nests deeper than {MAX_DEPTH} levels"))? })
 }

@@ -1,4 +1,5 @@
 use futures::executor::block_on;
+use proptest::prelude::{prop, proptest};
 use prost_types::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto,
     ServiceDescriptorProto, field_descriptor_proto::Type,
@@ -97,6 +98,19 @@ fn a_part_of_a_body_is_not_read() {
     }
     let whole = [("content-type", "application/json"), ("content-length", "4"), ("x-envoy-auth-partial-body", "false")];
     assert_eq!(read(&whole, b"true").unwrap(), (json!(true), false));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(
+        kind in prop::sample::select(vec!["application/json", FORM, "multipart/form-data; boundary=x", "application/grpc"]),
+        body in prop::collection::vec(prop::sample::select(b"-x\r\n:;=\"{}[]%&+,a0\0\xff name form-data Content-Disposition".to_vec()), 0..200),
+    ) {
+        let headers: Headers = [("content-type", kind)].into_iter().collect();
+        let segments = ["books.Books".to_owned(), "Find".to_owned()];
+        let given = Given { headers: &headers, body: &body, raw_body: &body, segments: &segments };
+        let _ = block_on(parsed(given, Some(&pool())));
+    }
 }
 
 fn pool() -> DescriptorPool {
