@@ -13,6 +13,7 @@ mod near;
 mod quantity;
 mod shape;
 mod show;
+mod sinks;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +29,7 @@ pub use self::fault::{Fault, Faults};
 use self::{fault::Origin, key::Key, shape::Raw};
 use crate::{
     api::{self, Address, place::Place},
-    policy, reload, source, telemetry,
+    audit, policy, reload, source, telemetry,
 };
 
 /// The whole configuration, one part a component.
@@ -56,6 +57,8 @@ pub struct Config {
     pub bundles: BTreeMap<String, reload::Bundle>,
     /// The log: `log.*`.
     pub log: telemetry::Config,
+    /// The decision log: `decision_log.*`, and `[decision_log.sinks.NAME]` of the file.
+    pub decision_log: audit::Config,
     /// The process: `server.*`.
     pub server: Server,
 }
@@ -125,9 +128,10 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
     let environment = env::read(env);
     let mut reader = Reader::default();
     if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
-        let (settings, bundles, faults) = file::read(path);
+        let file::Found { settings, bundles, sinks, faults } = file::read(path);
         reader.apply(settings, faults);
         reader.bundles(path, bundles);
+        reader.sinks(path, sinks);
     }
     reader.apply(environment.settings, environment.faults);
     for (name, flag, value) in &flags.values {
@@ -156,6 +160,14 @@ impl Reader {
         for (name, table) in tables {
             if let Some(bundle) = bundles::read(file, &name, table, &mut self.faults) {
                 self.config.bundles.insert(name, bundle);
+            }
+        }
+    }
+
+    fn sinks(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
+        for (name, table) in tables {
+            if let Some(sink) = sinks::read(file, &name, table, &mut self.faults) {
+                self.config.decision_log.sinks.insert(name, sink);
             }
         }
     }

@@ -9,6 +9,7 @@ pub mod json;
 mod past;
 mod query;
 mod search;
+mod sensitive;
 mod value;
 mod verdict;
 
@@ -17,6 +18,7 @@ pub use explanation::{ConditionTrace, Explanation, Need, RuleOutcome, RuleTrace,
 pub use past::{At, Freshness, NotAt, Replaced};
 pub use query::{Action, Asks, EntryPoint, Input, InvalidEntryPoint, Query, Resource, Subject};
 pub use search::{PendingCandidates, SearchError, Searched};
+pub use sensitive::{Named, SensitiveNames};
 pub use value::{MAX_DEPTH, Number, Object, Value};
 pub use verdict::{
     Diagnostic, Digest, Effect, InvalidDigest, Obligation, Reason, Revision, SourcePosition, StepUp, Verdict, code,

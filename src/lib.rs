@@ -9,6 +9,7 @@
 
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod bundle;
 pub mod clock;
 pub mod config;

@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 49] = [
+pub(super) static KEYS: [Key; 51] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -105,6 +105,14 @@ pub(super) static KEYS: [Key; 49] = [
     key("explain.redact", Shape::Redaction(|config, value| config.policy.redact = value)),
     key("log.level", Shape::Filter(|config, value| config.log.level = value)),
     key("log.format", Shape::Format(|config, value| config.log.format = value)),
+    key(
+        "decision_log.max_record_bytes",
+        Shape::Size(KIB..=16 * MIB, |config, value| config.decision_log.max_record_bytes = value),
+    ),
+    key(
+        "decision_log.commit_timeout",
+        Shape::Time(MILLISECOND..=MINUTE, |config, value| config.decision_log.commit_timeout = value),
+    ),
     key(
         "server.drain_timeout",
         Shape::Time(Duration::ZERO..=MINUTE.saturating_mul(10), |config, value| config.server.drain_timeout = value),

@@ -1,5 +1,7 @@
 //! The effective settings in words.
 
+mod sinks;
+
 use std::fmt::Write as _;
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{self, place::Place},
-    policy, reload, source, telemetry,
+    audit, policy, reload, source, telemetry,
 };
 
 /// A value as it is shown.
@@ -27,7 +29,21 @@ pub(super) enum Shown {
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
 pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
-    let Config { grpc, http, authzen, envoy, search, admin, policy, source, reload, bundles: _, log, server } = config;
+    let Config {
+        grpc,
+        http,
+        authzen,
+        envoy,
+        search,
+        admin,
+        policy,
+        source,
+        reload,
+        bundles: _,
+        log,
+        decision_log,
+        server,
+    } = config;
     let api::grpc::Config {
         address,
         max_message_bytes,
@@ -45,8 +61,6 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
     let source::Config { path, settle, poll_interval } = source;
     let reload::Config { strict, retained, store, tests, start_timeout } = reload;
-    let telemetry::Config { level, format } = log;
-    let Server { drain_timeout, worker_threads } = server;
 
     let doors = [
         ("grpc.address", text(address)),
@@ -112,6 +126,15 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("network.max_response_bytes", Shown::Plain(show_size(*max_response_bytes))),
         ("network.cache_bytes", Shown::Plain(show_size(*cache_bytes))),
         ("explain.redact", text(redact)),
+    ];
+    doors.into_iter().chain(self::envoy(envoy)).chain(rest).chain(process(log, decision_log, server)).collect()
+}
+
+fn process(log: &telemetry::Config, decision_log: &audit::Config, server: &Server) -> [(&'static str, Shown); 6] {
+    let telemetry::Config { level, format } = log;
+    let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
+    let Server { drain_timeout, worker_threads } = server;
+    [
         ("log.level", text(level)),
         (
             "log.format",
@@ -120,10 +143,11 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
                 telemetry::Format::Json => "json",
             }),
         ),
+        ("decision_log.max_record_bytes", Shown::Plain(show_size(*max_record_bytes))),
+        ("decision_log.commit_timeout", Shown::Plain(show_time(*commit_timeout))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
-    ];
-    doors.into_iter().chain(self::envoy(envoy)).chain(rest).collect()
+    ]
 }
 
 fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {
@@ -174,6 +198,9 @@ pub(super) fn yaml(config: &Config) -> String {
         if section != open {
             if open == "bundles" {
                 bundles(config, &mut yaml);
+            }
+            if open == "decision_log" && !config.decision_log.sinks.is_empty() {
+                sinks::yaml(config, &mut yaml);
             }
             yaml.push_str(section);
             yaml.push_str(":\n");

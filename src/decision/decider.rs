@@ -45,6 +45,12 @@ pub trait Evaluator: Send + Sync {
         Vec::new()
     }
 
+    /// Whether something at `entry` may have a value that depends on what is asked: a rule there, or around.
+    fn defines(&self, entry: &EntryPoint) -> bool {
+        let _ = entry;
+        true
+    }
+
     /// What is left of it once it is retained only: the same answers, from less memory. `None` for itself.
     fn resting(&self) -> Option<Arc<dyn Evaluator>> {
         None
@@ -259,6 +265,12 @@ impl Pinned<'_> {
     #[must_use]
     pub fn revision(&self) -> &Revision {
         &self.active.revision
+    }
+
+    /// Whether something at `entry` may have a value that depends on what is asked.
+    #[must_use]
+    pub fn defines(&self, entry: &EntryPoint) -> bool {
+        self.active.evaluator.defines(entry)
     }
 }
 

@@ -90,8 +90,7 @@ pub(super) fn scopes(claims: &mut Object) -> Result<(), Invalid> {
 fn time(claims: &Object, name: &str) -> Result<Option<SystemTime>, Invalid> {
     let seconds = match claims.get(name) {
         None => return Ok(None),
-        Some(Value::Number(Number::Decimal(_)) | Value::Null) => f64::NAN,
-        Some(Value::Number(number)) => number.to_f64(),
+        Some(Value::Number(number @ (Number::Int(_) | Number::UInt(_) | Number::Float(_)))) => number.to_f64(),
         Some(_) => f64::NAN,
     };
     if !(0.0..=LATEST).contains(&seconds) {

@@ -54,7 +54,7 @@ pub enum Invalid {
 }
 
 impl Invalid {
-    /// The reason code of the deny. Documented in `docs/identity.md`.
+    /// The reason code of a deny for it.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {

@@ -4,12 +4,12 @@ use std::{
 };
 
 use aws_lc_rs::{
-    encoding::AsBigEndian as _,
     rand::SystemRandom,
     rsa::{KeyPair as RsaPair, KeySize},
     signature::{self, EcdsaKeyPair, KeyPair as _},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use der::{Decode as _, asn1::Uint};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -28,11 +28,12 @@ fn encoded(bytes: impl AsRef<[u8]>) -> String {
 
 fn keys() -> KeySet {
     let point = CURVE.public_key().as_ref();
-    let n = RSA.public_key().modulus().big_endian_without_leading_zero().to_vec();
-    let e = RSA.public_key().exponent().big_endian_without_leading_zero().to_vec();
+    // RFC 8017 §A.1.1: a sequence of the modulus and the exponent.
+    let rsa = Vec::<Uint>::from_der(RSA.public_key().as_ref()).unwrap();
+    let [n, e] = rsa.as_slice() else { panic!("{rsa:?}") };
     let set = json!({"keys": [
         {"kty": "EC", "crv": "P-256", "kid": "ec", "x": encoded(&point[1..33]), "y": encoded(&point[33..])},
-        {"kty": "RSA", "kid": "rsa", "n": encoded(n), "e": encoded(e)},
+        {"kty": "RSA", "kid": "rsa", "n": encoded(n.as_bytes()), "e": encoded(e.as_bytes())},
         {"kty": "oct", "kid": "secret", "k": encoded("secret")},
     ]});
     KeySet::parse(set.to_string().as_bytes()).unwrap()

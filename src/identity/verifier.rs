@@ -47,13 +47,10 @@ impl Verifier {
 
     /// Gives the issuer of that name these keys in place of those that it had; `None` takes them away.
     pub fn publish(&self, issuer: &str, keys: Option<KeySet>) {
-        for (_, its) in self.issuers.iter().filter(|(its, _)| its.name == issuer) {
-            let now = its.load();
-            // The same keys again make nothing to be verified again.
-            if now.as_deref() != keys.as_ref() {
-                its.store(keys.map(Arc::new));
-            }
-            return;
+        let Some((_, its)) = self.issuers.iter().find(|(its, _)| its.name == issuer) else { return };
+        // The same keys again make nothing to be verified again.
+        if its.load().as_deref() != keys.as_ref() {
+            its.store(keys.map(Arc::new));
         }
     }
 

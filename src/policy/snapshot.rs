@@ -186,6 +186,10 @@ impl Snapshot {
 }
 
 impl Evaluator for Snapshot {
+    fn defines(&self, entry: &EntryPoint) -> bool {
+        self.index.around(entry.parts()).next().is_some()
+    }
+
     fn revision(&self) -> &Revision {
         &self.revision
     }
