@@ -3,6 +3,7 @@
 mod audit;
 mod bundles;
 mod door;
+mod http;
 mod state;
 
 use std::{sync::Arc, time::Duration};
@@ -15,9 +16,8 @@ use crate::{
     api::{
         Address,
         administration::Administration,
-        authzen, envoy, grpc,
+        envoy, grpc,
         listen::{self, BindError, Listener},
-        ops,
     },
     audit::{DRAIN, Log, OpenError},
     clock,
@@ -83,10 +83,12 @@ impl App {
     /// Binds and starts everything. From its return on, both doors answer; the gRPC door is `NOT_SERVING` until the
     /// first policies are active.
     pub async fn start(config: Config) -> Result<Self, Error> {
+        let settings = config.public();
         let Config {
             grpc: grpc_config,
-            http,
+            http: http_config,
             authzen: authzen_config,
+            opa: opa_config,
             envoy: envoy_config,
             search,
             admin,
@@ -99,7 +101,7 @@ impl App {
             server,
         } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
-        let http_listener = listen::bind(&http.address)?;
+        let http_listener = listen::bind(&http_config.address)?;
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
 
@@ -118,12 +120,12 @@ impl App {
             ..Options::default()
         };
         let strict = reload.strict;
-        let settings = reload::Settings { options, config: reload };
+        let reloading = reload::Settings { options, config: reload };
         let sink = Arc::clone(&state) as Arc<dyn Sink>;
         let mut reloader = if bundles.is_empty() {
-            Reloader::plain(source.open(), sink, settings)
+            Reloader::plain(source.open(), sink, reloading)
         } else {
-            Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, settings)
+            Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, reloading)
         };
         let handle = reloader.handle();
         state.follow(handle.clone());
@@ -140,17 +142,15 @@ impl App {
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
-        let http_drain = authzen_config.request_timeout.max(Duration::from_secs(1));
-        let door = authzen::Door::new(
-            Arc::clone(&decider),
-            observer(),
-            Arc::new(clock::decision_id),
-            authzen_config,
-            grpc_config.max_batch_items,
+        let http_doors = http::Doors {
+            authzen: authzen_config,
+            opa: opa_config,
             search,
-        )
-        .map_err(|error| Error::System(error.to_string()))?;
-        let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>).merge(authzen::router(door));
+            max_items: grpc_config.max_batch_items,
+            settings,
+        };
+        let http_drain = http_doors.drain();
+        let router = http_doors.router(&decider, &state, &handle)?;
         let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
         let service = grpc::Service::new(
             decider,

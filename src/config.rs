@@ -10,6 +10,7 @@ mod fault;
 mod file;
 mod key;
 mod near;
+mod public;
 mod quantity;
 mod shape;
 mod show;
@@ -41,6 +42,8 @@ pub struct Config {
     pub http: api::ops::Config,
     /// AuthZEN at the HTTP door: the rest of `http.*`.
     pub authzen: api::authzen::Config,
+    /// OPA's REST API at the HTTP door: `opa.*`.
+    pub opa: api::opa::Config,
     /// The Envoy door: `envoy.*`.
     pub envoy: api::envoy::Config,
     /// Searches: `search.*`.
@@ -114,6 +117,12 @@ impl Config {
     #[must_use]
     pub fn describe(&self) -> String {
         show::yaml(self)
+    }
+
+    /// The effective settings for whoever may ask the server: without anything that could be a secret.
+    #[must_use]
+    pub fn public(&self) -> serde_json::Value {
+        public::settings(&self.describe())
     }
 }
 

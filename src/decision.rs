@@ -13,7 +13,7 @@ mod sensitive;
 mod value;
 mod verdict;
 
-pub use decider::{Decider, Evaluator, Held, Pending, Pinned, RETAINED, Time};
+pub use decider::{AdHoc, Decider, Evaluator, Held, Pending, PendingAnswer, Pinned, RETAINED, Time};
 pub use explanation::{ConditionTrace, Explanation, Need, RuleOutcome, RuleTrace, Seen};
 pub use past::{At, Freshness, NotAt, Replaced};
 pub use query::{Action, Asks, EntryPoint, Input, InvalidEntryPoint, Query, Resource, Subject};

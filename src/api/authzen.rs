@@ -7,7 +7,7 @@ mod answer;
 mod evaluations;
 mod metadata;
 mod page;
-mod request;
+pub(super) mod request;
 mod search;
 
 use std::{

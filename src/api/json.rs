@@ -50,6 +50,16 @@ pub fn members(json: &[u8]) -> (Members, Vec<FieldViolation>) {
     }
 }
 
+/// Reads a JSON text, or says what is wrong with it.
+pub fn document(json: &[u8]) -> Result<Value, String> {
+    value::parse(json)
+}
+
+/// Whether a document nests no deeper than [`MAX_DEPTH`], as that of a question may.
+pub fn is_shallow(document: &Value) -> bool {
+    depth(document) <= MAX_DEPTH
+}
+
 /// Reads a JSON text that is an object, or says what is wrong with it.
 pub fn object(json: &[u8]) -> Result<Object, String> {
     match parse(json)? {

@@ -33,6 +33,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         grpc,
         http,
         authzen,
+        opa,
         envoy,
         search,
         admin,
@@ -53,8 +54,6 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         request_timeout,
         reflection,
     } = grpc;
-    let api::ops::Config { address: http_address } = http;
-    let api::authzen::Config { max_body_bytes, request_timeout: http_timeout, public_url } = authzen;
     let api::search::Config { max_candidates, page_size } = search;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
@@ -70,13 +69,6 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
         ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
         ("grpc.reflection", plain(reflection)),
-        ("http.address", text(http_address)),
-        ("http.max_body_bytes", Shown::Plain(show_size(*max_body_bytes))),
-        ("http.request_timeout", Shown::Plain(show_time(*http_timeout))),
-        (
-            "http.public_url",
-            public_url.as_ref().map_or(Shown::Unset("what the request's `Host` says, by `https`"), text),
-        ),
     ];
     let rest = [
         ("search.max_candidates", plain(max_candidates)),
@@ -127,7 +119,28 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("network.cache_bytes", Shown::Plain(show_size(*cache_bytes))),
         ("explain.redact", text(redact)),
     ];
-    doors.into_iter().chain(self::envoy(envoy)).chain(rest).chain(process(log, decision_log, server)).collect()
+    doors
+        .into_iter()
+        .chain(self::http(http, authzen))
+        .chain(self::opa(opa))
+        .chain(self::envoy(envoy))
+        .chain(rest)
+        .chain(process(log, decision_log, server))
+        .collect()
+}
+
+fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 4] {
+    let api::ops::Config { address } = http;
+    let api::authzen::Config { max_body_bytes, request_timeout, public_url } = authzen;
+    [
+        ("http.address", text(address)),
+        ("http.max_body_bytes", Shown::Plain(show_size(*max_body_bytes))),
+        ("http.request_timeout", Shown::Plain(show_time(*request_timeout))),
+        (
+            "http.public_url",
+            public_url.as_ref().map_or(Shown::Unset("what the request's `Host` says, by `https`"), text),
+        ),
+    ]
 }
 
 fn process(log: &telemetry::Config, decision_log: &audit::Config, server: &Server) -> [(&'static str, Shown); 6] {
@@ -148,6 +161,11 @@ fn process(log: &telemetry::Config, decision_log: &audit::Config, server: &Serve
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
     ]
+}
+
+fn opa(config: &api::opa::Config) -> [(&'static str, Shown); 3] {
+    let api::opa::Config { enabled, query, write } = config;
+    [("opa.enabled", plain(enabled)), ("opa.query", plain(query)), ("opa.write", plain(write))]
 }
 
 fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {

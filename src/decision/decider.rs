@@ -16,9 +16,9 @@ use futures::executor::block_on;
 pub use self::held::Held;
 use super::{
     past::{At, NotAt, Past, Replaced},
-    query::{EntryPoint, Query},
+    query::{EntryPoint, Input, Query},
     search::{PendingCandidates, SearchError, Searched},
-    verdict::{Effect, Reason, Revision, Verdict, code},
+    verdict::{Diagnostic, Effect, Reason, Revision, Verdict, code},
 };
 
 /// The port behind which policies are evaluated: one immutable snapshot of policies and data.
@@ -38,6 +38,22 @@ pub trait Evaluator: Send + Sync {
         let (_, _) = (query, time);
         let fault = format!("`{entry}` has no rule `{}` beside it", searched.rule());
         Box::pin(ready(Err(SearchError::Unsupported(fault))))
+    }
+
+    /// Answers a query in the policies' own language: [`Verdict::value`] is the array of its bindings. For whoever may ask
+    /// anything; no question comes this way.
+    fn ad_hoc(&self, query: AdHoc, time: Time) -> PendingAnswer {
+        let (_, _) = (query, time);
+        Box::pin(ready(Err(vec![Diagnostic {
+            code: code::INTERNAL_ERROR.into(),
+            message: "queries are not answered here".to_owned(),
+            position: None,
+        }])))
+    }
+
+    /// The policies' files, in order: their names and their texts.
+    fn policies(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        Vec::new()
     }
 
     /// The packages that can be asked, in order.
@@ -75,6 +91,20 @@ pub trait Evaluator: Send + Sync {
 
 /// An answer to come.
 pub type Pending = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+/// A query in the policies' language.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AdHoc {
+    /// Its text.
+    pub text: String,
+    /// What it sees as `input`.
+    pub input: Input,
+    /// As [`Query::strict`].
+    pub strict: bool,
+}
+
+/// An answer to come, or what is wrong with the text that was asked.
+pub type PendingAnswer = Pin<Box<dyn Future<Output = Result<Verdict, Vec<Diagnostic>>> + Send>>;
 
 /// How long an evaluation may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

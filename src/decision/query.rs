@@ -57,6 +57,8 @@ pub struct Query {
     pub input: Input,
     /// What is asked of the policy.
     pub asks: Asks,
+    /// Whether a built-in that fails is an error, where it else is undefined (OPA's `strict-builtin-errors`).
+    pub strict: bool,
 }
 
 /// What a policy sees as `input`.

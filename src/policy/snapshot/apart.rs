@@ -1,6 +1,7 @@
 //! Questions that take long: which they are, as far as that is known before, and putting them where they hold up
 //! nobody.
 
+mod ad_hoc;
 mod candidates;
 
 use std::{
