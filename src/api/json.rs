@@ -52,7 +52,7 @@ pub fn members(json: &[u8]) -> (Members, Vec<FieldViolation>) {
 
 /// Reads a JSON text, or says what is wrong with it.
 pub fn document(json: &[u8]) -> Result<Value, String> {
-    value::parse(json)
+    parse(json)
 }
 
 /// Whether a document nests no deeper than [`MAX_DEPTH`], as that of a question may.
