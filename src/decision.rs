@@ -5,6 +5,7 @@
 
 mod decider;
 mod explanation;
+pub mod json;
 mod past;
 mod query;
 mod search;

@@ -14,6 +14,7 @@ pub mod bundle;
 pub mod clock;
 pub mod config;
 pub mod decision;
+pub mod identity;
 pub mod policy;
 pub mod reload;
 pub mod source;
