@@ -70,21 +70,18 @@ fn poses_as_number(text: &str) -> bool {
             _ => 0,
         };
         let code = after.get(1..=digits).filter(|_| digits > 0).and_then(|code| u32::from_str_radix(code, 16).ok());
-        rest = match code.and_then(char::from_u32) {
-            Some(letter) => {
-                plain.push(letter);
-                after.get(1 + digits..).unwrap_or_default()
-            }
+        rest = if let Some(letter) = code.and_then(char::from_u32) {
+            plain.push(letter);
+            after.get(1 + digits..).unwrap_or_default()
+        } else {
             // `\\u0024` is no escape, and a line may end in one.
-            None => {
-                let mut letters = after.chars();
-                match letters.next().filter(|letter| !letter.is_whitespace()) {
-                    Some(letter) => {
-                        plain.push(letter);
-                        letters.as_str()
-                    }
-                    None => letters.as_str().trim_start(),
+            let mut letters = after.chars();
+            match letters.next() {
+                Some(letter) if !letter.is_whitespace() => {
+                    plain.push(letter);
+                    letters.as_str()
                 }
+                _ => letters.as_str().trim_start(),
             }
         };
     }
