@@ -266,9 +266,9 @@ async fn rollback(size: usize) {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let mut client = DecisionServiceClient::connect(format!("http://{}", server.grpc)).await.unwrap();
     for round in 0..2 * ROUNDS {
-        let wanted = if round % 2 == 0 { "0" } else { "1" };
+        let (wanted, number) = if round % 2 == 0 { ("0", 1) } else { ("1", 2) };
         let started = Instant::now();
-        server.handle.activate(Target::Previous, Expected::default()).await.unwrap();
+        server.handle.activate(Target::Sequence(number), Expected::default()).await.unwrap();
         let commanded = started.elapsed();
         loop {
             let verdict = client.check(question()).await.unwrap().into_inner().verdict.unwrap();
