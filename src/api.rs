@@ -8,6 +8,7 @@ pub mod grpc;
 pub mod json;
 pub mod listen;
 pub mod mcp;
+pub mod opa;
 pub mod ops;
 pub mod place;
 pub mod search;

@@ -1,7 +1,9 @@
 //! The composition root: builds every part, binds, supervises every task, drains in order.
 
+mod audit;
 mod bundles;
 mod door;
+mod http;
 mod state;
 
 use std::{sync::Arc, time::Duration};
@@ -14,10 +16,10 @@ use crate::{
     api::{
         Address,
         administration::Administration,
-        authzen, envoy, grpc,
+        envoy, grpc,
         listen::{self, BindError, Listener},
-        mcp, ops,
     },
+    audit::{DRAIN, Log, OpenError},
     clock,
     config::Config,
     decision::Decider,
@@ -45,6 +47,9 @@ pub enum Error {
     /// A bundle's key can't be used.
     #[error("bundles.{0}")]
     Bundles(String),
+    /// A sink of the decision log can't be opened.
+    #[error("decision_log.sinks.{0}")]
+    DecisionLog(#[from] OpenError),
     /// The file of `envoy.descriptors` is none.
     #[error("envoy.descriptors: {0}")]
     Descriptors(#[from] envoy::DescriptorsError),
@@ -62,6 +67,9 @@ pub enum Error {
 /// A running server.
 pub struct App {
     tasks: JoinSet<&'static str>,
+    // The decision log's own, which end after the doors.
+    log_threads: JoinSet<&'static str>,
+    log: Option<Arc<Log>>,
     grpc: Address,
     http: Address,
     state: Arc<State>,
@@ -75,10 +83,12 @@ impl App {
     /// Binds and starts everything. From its return on, both doors answer; the gRPC door is `NOT_SERVING` until the
     /// first policies are active.
     pub async fn start(config: Config) -> Result<Self, Error> {
+        let settings = config.public();
         let Config {
             grpc: grpc_config,
-            http,
+            http: http_config,
             authzen: authzen_config,
+            opa: opa_config,
             envoy: envoy_config,
             search,
             admin,
@@ -87,22 +97,21 @@ impl App {
             reload,
             bundles,
             log: _,
+            decision_log,
             server,
         } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
-        let http_listener = listen::bind(&http.address)?;
+        let http_listener = listen::bind(&http_config.address)?;
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
 
-        let capabilities = match &policy.capabilities {
-            Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string()))?,
-            None => Capabilities::ALL,
-        };
+        let capabilities = capabilities(&policy)?;
         let mut network = policy.network;
         network.allow = capabilities.hosts(network.allow);
         let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
         let decider = Arc::new(decider);
         let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), policy.redact));
+        let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
         let options = Options {
             rego_v0: policy.rego_v0,
             evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
@@ -111,12 +120,12 @@ impl App {
             ..Options::default()
         };
         let strict = reload.strict;
-        let settings = reload::Settings { options, config: reload };
+        let reloading = reload::Settings { options, config: reload };
         let sink = Arc::clone(&state) as Arc<dyn Sink>;
         let mut reloader = if bundles.is_empty() {
-            Reloader::plain(source.open(), sink, settings)
+            Reloader::plain(source.open(), sink, reloading)
         } else {
-            Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, settings)
+            Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, reloading)
         };
         let handle = reloader.handle();
         state.follow(handle.clone());
@@ -133,28 +142,15 @@ impl App {
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
-        let mcp = mcp::Door::new(
-            Arc::clone(&decider),
-            observer(),
-            Arc::new(clock::decision_id),
-            mcp::Config {
-                max_body_bytes: authzen_config.max_body_bytes,
-                request_timeout: authzen_config.request_timeout,
-                max_tools: grpc_config.max_batch_items,
-            },
-        );
-        let http_drain = authzen_config.request_timeout.max(Duration::from_secs(1));
-        let door = authzen::Door::new(
-            Arc::clone(&decider),
-            observer(),
-            Arc::new(clock::decision_id),
-            authzen_config,
-            grpc_config.max_batch_items,
+        let http_doors = http::Doors {
+            authzen: authzen_config,
+            opa: opa_config,
             search,
-        )
-        .map_err(|error| Error::System(error.to_string()))?;
-        let router = ops::router(Arc::clone(&state) as Arc<dyn ops::Status>).merge(authzen::router(door));
-        let router = router.merge(mcp::router(mcp));
+            max_items: grpc_config.max_batch_items,
+            settings,
+        };
+        let http_drain = http_doors.drain();
+        let router = http_doors.router(&decider, &state, &handle)?;
         let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
         let service = grpc::Service::new(
             decider,
@@ -187,7 +183,8 @@ impl App {
         }));
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
         let drain_timeout = server.drain_timeout;
-        Ok(Self { tasks, grpc: grpc_address, http: http_address, state, handle, draining, closing, drain_timeout })
+        let (grpc, http) = (grpc_address, http_address);
+        Ok(Self { tasks, log_threads, log, grpc, http, state, handle, draining, closing, drain_timeout })
     }
 
     /// What operators may ask of the policies.
@@ -214,6 +211,7 @@ impl App {
         let ended = tokio::select! {
             () = shutdown => None,
             ended = self.tasks.join_next() => Some(ended),
+            ended = self.log_threads.join_next(), if self.log.is_some() => Some(ended),
         };
         let result = match ended {
             None => Ok(()),
@@ -224,7 +222,7 @@ impl App {
         tracing::info!(timeout = ?self.drain_timeout, "draining");
         self.state.drain();
         self.draining.cancel();
-        let Self { mut tasks, closing, drain_timeout, .. } = self;
+        let Self { mut tasks, log_threads, log, closing, drain_timeout, .. } = self;
         let drain = async {
             // The HTTP door goes last, so that it can say "draining" while the other drains.
             while let Some(ended) = tasks.join_next().await {
@@ -237,8 +235,30 @@ impl App {
         if tokio::time::timeout(drain_timeout + Duration::from_secs(2), drain).await.is_err() {
             tracing::warn!("tasks were still running at the end of the drain timeout; ending them");
         }
+        if let Some(log) = log {
+            drain_log(&log, log_threads).await;
+        }
         tracing::info!("stopped");
         result
+    }
+}
+
+fn capabilities(policy: &crate::policy::Config) -> Result<Capabilities, Error> {
+    match &policy.capabilities {
+        Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string())),
+        None => Ok(Capabilities::ALL),
+    }
+}
+
+/// Lets the decision log deliver what it has, as far as there is time; what a spool has stays there.
+async fn drain_log(log: &Log, mut threads: JoinSet<&'static str>) {
+    log.close();
+    let ends = async |threads: &mut JoinSet<&'static str>| while threads.join_next().await.is_some() {};
+    if tokio::time::timeout(DRAIN, ends(&mut threads)).await.is_err() {
+        log.hurry();
+        if tokio::time::timeout(Duration::from_secs(1), ends(&mut threads)).await.is_err() {
+            tracing::error!("a sink of the decision log does not end; what it has in memory is lost");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod explain;
 mod explanation_text;
 mod folder;
 mod lint;
+mod log;
 mod policy;
 mod question;
 mod serve;
@@ -58,6 +59,7 @@ enum Verb {
     Completions(version::CompletionsArgs),
     Bench(bench::Args),
     Bundle(bundle::Args),
+    Log(log::Args),
 }
 
 /// Exit codes, the same for every verb; `docs/cli.md` lists them.
@@ -89,6 +91,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Policy(args) => policy::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Bundle(args) => bundle::run(&args),
+        Verb::Log(args) => log::run(&args),
     };
     result.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));

@@ -10,9 +10,11 @@ mod fault;
 mod file;
 mod key;
 mod near;
+mod public;
 mod quantity;
 mod shape;
 mod show;
+mod sinks;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +30,7 @@ pub use self::fault::{Fault, Faults};
 use self::{fault::Origin, key::Key, shape::Raw};
 use crate::{
     api::{self, Address, place::Place},
-    policy, reload, source, telemetry,
+    audit, policy, reload, source, telemetry,
 };
 
 /// The whole configuration, one part a component.
@@ -40,6 +42,8 @@ pub struct Config {
     pub http: api::ops::Config,
     /// AuthZEN at the HTTP door: the rest of `http.*`.
     pub authzen: api::authzen::Config,
+    /// OPA's REST API at the HTTP door: `opa.*`.
+    pub opa: api::opa::Config,
     /// The Envoy door: `envoy.*`.
     pub envoy: api::envoy::Config,
     /// Searches: `search.*`.
@@ -56,6 +60,8 @@ pub struct Config {
     pub bundles: BTreeMap<String, reload::Bundle>,
     /// The log: `log.*`.
     pub log: telemetry::Config,
+    /// The decision log: `decision_log.*`, and `[decision_log.sinks.NAME]` of the file.
+    pub decision_log: audit::Config,
     /// The process: `server.*`.
     pub server: Server,
 }
@@ -112,6 +118,12 @@ impl Config {
     pub fn describe(&self) -> String {
         show::yaml(self)
     }
+
+    /// The effective settings for whoever may ask the server: without anything that could be a secret.
+    #[must_use]
+    pub fn public(&self) -> serde_json::Value {
+        public::settings(&self.describe())
+    }
 }
 
 /// Reads the configuration: defaults, then the file, then `env`, then `flags`, the later over the earlier.
@@ -125,9 +137,10 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
     let environment = env::read(env);
     let mut reader = Reader::default();
     if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
-        let (settings, bundles, faults) = file::read(path);
+        let file::Found { settings, bundles, sinks, faults } = file::read(path);
         reader.apply(settings, faults);
         reader.bundles(path, bundles);
+        reader.sinks(path, sinks);
     }
     reader.apply(environment.settings, environment.faults);
     for (name, flag, value) in &flags.values {
@@ -156,6 +169,14 @@ impl Reader {
         for (name, table) in tables {
             if let Some(bundle) = bundles::read(file, &name, table, &mut self.faults) {
                 self.config.bundles.insert(name, bundle);
+            }
+        }
+    }
+
+    fn sinks(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
+        for (name, table) in tables {
+            if let Some(sink) = sinks::read(file, &name, table, &mut self.faults) {
+                self.config.decision_log.sinks.insert(name, sink);
             }
         }
     }

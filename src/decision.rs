@@ -5,17 +5,20 @@
 
 mod decider;
 mod explanation;
+pub mod json;
 mod past;
 mod query;
 mod search;
+mod sensitive;
 mod value;
 mod verdict;
 
-pub use decider::{Decider, Evaluator, Held, Pending, Pinned, RETAINED, Time};
+pub use decider::{AdHoc, Decider, Evaluator, Held, Pending, PendingAnswer, Pinned, RETAINED, Time};
 pub use explanation::{ConditionTrace, Explanation, Need, RuleOutcome, RuleTrace, Seen};
 pub use past::{At, Freshness, NotAt, Replaced};
 pub use query::{Action, Asks, EntryPoint, Input, InvalidEntryPoint, Query, Resource, Subject};
 pub use search::{PendingCandidates, SearchError, Searched};
+pub use sensitive::{Named, SensitiveNames};
 pub use value::{MAX_DEPTH, Number, Object, Value};
 pub use verdict::{
     Diagnostic, Digest, Effect, InvalidDigest, Obligation, Reason, Revision, SourcePosition, StepUp, Verdict, code,

@@ -9,10 +9,12 @@
 
 pub mod api;
 pub mod app;
+pub mod audit;
 pub mod bundle;
 pub mod clock;
 pub mod config;
 pub mod decision;
+pub mod identity;
 pub mod policy;
 pub mod reload;
 pub mod source;

@@ -1,13 +1,11 @@
 //! AuthZEN's JSON (Authorization API 1.0 §5) to a question, exact to the last digit of a number; and values to JSON.
 
-mod number;
-mod value;
 mod write;
 
 pub use self::write::{object as written_object, value as written};
 use crate::{
     api::status::FieldViolation,
-    decision::{Action, MAX_DEPTH, Object, Query, Resource, Searched, Subject, Value},
+    decision::{Action, MAX_DEPTH, Object, Query, Resource, Searched, Subject, Value, json::parse},
 };
 
 /// The members of a question that identify something, and the members that do it (AuthZEN §5.1 to §5.3).
@@ -52,9 +50,19 @@ pub fn members(json: &[u8]) -> (Members, Vec<FieldViolation>) {
     }
 }
 
+/// Reads a JSON text, or says what is wrong with it.
+pub fn document(json: &[u8]) -> Result<Value, String> {
+    parse(json)
+}
+
+/// Whether a document nests no deeper than [`MAX_DEPTH`], as that of a question may.
+pub fn is_shallow(document: &Value) -> bool {
+    depth(document) <= MAX_DEPTH
+}
+
 /// Reads a JSON text that is an object, or says what is wrong with it.
 pub fn object(json: &[u8]) -> Result<Object, String> {
-    match value::parse(json)? {
+    match parse(json)? {
         Value::Object(members) => Ok(members),
         _ => Err("is not a JSON object".to_owned()),
     }
@@ -62,7 +70,7 @@ pub fn object(json: &[u8]) -> Result<Object, String> {
 
 /// Reads any JSON text, or says what is wrong with it.
 pub fn any(json: &[u8]) -> Result<Value, String> {
-    value::parse(json)
+    parse(json)
 }
 
 /// As [`query`], of an object that has been read.

@@ -34,6 +34,13 @@ POST /access/v1/search/resource   what on
 POST /access/v1/search/action     what may be done
 GET /.well-known/authzen-configuration
 
+GET|POST /v1/data/{path}    OPA's REST API: the document at a path
+POST /v0/data/{path}        the same, the body being the input
+POST /                      the document at the default policy
+GET|POST /v1/query          a query in Rego, where `opa.query` allows it
+GET /v1/policies[/{id}], /v1/status, /v1/config, /health?bundles&plugins
+PUT|PATCH|DELETE /v1/data/{path}   changes of data, where `opa.write` allows them
+
 POST /mcp/v1/check         may this message of MCP pass
 POST /mcp/v1/filter-tools  which tools of a list the caller may use
 ";
@@ -137,7 +144,7 @@ async fn metrics(State(status): State<Arc<dyn Status>>) -> Response {
 }
 
 async fn wrong_method() -> Response {
-    let message = "only GET and HEAD are answered here";
+    let message = "this method is not answered here; the header `Allow` has those that are";
     json(StatusCode::METHOD_NOT_ALLOWED, &ErrorBody { code: "METHOD_NOT_ALLOWED", message })
 }
 

@@ -13,6 +13,8 @@ impl DoorName {
     pub const GRPC: Self = Self("grpc");
     /// OpenID AuthZEN over HTTP.
     pub const AUTHZEN: Self = Self("authzen");
+    /// OPA's REST API over HTTP.
+    pub const OPA: Self = Self("opa");
     /// Envoy's external authorization over gRPC.
     pub const ENVOY: Self = Self("envoy");
     /// Messages of the Model Context Protocol, over HTTP.

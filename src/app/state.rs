@@ -14,10 +14,11 @@ use crate::{
         ops,
         settle::{Decided, Settled},
     },
+    audit::{Cause, Log, SinkFigures},
     decision::{Decider, Effect, Evaluator, NotAt, Replaced, Revision, Verdict},
     policy::{self, Redaction, Size, Snapshot},
     reload::{self, Failure, Sink},
-    telemetry::metrics::{ActiveRevision, BundleFigures, Isolated, Metrics},
+    telemetry::metrics::{ActiveRevision, BundleFigures, Isolated, LogFigures, Metrics},
 };
 
 /// Whether questions are welcome.
@@ -41,6 +42,7 @@ pub(super) struct State {
     redact: Redaction,
     serving: watch::Sender<Serving>,
     handle: OnceLock<reload::Handle>,
+    log: OnceLock<Arc<Log>>,
     // Written by reloads, read by the HTTP door: never on the way of a question.
     reload: Mutex<Reload>,
 }
@@ -66,6 +68,7 @@ impl State {
             redact,
             serving: watch::Sender::new(Serving::NotReady),
             handle: OnceLock::new(),
+            log: OnceLock::new(),
             reload: Mutex::default(),
         }
     }
@@ -73,6 +76,11 @@ impl State {
     /// Lets metrics show how this fares.
     pub(super) fn follow(&self, handle: reload::Handle) {
         let _ = self.handle.set(handle);
+    }
+
+    /// Has every verdict recorded from here on.
+    pub(super) fn record_in(&self, log: Arc<Log>) {
+        let _ = self.log.set(log);
     }
 
     /// Follows whether questions are welcome.
@@ -200,6 +208,9 @@ impl Sink for State {
 
 impl Observer for State {
     fn decided(&self, decided: &Decided<'_>, verdict: Verdict) -> Settled {
+        if let Some(log) = self.log.get() {
+            return super::audit::settle(log, &self.metrics, decided, verdict);
+        }
         self.metrics.decision(verdict.entry_point.as_deref(), verdict.effect == Effect::Allow, decided.took);
         Settled::Now(verdict)
     }
@@ -250,6 +261,39 @@ impl ops::Status for State {
                 name: bundle.name,
             }));
         }
+        if let Some(log) = self.log.get() {
+            self.metrics.decision_log(log.figures().into_iter().map(log_figures).collect());
+        }
         self.metrics.render()
+    }
+}
+
+fn log_figures(figures: SinkFigures) -> LogFigures {
+    let SinkFigures {
+        sink,
+        offered,
+        delivered,
+        dropped,
+        filtered,
+        withheld,
+        errors,
+        refused,
+        queued,
+        spooled,
+        spooled_bytes,
+    } = figures;
+    let dropped = Cause::ALL.map(Cause::name).into_iter().zip(dropped).collect();
+    LogFigures {
+        sink,
+        offered,
+        delivered,
+        dropped,
+        filtered,
+        withheld,
+        errors,
+        refused,
+        queued,
+        spooled,
+        spooled_bytes,
     }
 }

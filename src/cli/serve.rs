@@ -10,6 +10,7 @@ use signal_hook::{
 use tokio_util::sync::CancellationToken;
 use verdict::{
     app::{self, App},
+    audit::DRAIN,
     config::{self, Config, Flags},
     telemetry,
 };
@@ -99,8 +100,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {
-    // Past the drain timeout, and past what `App::run` adds to it.
-    let stop = stop_signal(config.server.drain_timeout + Duration::from_secs(4)).context("can't listen for signals")?;
+    // Past the drain timeouts, and past what `App::run` adds to them.
+    let stop = stop_signal(config.server.drain_timeout + DRAIN + Duration::from_secs(5))
+        .context("can't listen for signals")?;
     let app = match App::start(config).await {
         Ok(app) => app,
         Err(
@@ -108,6 +110,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             | app::Error::Admin(_)
             | app::Error::Strict(_)
             | app::Error::Capabilities(_)
+            | app::Error::DecisionLog(_)
             | app::Error::Bundles(_)),
         ) => {
             complain(&error.to_string());

@@ -54,7 +54,7 @@ struct RawVerification {
 pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault>) -> Option<Bundle> {
     let place = |field: &str| in_file(file, &format!("bundles.{name}{field}"));
     let before = faults.len();
-    if !is_name(name) {
+    if !is_name(name) || name == crate::reload::RESERVED {
         let expected = "a name of small letters, digits, `-` and `_`, at most 64, that begins with a letter or digit";
         faults.push(Fault::new(place(""), "is no name of a bundle", expected));
     }
@@ -155,10 +155,8 @@ fn verification(place: &str, raw: RawVerification, faults: &mut Vec<Fault>) -> O
     Some(Verification { key_file, algorithm, key_id, scope, exclude })
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a name may be an operator's.
+pub(super) fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    name.len() <= LONGEST
-        && name.starts_with(plain)
-        && name.chars().all(|c| plain(c) || matches!(c, '-' | '_'))
-        && name != crate::reload::RESERVED
+    name.len() <= LONGEST && name.starts_with(plain) && name.chars().all(|c| plain(c) || matches!(c, '-' | '_'))
 }

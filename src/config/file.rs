@@ -35,14 +35,26 @@ struct Walk<'a> {
     path: &'a Path,
     settings: Vec<Setting>,
     bundles: Vec<(String, serde_json::Value)>,
+    sinks: Vec<(String, serde_json::Value)>,
     faults: Vec<Fault>,
 }
 
 /// The section of which each table has a name of the operator's.
 const BUNDLES: &str = "bundles";
 
-/// What a file has: settings, tables with names of the operator's, and what is wrong with it as a file.
-type Found = (Vec<Setting>, Vec<(String, serde_json::Value)>, Vec<Fault>);
+/// The table of which each table has a name of the operator's.
+const SINKS: &str = "decision_log.sinks";
+
+/// What a file has.
+pub(super) struct Found {
+    pub(super) settings: Vec<Setting>,
+    /// Tables with names of the operator's.
+    pub(super) bundles: Vec<(String, serde_json::Value)>,
+    /// The same.
+    pub(super) sinks: Vec<(String, serde_json::Value)>,
+    /// What is wrong with it as a file.
+    pub(super) faults: Vec<Fault>,
+}
 
 /// Reads the file: its settings, its bundles, and what is wrong with it as a file. The values are checked by who applies them.
 pub(super) fn read(path: &Path) -> Found {
@@ -51,14 +63,14 @@ pub(super) fn read(path: &Path) -> Found {
         Some("toml") => toml::parse,
         _ => {
             let expected = "a name that ends in `.yaml`, `.yml` or `.toml`";
-            return (Vec::new(), Vec::new(), vec![Fault::new(place(path), "the format is not known", expected)]);
+            return Found::fault(Fault::new(place(path), "the format is not known", expected));
         }
     };
     let text = match contents(path) {
         Ok(text) => text,
-        Err(fault) => return (Vec::new(), Vec::new(), vec![fault]),
+        Err(fault) => return Found::fault(fault),
     };
-    let mut walk = Walk { path, settings: Vec::new(), bundles: Vec::new(), faults: Vec::new() };
+    let mut walk = Walk { path, settings: Vec::new(), bundles: Vec::new(), sinks: Vec::new(), faults: Vec::new() };
     match parse(&text) {
         Ok(Node::Table(entries)) => walk.table("", entries),
         Ok(Node::Value(Raw::Empty)) => {}
@@ -71,7 +83,14 @@ pub(super) fn read(path: &Path) -> Found {
             }
         }
     }
-    (walk.settings, walk.bundles, walk.faults)
+    let Walk { path: _, settings, bundles, sinks, faults } = walk;
+    Found { settings, bundles, sinks, faults }
+}
+
+impl Found {
+    fn fault(fault: Fault) -> Self {
+        Self { settings: Vec::new(), bundles: Vec::new(), sinks: Vec::new(), faults: vec![fault] }
+    }
 }
 
 fn place(path: &Path) -> String {
@@ -117,12 +136,17 @@ impl Walk<'_> {
             };
             self.settings.push(Setting { key, origin: Origin::File(self.path.to_owned()), raw });
         } else if is_plain && path.split_once('.').is_some_and(|(section, _)| section == BUNDLES) && node.is_table() {
-            let mut twice = Vec::new();
-            let table = node.json(path, &mut twice);
-            for path in twice {
-                self.fault(in_file(self.path, &path), "is given more than once", "it once");
-            }
+            let table = self.named(path, node);
             self.bundles.push((name.to_owned(), table));
+        } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(SINKS)) {
+            let table = self.named(path, node);
+            self.sinks.push((name.to_owned(), table));
+        } else if path == SINKS && is_plain {
+            match node {
+                Node::Table(entries) => self.table(path, entries),
+                Node::Value(Raw::Empty) => {}
+                Node::Value(raw) => self.fault(in_file(self.path, path), format!("is {raw}"), "a table of sinks"),
+            }
         } else if key::sections().contains(&path) {
             match node {
                 Node::Table(entries) => self.table(path, entries),
@@ -132,6 +156,18 @@ impl Walk<'_> {
         } else {
             self.fault(in_file(self.path, path), "unknown key", expected(path));
         }
+    }
+}
+
+impl Walk<'_> {
+    /// A table with a name of the operator's, as it is.
+    fn named(&mut self, path: &str, node: Node) -> serde_json::Value {
+        let mut twice = Vec::new();
+        let table = node.json(path, &mut twice);
+        for path in twice {
+            self.fault(in_file(self.path, &path), "is given more than once", "it once");
+        }
+        table
     }
 }
 

@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 49] = [
+pub(super) static KEYS: [Key; 54] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -48,6 +48,9 @@ pub(super) static KEYS: [Key; 49] = [
         Shape::Time(MILLISECOND..=MINUTE.saturating_mul(5), |config, value| config.authzen.request_timeout = value),
     ),
     key("http.public_url", Shape::PublicUrl(|config, value| config.authzen.public_url = Some(value))),
+    key("opa.enabled", Shape::Switch(|config, value| config.opa.enabled = value)),
+    key("opa.query", Shape::Switch(|config, value| config.opa.query = value)),
+    key("opa.write", Shape::Switch(|config, value| config.opa.write = value)),
     key("envoy.input", Shape::Form(|config, value| config.envoy.form = value)),
     key("envoy.policy", Shape::EntryPoint(|config, value| config.envoy.policy = Some(value))),
     key("envoy.dry_run", Shape::Switch(|config, value| config.envoy.dry_run = value)),
@@ -105,6 +108,14 @@ pub(super) static KEYS: [Key; 49] = [
     key("explain.redact", Shape::Redaction(|config, value| config.policy.redact = value)),
     key("log.level", Shape::Filter(|config, value| config.log.level = value)),
     key("log.format", Shape::Format(|config, value| config.log.format = value)),
+    key(
+        "decision_log.max_record_bytes",
+        Shape::Size(KIB..=16 * MIB, |config, value| config.decision_log.max_record_bytes = value),
+    ),
+    key(
+        "decision_log.commit_timeout",
+        Shape::Time(MILLISECOND..=MINUTE, |config, value| config.decision_log.commit_timeout = value),
+    ),
     key(
         "server.drain_timeout",
         Shape::Time(Duration::ZERO..=MINUTE.saturating_mul(10), |config, value| config.server.drain_timeout = value),

@@ -1,5 +1,7 @@
 //! The effective settings in words.
 
+mod sinks;
+
 use std::fmt::Write as _;
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{self, place::Place},
-    policy, reload, source, telemetry,
+    audit, policy, reload, source, telemetry,
 };
 
 /// A value as it is shown.
@@ -27,7 +29,22 @@ pub(super) enum Shown {
 /// Components are destructured whole, so that a setting that one of them gains cannot be left out here unseen; a test
 /// compares the names with the table.
 pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
-    let Config { grpc, http, authzen, envoy, search, admin, policy, source, reload, bundles: _, log, server } = config;
+    let Config {
+        grpc,
+        http,
+        authzen,
+        opa,
+        envoy,
+        search,
+        admin,
+        policy,
+        source,
+        reload,
+        bundles: _,
+        log,
+        decision_log,
+        server,
+    } = config;
     let api::grpc::Config {
         address,
         max_message_bytes,
@@ -37,16 +54,12 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         request_timeout,
         reflection,
     } = grpc;
-    let api::ops::Config { address: http_address } = http;
-    let api::authzen::Config { max_body_bytes, request_timeout: http_timeout, public_url } = authzen;
     let api::search::Config { max_candidates, page_size } = search;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
     let source::Config { path, settle, poll_interval } = source;
     let reload::Config { strict, retained, store, tests, start_timeout } = reload;
-    let telemetry::Config { level, format } = log;
-    let Server { drain_timeout, worker_threads } = server;
 
     let doors = [
         ("grpc.address", text(address)),
@@ -56,13 +69,6 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
         ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
         ("grpc.reflection", plain(reflection)),
-        ("http.address", text(http_address)),
-        ("http.max_body_bytes", Shown::Plain(show_size(*max_body_bytes))),
-        ("http.request_timeout", Shown::Plain(show_time(*http_timeout))),
-        (
-            "http.public_url",
-            public_url.as_ref().map_or(Shown::Unset("what the request's `Host` says, by `https`"), text),
-        ),
     ];
     let rest = [
         ("search.max_candidates", plain(max_candidates)),
@@ -112,6 +118,36 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("network.max_response_bytes", Shown::Plain(show_size(*max_response_bytes))),
         ("network.cache_bytes", Shown::Plain(show_size(*cache_bytes))),
         ("explain.redact", text(redact)),
+    ];
+    doors
+        .into_iter()
+        .chain(self::http(http, authzen))
+        .chain(self::opa(opa))
+        .chain(self::envoy(envoy))
+        .chain(rest)
+        .chain(process(log, decision_log, server))
+        .collect()
+}
+
+fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 4] {
+    let api::ops::Config { address } = http;
+    let api::authzen::Config { max_body_bytes, request_timeout, public_url } = authzen;
+    [
+        ("http.address", text(address)),
+        ("http.max_body_bytes", Shown::Plain(show_size(*max_body_bytes))),
+        ("http.request_timeout", Shown::Plain(show_time(*request_timeout))),
+        (
+            "http.public_url",
+            public_url.as_ref().map_or(Shown::Unset("what the request's `Host` says, by `https`"), text),
+        ),
+    ]
+}
+
+fn process(log: &telemetry::Config, decision_log: &audit::Config, server: &Server) -> [(&'static str, Shown); 6] {
+    let telemetry::Config { level, format } = log;
+    let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
+    let Server { drain_timeout, worker_threads } = server;
+    [
         ("log.level", text(level)),
         (
             "log.format",
@@ -120,10 +156,16 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
                 telemetry::Format::Json => "json",
             }),
         ),
+        ("decision_log.max_record_bytes", Shown::Plain(show_size(*max_record_bytes))),
+        ("decision_log.commit_timeout", Shown::Plain(show_time(*commit_timeout))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
-    ];
-    doors.into_iter().chain(self::envoy(envoy)).chain(rest).collect()
+    ]
+}
+
+fn opa(config: &api::opa::Config) -> [(&'static str, Shown); 3] {
+    let api::opa::Config { enabled, query, write } = config;
+    [("opa.enabled", plain(enabled)), ("opa.query", plain(query)), ("opa.write", plain(write))]
 }
 
 fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {
@@ -174,6 +216,9 @@ pub(super) fn yaml(config: &Config) -> String {
         if section != open {
             if open == "bundles" {
                 bundles(config, &mut yaml);
+            }
+            if open == "decision_log" && !config.decision_log.sinks.is_empty() {
+                sinks::yaml(config, &mut yaml);
             }
             yaml.push_str(section);
             yaml.push_str(":\n");

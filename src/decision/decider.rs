@@ -16,9 +16,9 @@ use futures::executor::block_on;
 pub use self::held::Held;
 use super::{
     past::{At, NotAt, Past, Replaced},
-    query::{EntryPoint, Query},
+    query::{EntryPoint, Input, Query},
     search::{PendingCandidates, SearchError, Searched},
-    verdict::{Effect, Reason, Revision, Verdict, code},
+    verdict::{Diagnostic, Effect, Reason, Revision, Verdict, code},
 };
 
 /// The port behind which policies are evaluated: one immutable snapshot of policies and data.
@@ -40,9 +40,31 @@ pub trait Evaluator: Send + Sync {
         Box::pin(ready(Err(SearchError::Unsupported(fault))))
     }
 
+    /// Answers a query in the policies' own language: [`Verdict::value`] is the array of its bindings. For whoever may ask
+    /// anything; no question comes this way.
+    fn ad_hoc(&self, query: AdHoc, time: Time) -> PendingAnswer {
+        let (_, _) = (query, time);
+        Box::pin(ready(Err(vec![Diagnostic {
+            code: code::INTERNAL_ERROR.into(),
+            message: "queries are not answered here".to_owned(),
+            position: None,
+        }])))
+    }
+
+    /// The policies' files, in order: their names and their texts.
+    fn policies(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        Vec::new()
+    }
+
     /// The packages that can be asked, in order.
     fn entry_points(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether something at `entry` may have a value that depends on what is asked: a rule there, or around.
+    fn defines(&self, entry: &EntryPoint) -> bool {
+        let _ = entry;
+        true
     }
 
     /// What is left of it once it is retained only: the same answers, from less memory. `None` for itself.
@@ -69,6 +91,20 @@ pub trait Evaluator: Send + Sync {
 
 /// An answer to come.
 pub type Pending = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+/// A query in the policies' language.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AdHoc {
+    /// Its text.
+    pub text: String,
+    /// What it sees as `input`.
+    pub input: Input,
+    /// As [`Query::strict`].
+    pub strict: bool,
+}
+
+/// An answer to come, or what is wrong with the text that was asked.
+pub type PendingAnswer = Pin<Box<dyn Future<Output = Result<Verdict, Vec<Diagnostic>>> + Send>>;
 
 /// How long an evaluation may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,6 +295,12 @@ impl Pinned<'_> {
     #[must_use]
     pub fn revision(&self) -> &Revision {
         &self.active.revision
+    }
+
+    /// Whether something at `entry` may have a value that depends on what is asked.
+    #[must_use]
+    pub fn defines(&self, entry: &EntryPoint) -> bool {
+        self.active.evaluator.defines(entry)
     }
 }
 

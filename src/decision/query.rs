@@ -50,16 +50,21 @@ pub struct Query {
     pub policy: Option<EntryPoint>,
     /// Whether the verdict says what each rule answered.
     pub explain: bool,
+    /// The claims of the caller's token: `input.token`. Whoever builds the question sets it, and must have verified them
+    /// (`identity::Verifier`). No door sets it yet.
+    pub token: Option<Object>,
     /// What the policy sees as `input`.
     pub input: Input,
     /// What is asked of the policy.
     pub asks: Asks,
+    /// Whether a built-in that fails is an error, where it else is undefined (OPA's `strict-builtin-errors`).
+    pub strict: bool,
 }
 
 /// What a policy sees as `input`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Input {
-    /// Subject, action, resource and context, under these names.
+    /// Subject, action, resource, context and, where there is one, the token's claims, under these names.
     #[default]
     Parts,
     /// A document of another protocol, in their place: they then only say for the record what is asked.

@@ -128,6 +128,16 @@ impl Object {
         self.members.iter().map(|(name, value)| (name.as_str(), value))
     }
 
+    /// The same, to be changed in place.
+    pub fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = (&str, &mut Value)> {
+        self.members.iter_mut().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// The member of that name, to be changed in place.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Value> {
+        self.members.get_mut(name)
+    }
+
     /// Whether it has no member.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -23,6 +23,20 @@ pub mod code {
     pub const INTERNAL_ERROR: &str = "internal_error";
     /// An item of a batch is not a valid question.
     pub const INVALID_QUERY: &str = "invalid_query";
+    /// The decision could not be recorded, and the decision log is configured to fail closed.
+    pub const NOT_RECORDED: &str = "not_recorded";
+
+    /// All of them.
+    pub const ALL: [&str; 8] = [
+        POLICY_DENIED,
+        NO_DECISION,
+        INVALID_DECISION,
+        EVALUATION_ERROR,
+        BUDGET_EXCEEDED,
+        INTERNAL_ERROR,
+        INVALID_QUERY,
+        NOT_RECORDED,
+    ];
 }
 
 /// Allow or deny. Deny is the default of everything.

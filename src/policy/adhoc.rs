@@ -9,6 +9,7 @@ use regorus::{
 };
 
 use super::{
+    builtins,
     compile::{self, Options},
     engine::{Engine, Failure},
     fault::{Fault, Faults},
@@ -20,7 +21,7 @@ use super::{
 use crate::bundle::{Bundle, Module};
 
 /// What the query is called where faults say where they are.
-const FILE: &str = "query";
+pub(super) const FILE: &str = "query";
 
 /// What a query came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +50,10 @@ impl Input<'_> {
     fn value(self, budget: Duration) -> Result<Option<Rego>, Fault> {
         match self {
             Self::Undefined => Ok(None),
+            Self::Json(text) if builtins::unsafe_number(text, true).is_some() => {
+                let cause = builtins::unsafe_number(text, true).unwrap_or_default();
+                Err(Fault::new("input_error", format!("the input can't be read: {cause}")))
+            }
             Self::Json(text) => Rego::from_json_str(text).map(Some).map_err(|error| {
                 Fault::new("input_error", format!("the input is not JSON: {error}")).help("write it like `{\"x\": 1}`")
             }),
@@ -84,10 +89,7 @@ impl Prepared {
         // After its syntax, as the gate reads it in the braces of a rule, and might speak of those.
         gate(bundle, options, query)?;
         if loses_results(options.rego_v0, &lowered.text) {
-            let fault = Fault::new("rego_unsupported", "`some … in` beside other expressions loses results here");
-            return Err(one(fault
-                .help("put it into a comprehension: `[x | some x in …; …]`")
-                .at(FILE, query, 1, 1, 1)));
+            return Err(one(lossy().at(FILE, query, 1, 1, 1)));
         }
         let engine = compiled.engines.into_iter().map(|(engine, _)| engine).next();
         let engine = engine.ok_or_else(|| one(Fault::new("internal_error", "the compiler gave no evaluator")))?;
@@ -141,7 +143,7 @@ pub fn query(
 
 /// Whether regorus 0.14.1 would answer `{}` for some queries like this: an element for which a later expression fails
 /// takes those before and after it along.
-fn loses_results(rego_v0: bool, query: &str) -> bool {
+pub(super) fn loses_results(rego_v0: bool, query: &str) -> bool {
     let mut engine = Engine::blank(Options { rego_v0, ..Options::default() });
     if engine.add_policy(FILE.to_owned(), format!("{}{query}\n}}", head(rego_v0))).is_err() {
         return true;
@@ -155,8 +157,25 @@ fn loses_results(rego_v0: bool, query: &str) -> bool {
     })
 }
 
+/// The fault of what [`loses_results`].
+pub(super) fn lossy() -> Fault {
+    Fault::new("rego_unsupported", "`some … in` beside other expressions loses results here")
+        .help("put it into a comprehension: `[x | some x in …; …]`")
+}
+
+/// A fault of the rule that a query is read as, where the query has it.
+pub(super) fn moved(fault: Fault, query: &str) -> Fault {
+    let Some(place) = fault.position.clone() else { return fault };
+    let moved = Fault::new(fault.code, fault.cause);
+    let moved = match fault.help {
+        Some(help) => moved.help(help),
+        None => moved,
+    };
+    moved.at(FILE, query, place.line.saturating_sub(2).max(1), place.column, 1)
+}
+
 /// What makes a query the body of a rule: two lines.
-fn head(rego_v0: bool) -> &'static str {
+pub(super) fn head(rego_v0: bool) -> &'static str {
     if rego_v0 { "package verdict_query\nquery {\n" } else { "package verdict_query\nquery if {\n" }
 }
 
@@ -167,14 +186,7 @@ fn gate(bundle: &Bundle, options: Options, query: &str) -> Result<(), Faults> {
     with_query.modules.push(Module { path: FILE.to_owned(), text: format!("{head}{query}\n}}"), ..Module::default() });
     let Err(Faults(faults)) = compile::compile(&with_query, options, &[]) else { return Ok(()) };
     let own = |fault: Fault| match fault.position.clone() {
-        Some(place) if &*place.file == FILE => {
-            let moved = Fault::new(fault.code, fault.cause);
-            let moved = match fault.help {
-                Some(help) => moved.help(help),
-                None => moved,
-            };
-            moved.at(FILE, query, place.line.saturating_sub(2).max(1), place.column, 1)
-        }
+        Some(place) if &*place.file == FILE => moved(fault, query),
         _ => fault,
     };
     // A query may ask for all of `data`; that the rule that it is read as is in there, too, is no recursion.

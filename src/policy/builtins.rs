@@ -37,12 +37,12 @@ mod uri;
 #[cfg(test)]
 mod tests;
 
-pub(super) use bounds::{has_huge_exponent, opens_too_much};
+pub(super) use bounds::{opens_too_much, unsafe_number};
 pub(super) use evaluation::Query;
 pub(super) use network::close as ask_no_more;
 pub use network::{Hosts, InvalidHost, Network, NetworkSettings};
 
-use std::sync::OnceLock;
+use std::{cell::Cell, sync::OnceLock};
 
 use anyhow::{Error, anyhow};
 use regorus::{
@@ -116,6 +116,15 @@ struct Place {
     params: Vec<Ref<Expr>>,
 }
 
+thread_local! {
+    static STRICT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says whether built-ins that fail on this thread are errors from now on, also in engines that are not strict.
+pub(super) fn strictly(strict: bool) {
+    STRICT.set(strict);
+}
+
 /// Gives the engine every built-in. `strict` makes failures errors, as OPA's `--strict-builtin-errors` does.
 pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Network) {
     network.install(engine, strict);
@@ -144,7 +153,7 @@ pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Netwo
                 return settle(name, Err(Failure::Spent(fault)), strict);
             }
             let Some(place) = place() else { return Err(anyhow!("`{name}` can't be called")) };
-            match function(&place.span, &place.params, &arguments, strict) {
+            match function(&place.span, &place.params, &arguments, strict || STRICT.get()) {
                 Ok(value) => settle(name, Ok(value), strict),
                 Err(error) if error.downcast_ref::<LimitError>().is_some() => {
                     settle(name, Err(Failure::Spent(error.to_string())), strict)
@@ -176,11 +185,20 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 fn settle(name: &'static str, result: Result<Rego, Failure>, strict: bool) -> Result<Rego, Error> {
     match result {
         Ok(value) => meter::made(name, &value).map(|()| value),
-        Err(Failure::Type(_) | Failure::Operand(_)) if !strict => Ok(Rego::Undefined),
-        Err(Failure::Type(fault)) => Err(anyhow!("eval_type_error: {name}: {fault}")),
-        Err(Failure::Operand(fault)) => Err(anyhow!("eval_builtin_error: {name}: {fault}")),
+        Err(Failure::Type(_) | Failure::Operand(_)) if !(strict || STRICT.get()) => Ok(Rego::Undefined),
+        Err(Failure::Type(fault)) => Err(anyhow!("eval_type_error: {}: {fault}", shown(name))),
+        Err(Failure::Operand(fault)) => Err(anyhow!("eval_builtin_error: {}: {fault}", shown(name))),
         Err(Failure::Halt(fault)) => Err(meter::stop(Stop::Forbidden(format!("`{name}`: {fault}")))),
         Err(Failure::Spent(fault)) => Err(meter::stop(Stop::Spent(Spent::Work, format!("`{name}`: {fault}")))),
+    }
+}
+
+/// A built-in's name as authors know it: operators are calls of ours.
+fn shown(name: &'static str) -> &'static str {
+    match name.strip_prefix("__verdict__.") {
+        Some("divide") => "div",
+        Some(operator) => operator,
+        None => name,
     }
 }
 

@@ -40,6 +40,7 @@ pub(super) struct Engine {
     input: Rego,
     names: Names,
     place: Place,
+    strict: bool,
     stop: Option<Stop>,
 }
 
@@ -89,16 +90,18 @@ impl Engine {
 
     fn of(engine: regorus::Engine, place: Place) -> Self {
         let (working, input, names) = (engine.clone(), Rego::Undefined, Names::new());
-        Self { working, pristine: engine, input, names, place, stop: None }
+        Self { working, pristine: engine, input, names, place, strict: false, stop: None }
     }
 
     /// Sets the question.
     pub(super) fn ask(&mut self, query: &Query) {
+        self.strict = query.strict;
         self.set_input(self.names.input(query));
     }
 
     /// Sets the question that a search for one of its parts asks.
     pub(super) fn search(&mut self, query: &Query, searched: Searched) {
+        self.strict = false;
         self.set_input(self.names.search(query, searched));
     }
 
@@ -209,7 +212,9 @@ impl Engine {
         }
         Self::grant(&mut self.working, budget);
         meter::start(self.place);
+        builtins::strictly(self.strict);
         let answer = ask(&mut self.working);
+        builtins::strictly(false);
         // Whatever the answer: regorus may have dropped the error that a built-in stopped it with.
         self.stop = meter::stopped();
         let failure = match (&self.stop, answer) {

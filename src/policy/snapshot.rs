@@ -1,5 +1,6 @@
 //! One immutable set of policies and data, and its answers.
 
+mod ad_hoc;
 mod apart;
 mod asked;
 mod candidates;
@@ -33,7 +34,8 @@ use super::{
 use crate::{
     bundle::Bundle,
     decision::{
-        Asks, Digest, EntryPoint, Evaluator, Pending, PendingCandidates, Query, Revision, Searched, Time, Verdict, code,
+        AdHoc, Asks, Digest, EntryPoint, Evaluator, Pending, PendingAnswer, PendingCandidates, Query, Revision,
+        Searched, Time, Verdict, code,
     },
 };
 
@@ -186,6 +188,10 @@ impl Snapshot {
 }
 
 impl Evaluator for Snapshot {
+    fn defines(&self, entry: &EntryPoint) -> bool {
+        self.index.around(entry.parts()).next().is_some()
+    }
+
     fn revision(&self) -> &Revision {
         &self.revision
     }
@@ -239,6 +245,14 @@ impl Evaluator for Snapshot {
             },
             Some,
         )
+    }
+
+    fn ad_hoc(&self, query: AdHoc, time: Time) -> PendingAnswer {
+        self.apart.ad_hoc(query, self.options, time)
+    }
+
+    fn policies(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        self.parts.texts.iter().map(|(path, text)| (Arc::clone(path), Arc::clone(&text.written))).collect()
     }
 
     fn isolate(&self, query: Query, entry: &EntryPoint, time: Time) -> Pending {

@@ -19,6 +19,7 @@ pub(super) struct Names {
     properties: Rego,
     resource: Rego,
     subject: Rego,
+    token: Rego,
     kind: Rego,
 }
 
@@ -33,13 +34,14 @@ impl Names {
             properties: text("properties"),
             resource: text("resource"),
             subject: text("subject"),
+            token: text("token"),
             kind: text("type"),
         }
     }
 
     /// The question as the policy's `input` (design, *What a policy sees*).
     pub(super) fn input(&self, query: &Query) -> Rego {
-        let Query { subject, action, resource, context, input, .. } = query;
+        let Query { subject, action, resource, context, token, input, .. } = query;
         match input {
             Input::Parts => {}
             Input::Document(document) => return from_value(document),
@@ -48,7 +50,7 @@ impl Names {
         let entity = |kind: &str, id: &str, properties: &Object| {
             object([(&self.id, text(id)), (&self.properties, from_object(properties)), (&self.kind, text(kind))])
         };
-        object([
+        let mut members = object([
             (
                 &self.action,
                 object([(&self.name, text(&action.name)), (&self.properties, from_object(&action.properties))]),
@@ -56,7 +58,11 @@ impl Names {
             (&self.context, from_object(context)),
             (&self.resource, entity(&resource.kind, &resource.id, &resource.properties)),
             (&self.subject, entity(&subject.kind, &subject.id, &subject.properties)),
-        ])
+        ]);
+        if let (Some(claims), Rego::Object(members)) = (token, &mut members) {
+            Arc::make_mut(members).insert(self.token.clone(), from_object(claims));
+        }
+        members
     }
 }
 

@@ -24,12 +24,17 @@
 //! | `verdict_snapshot_bytes`, `_modules`, `_rules` | gauge | |
 //! | `verdict_bundle_age_seconds`, `_stale`, `_failing` | gauge | `bundle` |
 //! | `verdict_bundle_info` | gauge, 1 | `bundle`, `revision` |
+//! | `verdict_decision_log_records_total` | counter | `sink`, `result` (`offered`, `delivered`, `filtered`) |
+//! | `verdict_decision_log_dropped_total` | counter | `sink`, `cause` |
+//! | `verdict_decision_log_withheld_total`, `_errors_total`, `_refused_total` | counter | `sink` |
+//! | `verdict_decision_log_queued`, `_spooled`, `_spooled_bytes` | gauge | `sink` |
 //! | `verdict_isolated_evaluations_total` | counter | `result` (`answered`, `expired`, `refused`) |
 //! | `verdict_isolated_waiting`, `_stuck_threads` | gauge | |
 //! | `verdict_build_info` | gauge, 1 | `version` |
 //! | `process_…` | Prometheus's standard ones | |
 
 mod bundles;
+mod decision_log;
 mod decisions;
 mod labels;
 mod process;
@@ -46,7 +51,7 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 
-pub use self::bundles::BundleFigures;
+pub use self::{bundles::BundleFigures, decision_log::LogFigures};
 use self::{
     decisions::Decisions,
     labels::ByLabel,
@@ -109,6 +114,7 @@ struct Figures {
     reloads: Mutex<Reloads>,
     isolated: Mutex<Isolated>,
     bundles: Mutex<Vec<BundleFigures>>,
+    log: Mutex<Vec<LogFigures>>,
     process: Process,
 }
 
@@ -132,6 +138,7 @@ impl Metrics {
             reloads: Mutex::default(),
             isolated: Mutex::default(),
             bundles: Mutex::default(),
+            log: Mutex::default(),
             process: Process::new(),
         }))
     }
@@ -180,6 +187,11 @@ impl Metrics {
         *self.0.bundles.lock().unwrap_or_else(PoisonError::into_inner) = bundles.collect();
     }
 
+    /// How the decision log fares; to be told before [`Self::render`].
+    pub fn decision_log(&self, sinks: Vec<LogFigures>) {
+        *self.0.log.lock().unwrap_or_else(PoisonError::into_inner) = sinks;
+    }
+
     /// Whether questions are welcome.
     pub fn ready(&self, ready: bool) {
         self.0.ready.store(ready, Relaxed);
@@ -204,6 +216,7 @@ impl Metrics {
         self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner).render(&mut text);
         self.0.isolated.lock().unwrap_or_else(PoisonError::into_inner).render(&mut text);
         bundles::render(&self.0.bundles.lock().unwrap_or_else(PoisonError::into_inner), &mut text);
+        decision_log::render(&self.0.log.lock().unwrap_or_else(PoisonError::into_inner), &mut text);
         text.family("verdict_build_info", Kind::Gauge, "The program that runs; always 1.");
         text.sample("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
         self.0.process.render(&mut text);

@@ -35,6 +35,7 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// A server to be.
 pub(crate) struct Serve {
+    within: Vec<String>,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     grpc: String,
@@ -58,7 +59,8 @@ pub(crate) struct Ended {
 impl Serve {
     /// On the embedded policies. The limits of time are wide, so that a busy machine fails no test.
     pub(crate) fn embedded() -> Self {
-        let serve = Self { arguments: Vec::new(), environment: Vec::new(), grpc: "127.0.0.1:0".to_owned() };
+        let serve =
+            Self { within: Vec::new(), arguments: Vec::new(), environment: Vec::new(), grpc: "127.0.0.1:0".to_owned() };
         serve.env("VERDICT_POLICIES_EVALUATION_BUDGET", "5s").env("VERDICT_GRPC_REQUEST_TIMEOUT", "30s")
     }
 
@@ -83,8 +85,26 @@ impl Serve {
         self
     }
 
+    /// Started by another program, which is given the server's command line after these arguments.
+    #[allow(dead_code, reason = "the tests of the decision log start it so")]
+    pub(crate) fn within(mut self, program: &str, arguments: &[&str]) -> Self {
+        self.within = std::iter::once(program).chain(arguments.iter().copied()).map(str::to_owned).collect();
+        self
+    }
+
     fn command(self) -> Command {
         let mut command = verdict();
+        if let Some((program, arguments)) = self.within.split_first() {
+            let mut outer = Command::new(program);
+            outer.args(arguments).arg(command.get_program()).stdin(Stdio::null());
+            for (name, value) in command.get_envs() {
+                match value {
+                    Some(value) => outer.env(name, value),
+                    None => outer.env_remove(name),
+                };
+            }
+            command = outer;
+        }
         command.args(["serve", "--grpc", &self.grpc, "--http", "127.0.0.1:0", "--log-format", "json"]);
         command.args(self.arguments).envs(self.environment);
         command

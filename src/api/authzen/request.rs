@@ -40,7 +40,7 @@ pub(in crate::api) async fn object(request: Request, limit: usize, deadline: Dea
 }
 
 /// The bytes; `None` if there are too many.
-async fn read(mut body: Body, limit: usize) -> Result<Option<Vec<u8>>, CallError> {
+pub(in crate::api) async fn read(mut body: Body, limit: usize) -> Result<Option<Vec<u8>>, CallError> {
     let (mut bytes, mut seen) = (Vec::new(), 0_usize);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| CallError::MalformedMessage("the body broke off".to_owned()))?;

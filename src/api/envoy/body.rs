@@ -22,7 +22,7 @@ pub(super) struct Parsed {
 
 /// A body as Envoy hands it over.
 pub(super) struct Given<'a> {
-    pub(super) headers: &'a Headers,
+    pub(super) headers: Headers<'a>,
     /// As text, or as bytes where that is how it came.
     pub(super) body: &'a [u8],
     /// As bytes, if that is how it came.

@@ -1,7 +1,7 @@
 //! From a request that Envoy asks about to a question: what the policy sees as `input`, or subject, action, resource and
 //! context.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use envoy_types::{
     ext_authz::v3::pb::CheckRequest,
@@ -26,35 +26,50 @@ const MAX_ID: usize = 256;
 /// The subject's type, and its id, where the request names none.
 const ANONYMOUS: &str = "anonymous";
 
-/// A request's headers by their names in small letters; what stood there more than once is joined by commas.
-#[derive(Debug, Default)]
-pub(super) struct Headers(BTreeMap<String, String>);
+/// A request's headers, by their names in small letters, as Envoy writes them. Nothing is copied before it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Headers<'a>(&'a HttpRequest);
 
-impl Headers {
-    /// The value of that header.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
-        self.0.get(name).cloned()
+impl<'a> Headers<'a> {
+    /// Those of that request.
+    pub(super) fn of(http: &'a HttpRequest) -> Self {
+        Self(http)
     }
 
-    fn of(http: &HttpRequest) -> Self {
-        let mut headers: BTreeMap<String, String> =
-            http.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
-        for header in http.header_map.iter().flat_map(|map| &map.headers) {
-            let raw = String::from_utf8_lossy(&header.raw_value);
-            let value = if header.raw_value.is_empty() { header.value.as_str() } else { &raw };
-            headers
-                .entry(header.key.to_ascii_lowercase())
-                .and_modify(|joined| joined.extend([",", value]))
-                .or_insert_with(|| value.to_owned());
+    /// The value of that header. What stood there more than once is joined by commas: by Envoy, or here where Envoy hands
+    /// headers over as they came.
+    pub(super) fn text(self, name: &str) -> Option<Cow<'a, str>> {
+        if let Some(value) = self.0.headers.get(name) {
+            return Some(Cow::Borrowed(value));
         }
-        Self(headers)
+        let mut values = self.raw().filter(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        let mut joined = values.next()?;
+        for value in values {
+            joined.to_mut().extend([",", &value]);
+        }
+        Some(joined)
     }
-}
 
-#[cfg(test)]
-impl<'a> FromIterator<(&'a str, &'a str)> for Headers {
-    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(headers: I) -> Self {
-        Self(headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    /// All of them, each name once.
+    fn object(self) -> Object {
+        let mut headers = BTreeMap::new();
+        for (name, value) in self.raw() {
+            headers
+                .entry(name.to_ascii_lowercase())
+                .and_modify(|joined: &mut String| joined.extend([",", &value]))
+                .or_insert_with(|| value.clone().into_owned());
+        }
+        headers.extend(self.0.headers.clone());
+        headers.into_iter().map(|(name, value)| (name, Value::String(value))).collect()
+    }
+
+    fn raw(self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
+        self.0.header_map.iter().flat_map(|map| &map.headers).map(|header| {
+            let raw = &header.raw_value;
+            let value =
+                if raw.is_empty() { Cow::Borrowed(header.value.as_str()) } else { String::from_utf8_lossy(raw) };
+            (header.key.as_str(), value)
+        })
     }
 }
 
@@ -99,14 +114,14 @@ async fn read(
     let target = path::parsed(&http.path, config)?;
     let body = if http.body.is_empty() { &http.raw_body } else { http.body.as_bytes() };
     let parsed = if config.parse_body {
-        let given = Given { headers: &headers, body, raw_body: &http.raw_body, segments: &target.segments };
+        let given = Given { headers, body, raw_body: &http.raw_body, segments: &target.segments };
         Some(body::parsed(given, descriptors).await?)
     } else {
         None
     };
     let whole = parsed.as_ref().is_some_and(|parsed| !parsed.truncated);
-    let mcp = if whole { mcp::message(&headers, body) } else { None };
-    let subject = subject(&attributes, &headers, config);
+    let mcp = if whole { mcp::message(headers, body) } else { None };
+    let subject = subject(&attributes, headers, config);
     let action = Action { name: name_or(&http.method, "connect"), properties: Object::new() };
     let id = name_or(&target.path, &name_or(&http.host, "-"));
     let resource = Resource { kind: config.resource_type.clone(), id, properties: Object::new() };
@@ -147,8 +162,7 @@ async fn read(
             let host = Value::String(http.host.clone());
             query.resource.properties =
                 object_of([("host", host), ("scheme", scheme), ("segments", segments), ("query", target.query.into())]);
-            let headers = headers.0.into_iter().map(|(name, value)| (name, Value::String(value)));
-            put("headers", Value::Object(headers.collect()));
+            put("headers", headers.object().into());
             circumstances(attributes::object(attributes)?, &mut extra);
             query.context = extra;
         }
@@ -181,10 +195,10 @@ fn circumstances(mut attributes: Object, context: &mut Object) {
 }
 
 /// Who asks. Without an identity it is a type of its own, which no rule for users matches by chance.
-fn subject(attributes: &AttributeContext, headers: &Headers, config: &Config) -> Subject {
+fn subject(attributes: &AttributeContext, headers: Headers<'_>, config: &Config) -> Subject {
     let id = match &config.subject {
         SubjectFrom::Principal => attributes.source.as_ref().map(|source| source.principal.clone()),
-        SubjectFrom::Header(name) => headers.text(name),
+        SubjectFrom::Header(name) => headers.text(name).map(Cow::into_owned),
         SubjectFrom::Metadata { filter, path } => in_metadata(attributes, filter, path),
     };
     let (kind, id) = match id.filter(|id| !id.is_empty()) {

@@ -10,7 +10,7 @@ use crate::{
 const MEMBERS: [&str; 4] = ["id", "jsonrpc", "method", "params"];
 
 /// The message, for the policy's `input.mcp`; `None` for what is none, such as a batch or a response.
-pub(super) fn message(headers: &Headers, body: &[u8]) -> Option<Value> {
+pub(super) fn message(headers: Headers<'_>, body: &[u8]) -> Option<Value> {
     let is_json = headers.text("content-type")?.to_ascii_lowercase().contains("application/json");
     let Value::Object(mut message) = is_json.then(|| json::any(body).ok()).flatten()? else { return None };
     let version = message.get("jsonrpc")?;
@@ -23,11 +23,14 @@ pub(super) fn message(headers: &Headers, body: &[u8]) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
+
     use super::*;
 
     fn read(kind: &str, body: &str) -> Option<String> {
-        let headers: Headers = [("content-type", kind)].into_iter().collect();
-        message(&headers, body.as_bytes()).map(|message| json::written(&message).to_string())
+        let http =
+            HttpRequest { headers: [("content-type".to_owned(), kind.to_owned())].into(), ..HttpRequest::default() };
+        message(Headers::of(&http), body.as_bytes()).map(|message| json::written(&message).to_string())
     }
 
     #[test]

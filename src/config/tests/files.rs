@@ -16,6 +16,10 @@ http:
   max_body_bytes: 2048
   request_timeout: 2s
   public_url: https://pdp.example.com/a
+opa:
+  enabled: false
+  query: true
+  write: true
 envoy:
   input: question
   policy: data.envoy.other
@@ -60,6 +64,9 @@ explain:
 log:
   level: warn,verdict::reload=debug
   format: json
+decision_log:
+  max_record_bytes: 128KiB
+  commit_timeout: 2s
 server:
   drain_timeout: 1s
   worker_threads: 2
@@ -79,6 +86,10 @@ address = "unix:/run/ops.sock"
 max_body_bytes = "2KiB"
 request_timeout = "2s"
 public_url = "https://pdp.example.com/a"
+[opa]
+enabled = false
+query = true
+write = true
 [envoy]
 input = "question"
 policy = "data.envoy.other"
@@ -124,6 +135,9 @@ redact = ["input.token", "data.keys", "password"]
 [log]
 level = "warn,verdict::reload=debug"
 format = "json"
+[decision_log]
+max_record_bytes = "128KiB"
+commit_timeout = "2s"
 [server]
 drain_timeout = "1s"
 worker_threads = 2
@@ -240,7 +254,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `server`",
         ),
         (
             "http: {tls: 1}",
@@ -249,11 +263,11 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `server`",
         ),
         (
             "policies: {true: 2}",

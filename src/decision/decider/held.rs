@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Active, Decider};
-use crate::decision::{Query, Revision, SearchError, Searched, Value, Verdict};
+use crate::decision::{AdHoc, Diagnostic, Query, Revision, SearchError, Searched, Time, Value, Verdict};
 
 /// As [`super::Pinned`], without a lifetime.
 pub struct Held {
@@ -33,6 +33,26 @@ impl Held {
     /// Decides one question on the held snapshot, as [`Decider::decide`] does.
     pub async fn decide(&self, query: &Query, time_left: Duration) -> Verdict {
         self.decider.first(&self.active, query, time_left).finish().await
+    }
+
+    /// Answers a query in the policies' language on the held snapshot, within the budget of a question.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub async fn ad_hoc(&self, query: AdHoc, time_left: Duration) -> Result<Verdict, Vec<Diagnostic>> {
+        let time = Time { budget: self.decider.budget.min(time_left), patience: time_left };
+        let pending = catch_unwind(AssertUnwindSafe(|| self.active.evaluator.ad_hoc(query, time)));
+        let verdict = match pending {
+            Ok(pending) => pending.await?,
+            Err(_) => super::panicked(),
+        };
+        Ok(super::finished(verdict, self.active.revision.clone()))
+    }
+
+    /// The policies' files, in order: their names and their texts.
+    #[must_use]
+    pub fn policies(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        self.active.evaluator.policies()
     }
 
     /// What the policies name as candidates for the part of `query` that is searched for; the part's identity in

@@ -13,6 +13,8 @@ use serde_json::{Map, Value as Json};
 
 pub(in crate::policy) use gathered::Gathered;
 
+use crate::decision::{Named, SensitiveNames};
+
 /// What stands in place of a hidden value.
 const HIDDEN: &str = "[redacted]";
 
@@ -36,7 +38,7 @@ const MAX_NODES: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redaction {
     paths: Vec<Vec<String>>,
-    names: Vec<String>,
+    names: SensitiveNames,
 }
 
 /// Why a text is no entry of a [`Redaction`].
@@ -55,8 +57,7 @@ pub(in crate::policy) struct Secrets {
 
 impl Default for Redaction {
     fn default() -> Self {
-        let names = ["password", "secret", "token", "authorization", "cookie"].map(str::to_owned).to_vec();
-        Self { paths: vec![vec!["input".to_owned(), "token".to_owned()]], names }
+        Self { paths: vec![vec!["input".to_owned(), "token".to_owned()]], names: SensitiveNames::default() }
     }
 }
 
@@ -65,7 +66,7 @@ impl FromStr for Redaction {
 
     /// Entries joined by commas; nothing at all hides nothing.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut redaction = Self { paths: Vec::new(), names: Vec::new() };
+        let mut redaction = Self { paths: Vec::new(), names: SensitiveNames::new([]) };
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
             let parts: Vec<String> = entry.split('.').map(str::to_owned).collect();
             let is_name = |part: &String| {
@@ -76,7 +77,7 @@ impl FromStr for Redaction {
             }
             match parts.as_slice() {
                 [root, _, ..] if root == "input" || root == "data" => redaction.paths.push(parts),
-                [name] if name != "input" && name != "data" => redaction.names.push(name.to_lowercase()),
+                [name] if name != "input" && name != "data" => redaction.names.push(name),
                 _ => return Err(InvalidRedaction(entry.chars().take(80).collect())),
             }
         }
@@ -87,7 +88,7 @@ impl FromStr for Redaction {
 impl fmt::Display for Redaction {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let paths = self.paths.iter().map(|path| path.join("."));
-        out.write_str(&paths.chain(self.names.iter().cloned()).collect::<Vec<_>>().join(","))
+        out.write_str(&paths.chain(self.names.iter().map(str::to_owned)).collect::<Vec<_>>().join(","))
     }
 }
 
@@ -116,29 +117,8 @@ impl Redaction {
     }
 
     fn hides_name(&self, name: &str) -> Named {
-        let lower = name.to_lowercase();
-        let mut found = Named::No;
-        for hidden in &self.names {
-            let Some(before) = lower.strip_suffix(hidden.as_str()) else { continue };
-            if before.is_empty() {
-                return Named::Exactly;
-            }
-            let first = name.get(before.len()..).and_then(|rest| rest.chars().next());
-            if before.ends_with(['_', '-']) || first.is_some_and(char::is_uppercase) {
-                found = Named::AtItsEnd;
-            }
-        }
-        found
+        self.names.find(name)
     }
-}
-
-/// Whether a member's name is a hidden one.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Named {
-    No,
-    Exactly,
-    /// `client_secret`, `accessToken`.
-    AtItsEnd,
 }
 
 /// Where the values come from that are remembered.

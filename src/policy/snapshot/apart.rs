@@ -1,6 +1,7 @@
 //! Questions that take long: which they are, as far as that is known before, and putting them where they hold up
 //! nobody.
 
+mod ad_hoc;
 mod candidates;
 
 use std::{
@@ -216,14 +217,14 @@ impl Apart {
 
     fn is_large(&self, query: &Query) -> bool {
         let mut left = self.large;
-        let Query { subject, action, resource, context, input, .. } = query;
+        let Query { subject, action, resource, context, token, input, .. } = query;
         if let Input::Document(document) = input
             && !meter::weigh_value(document, &mut left)
         {
             return true;
         }
         let objects = [&subject.properties, &action.properties, &resource.properties, context];
-        !objects.into_iter().all(|object| meter::weigh_object(object, &mut left))
+        !objects.into_iter().chain(token).all(|object| meter::weigh_object(object, &mut left))
     }
 
     fn trusts(&self, entry: &EntryPoint, known: &mut Known) -> bool {

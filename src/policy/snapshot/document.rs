@@ -39,6 +39,12 @@ impl Asked<'_> {
                 put(&mut document, rule.parts.get(path.len()..).unwrap_or_default(), value);
             }
         }
+        if path.is_empty()
+            && let Rego::Object(members) = &mut document
+        {
+            // As in OPA: what configures the server is no part of all data, and has to be asked for.
+            Arc::make_mut(members).remove(&Rego::from("system"));
+        }
         self.fitting(document, entry.as_str(), || None)
     }
 }

@@ -1,3 +1,4 @@
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use futures::executor::block_on;
 use proptest::prelude::{prop, proptest};
 use prost_types::{
@@ -8,9 +9,14 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 
+fn http(headers: &[(&str, &str)]) -> HttpRequest {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    HttpRequest { headers, ..HttpRequest::default() }
+}
+
 fn read(headers: &[(&str, &str)], body: &[u8]) -> Result<(Json, bool), String> {
-    let headers: Headers = headers.iter().copied().collect();
-    let given = Given { headers: &headers, body, raw_body: b"", segments: &[] };
+    let http = http(headers);
+    let given = Given { headers: Headers::of(&http), body, raw_body: b"", segments: &[] };
     let parsed = block_on(parsed(given, None)).map_err(|fault| format!("{}: {}", fault.field, fault.description))?;
     Ok((crate::api::json::written(&parsed.value), parsed.truncated))
 }
@@ -106,9 +112,9 @@ proptest! {
         kind in prop::sample::select(vec!["application/json", FORM, "multipart/form-data; boundary=x", "application/grpc"]),
         body in prop::collection::vec(prop::sample::select(b"-x\r\n:;=\"{}[]%&+,a0\0\xff name form-data Content-Disposition".to_vec()), 0..200),
     ) {
-        let headers: Headers = [("content-type", kind)].into_iter().collect();
+        let http = http(&[("content-type", kind)]);
         let segments = ["books.Books".to_owned(), "Find".to_owned()];
-        let given = Given { headers: &headers, body: &body, raw_body: &body, segments: &segments };
+        let given = Given { headers: Headers::of(&http), body: &body, raw_body: &body, segments: &segments };
         let _ = block_on(parsed(given, Some(&pool())));
     }
 }
@@ -149,10 +155,10 @@ fn pool() -> DescriptorPool {
 #[test]
 fn reads_unary_grpc_requests_by_their_descriptors() {
     let pool = pool();
-    let headers: Headers = [("content-type", "application/grpc+proto")].into_iter().collect();
+    let http = http(&[("content-type", "application/grpc+proto")]);
     let ask = |path: &[&str], raw_body: &[u8]| {
         let segments: Vec<String> = path.iter().map(|&segment| segment.to_owned()).collect();
-        let given = Given { headers: &headers, body: raw_body, raw_body, segments: &segments };
+        let given = Given { headers: Headers::of(&http), body: raw_body, raw_body, segments: &segments };
         let parsed = block_on(parsed(given, Some(&pool))).map_err(|fault| fault.field)?;
         Ok::<_, String>((crate::api::json::written(&parsed.value), parsed.truncated))
     };

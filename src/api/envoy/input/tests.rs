@@ -26,6 +26,7 @@ fn headers_that_stand_twice_are_joined_whatever_their_form() {
     let headers = Headers::of(&http);
     for (name, value) in [("x-a", Some("1,2")), ("x-b", Some("\u{fffd}")), ("x-c", Some("3")), ("x-d", None)] {
         assert_eq!(headers.text(name).as_deref(), value);
+        assert_eq!(headers.object().get(name), value.map(Value::from).as_ref());
     }
 }
 

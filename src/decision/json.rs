@@ -1,18 +1,19 @@
 //! JSON text to a domain value: no digit lost, no duplicate name taken.
 
+mod number;
+
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::number;
-use crate::decision::{Number, Object, Value};
+use super::{Number, Object, Value};
 
 /// How `serde_json`, built with `arbitrary_precision`, hands over a number that is no 64-bit integer: as an object with
 /// this one name, which it lends.
 const NUMBER: &str = "$serde_json::private::Number";
 
 /// Parses one JSON text; at most 128 containers inside each other. The fault is in words, with line and column.
-pub(super) fn parse(json: &[u8]) -> Result<Value, String> {
+pub fn parse(json: &[u8]) -> Result<Value, String> {
     // A text that has the name could pass an object off as a number. Written with escapes it is not lent, see [`Name`].
     if json.windows(NUMBER.len()).any(|part| part == NUMBER.as_bytes()) {
         return Err(format!("is not usable JSON: it must not have `{NUMBER}` in it"));

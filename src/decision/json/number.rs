@@ -1,6 +1,6 @@
 //! The text of a JSON number to a number that equals it, or a refusal: never a number near it.
 
-use crate::decision::Number;
+use super::Number;
 
 /// The most characters of a number; reading one costs the square of its length.
 const MAX_LENGTH: usize = 400;

@@ -1,0 +1,159 @@
+//! A request's body to a document: of bounded size, also once it is decompressed, in bounded time.
+
+use std::io::Read as _;
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{
+        HeaderMap, StatusCode,
+        header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
+    },
+};
+use flate2::read::MultiGzDecoder;
+use yaml_serde::Value as Yaml;
+
+use super::{
+    Limits,
+    fault::{Fault, INVALID_PARAMETER},
+};
+use crate::{
+    api::{authzen::request, deadline::Deadline, json, status::CallError},
+    decision::{MAX_DEPTH, Number, Object, Value},
+};
+
+/// What is decompressed before other requests get a turn.
+const TURN: usize = 64 << 10;
+
+/// The bytes of a body, decompressed.
+pub(super) async fn bytes(request: Request, limits: Limits, deadline: Deadline) -> Result<(HeaderMap, Vec<u8>), Fault> {
+    let limit = limits.max_body_bytes;
+    let too_large = || Fault::from(CallError::MessageTooLarge { limit, setting: "http.max_body_bytes" });
+    let (parts, body) = request.into_parts();
+    let announced = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    // Who waits for a go-ahead has sent nothing yet.
+    if announced.is_some_and(|length| length > limit as u64) && parts.headers.contains_key(EXPECT) {
+        return Err(too_large());
+    }
+    let gzip = is_gzip(&parts.headers)?;
+    let bytes = raw(body, limit, deadline).await?.ok_or_else(too_large)?;
+    if !gzip {
+        return Ok((parts.headers, bytes));
+    }
+    let mut text = Vec::new();
+    let mut decoder = MultiGzDecoder::new(bytes.as_slice());
+    loop {
+        deadline.left()?;
+        let before = text.len();
+        let read = decoder.by_ref().take(TURN as u64).read_to_end(&mut text);
+        read.map_err(|_| Fault::invalid("could not decompress the body: it is no gzip, or broke off"))?;
+        if text.len() > limit {
+            return Err(too_large());
+        }
+        if text.len() == before {
+            return Ok((parts.headers, text));
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn raw(body: Body, limit: usize, deadline: Deadline) -> Result<Option<Vec<u8>>, Fault> {
+    let read = tokio::time::timeout(deadline.left()?, request::read(body, limit)).await;
+    Ok(read.map_err(|_| CallError::DeadlineExceeded)??)
+}
+
+fn is_gzip(headers: &HeaderMap) -> Result<bool, Fault> {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter();
+    let Some(coding) = codings.next() else { return Ok(false) };
+    let is = |name: &str| coding.as_bytes().eq_ignore_ascii_case(name.as_bytes());
+    match (is("gzip") || is("x-gzip"), is("identity"), codings.next()) {
+        (true, _, None) => Ok(true),
+        (_, true, None) => Ok(false),
+        _ => {
+            let message = "the `Content-Encoding` is not read; send `gzip` or none";
+            Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_PARAMETER, message))
+        }
+    }
+}
+
+/// The document that a body is; `None` for an empty one. YAML where the content type has `yaml` in it, or else JSON,
+/// as in OPA.
+pub(super) fn document(headers: &HeaderMap, bytes: &[u8]) -> Result<Option<Value>, Fault> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let read = if kind.to_ascii_lowercase().contains("yaml") { yaml(bytes) } else { json::document(bytes) };
+    read.map(Some).map_err(|fault| Fault::invalid(format!("body contains malformed input document: it {fault}")))
+}
+
+/// Takes `name` out of a body that is an object; a body that is `null` has no members.
+pub(super) fn member(body: Option<Value>, name: &str) -> Result<(Option<Value>, Object), Fault> {
+    match body {
+        None | Some(Value::Null) => Ok((None, Object::new())),
+        Some(Value::Object(mut members)) => Ok((members.remove(name), members)),
+        Some(_) => Err(Fault::invalid("body contains malformed input document: it is not an object")),
+    }
+}
+
+/// One YAML document. Keys must be strings, and tags say nothing that policies know.
+fn yaml(bytes: &[u8]) -> Result<Value, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
+    let document: Yaml = yaml_serde::from_str(text).map_err(|error| format!("is not usable YAML: {error}"))?;
+    of_yaml(document, 0)
+}
+
+fn of_yaml(yaml: Yaml, depth: usize) -> Result<Value, String> {
+    // As deep as a body in JSON: the input, in one object.
+    if depth > MAX_DEPTH + 1 {
+        return Err(format!("nests deeper than {MAX_DEPTH} levels"));
+    }
+    Ok(match yaml {
+        Yaml::Null => Value::Null,
+        Yaml::Bool(truth) => Value::Bool(truth),
+        Yaml::String(text) => Value::String(text),
+        Yaml::Number(number) => {
+            let integer = number.as_i64().map(Number::Int).or_else(|| number.as_u64().map(Number::UInt));
+            let read = integer.or_else(|| number.as_f64().and_then(Number::from_f64));
+            Value::Number(read.ok_or_else(|| format!("has the number `{number}`, which JSON lacks"))?)
+        }
+        Yaml::Sequence(items) => {
+            Value::Array(items.into_iter().map(|item| of_yaml(item, depth + 1)).collect::<Result<_, _>>()?)
+        }
+        Yaml::Mapping(members) => {
+            let mut object = Object::new();
+            for (name, member) in members {
+                let Yaml::String(name) = name else { return Err("has a key that is no string".to_owned()) };
+                object.insert(name, of_yaml(member, depth + 1)?);
+            }
+            Value::Object(object)
+        }
+        Yaml::Tagged(_) => return Err("has a tag".to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<String, String> {
+        yaml(text.as_bytes()).map(|value| json::written(&value).to_string())
+    }
+
+    #[test]
+    fn yaml_is_read_exactly_or_not_at_all() {
+        let whole = "input:\n  n: 9007199254740993\n  u: 18446744073709551615\n  f: 0.5\n  s: \"1\"\n  l: [true, ~]\n";
+        let wanted = r#"{"input":{"f":0.5,"l":[true,null],"n":9007199254740993,"s":"1","u":18446744073709551615}}"#;
+        assert_eq!(read(whole).unwrap(), wanted);
+        let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+        let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for (before, name) in ('a'..'j').zip('b'..='j') {
+            let again = format!("*{before}");
+            bomb.extend([format!("{name}: &{name} [{again}, {again}, {again}, {again}, {again}, {again}, {again}]\n")]);
+        }
+        for refused in ["a: 1\na: 2", "1: 2", "a: .nan", "a: .inf", "a: !t 1", "a: [", deep.as_str(), bomb.as_str()] {
+            assert!(read(refused).is_err(), "{refused}");
+        }
+        assert!(yaml(b"a: \xff").is_err());
+    }
+}

@@ -1,0 +1,159 @@
+//! The decision log's parts put together: policies that are asked about records, verdicts that wait for theirs, and the
+//! threads that do the work.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::executor::block_on;
+use tokio::task::JoinSet;
+
+use super::state::State;
+use crate::{
+    api::settle::{Decided, Settled},
+    audit::{self, Decision, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling},
+    clock,
+    decision::{Asks, At, Decider, Effect, Input, Query, Value, Verdict, code},
+    telemetry::metrics::Metrics,
+};
+
+/// The log, and its threads.
+type Opened = (Option<Arc<Log>>, JoinSet<&'static str>);
+
+/// How long a rule about one record may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Snapshots of which it is known what they say of records.
+const KNOWN: usize = 64;
+
+/// Asks the policies about records, on the snapshot that the decision was made on.
+struct Asked {
+    decider: Arc<Decider>,
+    /// By sequence, and whether it is about `mask`.
+    known: Mutex<BTreeMap<(u64, bool), Says>>,
+}
+
+/// What a snapshot says of records.
+#[derive(Clone)]
+enum Says {
+    /// The same of all.
+    Always(Ruling),
+    /// It must be asked of each.
+    Ask,
+}
+
+impl Rules for Asked {
+    fn any(&self, sequence: u64, rule: Rule) -> bool {
+        !matches!(self.says(sequence, rule), Says::Always(Ruling::Undefined))
+    }
+
+    fn ask(&self, sequence: u64, rule: Rule, event: Value) -> Ruling {
+        match self.says(sequence, rule) {
+            Says::Always(ruling) => ruling,
+            Says::Ask => self.evaluate(sequence, rule, Input::Document(event)),
+        }
+    }
+}
+
+impl Asked {
+    fn says(&self, sequence: u64, rule: Rule) -> Says {
+        let key = (sequence, rule == Rule::Mask);
+        if let Some(says) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return says.clone();
+        }
+        let Ok(pinned) = block_on(self.decider.pin_at(&At::Revision(sequence))) else { return Says::Ask };
+        let says = if pinned.defines(&rule.entry_point()) {
+            Says::Ask
+        } else {
+            // Base data is the same for every record.
+            Says::Always(self.evaluate(sequence, rule, Input::Undefined))
+        };
+        if matches!(says, Says::Always(Ruling::Failed(_))) {
+            return Says::Ask;
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(key, says.clone());
+        while known.len() > KNOWN {
+            known.pop_first();
+        }
+        says
+    }
+
+    fn evaluate(&self, sequence: u64, rule: Rule, input: Input) -> Ruling {
+        let Ok(pinned) = block_on(self.decider.pin_at(&At::Revision(sequence))) else {
+            return Ruling::Failed("the snapshot of the decision is no longer retained".to_owned());
+        };
+        let query = Query { policy: Some(rule.entry_point()), input, asks: Asks::Document, ..Query::default() };
+        let Verdict { value, reasons, diagnostics, .. } = block_on(pinned.decide(&query, PATIENCE));
+        match value {
+            Some(value) => Ruling::Value(*value),
+            None if reasons.iter().all(|reason| reason.code == code::NO_DECISION) => Ruling::Undefined,
+            // Messages may have something of the record in them: the code and the place do not.
+            None => {
+                let diagnostic = diagnostics.first();
+                let code = diagnostic.map_or(code::INTERNAL_ERROR, |diagnostic| &diagnostic.code);
+                let place = diagnostic.and_then(|diagnostic| diagnostic.position.as_ref());
+                let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
+                Ruling::Failed(format!("it ended in `{code}`{place}"))
+            }
+        }
+    }
+}
+
+/// Opens the log, if it has sinks, starts its threads, and has the state record in it.
+pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State) -> Result<Opened, OpenError> {
+    let mut threads = JoinSet::new();
+    if config.sinks.is_empty() {
+        return Ok((None, threads));
+    }
+    let rules = Arc::new(Asked { decider: Arc::clone(decider), known: Mutex::default() }) as Arc<dyn Rules>;
+    let identity = Identity { id: clock::decision_id(), version: env!("CARGO_PKG_VERSION") };
+    let (log, workers) = Log::open(config, &identity, &rules, clock::now)?;
+    for worker in workers {
+        threads.spawn_blocking(move || {
+            let name = worker.name();
+            worker.run();
+            name
+        });
+    }
+    let log = Arc::new(log);
+    state.record_in(Arc::clone(&log));
+    Ok((Some(log), threads))
+}
+
+/// Records a verdict, and gives what may be answered.
+pub(super) fn settle(log: &Log, metrics: &Metrics, decided: &Decided<'_>, verdict: Verdict) -> Settled {
+    let Decided { door, decision_id, request_id, query, took } = *decided;
+    let decision = Decision { door: door.0, decision_id, request_id, query, took, time: clock::now() };
+    let count = move |metrics: &Metrics, verdict: &Verdict| {
+        metrics.decision(verdict.entry_point.as_deref(), verdict.effect == Effect::Allow, took);
+    };
+    match log.record(&decision, &verdict) {
+        Recorded::Now => {
+            count(metrics, &verdict);
+            Settled::Now(verdict)
+        }
+        Recorded::Refused => {
+            let verdict = not_recorded(verdict);
+            count(metrics, &verdict);
+            Settled::Now(verdict)
+        }
+        Recorded::Later(waiting) => {
+            let metrics = metrics.clone();
+            Settled::Later(Box::pin(async move {
+                let verdict = if waiting.kept().await { verdict } else { not_recorded(verdict) };
+                count(&metrics, &verdict);
+                verdict
+            }))
+        }
+    }
+}
+
+/// What is answered in place of what could not be recorded.
+fn not_recorded(verdict: Verdict) -> Verdict {
+    let Verdict { revision, entry_point, .. } = verdict;
+    let message = "the decision could not be recorded, and the decision log is configured to fail closed";
+    Verdict { revision, entry_point, ..Verdict::deny_for(code::NOT_RECORDED, message, None) }
+}

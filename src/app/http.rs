@@ -1,0 +1,66 @@
+//! The doors that share the HTTP port, each merged into the operators' part.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use serde_json::Value as Json;
+
+use super::{Error, State};
+use crate::{
+    api::{Observer, authzen, mcp, opa, ops, search},
+    clock,
+    decision::Decider,
+    reload,
+};
+
+/// What the doors are told.
+pub(super) struct Doors {
+    pub(super) authzen: authzen::Config,
+    pub(super) opa: opa::Config,
+    pub(super) search: search::Config,
+    pub(super) max_items: usize,
+    /// The settings, without secrets.
+    pub(super) settings: Json,
+}
+
+impl Doors {
+    /// How long a request may take once the port closes.
+    pub(super) fn drain(&self) -> Duration {
+        self.authzen.request_timeout.max(Duration::from_secs(1))
+    }
+
+    pub(super) fn router(
+        self,
+        decider: &Arc<Decider>,
+        state: &Arc<State>,
+        handle: &reload::Handle,
+    ) -> Result<Router, Error> {
+        let Self { authzen: authzen_config, opa: opa_config, search, max_items, settings } = self;
+        let observer = || Arc::clone(state) as Arc<dyn Observer>;
+        let status = || Arc::clone(state) as Arc<dyn ops::Status>;
+        let limits = opa::Limits {
+            max_body_bytes: authzen_config.max_body_bytes,
+            request_timeout: authzen_config.request_timeout,
+        };
+        let peers = opa::Peers {
+            decider: Arc::clone(decider),
+            observer: observer(),
+            ids: Arc::new(clock::decision_id),
+            status: status(),
+            administration: Arc::new(handle.clone()),
+            settings,
+        };
+        let opa = opa::Door::new(peers, opa_config, limits);
+        let mcp_config = mcp::Config {
+            max_body_bytes: authzen_config.max_body_bytes,
+            request_timeout: authzen_config.request_timeout,
+            max_tools: max_items,
+        };
+        let mcp = mcp::Door::new(Arc::clone(decider), observer(), Arc::new(clock::decision_id), mcp_config);
+        let ids = Arc::new(clock::decision_id);
+        let authzen = authzen::Door::new(Arc::clone(decider), observer(), ids, authzen_config, max_items, search)
+            .map_err(|error| Error::System(error.to_string()))?;
+        let router = ops::router(status()).merge(authzen::router(authzen));
+        Ok(router.merge(opa::router(opa)).merge(mcp::router(mcp)))
+    }
+}

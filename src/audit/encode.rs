@@ -1,0 +1,274 @@
+//! Records to JSON: Verdict's own shape, and that of OPA's decision log.
+
+use std::collections::BTreeMap;
+
+use serde::{
+    Serialize, Serializer,
+    ser::{Error as _, SerializeMap as _},
+};
+
+use super::{config::Format, log::Identity, record::Record};
+use crate::decision::{Asks, Number, Object, Value};
+
+/// The name and version of the record's schema.
+pub(super) const SCHEMA: &str = "verdict.decision.v1";
+
+/// A record as one line, without its end.
+pub(super) fn line(record: &Record, format: Format, identity: &Identity) -> Vec<u8> {
+    let mut line = Vec::with_capacity(1024);
+    let written = match format {
+        Format::Verdict => serde_json::to_writer(&mut line, &native(record)),
+        Format::Opa => serde_json::to_writer(&mut line, &opa(record, identity)),
+    };
+    // What is written has no errors of its own, and a Vec takes everything; a number that is none would be a bug.
+    if written.is_err() {
+        line.clear();
+    }
+    line
+}
+
+/// A value's JSON.
+pub(super) fn value(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(&Json(value)).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Native<'r> {
+    schema: &'static str,
+    decision_id: &'r str,
+    time: String,
+    door: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    request_id: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry_point: Option<&'r str>,
+    asks: &'static str,
+    effect: &'static str,
+    reasons: &'r [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<Json<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Json<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diagnostics: Option<Json<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<Json<'r>>,
+    revision: Revision<'r>,
+    duration_ns: u64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    erased: &'r [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    masked: &'r [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    truncated: &'r [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withheld: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Revision<'r> {
+    sequence: u64,
+    digest: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    bundles: &'r BTreeMap<String, String>,
+}
+
+fn native(record: &Record) -> Native<'_> {
+    let Record {
+        decision_id,
+        request_id,
+        time: _,
+        door,
+        entry_point,
+        asks,
+        effect,
+        reasons,
+        input,
+        result,
+        diagnostics,
+        explanation,
+        revision,
+        took,
+        erased,
+        masked,
+        truncated,
+        withheld,
+        hidden: _,
+    } = record;
+    Native {
+        schema: SCHEMA,
+        decision_id,
+        time: record.timestamp(),
+        door,
+        request_id,
+        entry_point: entry_point.as_deref(),
+        asks: match asks {
+            Asks::Verdict => "verdict",
+            Asks::Document => "document",
+        },
+        effect: match effect {
+            crate::decision::Effect::Allow => "allow",
+            crate::decision::Effect::Deny => "deny",
+        },
+        reasons,
+        input: input.as_ref().map(Json),
+        result: result.as_ref().map(Json),
+        diagnostics: diagnostics.as_ref().map(Json),
+        explanation: explanation.as_ref().map(Json),
+        revision: Revision {
+            sequence: revision.sequence,
+            digest: revision.digest.to_string(),
+            bundles: &revision.bundles,
+        },
+        duration_ns: nanos(*took),
+        erased,
+        masked,
+        truncated,
+        withheld: withheld.map(super::record::Withheld::name),
+    }
+}
+
+/// OPA's event (`EventV1` of its decision log). What OPA has no place for is in `custom`, which is free there.
+#[derive(Serialize)]
+struct Opa<'r> {
+    labels: BTreeMap<&'static str, &'r str>,
+    decision_id: &'r str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    bundles: BTreeMap<&'r str, BundleRevision<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<Json<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Json<'r>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    erased: &'r [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    masked: &'r [String],
+    timestamp: String,
+    metrics: BTreeMap<&'static str, u64>,
+    custom: Custom<'r>,
+}
+
+#[derive(Serialize)]
+struct BundleRevision<'r> {
+    revision: &'r str,
+}
+
+#[derive(Serialize)]
+struct Custom<'r> {
+    door: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    request_id: &'r str,
+    effect: &'static str,
+    reasons: &'r [String],
+    revision: Revision<'r>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diagnostics: Option<Json<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explanation: Option<Json<'r>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    truncated: &'r [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withheld: Option<&'static str>,
+}
+
+fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
+    let Native {
+        schema: _,
+        decision_id,
+        time,
+        door,
+        request_id,
+        entry_point: _,
+        asks: _,
+        effect,
+        reasons,
+        input,
+        result,
+        diagnostics,
+        explanation,
+        revision,
+        duration_ns,
+        erased,
+        masked,
+        truncated,
+        withheld,
+    } = native(record);
+    let bundles = record.revision.bundles.iter();
+    Opa {
+        labels: BTreeMap::from([("id", identity.id.as_str()), ("version", identity.version)]),
+        decision_id,
+        bundles: bundles.map(|(name, revision)| (name.as_str(), BundleRevision { revision })).collect(),
+        path: record.path(),
+        input,
+        result,
+        erased,
+        masked,
+        timestamp: time,
+        metrics: BTreeMap::from([("timer_server_handler_ns", duration_ns)]),
+        custom: Custom { door, request_id, effect, reasons, revision, diagnostics, explanation, truncated, withheld },
+    }
+}
+
+impl Record {
+    /// The record as OPA's rules see it: `input.input`, `input.result`, `input.path` and so on.
+    pub(super) fn event(&self) -> Value {
+        let mut event = Object::new();
+        let mut put = |name: &str, value: Value| event.insert(name.to_owned(), value);
+        put("decision_id", self.decision_id.as_str().into());
+        put("timestamp", Value::String(self.timestamp()));
+        put("door", self.door.into());
+        put("effect", self.effect.to_string().as_str().into());
+        put("reasons", Value::Array(self.reasons.iter().map(|reason| reason.as_str().into()).collect()));
+        if let Some(path) = self.path() {
+            put("path", Value::String(path));
+        }
+        if let Some(input) = &self.input {
+            put("input", input.clone());
+        }
+        if let Some(result) = &self.result {
+            put("result", result.clone());
+        }
+        if !self.revision.bundles.is_empty() {
+            let bundle = |revision: &String| {
+                Value::Object([("revision".to_owned(), Value::String(revision.clone()))].into_iter().collect())
+            };
+            let bundles = self.revision.bundles.iter().map(|(name, revision)| (name.clone(), bundle(revision)));
+            put("bundles", Value::Object(bundles.collect()));
+        }
+        Value::Object(event)
+    }
+}
+
+fn nanos(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A value as JSON, no digit lost.
+struct Json<'v>(&'v Value);
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Null => to.serialize_unit(),
+            Value::Bool(truth) => to.serialize_bool(*truth),
+            Value::Number(Number::Int(number)) => to.serialize_i64(*number),
+            Value::Number(Number::UInt(number)) => to.serialize_u64(*number),
+            Value::Number(Number::Float(number)) => to.serialize_f64(*number),
+            Value::Number(Number::Decimal(digits)) => {
+                let number: serde_json::Number = digits.parse().map_err(S::Error::custom)?;
+                number.serialize(to)
+            }
+            Value::String(text) => to.serialize_str(text),
+            Value::Array(items) => to.collect_seq(items.iter().map(Json)),
+            Value::Object(object) => {
+                let mut map = to.serialize_map(Some(object.len()))?;
+                for (name, value) in object.iter() {
+                    map.serialize_entry(name, &Json(value))?;
+                }
+                map.end()
+            }
+        }
+    }
+}

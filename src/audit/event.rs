@@ -1,0 +1,164 @@
+//! What is kept of a decision on the thread that made it: copies, bounded, not yet masked.
+
+use std::time::{Duration, SystemTime};
+
+use super::copy::Copier;
+use crate::decision::{Asks, EntryPoint, Input, Object, Query, Value, Verdict};
+
+/// A decision that is about to be answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Decision<'a> {
+    /// The door where it was asked.
+    pub door: &'static str,
+    /// The answer's id.
+    pub decision_id: &'a str,
+    /// What the caller calls the question; may be empty.
+    pub request_id: &'a str,
+    /// What was asked; `None` for what was no question.
+    pub query: Option<&'a Query>,
+    /// How long deciding took.
+    pub took: Duration,
+    /// When it was decided.
+    pub time: SystemTime,
+}
+
+/// The copy of a decision. Not masked: it is not to be shown.
+#[derive(Clone)]
+pub struct Event {
+    pub(super) door: &'static str,
+    pub(super) decision_id: String,
+    pub(super) request_id: String,
+    pub(super) time: SystemTime,
+    pub(super) took: Duration,
+    pub(super) policy: Option<EntryPoint>,
+    pub(super) asks: Asks,
+    pub(super) input: Option<Value>,
+    pub(super) verdict: Verdict,
+    pub(super) truncated: Vec<String>,
+    pub(super) size: usize,
+}
+
+/// What an event costs beyond what it copies.
+const BASE: usize = 512;
+
+impl Event {
+    /// Copies at most about `limit` bytes of the question, and as much of the verdict.
+    #[must_use]
+    pub fn new(decision: &Decision<'_>, verdict: &Verdict, limit: usize) -> Self {
+        let Decision { door, decision_id, request_id, query, took, time } = *decision;
+        let mut copier = Copier::new(limit);
+        let request_id = copier.within("request_id", |copier| copier.text(request_id));
+        let input = query.and_then(|query| copier.within("input", |copier| input(copier, query)));
+        let mut answer = Copier::new(limit);
+        let verdict = answer.within("result", |answer| bounded(answer, verdict));
+        let size = BASE + copier.used() + answer.used();
+        let mut truncated = copier.truncated;
+        truncated.append(&mut answer.truncated);
+        Self {
+            door,
+            decision_id: decision_id.to_owned(),
+            request_id,
+            time,
+            took,
+            policy: query.and_then(|query| query.policy.clone()),
+            asks: query.map_or(Asks::Verdict, |query| query.asks),
+            input,
+            verdict,
+            truncated,
+            size,
+        }
+    }
+
+    /// About how many bytes it holds.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.size
+    }
+}
+
+/// The policy's `input`.
+fn input<'v>(copier: &mut Copier<'v>, query: &'v Query) -> Option<Value> {
+    let Query { subject, action, resource, context, input, .. } = query;
+    match input {
+        Input::Document(document) => return Some(copier.value(document)),
+        Input::Undefined => return None,
+        Input::Parts => {}
+    }
+    let mut entity = |name: &'v str, members: &[(&'v str, &'v str)], properties: &'v Object| {
+        let entity = copier.within(name, |copier| {
+            let mut entity = Object::new();
+            for (name, text) in members {
+                let text = copier.within(name, |copier| copier.text(text));
+                entity.insert((*name).to_owned(), text.as_str().into());
+            }
+            if !properties.is_empty() {
+                let properties = copier.within("properties", |copier| copier.object(properties));
+                entity.insert("properties".to_owned(), properties.into());
+            }
+            entity
+        });
+        (name.to_owned(), Value::Object(entity))
+    };
+    let subject = entity("subject", &[("type", &subject.kind), ("id", &subject.id)], &subject.properties);
+    let action = entity("action", &[("name", &action.name)], &action.properties);
+    let resource = entity("resource", &[("type", &resource.kind), ("id", &resource.id)], &resource.properties);
+    let mut parts: Object = [subject, action, resource].into_iter().collect();
+    if !context.is_empty() {
+        let context = copier.within("context", |copier| copier.object(context));
+        parts.insert("context".to_owned(), context.into());
+    }
+    Some(parts.into())
+}
+
+/// The verdict, as far as it fits.
+fn bounded<'v>(copier: &mut Copier<'v>, verdict: &'v Verdict) -> Verdict {
+    let Verdict {
+        effect,
+        reasons,
+        obligations,
+        required_scopes,
+        step_up,
+        context,
+        ttl,
+        diagnostics,
+        revision,
+        entry_point,
+        explanation,
+        value,
+    } = verdict;
+    let value = value.as_ref().map(|value| Box::new(copier.value(value)));
+    let context = copier.within("context", |copier| copier.object(context));
+    let reasons = copier.within("reasons", |copier| {
+        let copy = |reason: &'v crate::decision::Reason| crate::decision::Reason {
+            code: copier.text(&reason.code),
+            message: copier.text(&reason.message),
+            user_message: copier.text(&reason.user_message),
+            rule: reason.rule.clone(),
+            position: reason.position.clone(),
+            properties: copier.object(&reason.properties),
+        };
+        reasons.iter().map(copy).collect()
+    });
+    let obligations = copier.within("obligations", |copier| {
+        let copy = |obligation: &'v crate::decision::Obligation| crate::decision::Obligation {
+            id: copier.text(&obligation.id),
+            kind: copier.text(&obligation.kind),
+            properties: copier.object(&obligation.properties),
+        };
+        obligations.iter().map(copy).collect()
+    });
+    Verdict {
+        effect: *effect,
+        reasons,
+        obligations,
+        required_scopes: required_scopes.clone(),
+        step_up: step_up.clone(),
+        context,
+        ttl: *ttl,
+        diagnostics: diagnostics.clone(),
+        revision: revision.clone(),
+        entry_point: entry_point.clone(),
+        explanation: explanation.clone(),
+        value,
+    }
+}

@@ -1,0 +1,215 @@
+//! The log as the rest of the process sees it: something that takes decisions, and workers to be run.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    config::{Config, Mode},
+    event::{Decision, Event},
+    figures::{Cause, Counts, SinkFigures},
+    queue::{Item, Queue},
+    rules::Rules,
+    sink,
+    spool::{self, Spool},
+    work::{Deliverer, Recorder, Shared},
+};
+use crate::decision::Verdict;
+
+/// Who writes: OPA's labels `id` and `version`.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// This process.
+    pub id: String,
+    /// The program's version.
+    pub version: &'static str,
+}
+
+/// The decision log.
+pub struct Log {
+    channels: Vec<Arc<Channel>>,
+    max_record_bytes: usize,
+    commit_timeout: Duration,
+}
+
+/// What the doors' threads know of a sink.
+pub(super) struct Channel {
+    pub(super) name: String,
+    pub(super) queue: Queue,
+    pub(super) counts: Counts,
+    pub(super) durable: bool,
+    pub(super) fails_closed: bool,
+    pub(super) spool: Option<Spool>,
+    /// No decision comes any more, and what waits has been given up on.
+    pub(super) hurry: AtomicBool,
+}
+
+/// What became of a decision.
+pub enum Recorded {
+    /// It may be answered.
+    Now,
+    /// It may be answered when it is kept.
+    Later(Waiting),
+    /// It could not be kept where it must be: it may not be answered.
+    Refused,
+}
+
+/// A decision whose record is on its way to disk.
+pub struct Waiting {
+    on: Vec<(Arc<Channel>, oneshot::Receiver<bool>)>,
+    patience: Duration,
+}
+
+/// Something to run on a thread of its own, until the log is closed.
+pub struct Worker {
+    name: &'static str,
+    run: Box<dyn FnOnce() + Send>,
+}
+
+/// Why a sink can't be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("{sink}: {cause}")]
+pub struct OpenError {
+    sink: String,
+    cause: String,
+}
+
+impl Log {
+    /// Opens every sink. `rules` is asked about records; `time` tells the wall clock's time for checkpoints.
+    pub fn open(
+        config: Config,
+        identity: &Identity,
+        rules: &Arc<dyn Rules>,
+        time: fn() -> std::time::SystemTime,
+    ) -> Result<(Self, Vec<Worker>), OpenError> {
+        let Config { max_record_bytes, commit_timeout, sinks } = config;
+        let (mut channels, mut workers) = (Vec::new(), Vec::new());
+        for (name, sink) in sinks {
+            let failed = |cause: String| OpenError { sink: name.clone(), cause };
+            let fails_closed = sink.fails_closed();
+            let spool = match &sink.mode {
+                Mode::BestEffort => None,
+                Mode::Durable(config) => Some(Spool::open(config, &name).map_err(|error| failed(error.to_string()))?),
+            };
+            let channel = Arc::new(Channel {
+                queue: Queue::new(sink.queue),
+                counts: Counts::default(),
+                durable: spool.is_some(),
+                fails_closed,
+                spool,
+                hurry: AtomicBool::new(false),
+                name: name.clone(),
+            });
+            if let Some(spool) = &channel.spool {
+                spool.show(&channel.counts);
+            }
+            let target = sink::open(&sink, channel.durable, time).map_err(failed)?;
+            let shared = Shared::new(Arc::clone(&channel), &sink, identity.clone(), Arc::clone(rules));
+            if channel.durable {
+                let deliverer = Deliverer::new(Arc::clone(&channel), target);
+                workers.push(Worker {
+                    name: "decision log's recorder",
+                    run: Box::new(move || Recorder::new(shared).run()),
+                });
+                workers.push(Worker { name: "decision log's deliverer", run: Box::new(move || deliverer.run()) });
+            } else {
+                workers.push(Worker { name: "decision log's sink", run: Box::new(move || shared.run(target)) });
+            }
+            channels.push(channel);
+        }
+        Ok((Self { channels, max_record_bytes, commit_timeout }, workers))
+    }
+
+    /// Takes a decision that is about to be answered. Holds the calling thread for no longer than a copy takes.
+    #[must_use]
+    pub fn record(&self, decision: &Decision<'_>, verdict: &Verdict) -> Recorded {
+        let event = Arc::new(Event::new(decision, verdict, self.max_record_bytes));
+        let mut on = Vec::new();
+        let mut refused = false;
+        for channel in &self.channels {
+            channel.counts.offered.fetch_add(1, Relaxed);
+            let (kept, waits) = if channel.durable {
+                let (kept, waits) = oneshot::channel();
+                (Some(kept), Some(waits))
+            } else {
+                (None, None)
+            };
+            if channel.queue.push(Item { event: Arc::clone(&event), kept }).is_ok() {
+                on.extend(waits.map(|waits| (Arc::clone(channel), waits)));
+                continue;
+            }
+            channel.counts.drop(Cause::QueueFull, 1);
+            if channel.fails_closed {
+                channel.counts.refused.fetch_add(1, Relaxed);
+                refused = true;
+            }
+        }
+        match (refused, on.is_empty()) {
+            (true, _) => Recorded::Refused,
+            (false, true) => Recorded::Now,
+            (false, false) => Recorded::Later(Waiting { on, patience: self.commit_timeout }),
+        }
+    }
+
+    /// How the sinks fare.
+    #[must_use]
+    pub fn figures(&self) -> Vec<SinkFigures> {
+        let figures = |channel: &Arc<Channel>| channel.counts.figures(&channel.name, channel.queue.len() as u64);
+        self.channels.iter().map(figures).collect()
+    }
+
+    /// No decision comes any more: what is accepted is delivered, or stays in the spool, and the workers end.
+    pub fn close(&self) {
+        for channel in &self.channels {
+            channel.queue.close();
+        }
+    }
+
+    /// What is not delivered now is given up on: it stays in the spool, or is counted as lost.
+    pub fn hurry(&self) {
+        for channel in &self.channels {
+            channel.hurry.store(true, Relaxed);
+        }
+    }
+}
+
+impl Waiting {
+    /// Whether it may be answered.
+    pub async fn kept(self) -> bool {
+        let mut answer = true;
+        for (channel, waits) in self.on {
+            // A thread that is gone has kept nothing.
+            let kept = matches!(tokio::time::timeout(self.patience, waits).await, Ok(Ok(true)));
+            if !kept && channel.fails_closed {
+                channel.counts.refused.fetch_add(1, Relaxed);
+                answer = false;
+            }
+        }
+        answer
+    }
+}
+
+impl Worker {
+    /// What it is called.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Works until the log is closed, and everything is delivered or given up on.
+    pub fn run(self) {
+        (self.run)();
+    }
+}
+
+impl From<spool::SpoolError> for String {
+    fn from(error: spool::SpoolError) -> Self {
+        error.to_string()
+    }
+}

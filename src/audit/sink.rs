@@ -1,0 +1,79 @@
+//! Where records end: each sink takes lines in order, and says whether it has them.
+
+mod file;
+mod files;
+mod http;
+mod stdout;
+
+use std::{collections::VecDeque, time::Duration, time::SystemTime};
+
+pub(super) use self::{
+    file::head_name,
+    files::{find, lines},
+};
+use super::{
+    config::{Place, SinkConfig},
+    figures::Counts,
+    spool::Numbered,
+};
+
+/// Where records end.
+pub(super) trait Sink: Send {
+    /// Delivers records, the first first, and takes each out that it has, or that it will never take. What is left has
+    /// to be tried again.
+    fn deliver(&mut self, records: &mut VecDeque<Numbered>, context: &Context<'_>) -> Result<(), Failure>;
+
+    /// There is nothing to deliver just now, or there will be nothing more.
+    fn idle(&mut self, last: bool) {
+        let _ = last;
+    }
+
+    /// How long records may gather.
+    fn linger(&self) -> Duration {
+        Duration::from_millis(5)
+    }
+}
+
+/// What a sink needs to know of who calls it.
+pub(super) struct Context<'a> {
+    pub(super) counts: &'a Counts,
+    pub(super) sink: &'a str,
+    /// By which a spool is known; `None` where records come from memory.
+    pub(super) spool: Option<u64>,
+}
+
+/// Why records have to be tried again.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// In words, and without anything of a record or a secret.
+    pub(super) cause: String,
+    /// When it makes sense to try again, if the sink says so.
+    pub(super) after: Option<Duration>,
+}
+
+impl Failure {
+    fn new(cause: impl Into<String>) -> Self {
+        Self { cause: cause.into(), after: None }
+    }
+}
+
+/// Opens a sink.
+pub(super) fn open(config: &SinkConfig, durable: bool, time: fn() -> SystemTime) -> Result<Box<dyn Sink>, String> {
+    Ok(match &config.place {
+        Place::Stdout => Box::new(stdout::Stdout),
+        Place::File { path, rotation, chain } => {
+            Box::new(file::File::open(path, *rotation, chain.clone(), durable, time)?)
+        }
+        Place::Http { url, token_file, ca_file, chunk_bytes, delay, timeout } => {
+            let settings = http::Settings {
+                url: url.clone(),
+                token_file: token_file.clone(),
+                ca_file: ca_file.clone(),
+                chunk_bytes: *chunk_bytes,
+                delay: *delay,
+                timeout: *timeout,
+            };
+            Box::new(http::Http::open(settings)?)
+        }
+    })
+}

@@ -1,0 +1,290 @@
+//! The threads of a sink: making records of decisions, keeping them, delivering them.
+
+mod back_off;
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use self::back_off::BackOff;
+use super::{
+    config::{Filter, Format, Mask, SinkConfig},
+    encode,
+    event::Event,
+    figures::Cause,
+    log::{Channel, Identity},
+    queue::{Item, Taken},
+    record::{Made, Masking, Record},
+    rules::{Rule, Rules},
+    sink::{Context, Sink},
+    spool::{Numbered, Spool, SpoolError},
+};
+use crate::decision::SensitiveNames;
+
+/// How often a thread without work looks after what else there is.
+const IDLE: Duration = Duration::from_millis(200);
+
+/// How long records gather in the spool before they are delivered.
+const GATHER: Duration = Duration::from_millis(50);
+
+/// The most bytes that are delivered at once.
+const AT_ONCE: u64 = 4 << 20;
+
+/// What makes a sink's records.
+pub(super) struct Shared {
+    channel: Arc<Channel>,
+    filter: Filter,
+    mask: Mask,
+    names: SensitiveNames,
+    format: Format,
+    identity: Identity,
+    rules: Arc<dyn Rules>,
+}
+
+/// Keeps a durable sink's records.
+pub(super) struct Recorder(Shared);
+
+/// Delivers what is kept.
+pub(super) struct Deliverer {
+    channel: Arc<Channel>,
+    sink: Box<dyn Sink>,
+}
+
+impl Shared {
+    pub(super) fn new(channel: Arc<Channel>, config: &SinkConfig, identity: Identity, rules: Arc<dyn Rules>) -> Self {
+        let mut names = SensitiveNames::all();
+        config.mask.names.iter().for_each(|name| names.push(name));
+        let (filter, mask, format) = (config.filter.clone(), config.mask.clone(), config.format);
+        Self { channel, filter, mask, names, format, identity, rules }
+    }
+
+    /// The record's line; `None` for what is not wanted.
+    fn line(&self, event: Arc<Event>) -> Option<Vec<u8>> {
+        let counts = &self.channel.counts;
+        if !self.filter.wants(&event) {
+            counts.filtered.fetch_add(1, Relaxed);
+            return None;
+        }
+        let event = Arc::try_unwrap(event).unwrap_or_else(|event| (*event).clone());
+        let failed = |rule: Rule, cause: &str| {
+            let message = format!("{rule:?} {cause}");
+            if counts.worth_saying(&message) {
+                let (sink, rule) = (&self.channel.name, rule.entry_point());
+                tracing::error!(sink, %rule, "a rule of the decision log failed: {cause}");
+            }
+        };
+        let masking = Masking { mask: &self.mask, names: &self.names, rules: &*self.rules, failed: &failed };
+        match Record::make(event, &masking) {
+            Made::Dropped => {
+                counts.filtered.fetch_add(1, Relaxed);
+                None
+            }
+            Made::Record(record) => {
+                if record.withheld.is_some() {
+                    counts.withheld.fetch_add(1, Relaxed);
+                }
+                Some(encode::line(&record, self.format, &self.identity))
+            }
+        }
+    }
+
+    /// The whole work of a sink that keeps nothing on disk.
+    pub(super) fn run(self, mut sink: Box<dyn Sink>) {
+        let channel = &self.channel;
+        let mut waiting = VecDeque::new();
+        loop {
+            let items = match channel.queue.take(IDLE) {
+                Taken::Closed => break,
+                Taken::Items(items) => items,
+            };
+            if items.is_empty() {
+                sink.idle(false);
+                continue;
+            }
+            channel.counts.pending.store(items.len() as u64, Relaxed);
+            for Item { event, kept: _ } in items {
+                if let Some(line) = self.line(event) {
+                    waiting.push_back(Numbered { number: 0, line });
+                }
+            }
+            if !deliver(channel, &mut *sink, &mut waiting, None) {
+                break;
+            }
+            channel.counts.pending.store(0, Relaxed);
+            channel.queue.pause(sink.linger());
+        }
+        let mut lost = waiting.len() as u64;
+        while let Taken::Items(items) = channel.queue.take(Duration::ZERO)
+            && !items.is_empty()
+        {
+            lost += items.len() as u64;
+        }
+        channel.counts.pending.store(0, Relaxed);
+        if lost > 0 {
+            channel.counts.drop(Cause::Shutdown, lost);
+            tracing::warn!(sink = channel.name, records = lost, "records are not delivered, and lost");
+        }
+        sink.idle(true);
+    }
+}
+
+impl Recorder {
+    pub(super) fn new(shared: Shared) -> Self {
+        Self(shared)
+    }
+
+    pub(super) fn run(self) {
+        let channel = &self.0.channel;
+        let Some(spool) = &channel.spool else { return };
+        loop {
+            match channel.queue.take(IDLE) {
+                Taken::Closed => break,
+                Taken::Items(items) if items.is_empty() => spool.tidy(&channel.counts),
+                Taken::Items(items) => self.keep(spool, items),
+            }
+        }
+        spool.tidy(&channel.counts);
+        spool.finish();
+    }
+
+    fn keep(&self, spool: &Spool, items: Vec<Item>) {
+        let counts = &self.0.channel.counts;
+        let mut lines = Vec::with_capacity(items.len());
+        let mut waiting: Vec<oneshot::Sender<bool>> = Vec::with_capacity(items.len());
+        for Item { event, kept } in items {
+            lines.extend(self.0.line(event));
+            waiting.extend(kept);
+        }
+        let kept = lines.is_empty() || {
+            let appended = spool.append(&lines, counts);
+            if let Err(error) = &appended {
+                let cause = if matches!(error, SpoolError::Full) { Cause::SpoolFull } else { Cause::SpoolFailed };
+                counts.drop(cause, lines.len() as u64);
+                if counts.worth_saying(cause.name()) {
+                    tracing::error!(sink = self.0.channel.name, "records can't be kept: {error}");
+                }
+            }
+            appended.is_ok()
+        };
+        for waits in waiting {
+            // Who no longer waits has been answered already.
+            let _ = waits.send(kept);
+        }
+    }
+}
+
+impl Deliverer {
+    pub(super) fn new(channel: Arc<Channel>, sink: Box<dyn Sink>) -> Self {
+        Self { channel, sink }
+    }
+
+    pub(super) fn run(mut self) {
+        let channel = &self.channel;
+        let Some(spool) = &channel.spool else { return };
+        loop {
+            let Some(mut batch) = spool.next(AT_ONCE, IDLE, &channel.counts) else {
+                if spool.is_finished() {
+                    break;
+                }
+                self.sink.idle(false);
+                continue;
+            };
+            let mut records: VecDeque<Numbered> = std::mem::take(&mut batch.records).into();
+            if !deliver(channel, &mut *self.sink, &mut records, Some(spool.id())) {
+                break;
+            }
+            spool.done(&batch, &channel.counts);
+            if !spool.is_finished() {
+                channel.queue.pause(GATHER.max(self.sink.linger()));
+            }
+        }
+        // What was delivered is taken out, so that it is not delivered again after the next start.
+        while !spool.is_finished() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        spool.tidy(&channel.counts);
+        spool.close();
+        self.sink.idle(true);
+    }
+}
+
+/// Delivers until everything is delivered, or given up on.
+fn deliver(channel: &Channel, sink: &mut dyn Sink, records: &mut VecDeque<Numbered>, spool: Option<u64>) -> bool {
+    let context = Context { counts: &channel.counts, sink: &channel.name, spool };
+    let mut back_off = BackOff::default();
+    let mut failing = false;
+    while !records.is_empty() {
+        let before = records.len();
+        match sink.deliver(records, &context) {
+            Ok(()) => {}
+            Err(failure) => {
+                failing = true;
+                channel.counts.errors.fetch_add(1, Relaxed);
+                if channel.counts.worth_saying(&failure.cause) {
+                    tracing::warn!(sink = channel.name, "records can't be delivered, and wait: {}", failure.cause);
+                }
+                if records.len() < before {
+                    back_off = BackOff::default();
+                }
+                if !pause(channel, failure.after.unwrap_or_default().max(back_off.next())) {
+                    return false;
+                }
+            }
+        }
+        if channel.counts.dropped(Cause::Shutdown) == 0 && !records.is_empty() {
+            channel.counts.pending.store(if spool.is_some() { 0 } else { records.len() as u64 }, Relaxed);
+        }
+    }
+    if failing {
+        tracing::info!(sink = channel.name, "records are delivered again");
+    }
+    true
+}
+
+/// Waits; whether it is worth to go on.
+fn pause(channel: &Channel, time: Duration) -> bool {
+    const STEP: Duration = Duration::from_millis(20);
+    let end = std::time::Instant::now() + time;
+    while std::time::Instant::now() < end {
+        if channel.hurry.load(Relaxed) {
+            return false;
+        }
+        // At the end of the process nobody has the time for long pauses.
+        if channel.queue.is_closed() {
+            thread::sleep(STEP);
+            break;
+        }
+        thread::sleep(STEP);
+    }
+    !channel.hurry.load(Relaxed)
+}
+
+impl Filter {
+    fn wants(&self, event: &Event) -> bool {
+        let verdict = &event.verdict;
+        let named = |entry: &String| {
+            let asked =
+                verdict.entry_point.as_deref().or(event.policy.as_ref().map(crate::decision::EntryPoint::as_str));
+            asked
+                .and_then(|asked| asked.strip_prefix(entry.as_str()))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let sample = if verdict.is_allow() { self.sample_allows } else { self.sample_denies };
+        (self.effects.is_empty() || self.effects.contains(&verdict.effect))
+            && (self.doors.is_empty() || self.doors.iter().any(|door| door == event.door))
+            && (self.entry_points.is_empty() || self.entry_points.iter().any(named))
+            && sample.is_none_or(|rate| sampled(&event.decision_id, rate))
+    }
+}
+
+/// Whether a decision is among so many out of 10,000: by its id, so that every sink and every reader says the same.
+fn sampled(decision_id: &str, rate: u32) -> bool {
+    let digits = decision_id.get(decision_id.len().saturating_sub(8)..);
+    let number = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    number.is_none_or(|number| u64::from(number) * 10_000 < u64::from(rate) << 32)
+}

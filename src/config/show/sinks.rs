@@ -1,0 +1,87 @@
+//! The sinks of the decision log, of which only what may be seen: where records go and how, and what is hidden.
+
+use super::{quoted, show_size, show_time};
+use crate::{
+    audit::{Compression, FieldMask, Format, Mode, Place, SinkConfig, SpoolConfig, WhenFull},
+    config::Config,
+};
+
+/// The tables of the sinks.
+pub(super) fn yaml(config: &Config, yaml: &mut String) {
+    yaml.push_str("  sinks:\n");
+    for (name, sink) in &config.decision_log.sinks {
+        yaml.extend(["    ", name, ":\n"]);
+        for (key, value) in lines(sink) {
+            yaml.extend(["      ", key, ": ", &value, "\n"]);
+        }
+    }
+}
+
+fn lines(sink: &SinkConfig) -> Vec<(&'static str, String)> {
+    let SinkConfig { place, format, mode, queue, filter: _, mask } = sink;
+    let mut lines = Vec::new();
+    match place {
+        Place::Stdout => lines.push(("type", "stdout".to_owned())),
+        Place::File { path, rotation, chain } => {
+            lines.push(("type", "file".to_owned()));
+            lines.push(("path", quoted(&path.to_string_lossy())));
+            let compression = match rotation.compression {
+                Compression::None => "none",
+                Compression::Gzip => "gzip",
+                Compression::Zstd => "zstd",
+            };
+            let (size, age) = (bytes(rotation.max_bytes), show_time(rotation.max_age));
+            let keep = rotation.keep;
+            lines.push((
+                "rotate",
+                format!("{{max_bytes: {size}, max_age: {age}, keep: {keep}, compression: {compression}}}"),
+            ));
+            if let Some(chain) = chain {
+                let verifier = chain.signer.verifier();
+                lines.push(("# chain", format!("signed by the key {}", verifier.id())));
+            }
+        }
+        Place::Http { url, token_file, ca_file, chunk_bytes, delay, timeout } => {
+            lines.push(("type", "http".to_owned()));
+            lines.push(("url", quoted(url)));
+            for (key, path) in [("token_file", token_file), ("ca_file", ca_file)] {
+                lines.extend(path.as_ref().map(|path| (key, quoted(&path.to_string_lossy()))));
+            }
+            lines.push(("chunk_bytes", show_size(*chunk_bytes)));
+            lines.push(("delay", show_time(*delay)));
+            lines.push(("timeout", show_time(*timeout)));
+        }
+    }
+    lines.push(("format", if *format == Format::Verdict { "verdict" } else { "opa" }.to_owned()));
+    match mode {
+        Mode::BestEffort => lines.push(("mode", "best_effort".to_owned())),
+        Mode::Durable(SpoolConfig { path, max_bytes, max_age, when_full }) => {
+            lines.push(("mode", "durable".to_owned()));
+            let when_full = if *when_full == WhenFull::FailClosed { "fail_closed" } else { "drop_oldest" };
+            let (path, size, age) = (quoted(&path.to_string_lossy()), bytes(*max_bytes), show_time(*max_age));
+            lines.push((
+                "spool",
+                format!("{{path: {path}, max_bytes: {size}, max_age: {age}, when_full: {when_full}}}"),
+            ));
+        }
+    }
+    lines.push(("queue", format!("{{records: {}, bytes: {}}}", queue.records, show_size(queue.bytes))));
+    for field in &mask.fields {
+        lines.push((
+            "# mask",
+            match field {
+                FieldMask::Remove(pointer) => format!("{pointer} is removed"),
+                FieldMask::Replace(pointer, _) => format!("{pointer} is replaced"),
+                FieldMask::Hash(pointer) => format!("{pointer} is hashed"),
+            },
+        ));
+    }
+    if !mask.policies {
+        lines.push(("# mask", "policies are not asked".to_owned()));
+    }
+    lines
+}
+
+fn bytes(bytes: u64) -> String {
+    show_size(usize::try_from(bytes).unwrap_or(usize::MAX))
+}

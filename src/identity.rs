@@ -1,0 +1,33 @@
+//! Who is asking: a bearer token to claims that may be believed.
+//!
+//! Owns reading and verifying signed tokens, and what an issuer's tokens must be like. Knows no policy, no door and no
+//! clock: the time is handed in. Opens no socket: keys are handed in, and nothing that a token says is ever fetched.
+//! A token is a [`Secret`] from its first moment on; no error has any part of one.
+//!
+//! A library only: **no door uses it yet**. Nothing configures issuers, fetches their keys or hears of revocations, and no
+//! call's token is verified. A policy sees `input.token` where whoever builds a [`Query`](crate::decision::Query) has set
+//! its `token`; the doors never do.
+
+mod actors;
+mod algorithm;
+mod cache;
+mod claims;
+mod invalid;
+mod issuer;
+mod jws;
+mod keys;
+mod proof;
+mod revocation;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod verifier;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use invalid::Invalid;
+pub use issuer::{Identity, Issuer, Mapping};
+pub use keys::{InvalidKeys, KeySet};
+pub use proof::Proof;
+pub use revocation::{Nothing, Revocations};
+pub use secret::Secret;
+pub use verifier::{Caller, Verifier};

@@ -1,0 +1,19 @@
+//! The port to what was revoked.
+
+use crate::decision::Object;
+
+/// Who knows what was revoked. Asked on every decision, whatever is cached.
+pub trait Revocations: Send + Sync {
+    /// Whether the token with these claims, of the issuer that is configured under this name, is no longer good.
+    fn is_revoked(&self, issuer: &str, claims: &Object) -> bool;
+}
+
+/// Nothing was ever revoked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nothing;
+
+impl Revocations for Nothing {
+    fn is_revoked(&self, _: &str, _: &Object) -> bool {
+        false
+    }
+}

@@ -1,0 +1,80 @@
+//! The decision log's sinks.
+
+use super::text::{Kind, Text};
+
+/// How one sink fares.
+#[derive(Clone, Debug)]
+pub struct LogFigures {
+    /// Its name in the configuration.
+    pub sink: String,
+    /// Decisions that it was offered.
+    pub offered: u64,
+    /// Records that it delivered.
+    pub delivered: u64,
+    /// Records that were lost, by cause.
+    pub dropped: Vec<(&'static str, u64)>,
+    /// Records that were not wanted.
+    pub filtered: u64,
+    /// Records without payload.
+    pub withheld: u64,
+    /// Deliveries that failed.
+    pub errors: u64,
+    /// Decisions that became denies.
+    pub refused: u64,
+    /// Records that wait in memory.
+    pub queued: u64,
+    /// Records that wait on disk.
+    pub spooled: u64,
+    /// Their bytes.
+    pub spooled_bytes: u64,
+}
+
+/// All of them; nothing without sinks.
+pub(super) fn render(sinks: &[LogFigures], text: &mut Text) {
+    if sinks.is_empty() {
+        return;
+    }
+    let name = "verdict_decision_log_records_total";
+    text.family(name, Kind::Counter, "Decisions that a sink was offered, and what became of their records.");
+    for figures in sinks {
+        let LogFigures { sink, offered, delivered, filtered, .. } = figures;
+        for (result, count) in [("offered", offered), ("delivered", delivered), ("filtered", filtered)] {
+            text.sample("", &[("sink", sink), ("result", result)], count);
+        }
+    }
+    let name = "verdict_decision_log_dropped_total";
+    text.family(name, Kind::Counter, "Records that were lost, by cause.");
+    for figures in sinks {
+        for (cause, count) in &figures.dropped {
+            text.sample("", &[("sink", &figures.sink), ("cause", cause)], count);
+        }
+    }
+    let mut family = |name, kind, help, figure: fn(&LogFigures) -> u64| {
+        text.family(name, kind, help);
+        for figures in sinks {
+            text.sample("", &[("sink", &figures.sink)], figure(figures));
+        }
+    };
+    let counter = Kind::Counter;
+    family(
+        "verdict_decision_log_withheld_total",
+        counter,
+        "Records without payload, because a mask rule failed.",
+        |figures| figures.withheld,
+    );
+    family("verdict_decision_log_errors_total", counter, "Deliveries that failed, and were tried again.", |figures| {
+        figures.errors
+    });
+    family(
+        "verdict_decision_log_refused_total",
+        counter,
+        "Decisions that became denies, because they could not be recorded.",
+        |figures| figures.refused,
+    );
+    let gauge = Kind::Gauge;
+    family("verdict_decision_log_queued", gauge, "Records that wait in memory.", |figures| figures.queued);
+    family("verdict_decision_log_spooled", gauge, "Records that wait on disk.", |figures| figures.spooled);
+    family("verdict_decision_log_spooled_bytes", gauge, "Bytes of the records that wait on disk.", |figures| {
+        figures.spooled_bytes
+    });
+}

@@ -1,0 +1,232 @@
+//! What a durable sink survives: an end at any moment, a disk that is full, a spool that is damaged.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::{Value as Json, json};
+use verdict::api::grpc::proto::CheckRequest;
+
+use crate::{
+    rig::{Rig, ask, keys, lines, skipped, stop},
+    support::{Client, Server, eventually, question},
+};
+
+const DURABLE: &str = "audit:
+  type: file
+  path: DIR/audit.log
+  mode: durable
+  spool: {path: DIR/audit.redb}
+  chain: {key_file: DIR/key.pem, every: 100, interval: 1s}
+  rotate: {max_bytes: 300KiB, compression: zstd, keep: 1000}";
+
+/// Asks until the server is gone; the ids of all answers that came.
+async fn load(mut client: Client) -> Vec<String> {
+    let mut ids = Vec::new();
+    while let Ok(answer) = client.check(CheckRequest { ..question() }).await {
+        ids.push(answer.into_inner().verdict.unwrap().decision_id);
+    }
+    ids
+}
+
+/// How often each decision is in a log, over all its files.
+fn delivered(rig: &Rig, name: &str) -> BTreeMap<String, u32> {
+    let ended = rig.log(&["tail", "--json", "-n", "100000000", name]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let mut found = BTreeMap::new();
+    for line in ended.stdout.lines() {
+        let record: Json = serde_json::from_str(line).unwrap();
+        *found.entry(record["decision_id"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    found
+}
+
+async fn until_delivered(server: &Server) {
+    eventually("the spool is empty", async || {
+        let spooled = server.metric("verdict_decision_log_spooled{sink=\"audit\"}").await?;
+        (spooled.abs() < 0.5).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_answered_is_lost_however_the_process_ends() {
+    let times: u32 = std::env::var("VERDICT_TEST_KILLS").map_or(4, |times| times.parse().unwrap());
+    let rig = Rig::new("x: {type: stdout}", &[]);
+    keys(&rig.folder);
+    rig.configure(DURABLE);
+    let mut answered = BTreeSet::new();
+    for time in 0..times {
+        let mut server = rig.ready().await;
+        let clients: Vec<Client> = futures::future::join_all((0..8).map(|_| server.client())).await;
+        let asking: Vec<_> = clients.into_iter().map(|client| tokio::spawn(load(client))).collect();
+        tokio::time::sleep(Duration::from_millis(200 + u64::from(time * 37 % 200))).await;
+        server.signal("KILL");
+        server.ended().await;
+        for asked in asking {
+            answered.extend(asked.await.unwrap());
+        }
+    }
+    let mut server = rig.ready().await;
+    until_delivered(&server).await;
+    stop(&mut server).await;
+    let delivered = delivered(&rig, "audit.log");
+    let lost: Vec<_> = answered.iter().filter(|id| !delivered.contains_key(*id)).collect();
+    let most = delivered.values().max().unwrap();
+    println!(
+        "{times} kills: {} answered, {} delivered, {} lost, each at most {most} times",
+        answered.len(),
+        delivered.len(),
+        lost.len()
+    );
+    assert!(answered.len() > 20 * usize::try_from(times).unwrap(), "there was load: {}", answered.len());
+    assert!(lost.is_empty(), "{} of {} are lost", lost.len(), answered.len());
+    assert!(*most <= 3, "{most}");
+    let verified = rig.log(&["verify", "audit.log", "--key", "public.pem", "--sealed"]);
+    assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
+}
+
+#[tokio::test]
+async fn a_full_spool_drops_the_oldest_or_refuses_decisions_as_configured() {
+    for (when_full, allowed) in [("drop_oldest", true), ("fail_closed", false)] {
+        // A server that is not there: nothing is ever delivered.
+        let sink = format!(
+            "audit: {{type: http, url: 'http://127.0.0.1:9/logs', mode: durable, \
+             spool: {{path: DIR/audit.redb, max_bytes: 8KiB, when_full: {when_full}}}}}"
+        );
+        let rig = Rig::new(&sink, &[]);
+        let mut server = rig.ready().await;
+        let mut answers = Vec::new();
+        for _ in 0..40 {
+            answers.push(ask(&server, "alice", &json!({})).await.0);
+        }
+        assert!(answers[0], "there is room for the first");
+        assert_eq!(answers[39], allowed, "{when_full}");
+        let of = async |name: &str| server.metric(&format!("verdict_decision_log_{name}")).await.unwrap();
+        let spooled = of("spooled{sink=\"audit\"}").await;
+        let dropped = of("dropped_total{sink=\"audit\",cause=\"spool_full\"}").await;
+        assert!((spooled + dropped - 40.0).abs() < 0.5 && dropped > 10.0, "{when_full}: {spooled} + {dropped}");
+        let refused = of("refused_total{sink=\"audit\"}").await;
+        assert!((refused - if allowed { 0.0 } else { dropped }).abs() < 0.5, "{refused}");
+        if !allowed {
+            let answer =
+                crate::rig::post(&server, "", "", &crate::rig::question("alice", &json!({})).to_string()).await;
+            assert!(answer.contains("not_recorded") && answer.contains("\"decision\":false"), "{answer}");
+        }
+        assert!(of("spooled_bytes{sink=\"audit\"}").await <= 8192.0);
+        stop(&mut server).await;
+    }
+}
+
+#[tokio::test]
+async fn what_waits_too_long_is_dropped_and_counted() {
+    let sink = "audit: {type: http, url: 'http://127.0.0.1:9/logs', mode: durable, spool: {path: DIR/audit.redb, max_age: 1s}}";
+    let rig = Rig::new(sink, &[]);
+    let mut server = rig.ready().await;
+    for _ in 0..5 {
+        ask(&server, "alice", &json!({})).await;
+    }
+    eventually("they expire", async || {
+        let expired =
+            server.metric("verdict_decision_log_dropped_total{sink=\"audit\",cause=\"spool_expired\"}").await?;
+        // The first may be on its way all the time.
+        (expired > 3.5).then_some(())
+    })
+    .await;
+    stop(&mut server).await;
+}
+
+#[tokio::test]
+async fn a_spool_that_is_damaged_in_the_middle_costs_what_was_there_and_no_more() {
+    let dead = "audit: {type: http, url: 'http://127.0.0.1:9/logs', mode: durable, spool: {path: DIR/audit.redb}}";
+    let alive = "audit: {type: file, path: DIR/audit.log, mode: durable, spool: {path: DIR/audit.redb}}";
+    let rig = Rig::new(dead, &[]);
+    let mut server = rig.ready().await;
+    let mut ids = Vec::new();
+    for number in 0..30 {
+        ids.push(ask(&server, "alice", &json!({"marker": format!("m-{number:04}-{}", "y".repeat(3_000))})).await.1);
+    }
+    stop(&mut server).await;
+    // One byte within one record.
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(rig.path("audit.redb")).unwrap();
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    let marker = bytes.windows(7).rposition(|part| part == b"m-0015-").expect("the record is in the file");
+    file.seek(SeekFrom::Start(marker as u64 + 500)).unwrap();
+    file.write_all(b"Z").unwrap();
+    drop(file);
+
+    rig.configure(alive);
+    let mut server = rig.ready().await;
+    until_delivered(&server).await;
+    let lost =
+        server.metric("verdict_decision_log_dropped_total{sink=\"audit\",cause=\"spool_corrupt\"}").await.unwrap();
+    stop(&mut server).await;
+    let found: BTreeSet<String> =
+        rig.lines("audit.log").iter().map(|record| record["decision_id"].as_str().unwrap().to_owned()).collect();
+    assert!((1.0..10.0).contains(&lost), "{lost}");
+    #[expect(clippy::cast_precision_loss, reason = "they are few")]
+    let delivered = found.len() as f64;
+    assert!((delivered + lost - 30.0).abs() < 0.5, "{delivered} + {lost}");
+    assert!(!found.contains(&ids[15]) && found.contains(&ids[0]) && found.contains(&ids[29]));
+}
+
+#[tokio::test]
+async fn a_spool_that_is_no_spool_is_put_aside_and_the_server_starts() {
+    let rig = Rig::new("audit: {type: file, path: DIR/audit.log, mode: durable, spool: {path: DIR/audit.redb}}", &[]);
+    rig.folder.write("audit.redb", &"garbage ".repeat(2_000));
+    let mut server = rig.ready().await;
+    server.logged("the spool is damaged").await;
+    ask(&server, "alice", &json!({})).await;
+    stop(&mut server).await;
+    assert_eq!(lines(&rig.path("audit.log")).len(), 1);
+    assert!(rig.path("audit.redb.damaged-1").exists());
+}
+
+#[tokio::test]
+async fn a_spool_on_a_full_disk_fails_closed_and_the_server_lives() {
+    let rig = Rig::new("x: {type: stdout}", &[]);
+    // A file system of one mebibyte, of the server's own.
+    let script = "mkdir -p DIR/small && mount -t tmpfs -o size=1m none DIR/small && exec \"$@\""
+        .replace("DIR", rig.folder.path().to_str().unwrap());
+    let probe = Command::new("unshare").args(["-m", "sh", "-c", &script, "sh", "true"]).stderr(Stdio::null()).status();
+    if !probe.is_ok_and(|status| status.success()) {
+        return skipped("unshare", "no tmpfs can be mounted in a name space of one's own");
+    }
+    rig.configure(
+        "audit: {type: http, url: 'http://127.0.0.1:9/logs', mode: durable, spool: {path: DIR/small/audit.redb, when_full: fail_closed}}",
+    );
+    let mut server = rig.serve().within("unshare", &["-m", "sh", "-c", &script, "sh"]).ready().await;
+    let context = json!({"filling": "x".repeat(60_000)});
+    let mut answers = Vec::new();
+    for _ in 0..40 {
+        answers.push(ask(&server, "alice", &context).await.0);
+    }
+    assert!(answers[0] && !answers[39], "{answers:?}");
+    let name = "verdict_decision_log_dropped_total{sink=\"audit\",cause=\"spool_failed\"}";
+    assert!(server.metric(name).await.unwrap() > 5.0);
+    server.logged("records can't be kept").await;
+    // Small ones still fit, or not; but the server answers, and is not gone.
+    let _ = ask(&server, "alice", &json!({})).await;
+    assert!(server.is_running());
+    stop(&mut server).await;
+}
+
+#[tokio::test]
+async fn two_sinks_do_not_share_a_spool() {
+    let rig = Rig::new(
+        "one: {type: stdout, mode: durable, spool: {path: DIR/audit.redb}}\ntwo: {type: stdout, mode: durable, spool: {path: DIR/audit.redb}}",
+        &[],
+    );
+    let ended = rig.serve().run();
+    assert_eq!(ended.code, Some(64), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("decision_log.sinks.two") && ended.stderr.contains("another sink"),
+        "{}",
+        ended.stderr
+    );
+}

@@ -1,0 +1,24 @@
+//! The decision log of the built program: what it writes, where it delivers, what it survives.
+//!
+//! `VERDICT_TEST_OPA` names the program whose own decision log is compared; without it, `opa` on the path is taken, and
+//! without that the test is skipped, unless `VERDICT_TEST_REQUIRE` has `opa` in it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where something is not as it should be"
+)]
+
+mod canary;
+mod chain;
+mod durable;
+mod http;
+mod masking;
+mod opa;
+mod records;
+mod rig;
+#[path = "../server/support.rs"]
+#[allow(dead_code, reason = "the tests of the server use the rest")]
+mod support;
+mod verbs;

@@ -1,0 +1,102 @@
+//! Queries in Rego: off, and where they are on, gated, bounded and without the network.
+
+use serde_json::{Value as Json, json};
+
+use crate::{
+    client::{Answer, get, post, send, serve},
+    support::Server,
+};
+
+async fn ask(server: &Server, query: &str, input: Json) -> Answer {
+    post(server, "/v1/query", json!({ "query": query, "input": input }).to_string()).await
+}
+
+#[tokio::test]
+async fn is_off_unless_configured() {
+    let (_folder, server) = serve(&[]).await;
+    for answer in [get(&server, "/v1/query?q=true").await, ask(&server, "true", json!({})).await] {
+        assert!(answer.refused(403, "invalid_operation").contains("`opa.query`"));
+    }
+}
+
+#[tokio::test]
+async fn gives_bindings() {
+    let (_folder, server) = serve(&[("VERDICT_OPA_QUERY", "true")]).await;
+    for (query, wanted) in [
+        ("data.shop.orders.limits.small = x", json!([{"x": 1}])),
+        ("data.shop.orders.allow", json!([{}])),
+        ("x = [1, 2][_]; y = 3", json!([{"x": 1, "y": 3}, {"x": 2, "y": 3}])),
+        ("data.base.a[i] = v", json!([{"i": 0, "v": 1}, {"i": 1, "v": 2}, {"i": 2, "v": {"b": 3}}])),
+        ("x := {input.user, \"z\"}", json!([{"x": ["alice", "z"]}])),
+        ("data.shop.orders.half(4) = x", json!([{"x": 2}])),
+        ("data.shop.orders.nothing", Json::Null),
+        ("1 > 2; x := 1", Json::Null),
+    ] {
+        assert_eq!(ask(&server, query, json!({"user": "alice"})).await.result(), wanted, "{query}");
+    }
+    assert_eq!(
+        get(&server, "/v1/query?q=data.base.n%20%3D%20x&pretty").await.result(),
+        json!([{"x": 9_007_199_254_740_993_u64}])
+    );
+    let yaml = send(server.http, "POST", "/v1/query", &[("content-type", "application/yaml")], b"query: x = 1\n").await;
+    assert_eq!(yaml.result(), json!([{"x": 1}]));
+}
+
+#[tokio::test]
+async fn refuses_what_a_policy_may_not_say() {
+    let (_folder, server) = serve(&[("VERDICT_OPA_QUERY", "true")]).await;
+    for (query, code) in [
+        ("x ==", "rego_parse_error"),
+        ("", "rego_parse_error"),
+        ("true } evil if {", "rego_parse_error"),
+        ("import data.shop", "rego_parse_error"),
+        ("package p", "rego_parse_error"),
+        ("not nosuch(1)", "rego_type_error"),
+        ("data.shop.orders.half(1, 2, 3)", "rego_type_error"),
+        ("x", "rego_unsafe_var_error"),
+        ("not data.base.a[i]", "rego_unsafe_var_error"),
+        ("some n in [1, 2]; n > 1", "rego_unsupported"),
+    ] {
+        let answer = ask(&server, query, json!({})).await;
+        answer.refused(400, "invalid_parameter");
+        assert_eq!(answer.json()["errors"][0]["code"], code, "{query}: {}", answer.text());
+    }
+    let nested = format!("x := {}1{}", "[".repeat(500), "]".repeat(500));
+    ask(&server, &nested, json!({})).await.refused(400, "invalid_parameter");
+    let long = format!("x := \"{}\"", "x".repeat(70 << 10));
+    ask(&server, &long, json!({})).await.refused(400, "invalid_parameter");
+    for body in ["{}", r#"{"query": 1}"#, r#"{"query": null}"#, "[]", "{"] {
+        post(&server, "/v1/query", body).await.refused(400, "invalid_parameter");
+    }
+    get(&server, "/v1/query").await.refused(400, "invalid_parameter");
+    get(&server, "/v1/query?q=1&q=2").await.refused(400, "invalid_parameter");
+    server.unharmed().await;
+}
+
+#[tokio::test]
+async fn is_bounded_and_reaches_no_host() {
+    let (_folder, server) = serve(&[
+        ("VERDICT_OPA_QUERY", "true"),
+        ("VERDICT_POLICIES_EVALUATION_BUDGET", "100ms"),
+        ("VERDICT_NETWORK_ALLOW", "127.0.0.1"),
+    ])
+    .await;
+    let error = async |query: &str, input: Json| {
+        let answer = ask(&server, query, input).await;
+        answer.refused(500, "internal_error");
+        answer.json()["errors"][0]["code"].as_str().unwrap().to_owned()
+    };
+    let long = "x := count([1 | some i in numbers.range(1, 3000); some j in numbers.range(1, 3000); i < j])";
+    assert_eq!(error(long, json!({})).await, "eval_cancel_error");
+    assert_eq!(error("x := numbers.range(1, 1000000000)", json!({})).await, "eval_cancel_error");
+    assert_eq!(error("x := [y | some y in numbers.range(1, 200000)]", json!({})).await, "eval_cancel_error");
+    assert_eq!(error("data.shop.orders.either", json!({"user": "bob"})).await, "eval_conflict_error");
+    // Nothing listens there; were it asked, the query would be undefined.
+    let url = "http://127.0.0.1:9/";
+    let sends = format!("x := http.send({{\"method\": \"get\", \"url\": \"{url}\", \"raise_error\": false}})");
+    assert_eq!(error(&sends, json!({})).await, "eval_internal_error");
+    let strict = post(&server, "/v1/query?strict-builtin-errors", r#"{"query": "x := 1 / 0"}"#).await;
+    strict.refused(500, "internal_error");
+    assert_eq!(ask(&server, "x := 1 / 0", json!({})).await.result(), Json::Null);
+    server.unharmed().await;
+}
