@@ -39,6 +39,8 @@ pub mod code {
     pub const INVALID_MESSAGE: &str = "invalid_message";
     /// The method's parameters do not say what is asked for.
     pub const INVALID_PARAMS: &str = "invalid_params";
+    /// The method is none that the mapping knows.
+    pub const UNKNOWN_METHOD: &str = "unknown_method";
     /// A header does not say what the body says.
     pub const HEADER_MISMATCH: &str = "header_mismatch";
 }
@@ -96,6 +98,9 @@ impl Door {
                 let agreed = headers.map_or(Ok(()), |headers| headers.agree(&message));
                 let asked = match agreed {
                     Err(fault) => Err((code::HEADER_MISMATCH, fault)),
+                    Ok(()) if !mapping::knows(&message.method) => {
+                        Err((code::UNKNOWN_METHOD, "the message's method is not known here".to_owned()))
+                    }
                     Ok(()) => {
                         mapping::query(message, &caller, annotations).map_err(|fault| (code::INVALID_PARAMS, fault))
                     }

@@ -33,6 +33,7 @@ fn call(tool: &str) -> Json {
     json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": tool, "arguments": {"n": 1}}})
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it stands where there may be none")]
 fn alice() -> Option<Json> {
     Some(json!({"sub": "alice", "client_id": "app", "act": {"sub": "bot"}}))
 }
@@ -50,21 +51,37 @@ async fn a_message_is_asked_by_its_body() {
     assert_eq!(input["action"]["name"], "tools/call");
     assert_eq!(input["resource"], json!({"type": "mcp_tool", "id": "read", "properties": {"server": SERVER}}));
     assert_eq!((&input["context"]["agent"], &input["context"]["arguments"]), (&json!("bot"), &json!({"n": 1})));
-    for (method, params, kind, known) in [
-        ("resources/read", json!({"uri": "x://1"}), "mcp_resource", true),
-        ("prompts/get", json!({"name": "read"}), "mcp_prompt", true),
-        ("tasks/get", json!({"taskId": "read"}), "mcp_task", true),
-        ("completion/complete", json!({"ref": {"type": "ref/prompt", "name": "read"}}), "mcp_prompt", true),
-        ("tools/list", json!({}), "mcp_server", true),
-        ("tools/invent", json!({"name": "read"}), "mcp_server", false),
+    for (method, params, kind) in [
+        ("resources/read", json!({"uri": "x://1"}), "mcp_resource"),
+        ("prompts/get", json!({"name": "read"}), "mcp_prompt"),
+        ("tasks/get", json!({"taskId": "read"}), "mcp_task"),
+        ("completion/complete", json!({"ref": {"type": "ref/prompt", "name": "read"}}), "mcp_prompt"),
+        ("tools/list", json!({}), "mcp_server"),
     ] {
         let message = json!({"jsonrpc": "2.0", "id": "x", "method": method, "params": params});
         let answer = check(&server, message, Some(json!({"client_id": "app"}))).await;
         let input = &answer["context"]["input"];
         assert_eq!(input["resource"]["type"], kind, "{answer}");
-        assert_eq!(input["context"]["known_method"], known);
         assert_eq!(input["subject"]["type"], "client");
     }
+}
+
+#[tokio::test]
+async fn a_method_that_is_not_known_is_denied_whatever_the_policy_says() {
+    let (_folder, server) = policy("package p\nallow := true\n").await;
+    assert_eq!(check(&server, call("read"), alice()).await["decision"], true);
+    for method in ["tools/invent", "Tools/Call", "tools/call ", "rpc.discover", ""] {
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "read"}});
+        let answer = check(&server, message, alice()).await;
+        assert_eq!(answer["decision"], false, "{method}: {answer}");
+    }
+    let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/invent"});
+    let answer = check(&server, message, alice()).await;
+    assert_eq!(
+        (&answer["response"]["status"], &answer["response"]["body"]["error"]["code"]),
+        (&json!(404), &json!(-32601))
+    );
+    assert!(answer.to_string().contains("unknown_method"), "{answer}");
 }
 
 #[tokio::test]

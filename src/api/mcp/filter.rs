@@ -23,9 +23,8 @@ impl Door {
         caller: &Caller,
         deadline: Deadline,
     ) -> Result<(Object, Revision), CallError> {
-        let tools = match result.remove("tools") {
-            Some(Value::Array(tools)) => tools,
-            _ => return Err(super::violation("result.tools", "is not an array")),
+        let Some(Value::Array(tools)) = result.remove("tools") else {
+            return Err(super::violation("result.tools", "is not an array"));
         };
         let most = self.config.max_tools;
         if tools.len() > most {

@@ -24,9 +24,22 @@ const OF_SERVER: [&str; 14] = [
     "notifications/roots/list_changed",
 ];
 
+/// Methods of MCP that are about a part of the server, which their parameters name.
+const OF_PARTS: [&str; 10] = [
+    "tools/call",
+    "prompts/get",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "tasks/get",
+    "tasks/result",
+    "tasks/cancel",
+    "tasks/update",
+    "completion/complete",
+];
+
 /// Names below `context` that only the door gives.
-const OWN: [&str; 8] =
-    ["agent", "arguments", "known_method", "listing", "method", "notification", "params", "mcp_server"];
+const OWN: [&str; 7] = ["agent", "arguments", "listing", "method", "notification", "params", "mcp_server"];
 
 /// Who calls which server, as the enforcement point states it.
 pub(super) struct Caller {
@@ -117,9 +130,9 @@ pub(super) fn name_of(message: &Message) -> Option<&str> {
     }
 }
 
-/// The question that a message is, or what its parameters lack.
+/// The question that a message is, or what its parameters lack. It must be of a method that is known here.
 pub(super) fn query(message: Message, caller: &Caller, annotations: Option<Object>) -> Result<Query, String> {
-    let (kind, id, known) = target(&message, caller)?;
+    let (kind, id) = target(&message, caller)?;
     let Message { id: request, method, mut params } = message;
     let mut context = Object::new();
     if matches!(method.as_str(), "tools/call" | "prompts/get") {
@@ -130,7 +143,6 @@ pub(super) fn query(message: Message, caller: &Caller, annotations: Option<Objec
         }
     }
     context.insert("params".to_owned(), Value::Object(params));
-    context.insert("known_method".to_owned(), known.into());
     context.insert("notification".to_owned(), request.is_none().into());
     if json::too_deep(&context) {
         return Err("the message's `params` are nested too deep".to_owned());
@@ -140,7 +152,7 @@ pub(super) fn query(message: Message, caller: &Caller, annotations: Option<Objec
 
 /// Whether the caller may use a tool that a list has.
 pub(super) fn listed(caller: &Caller, tool: &str, annotations: Option<Object>) -> Query {
-    let context = Object::from_iter([("listing".to_owned(), true.into()), ("known_method".to_owned(), true.into())]);
+    let context = Object::from_iter([("listing".to_owned(), true.into())]);
     asked(caller, "tools/call".to_owned(), "mcp_tool", tool.to_owned(), context, annotations)
 }
 
@@ -162,10 +174,15 @@ fn asked(caller: &Caller, method: String, kind: &str, id: String, own: Object, h
     }
 }
 
-/// The resource's type and id, and whether the method is one that this mapping knows.
-fn target(message: &Message, caller: &Caller) -> Result<(&'static str, String, bool), String> {
+/// Whether the mapping knows a method: what it does not know is denied, whatever the policies say.
+pub(super) fn knows(method: &str) -> bool {
+    OF_SERVER.contains(&method) || OF_PARTS.contains(&method)
+}
+
+/// The resource's type and id.
+fn target(message: &Message, caller: &Caller) -> Result<(&'static str, String), String> {
     let named = |kind, name: &str, text: Option<&str>| match text {
-        Some(text) if is_clean(text) => Ok((kind, text.to_owned(), true)),
+        Some(text) if is_clean(text) => Ok((kind, text.to_owned())),
         Some(_) => Err(format!("the message's `params.{name}` is empty or has control characters")),
         None => Err(format!("the message has no `params.{name}` that is a string")),
     };
@@ -192,6 +209,6 @@ fn target(message: &Message, caller: &Caller) -> Result<(&'static str, String, b
                 _ => Err("the message's `params.ref.type` is neither `ref/prompt` nor `ref/resource`".to_owned()),
             }
         }
-        method => Ok(("mcp_server", caller.server.clone(), OF_SERVER.contains(&method))),
+        _ => Ok(("mcp_server", caller.server.clone())),
     }
 }

@@ -28,6 +28,7 @@ impl Response {
             Some((code::PARSE_ERROR, fault)) => (400, -32_700, fault.to_owned()),
             Some((code::INVALID_MESSAGE, fault)) => (400, -32_600, fault.to_owned()),
             Some((code::INVALID_PARAMS, fault)) => (400, -32_602, fault.to_owned()),
+            Some((code::UNKNOWN_METHOD, fault)) => (404, -32_601, fault.to_owned()),
             Some((code::HEADER_MISMATCH, fault)) => (400, -32_020, fault.to_owned()),
             // Why a policy failed is for its operators.
             Some((code, _)) if code != failure::NO_DECISION => (500, -32_603, "the decision failed".to_owned()),
