@@ -7,7 +7,7 @@ mod filter;
 mod headers;
 mod http;
 mod mapping;
-mod message;
+pub(in crate::api) mod message;
 mod response;
 
 use std::{

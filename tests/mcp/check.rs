@@ -75,6 +75,14 @@ async fn a_method_that_is_not_known_is_denied_whatever_the_policy_says() {
         let answer = check(&server, message, alice()).await;
         assert_eq!(answer["decision"], false, "{method}: {answer}");
     }
+    // Readers that don't tell cases apart would take these for `delete`.
+    for message in [
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "Method": "tools/call", "params": {"name": "delete"}}),
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read", "Name": "delete"}}),
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read", "Arguments": {}}}),
+    ] {
+        assert_eq!(check(&server, message, alice()).await["decision"], false);
+    }
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/invent"});
     let answer = check(&server, message, alice()).await;
     assert_eq!(

@@ -20,6 +20,12 @@ pub(super) struct Fault {
     pub(super) id: Option<Value>,
 }
 
+/// The members of a message (JSON-RPC 2.0 §4, §5).
+pub(in crate::api) const MEMBERS: [&str; 6] = ["id", "jsonrpc", "method", "params", "result", "error"];
+
+/// The parameters that say what is asked for.
+pub(in crate::api) const PARAMETERS: [&str; 6] = ["name", "uri", "taskId", "arguments", "ref", "_meta"];
+
 impl Message {
     /// Reads the bytes. What another reader might read otherwise is refused: a name that stands twice, a batch, a
     /// message that is both a request and a response.
@@ -32,6 +38,9 @@ impl Message {
             Value::Array(_) => return Err(invalid("the message is a batch, and MCP has none; send each alone")),
             _ => return Err(invalid("the message is not a JSON object")),
         };
+        if json::has_lookalike(&members, &MEMBERS) {
+            return Err(invalid("the message has a member that differs from a known one in case only"));
+        }
         let id = match members.remove("id") {
             None => None,
             Some(id) if is_id(&id) => Some(id),
@@ -57,6 +66,16 @@ impl Message {
                 return Err(Fault { code: code::INVALID_PARAMS, message, id });
             }
         };
+        let reference = match params.get("ref") {
+            Some(Value::Object(reference)) => Some(reference),
+            _ => None,
+        };
+        if json::has_lookalike(&params, &PARAMETERS)
+            || reference.is_some_and(|reference| json::has_lookalike(reference, &["type", "name", "uri"]))
+        {
+            let message = "the message has a parameter that differs from a known one in case only".to_owned();
+            return Err(Fault { code: code::INVALID_PARAMS, message, id });
+        }
         Ok(Self { id, method, params })
     }
 
