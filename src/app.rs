@@ -4,10 +4,12 @@ mod audit;
 mod bundles;
 mod door;
 mod http;
+mod measured;
 mod state;
 
 use std::{sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +27,11 @@ use crate::{
     decision::Decider,
     policy::{Capabilities, Network, Options},
     reload::{self, Failure, Reloader, Sink},
-    telemetry::metrics::Metrics,
+    telemetry::{
+        doors::Protocol,
+        export::{ExportError, Exports, Sending},
+        metrics::Metrics,
+    },
 };
 
 /// The stack of each thread that evaluates. Reserved, not used: a policy's nesting, which the static gate bounds, is
@@ -56,6 +62,9 @@ pub enum Error {
     /// The file of `policies.capabilities` is none.
     #[error("policies.capabilities: {0}")]
     Capabilities(String),
+    /// Telemetry can't be pushed.
+    #[error(transparent)]
+    Telemetry(#[from] ExportError),
     /// The system failed us.
     #[error("{0}")]
     System(String),
@@ -77,12 +86,19 @@ pub struct App {
     draining: CancellationToken,
     closing: CancellationToken,
     drain_timeout: Duration,
+    sending: Option<Sending>,
 }
 
 impl App {
     /// Binds and starts everything. From its return on, both doors answer; the gRPC door is `NOT_SERVING` until the
     /// first policies are active.
     pub async fn start(config: Config) -> Result<Self, Error> {
+        let exports = Exports::open(config.telemetry.clone())?;
+        Self::start_telling(config, exports).await
+    }
+
+    /// The same, with telemetry that others tell something, too.
+    pub async fn start_telling(config: Config, exports: Exports) -> Result<Self, Error> {
         let settings = config.public();
         let Config {
             grpc: grpc_config,
@@ -97,6 +113,7 @@ impl App {
             reload,
             bundles,
             log: _,
+            telemetry: _,
             decision_log,
             server,
         } = config;
@@ -110,7 +127,7 @@ impl App {
         network.allow = capabilities.hosts(network.allow);
         let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
         let decider = Arc::new(decider);
-        let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), policy.redact));
+        let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), exports.clone(), policy.redact));
         let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
         let options = Options {
             rego_v0: policy.rego_v0,
@@ -161,7 +178,7 @@ impl App {
         );
         let routes = grpc::routes(service, Some(searches), Some(envoy), health, &grpc_config)
             .map_err(|error| Error::System(error.to_string()))?;
-        let routes = routes.observed(observer());
+        let routes = tower::Layer::layer(&state.follows(Protocol::Rpc), routes.observed(observer()));
         let door = listen::Options {
             max_concurrent_streams: grpc_config.max_concurrent_streams,
             drain_timeout: server.drain_timeout,
@@ -177,14 +194,13 @@ impl App {
         // It closes after the other door, so it gets no more than its own requests may take.
         let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), ..door };
         tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
-        let stop_reloading = draining.clone();
-        tasks.spawn(named("reloader", async move {
-            let _ = stop_reloading.run_until_cancelled_owned(reloader.run()).await;
-        }));
+        let stop = draining.clone();
+        let reloading = stop.run_until_cancelled_owned(async move { reloader.run().await }).map(|_| ());
+        tasks.spawn(named("reloader", reloading));
+        let sending = push(&exports, &state)?;
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
-        let drain_timeout = server.drain_timeout;
-        let (grpc, http) = (grpc_address, http_address);
-        Ok(Self { tasks, log_threads, log, grpc, http, state, handle, draining, closing, drain_timeout })
+        let (grpc, http, drain_timeout) = (grpc_address, http_address, server.drain_timeout);
+        Ok(Self { tasks, log_threads, log, grpc, http, state, handle, draining, closing, drain_timeout, sending })
     }
 
     /// What operators may ask of the policies.
@@ -222,7 +238,7 @@ impl App {
         tracing::info!(timeout = ?self.drain_timeout, "draining");
         self.state.drain();
         self.draining.cancel();
-        let Self { mut tasks, log_threads, log, closing, drain_timeout, .. } = self;
+        let Self { mut tasks, log_threads, log, closing, drain_timeout, sending, .. } = self;
         let drain = async {
             // The HTTP door goes last, so that it can say "draining" while the other drains.
             while let Some(ended) = tasks.join_next().await {
@@ -237,6 +253,9 @@ impl App {
         }
         if let Some(log) = log {
             drain_log(&log, log_threads).await;
+        }
+        if let Some(sending) = sending {
+            sending.finish().await;
         }
         tracing::info!("stopped");
         result
@@ -269,6 +288,12 @@ fn envoy_door(
     grpc: &grpc::Config,
 ) -> Result<envoy::Service, Error> {
     Ok(envoy::Service::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, grpc)?)
+}
+
+/// Starts to push telemetry.
+fn push(exports: &Exports, state: &Arc<State>) -> Result<Option<Sending>, Error> {
+    let measured = Arc::clone(state);
+    exports.send(Arc::new(move || measured.families())).map_err(|error| Error::System(error.to_string()))
 }
 
 async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {

@@ -10,6 +10,7 @@ mod fault;
 mod file;
 mod key;
 mod near;
+mod otel;
 mod public;
 mod quantity;
 mod shape;
@@ -60,6 +61,8 @@ pub struct Config {
     pub bundles: BTreeMap<String, reload::Bundle>,
     /// The log: `log.*`.
     pub log: telemetry::Config,
+    /// Telemetry that is pushed: `telemetry.*`, and OpenTelemetry's own variables.
+    pub telemetry: telemetry::export::Config,
     /// The decision log: `decision_log.*`, and `[decision_log.sinks.NAME]` of the file.
     pub decision_log: audit::Config,
     /// The process: `server.*`.
@@ -128,13 +131,14 @@ impl Config {
 
 /// Reads the configuration: defaults, then the file, then `env`, then `flags`, the later over the earlier.
 ///
-/// A value that a later one replaces is checked all the same. Variables that do not start with `VERDICT_` are not looked
-/// at, nor those that other parts of Verdict read (`docs/configuration.md` lists them).
+/// A value that a later one replaces is checked all the same. Variables that do not start with `VERDICT_` or `OTEL_` are not
+/// looked at, nor those that other parts of Verdict read (`docs/configuration.md` lists them).
 ///
 /// # Errors
 /// Every fault that the file, the variables and the flags have, in that order.
 pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> Result<Config, Faults> {
-    let environment = env::read(env);
+    let variables: Vec<_> = env.collect();
+    let environment = env::read(variables.iter().cloned());
     let mut reader = Reader::default();
     if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
         let file::Found { settings, bundles, sinks, faults } = file::read(path);
@@ -142,6 +146,7 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
         reader.bundles(path, bundles);
         reader.sinks(path, sinks);
     }
+    otel::apply(&variables, &mut reader.config, &mut reader.faults);
     reader.apply(environment.settings, environment.faults);
     for (name, flag, value) in &flags.values {
         let origin = Origin::Flag(flag);

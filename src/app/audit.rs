@@ -10,13 +10,12 @@ use std::{
 use futures::executor::block_on;
 use tokio::task::JoinSet;
 
-use super::state::State;
+use super::{measured::Measured, state::State};
 use crate::{
     api::settle::{Decided, Settled},
     audit::{self, Decision, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling},
     clock,
-    decision::{Asks, At, Decider, Effect, Input, Query, Value, Verdict, code},
-    telemetry::metrics::Metrics,
+    decision::{Asks, At, Decider, Input, Query, Value, Verdict, code},
 };
 
 /// The log, and its threads.
@@ -124,30 +123,26 @@ pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State)
 }
 
 /// Records a verdict, and gives what may be answered.
-pub(super) fn settle(log: &Log, metrics: &Metrics, decided: &Decided<'_>, verdict: Verdict) -> Settled {
+pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdict: Verdict) -> Settled {
     let Decided { door, decision_id, request_id, query, took } = *decided;
-    let decision = Decision { door: door.0, decision_id, request_id, query, took, time: clock::now() };
-    let count = move |metrics: &Metrics, verdict: &Verdict| {
-        metrics.decision(verdict.entry_point.as_deref(), verdict.effect == Effect::Allow, took);
-    };
+    let trace = measured.trace();
+    let decision = Decision { door: door.0, decision_id, request_id, query, took, time: clock::now(), trace };
     match log.record(&decision, &verdict) {
         Recorded::Now => {
-            count(metrics, &verdict);
+            measured.settled(&verdict, None);
             Settled::Now(verdict)
         }
         Recorded::Refused => {
             let verdict = not_recorded(verdict);
-            count(metrics, &verdict);
+            measured.settled(&verdict, Some(false));
             Settled::Now(verdict)
         }
-        Recorded::Later(waiting) => {
-            let metrics = metrics.clone();
-            Settled::Later(Box::pin(async move {
-                let verdict = if waiting.kept().await { verdict } else { not_recorded(verdict) };
-                count(&metrics, &verdict);
-                verdict
-            }))
-        }
+        Recorded::Later(waiting) => Settled::Later(Box::pin(async move {
+            let kept = waiting.kept().await;
+            let verdict = if kept { verdict } else { not_recorded(verdict) };
+            measured.settled(&verdict, Some(kept));
+            verdict
+        })),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, extract::MatchedPath};
 use serde_json::Value as Json;
 
 use super::{Error, State};
@@ -11,6 +11,7 @@ use crate::{
     clock,
     decision::Decider,
     reload,
+    telemetry::doors::Protocol,
 };
 
 /// What the doors are told.
@@ -61,6 +62,12 @@ impl Doors {
         let authzen = authzen::Door::new(Arc::clone(decider), observer(), ids, authzen_config, max_items, search)
             .map_err(|error| Error::System(error.to_string()))?;
         let router = ops::router(status()).merge(authzen::router(authzen));
-        Ok(router.merge(opa::router(opa)).merge(mcp::router(mcp)))
+        let router = router.merge(opa::router(opa)).merge(mcp::router(mcp));
+        Ok(router.layer(state.follows(Protocol::Http(route))))
     }
+}
+
+/// The route of a request, as it was written for the router.
+fn route(extensions: &axum::http::Extensions) -> Option<&str> {
+    extensions.get::<MatchedPath>().map(MatchedPath::as_str)
 }

@@ -8,7 +8,10 @@ use serde::{
 };
 
 use super::{config::Format, log::Identity, record::Record};
-use crate::decision::{Asks, Number, Object, Value};
+use crate::{
+    call::SpanName,
+    decision::{Asks, Number, Object, Value},
+};
 
 /// The name and version of the record's schema.
 pub(super) const SCHEMA: &str = "verdict.decision.v1";
@@ -55,6 +58,10 @@ struct Native<'r> {
     explanation: Option<Json<'r>>,
     revision: Revision<'r>,
     duration_ns: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span_id: Option<String>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     erased: &'r [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -89,6 +96,7 @@ fn native(record: &Record) -> Native<'_> {
         explanation,
         revision,
         took,
+        trace,
         erased,
         masked,
         truncated,
@@ -121,6 +129,8 @@ fn native(record: &Record) -> Native<'_> {
             bundles: &revision.bundles,
         },
         duration_ns: nanos(*took),
+        trace_id: trace.map(|SpanName { trace_id, .. }| format!("{:032x}", u128::from_be_bytes(trace_id))),
+        span_id: trace.map(|SpanName { span_id, .. }| format!("{:016x}", u64::from_be_bytes(span_id))),
         erased,
         masked,
         truncated,
@@ -145,6 +155,10 @@ struct Opa<'r> {
     erased: &'r [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     masked: &'r [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span_id: Option<String>,
     timestamp: String,
     metrics: BTreeMap<&'static str, u64>,
     custom: Custom<'r>,
@@ -190,6 +204,8 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         explanation,
         revision,
         duration_ns,
+        trace_id,
+        span_id,
         erased,
         masked,
         truncated,
@@ -205,6 +221,8 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         result,
         erased,
         masked,
+        trace_id,
+        span_id,
         timestamp: time,
         metrics: BTreeMap::from([("timer_server_handler_ns", duration_ns)]),
         custom: Custom { door, request_id, effect, reasons, revision, diagnostics, explanation, truncated, withheld },

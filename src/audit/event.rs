@@ -3,7 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use super::copy::Copier;
-use crate::decision::{Asks, EntryPoint, Input, Object, Query, Value, Verdict};
+use crate::{
+    call::SpanName,
+    decision::{Asks, EntryPoint, Input, Object, Query, Value, Verdict},
+};
 
 /// A decision that is about to be answered.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +23,8 @@ pub struct Decision<'a> {
     pub took: Duration,
     /// When it was decided.
     pub time: SystemTime,
+    /// The span that it belongs to.
+    pub trace: Option<SpanName>,
 }
 
 /// The copy of a decision. Not masked: it is not to be shown.
@@ -30,6 +35,7 @@ pub struct Event {
     pub(super) request_id: String,
     pub(super) time: SystemTime,
     pub(super) took: Duration,
+    pub(super) trace: Option<SpanName>,
     pub(super) policy: Option<EntryPoint>,
     pub(super) asks: Asks,
     pub(super) input: Option<Value>,
@@ -45,7 +51,7 @@ impl Event {
     /// Copies at most about `limit` bytes of the question, and as much of the verdict.
     #[must_use]
     pub fn new(decision: &Decision<'_>, verdict: &Verdict, limit: usize) -> Self {
-        let Decision { door, decision_id, request_id, query, took, time } = *decision;
+        let Decision { door, decision_id, request_id, query, took, time, trace } = *decision;
         let mut copier = Copier::new(limit);
         let request_id = copier.within("request_id", |copier| copier.text(request_id));
         let input = query.and_then(|query| copier.within("input", |copier| input(copier, query)));
@@ -60,6 +66,7 @@ impl Event {
             request_id,
             time,
             took,
+            trace,
             policy: query.and_then(|query| query.policy.clone()),
             asks: query.map_or(Asks::Verdict, |query| query.asks),
             input,

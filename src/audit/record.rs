@@ -15,7 +15,10 @@ use super::{
     redact::{HIDDEN, Secrets},
     rules::{self, Rule, Rules, Ruling},
 };
-use crate::decision::{Asks, Effect, EntryPoint, Revision, SensitiveNames, Value, code};
+use crate::{
+    call::SpanName,
+    decision::{Asks, Effect, EntryPoint, Revision, SensitiveNames, Value, code},
+};
 
 /// One record.
 pub(super) struct Record {
@@ -34,6 +37,8 @@ pub(super) struct Record {
     pub(super) explanation: Option<Value>,
     pub(super) revision: Revision,
     pub(super) took: Duration,
+    /// The span that the decision belongs to.
+    pub(super) trace: Option<SpanName>,
     pub(super) erased: Vec<String>,
     pub(super) masked: Vec<String>,
     pub(super) truncated: Vec<String>,
@@ -230,8 +235,20 @@ impl Record {
 
 impl From<Event> for Record {
     fn from(event: Event) -> Self {
-        let Event { door, decision_id, request_id, time, took, policy, asks, input, verdict, truncated, size: _ } =
-            event;
+        let Event {
+            door,
+            decision_id,
+            request_id,
+            time,
+            took,
+            trace,
+            policy,
+            asks,
+            input,
+            verdict,
+            truncated,
+            size: _,
+        } = event;
         let entry_point = verdict.entry_point.as_deref().map(str::to_owned);
         let reasons = verdict.reasons.iter().map(|reason| reason.code.clone()).collect();
         let mut record = Self {
@@ -249,6 +266,7 @@ impl From<Event> for Record {
             explanation: verdict.explanation.as_deref().map(answer::explanation),
             revision: verdict.revision.clone(),
             took,
+            trace,
             erased: Vec::new(),
             masked: Vec::new(),
             truncated,

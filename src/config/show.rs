@@ -42,6 +42,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         reload,
         bundles: _,
         log,
+        telemetry,
         decision_log,
         server,
     } = config;
@@ -125,7 +126,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .chain(self::opa(opa))
         .chain(self::envoy(envoy))
         .chain(rest)
-        .chain(process(log, decision_log, server))
+        .chain(process(log, telemetry, decision_log, server))
         .collect()
 }
 
@@ -143,7 +144,14 @@ fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static s
     ]
 }
 
-fn process(log: &telemetry::Config, decision_log: &audit::Config, server: &Server) -> [(&'static str, Shown); 6] {
+fn process(
+    log: &telemetry::Config,
+    export: &telemetry::export::Config,
+    decision_log: &audit::Config,
+    server: &Server,
+) -> [(&'static str, Shown); 10] {
+    // What else OpenTelemetry's variables say is not shown: it may be secret.
+    let telemetry::export::Config { all, sampler, service_name, metrics_interval, .. } = export;
     let telemetry::Config { level, format } = log;
     let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
     let Server { drain_timeout, worker_threads } = server;
@@ -156,6 +164,10 @@ fn process(log: &telemetry::Config, decision_log: &audit::Config, server: &Serve
                 telemetry::Format::Json => "json",
             }),
         ),
+        ("telemetry.endpoint", all.endpoint.as_ref().map_or(Shown::Unset("nowhere, so that nothing is pushed"), text)),
+        ("telemetry.sampling", Shown::Plain(format!("{}%", sampler.ratio * 100.0))),
+        ("telemetry.name", text(service_name)),
+        ("telemetry.metrics_interval", Shown::Plain(show_time(*metrics_interval))),
         ("decision_log.max_record_bytes", Shown::Plain(show_size(*max_record_bytes))),
         ("decision_log.commit_timeout", Shown::Plain(show_time(*commit_timeout))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),

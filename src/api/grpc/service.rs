@@ -28,6 +28,7 @@ use crate::{
         settle::{Decided, DoorName, Settled},
         status::{CallError, FieldViolation},
     },
+    call::Carrier,
     decision::{At, Decider, Effect, Pinned, Query, Verdict, code},
 };
 
@@ -108,11 +109,12 @@ impl DecisionService for Service {
         });
         let answers = questions.take_until(draining.clone().cancelled_owned()).map({
             let inner = Arc::clone(&inner);
+            let carrier = Carrier::here();
             move |question: CheckStreamRequest| {
-                let inner = Arc::clone(&inner);
+                let (inner, carrier) = (Arc::clone(&inner), carrier.clone());
                 async move {
                     // On a task of its own, so that one stream can use every core. Awaited: none dies unseen.
-                    let task = tokio::spawn(async move { inner.stream_item(question).await });
+                    let task = tokio::spawn(carrier.carry(async move { inner.stream_item(question).await }));
                     task.await.map_err(|_| Status::internal("a decision's task ended without an answer"))
                 }
             }

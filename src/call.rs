@@ -1,0 +1,127 @@
+//! The call that a task works for: when it came, and whose trace it belongs to. Goes with the task, not with the
+//! question, which says what is asked and not who carried it here.
+
+use std::{
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Instant,
+};
+
+use opentelemetry::{Context, trace::TraceContextExt as _};
+use tokio::task::futures::TaskLocalFuture;
+
+tokio::task_local! {
+    static CALL: Call;
+}
+
+/// A call under way.
+#[derive(Debug)]
+pub struct Call {
+    /// When its head was read.
+    arrived: Instant,
+    /// Whether a first question of it was read.
+    read: AtomicBool,
+    /// The span of the call, or the one that it came from; empty without either.
+    context: Context,
+}
+
+/// Names a span of a trace (W3C Trace Context §3.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpanName {
+    /// The trace.
+    pub trace_id: [u8; 16],
+    /// The span.
+    pub span_id: [u8; 8],
+}
+
+impl Call {
+    /// A call that came at that time, in the trace of `context`.
+    #[must_use]
+    pub fn new(arrived: Instant, context: Context) -> Self {
+        Self { arrived, read: AtomicBool::new(false), context }
+    }
+
+    /// The trace that it belongs to.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// When it came, for the first who asks: what comes second in a call has waited for what was first.
+    pub fn begin(&self) -> Option<Instant> {
+        (!self.read.swap(true, Relaxed)).then_some(self.arrived)
+    }
+
+    /// Its span.
+    #[must_use]
+    pub fn span(&self) -> Option<SpanName> {
+        name(&self.context)
+    }
+}
+
+/// The span of a context.
+#[must_use]
+pub fn name(context: &Context) -> Option<SpanName> {
+    let span = context.span();
+    let span = span.span_context();
+    span.is_valid().then(|| SpanName { trace_id: span.trace_id().to_bytes(), span_id: span.span_id().to_bytes() })
+}
+
+/// Lets `work` be for `call`.
+pub fn within<F: Future>(call: Call, work: F) -> TaskLocalFuture<Call, F> {
+    CALL.scope(call, work)
+}
+
+/// What the calling task's call says, if it works for one.
+pub fn current<T>(say: impl FnOnce(&Call) -> T) -> Option<T> {
+    CALL.try_with(say).ok()
+}
+
+/// Takes a call along to other tasks.
+#[derive(Clone, Debug)]
+pub struct Carrier(Option<(Instant, Context)>);
+
+impl Carrier {
+    /// For the calling task's call.
+    #[must_use]
+    pub fn here() -> Self {
+        Self(current(|call| (call.arrived, call.context.clone())))
+    }
+
+    /// Lets `work` be for the call, too. It is not measured from the call's beginning.
+    pub fn carry<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        let call = self.0.clone().map(|(arrived, context)| Call { arrived, read: AtomicBool::new(true), context });
+        async move {
+            match call {
+                Some(call) => within(call, work).await,
+                None => work.await,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn goes_with_the_task_and_to_those_it_is_carried_to() {
+        assert!(current(Call::span).is_none());
+        let (trace, span) = (TraceId::from(7), SpanId::from(9));
+        let parent = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default());
+        let call = Call::new(Instant::now(), Context::new().with_remote_span_context(parent));
+        within(call, async {
+            let name = SpanName { trace_id: trace.to_bytes(), span_id: span.to_bytes() };
+            assert_eq!(current(Call::span), Some(Some(name)));
+            let work = Carrier::here().carry(async { current(|call| (call.span(), call.begin())) });
+            let carried = tokio::spawn(work);
+            assert_eq!(carried.await.unwrap(), Some((Some(name), None)), "it is not measured from the start");
+            assert!(tokio::spawn(async { current(Call::span) }).await.unwrap().is_none());
+            assert!(current(Call::begin).unwrap().is_some());
+            assert!(current(Call::begin).unwrap().is_none(), "once");
+        })
+        .await;
+    }
+}
