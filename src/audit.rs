@@ -20,6 +20,7 @@ mod redact;
 mod rules;
 mod sink;
 mod spool;
+mod traces;
 pub mod verify;
 mod work;
 
@@ -33,6 +34,7 @@ pub use self::{
     log::{Identity, Log, OpenError, Recorded, Waiting, Worker},
     pointer::Pointer,
     rules::{Rule, Rules, Ruling},
+    traces::{Delivery, Traces},
 };
 
 /// What is drained at the end of the process may take that long.

@@ -32,6 +32,17 @@ pub struct SpanName {
     pub trace_id: [u8; 16],
     /// The span.
     pub span_id: [u8; 8],
+    /// Whether the trace is recorded.
+    pub sampled: bool,
+}
+
+impl SpanName {
+    /// Reads both ids from their hexadecimal digits.
+    #[must_use]
+    pub fn read(trace_id: &str, span_id: &str, sampled: bool) -> Option<Self> {
+        let trace_id = u128::from_str_radix(trace_id, 16).ok()?.to_be_bytes();
+        Some(Self { trace_id, span_id: u64::from_str_radix(span_id, 16).ok()?.to_be_bytes(), sampled })
+    }
 }
 
 impl Call {
@@ -64,7 +75,11 @@ impl Call {
 pub fn name(context: &Context) -> Option<SpanName> {
     let span = context.span();
     let span = span.span_context();
-    span.is_valid().then(|| SpanName { trace_id: span.trace_id().to_bytes(), span_id: span.span_id().to_bytes() })
+    span.is_valid().then(|| SpanName {
+        trace_id: span.trace_id().to_bytes(),
+        span_id: span.span_id().to_bytes(),
+        sampled: span.is_sampled(),
+    })
 }
 
 /// Lets `work` be for `call`.
@@ -113,7 +128,8 @@ mod tests {
         let parent = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default());
         let call = Call::new(Instant::now(), Context::new().with_remote_span_context(parent));
         within(call, async {
-            let name = SpanName { trace_id: trace.to_bytes(), span_id: span.to_bytes() };
+            let name = SpanName { trace_id: trace.to_bytes(), span_id: span.to_bytes(), sampled: true };
+            assert_eq!(SpanName::read(&trace.to_string(), &span.to_string(), true), Some(name));
             assert_eq!(current(Call::span), Some(Some(name)));
             let work = Carrier::here().carry(async { current(|call| (call.span(), call.begin())) });
             let carried = tokio::spawn(work);

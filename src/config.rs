@@ -204,6 +204,7 @@ impl Reader {
             let problem = format!("both doors listen on `{}`", self.config.grpc.address);
             self.faults.push(Fault::new(place, problem, "two addresses that do not overlap"));
         }
+        self.collectors();
         if self.config.source.path.is_some() && !self.config.bundles.is_empty() {
             let problem = "is given together with `bundles`: a plain folder owns all of `data`";
             let expected = "one of them; a folder can be a bundle, with the `url` `folder:///…`";
@@ -220,6 +221,23 @@ impl Reader {
             }
         }
         if self.faults.is_empty() { Ok(self.config) } else { Err(Faults::new(self.faults)) }
+    }
+
+    /// Lets sinks that name no collector send to the one that the log goes to.
+    fn collectors(&mut self) {
+        let Config { telemetry, decision_log, .. } = &mut self.config;
+        for (name, sink) in &mut decision_log.sinks {
+            let audit::Place::Otlp { destination, resource, .. } = &mut sink.place else { continue };
+            *resource = telemetry.described();
+            if destination.is_none() {
+                *destination = telemetry.reach(telemetry::export::SignalName::Logs);
+            }
+            if destination.is_none() {
+                let place = format!("decision_log.sinks.{name}.url");
+                let expected = "it, `telemetry.endpoint` or `OTEL_EXPORTER_OTLP_ENDPOINT`";
+                self.faults.push(Fault::new(place, "is missing, and the log goes to no collector", expected));
+            }
+        }
     }
 
     fn refused(&self, name: &str) -> bool {

@@ -13,9 +13,11 @@ use tokio::task::JoinSet;
 use super::{measured::Measured, state::State};
 use crate::{
     api::settle::{Decided, Settled},
-    audit::{self, Decision, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling},
+    audit::{self, Decision, Delivery, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling, Traces},
+    call::SpanName,
     clock,
     decision::{Asks, At, Decider, Input, Query, Value, Verdict, code},
+    telemetry::spans::{Delivering, Spans},
 };
 
 /// The log, and its threads.
@@ -41,6 +43,27 @@ enum Says {
     Always(Ruling),
     /// It must be asked of each.
     Ask,
+}
+
+/// Follows deliveries in the traces of what they deliver.
+struct Followed(Spans);
+
+struct Followable(Delivering);
+
+impl Traces for Followed {
+    fn delivery(&self, sink: &str, spans: &[SpanName]) -> Option<Box<dyn Delivery>> {
+        Some(Box::new(Followable(self.0.delivery(sink, spans)?)))
+    }
+}
+
+impl Delivery for Followable {
+    fn headers(&self) -> &[(String, String)] {
+        self.0.headers()
+    }
+
+    fn end(self: Box<Self>, taken: bool) {
+        self.0.end(taken);
+    }
 }
 
 impl Rules for Asked {
@@ -109,7 +132,8 @@ pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State)
     }
     let rules = Arc::new(Asked { decider: Arc::clone(decider), known: Mutex::default() }) as Arc<dyn Rules>;
     let identity = Identity { id: clock::decision_id(), version: env!("CARGO_PKG_VERSION") };
-    let (log, workers) = Log::open(config, &identity, &rules, clock::now)?;
+    let traces = Arc::new(Followed(state.spans().clone())) as Arc<dyn Traces>;
+    let (log, workers) = Log::open(config, &identity, &rules, clock::now, &traces)?;
     for worker in workers {
         threads.spawn_blocking(move || {
             let name = worker.name();

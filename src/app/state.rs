@@ -277,6 +277,11 @@ impl State {
         self.metrics.families()
     }
 
+    /// What makes spans.
+    pub(super) fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
     /// What measures the calls of a door, and follows their traces.
     pub(super) fn follows(&self, protocol: Protocol) -> Layer {
         Layer::new(self.metrics.clone(), self.spans.clone(), protocol)

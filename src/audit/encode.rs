@@ -62,6 +62,8 @@ struct Native<'r> {
     trace_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     span_id: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    trace_sampled: bool,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     erased: &'r [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -131,6 +133,7 @@ fn native(record: &Record) -> Native<'_> {
         duration_ns: nanos(*took),
         trace_id: trace.map(|SpanName { trace_id, .. }| format!("{:032x}", u128::from_be_bytes(trace_id))),
         span_id: trace.map(|SpanName { span_id, .. }| format!("{:016x}", u64::from_be_bytes(span_id))),
+        trace_sampled: trace.is_some_and(|trace| trace.sampled),
         erased,
         masked,
         truncated,
@@ -159,6 +162,8 @@ struct Opa<'r> {
     trace_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     span_id: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    trace_sampled: bool,
     timestamp: String,
     metrics: BTreeMap<&'static str, u64>,
     custom: Custom<'r>,
@@ -206,6 +211,7 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         duration_ns,
         trace_id,
         span_id,
+        trace_sampled,
         erased,
         masked,
         truncated,
@@ -223,6 +229,7 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         masked,
         trace_id,
         span_id,
+        trace_sampled,
         timestamp: time,
         metrics: BTreeMap::from([("timer_server_handler_ns", duration_ns)]),
         custom: Custom { door, request_id, effect, reasons, revision, diagnostics, explanation, truncated, withheld },

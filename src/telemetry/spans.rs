@@ -3,20 +3,21 @@
 //! Nothing of a request is in them but its trace: methods, routes, entry points and reasons are those that the program and
 //! the policies know. `tracestate` (W3C Trace Context §3.3) goes on as it came, as it must.
 
-use std::{
-    borrow::Cow,
-    time::{Duration, Instant, SystemTime},
-};
+use std::{borrow::Cow, collections::HashMap, time::Duration};
 
 use hyper::HeaderMap;
 use opentelemetry::{
     Context, KeyValue,
+    propagation::TextMapPropagator as _,
     trace::{
-        Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+        Link, Span as _, SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceFlags, TraceId, TraceState,
         Tracer as _,
     },
 };
-use opentelemetry_sdk::trace::{SdkTracer, Span};
+use opentelemetry_sdk::{
+    propagation::TraceContextPropagator,
+    trace::{SdkTracer, Span},
+};
 
 use crate::{
     call::{self, Call, SpanName},
@@ -150,6 +151,53 @@ impl Deciding {
     }
 }
 
+/// A delivery to one whom Verdict calls, under way.
+pub struct Delivering {
+    span: Span,
+    headers: Vec<(String, String)>,
+}
+
+impl Spans {
+    /// A delivery to `sink` of what belongs to these spans: in the trace of the first, with links to the others.
+    #[must_use]
+    pub fn delivery(&self, sink: &str, spans: &[SpanName]) -> Option<Delivering> {
+        let (tracer, (first, others)) = (self.tracer.as_ref()?, spans.split_first()?);
+        let context = |name: &SpanName| {
+            let flags = TraceFlags::default().with_sampled(name.sampled);
+            let (trace, span) = (TraceId::from_bytes(name.trace_id), SpanId::from_bytes(name.span_id));
+            SpanContext::new(trace, span, flags, false, TraceState::default())
+        };
+        let parent = Context::new().with_remote_span_context(context(first));
+        let links = others.iter().map(|other| Link::with_context(context(other))).collect();
+        let attributes = [KeyValue::new("verdict.sink", sink.to_owned())];
+        let span = tracer.span_builder("verdict.deliver").with_kind(SpanKind::Client).with_links(links);
+        let span = span.with_attributes(attributes).start_with_context(tracer, &parent);
+        let mut headers = HashMap::new();
+        if self.propagates {
+            let own = Context::new().with_remote_span_context(span.span_context().clone());
+            TraceContextPropagator::new().inject_context(&own, &mut headers);
+        }
+        let headers = headers.into_iter().filter(|(_, value): &(_, String)| !value.is_empty()).collect();
+        Some(Delivering { span, headers })
+    }
+}
+
+impl Delivering {
+    /// What the request says of its span.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    /// It ended; whether it was taken.
+    pub fn end(mut self, taken: bool) {
+        if !taken {
+            self.span.set_status(Status::error("not_taken"));
+        }
+        self.span.end();
+    }
+}
+
 /// Says of a call's span what it was and how it ended, and ends it.
 pub(super) fn end(context: &Context, name: Cow<'static, str>, attributes: Vec<KeyValue>, failed: Option<&'static str>) {
     let span = context.span();
@@ -167,13 +215,6 @@ pub(super) fn end(context: &Context, name: Cow<'static, str>, attributes: Vec<Ke
 /// Whether it is worth to say anything of a call's span.
 pub(super) fn is_recording(context: &Context) -> bool {
     context.span().is_recording()
-}
-
-/// When something was, by the wall clock.
-#[must_use]
-pub fn wall(instant: Instant) -> SystemTime {
-    let now = clock::now();
-    now.checked_sub(instant.elapsed()).unwrap_or(now)
 }
 
 /// The span that a caller says it asks from (W3C Trace Context §3.2, §3.3). What is malformed is none.

@@ -1,10 +1,13 @@
 //! Settings of what is pushed: those of OpenTelemetry's specification.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::LazyLock, time::Duration};
 
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
 use crate::otlp::{self, Destination, Endpoint, Headers};
+
+/// This process.
+static INSTANCE: LazyLock<uuid::Uuid> = LazyLock::new(uuid::Uuid::now_v7);
 
 /// Settings of what is pushed.
 #[derive(Clone, Debug)]
@@ -122,15 +125,22 @@ impl Config {
     /// Where a signal is pushed to, if it is.
     #[must_use]
     pub fn destination(&self, signal: SignalName) -> Option<Destination> {
-        let own = match signal {
+        if self.disabled || self.own(signal).off { None } else { self.reach(signal) }
+    }
+
+    fn own(&self, signal: SignalName) -> &Signal {
+        match signal {
             SignalName::Traces => &self.traces,
             SignalName::Metrics => &self.metrics,
             SignalName::Logs => &self.logs,
-        };
-        let Signal { off, endpoint, headers, timeout, gzip, ca_file, client_certificate, client_key } = own;
-        if self.disabled || *off {
-            return None;
         }
+    }
+
+    /// Where a signal would be pushed to, even if it is off.
+    #[must_use]
+    pub fn reach(&self, signal: SignalName) -> Option<Destination> {
+        let Signal { off: _, endpoint, headers, timeout, gzip, ca_file, client_certificate, client_key } =
+            self.own(signal);
         let all = &self.all;
         let certificate = client_certificate.clone().or_else(|| all.client_certificate.clone());
         let key = client_key.clone().or_else(|| all.client_key.clone());
@@ -150,7 +160,7 @@ impl Config {
         let found = [
             ("service.name", self.service_name.clone()),
             ("service.version", env!("CARGO_PKG_VERSION").to_owned()),
-            ("service.instance.id", uuid::Uuid::now_v7().to_string()),
+            ("service.instance.id", INSTANCE.to_string()),
             ("process.pid", std::process::id().to_string()),
             ("telemetry.sdk.language", "rust".to_owned()),
             ("telemetry.sdk.name", "opentelemetry".to_owned()),
