@@ -5,6 +5,7 @@ pub mod authzen;
 mod deadline;
 pub mod envoy;
 pub mod grpc;
+pub mod issuance;
 pub mod json;
 pub mod listen;
 pub mod mcp;

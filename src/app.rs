@@ -17,6 +17,7 @@ use crate::{
         Address,
         administration::Administration,
         envoy, grpc,
+        issuance::Issuer,
         listen::{self, BindError, Listener},
     },
     audit::{DRAIN, Log, OpenError},
@@ -90,6 +91,7 @@ impl App {
             authzen: authzen_config,
             opa: opa_config,
             envoy: envoy_config,
+            issuance: issuance_config,
             search,
             admin,
             policy,
@@ -142,10 +144,19 @@ impl App {
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
+        let issuer = Issuer::new(
+            Arc::clone(&decider),
+            observer(),
+            Arc::new(clock::decision_id),
+            issuance_config,
+            Arc::new(clock::seconds),
+        );
+        let issuances = grpc::Issuances::new(issuer.clone(), grpc_config.request_timeout);
         let http_doors = http::Doors {
             authzen: authzen_config,
             opa: opa_config,
             search,
+            issuer,
             max_items: grpc_config.max_batch_items,
             settings,
         };
@@ -159,7 +170,7 @@ impl App {
             grpc_config.clone(),
             draining.clone(),
         );
-        let routes = grpc::routes(service, Some(searches), Some(envoy), health, &grpc_config)
+        let routes = grpc::routes(service, Some(searches), Some(issuances), Some(envoy), health, &grpc_config)
             .map_err(|error| Error::System(error.to_string()))?;
         let routes = routes.observed(observer());
         let door = listen::Options {

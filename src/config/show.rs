@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{self, place::Place},
-    audit, policy, reload, source, telemetry,
+    audit, issuance, policy, reload, source, telemetry,
 };
 
 /// A value as it is shown.
@@ -35,6 +35,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         authzen,
         opa,
         envoy,
+        issuance,
         search,
         admin,
         policy,
@@ -124,6 +125,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .chain(self::http(http, authzen))
         .chain(self::opa(opa))
         .chain(self::envoy(envoy))
+        .chain(self::issuance(issuance))
         .chain(rest)
         .chain(process(log, decision_log, server))
         .collect()
@@ -204,6 +206,28 @@ fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {
         ("envoy.subject", text(subject)),
         ("envoy.subject_type", text(subject_type)),
         ("envoy.resource_type", text(resource_type)),
+    ]
+}
+
+fn issuance(config: &issuance::Config) -> [(&'static str, Shown); 10] {
+    let issuance::Config { policy, max_lifetime, max_refresh_lifetime, max_actor_depth, agent, workload } = config;
+    let time = |time: &std::time::Duration| Shown::Plain(show_time(*time));
+    let words = |words: &Option<Vec<String>>| match words {
+        None => Shown::Unset("no ceiling"),
+        Some(words) if words.is_empty() => text("none"),
+        Some(words) => text(&words.join(",")),
+    };
+    [
+        ("issuance.policy", text(policy)),
+        ("issuance.max_lifetime", time(max_lifetime)),
+        ("issuance.max_refresh_lifetime", time(max_refresh_lifetime)),
+        ("issuance.max_actor_depth", plain(max_actor_depth)),
+        ("issuance.agent_max_lifetime", time(&agent.lifetime)),
+        ("issuance.agent_scopes", words(&agent.scopes)),
+        ("issuance.agent_audience", words(&agent.audience)),
+        ("issuance.workload_max_lifetime", time(&workload.lifetime)),
+        ("issuance.workload_scopes", words(&workload.scopes)),
+        ("issuance.workload_audience", words(&workload.audience)),
     ]
 }
 

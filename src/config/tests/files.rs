@@ -33,6 +33,17 @@ envoy:
   subject: header:x-user
   subject_type: service
   resource_type: route
+issuance:
+  policy: data.tokens
+  max_lifetime: 12h
+  max_refresh_lifetime: 24h
+  max_actor_depth: 2
+  agent_max_lifetime: 5m
+  agent_scopes: [read, list]
+  agent_audience: https://api.example.com
+  workload_max_lifetime: 30m
+  workload_scopes: none
+  workload_audience: [https://api.example.com]
 search:
   max_candidates: 13
   page_size: 14
@@ -103,6 +114,17 @@ reasons_in_body = true
 subject = "header:X-User"
 subject_type = "service"
 resource_type = "route"
+[issuance]
+policy = "data.tokens"
+max_lifetime = "12h"
+max_refresh_lifetime = "24h"
+max_actor_depth = 2
+agent_max_lifetime = "300s"
+agent_scopes = "read, list"
+agent_audience = ["https://api.example.com"]
+workload_max_lifetime = "30m"
+workload_scopes = []
+workload_audience = "https://api.example.com"
 [search]
 max_candidates = 13
 page_size = 14
