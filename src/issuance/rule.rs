@@ -143,7 +143,11 @@ fn said(mut verdict: Verdict) -> Said {
 /// Adds what one party's verdict says to the one that is answered.
 fn absorb(verdict: &mut Verdict, one: Verdict, denied: bool) {
     if one.is_allow() != denied {
-        verdict.reasons.extend(one.reasons);
+        for reason in one.reasons {
+            if !verdict.reasons.contains(&reason) {
+                verdict.reasons.push(reason);
+            }
+        }
     }
     for obligation in one.obligations {
         if !verdict.obligations.contains(&obligation) {

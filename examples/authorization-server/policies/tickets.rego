@@ -1,0 +1,18 @@
+# Whether a token still counts at its use: what it says was true when it was minted, this is true now.
+package authz
+
+decision := {"allow": true, "reasons": ["token_counts"]} if count(deny) == 0
+
+decision := {"allow": false, "reasons": deny} if count(deny) > 0
+
+deny contains "scope_missing" if not scope_there
+
+deny contains "token_revoked" if not unrevoked
+
+deny contains "no_longer_delegated" if not still_delegated
+
+scope_there if sprintf("tickets:%s", [input.action.name]) in input.context.token.scope
+
+unrevoked if not input.context.token.jti in data.revoked
+
+still_delegated if input.context.token.actor in data.users[input.subject.id].agents
