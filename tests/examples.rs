@@ -67,8 +67,17 @@ fn an_authorization_server_asks_before_it_issues() {
     let link = |from: std::path::PathBuf, to: std::path::PathBuf| std::os::unix::fs::symlink(from, to).unwrap();
     link(root.join("proto"), place.path().join("proto"));
     link(packages.join("node_modules"), place.path().join("node_modules"));
-    link(root.join("examples/authorization-server/policies"), example.join("policies"));
-    for name in ["package.json", "verdict.mjs", "server.mjs", "api.mjs", "try.mjs"] {
+    std::fs::create_dir(example.join("policies")).unwrap();
+    for name in [
+        "package.json",
+        "verdict.mjs",
+        "server.mjs",
+        "api.mjs",
+        "try.mjs",
+        "policies/data.json",
+        "policies/issuance.rego",
+        "policies/tickets.rego",
+    ] {
         std::fs::copy(root.join("examples/authorization-server").join(name), example.join(name)).unwrap();
     }
     let ran = std::process::Command::new("node")

@@ -2,7 +2,7 @@
 
 use super::{
     answer::seconds,
-    request::{Actor, Authentication, Binding, Client, Party, Request, texts},
+    request::{Actor, Authentication, Binding, Client, MAX_ACTORS, Party, Request, texts},
 };
 use crate::decision::{Action, EntryPoint, Number, Object, Query, Resource, Subject, Value};
 
@@ -47,8 +47,8 @@ pub(super) fn query(request: &Request, side: Side, acting: Option<&Party>, polic
     put("client", client(&request.client));
     put("consent", Value::Object(Object::from_iter([("scopes".to_owned(), texts(&request.consent))])));
     if let Some(actor) = &request.actor {
-        put("actor", nested(actor));
-        put("actors", Value::Array(request.actors().map(party).collect()));
+        put("actor", nested(actor, MAX_ACTORS));
+        put("actors", Value::Array(request.actors().take(MAX_ACTORS).map(party).collect()));
     } else if let Some(acting) = acting {
         put("actor", party(acting));
         put("actors", Value::Array(vec![party(acting)]));
@@ -139,10 +139,13 @@ fn members(kind: &str, id: &str, properties: &Object) -> Object {
     ])
 }
 
-fn nested(Actor { party, before }: &Actor) -> Value {
+/// A chain, as far as any is allowed: what is longer is denied, and must not make a value that nests without end.
+fn nested(Actor { party, before }: &Actor, most: usize) -> Value {
     let mut members = members(&party.kind, &party.id, &party.properties);
-    if let Some(before) = before {
-        members.insert("actor".to_owned(), nested(before));
+    if let Some(before) = before
+        && most > 1
+    {
+        members.insert("actor".to_owned(), nested(before, most - 1));
     }
     Value::Object(members)
 }

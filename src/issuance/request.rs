@@ -11,7 +11,7 @@ const MAX_SCOPES: usize = 256;
 const MAX_AUDIENCE: usize = 64;
 /// The most entries of `authorization_details`.
 pub(super) const MAX_DETAILS: usize = 64;
-/// The most actors in a chain that is read at all; `issuance.max_actor_depth` says how many may be.
+/// The most actors in a chain that `issuance.max_actor_depth` can allow.
 pub const MAX_ACTORS: usize = 16;
 /// The longest scope, identifier or name, in bytes.
 const MAX_TEXT: usize = 2_048;

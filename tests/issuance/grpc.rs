@@ -212,3 +212,29 @@ async fn without_a_policy_of_issuance_there_is_no_token() {
     let answer = authorize(&server, portal(&["read"])).await;
     assert_eq!((reasons(&answer), answer.error.as_str()), (vec!["no_decision"], "access_denied"));
 }
+
+#[tokio::test]
+async fn each_request_is_one_record_with_what_was_answered() {
+    let folder = Folder::empty();
+    let log = folder.join("log.jsonl");
+    folder
+        .write("verdict.yaml", &format!("decision_log: {{sinks: {{all: {{type: file, path: {}}}}}}}\n", log.display()));
+    let config = folder.join("verdict.yaml");
+    let mut server = Serve::embedded().arg("--config").arg(config.to_str().unwrap()).ready().await;
+    let mut asked = portal(&["profile", "admin"]);
+    asked.request_id = "mine".to_owned();
+    let answer = authorize(&server, asked).await;
+    server.signal("TERM");
+    server.ended().await;
+    let text = std::fs::read_to_string(log).unwrap();
+    let records: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [record] = records.as_slice() else { panic!("{records:#?}") };
+    assert_eq!(
+        (&record["door"], &record["effect"], &record["request_id"]),
+        (&json!("issuance"), &json!("allow"), &json!("mine"))
+    );
+    assert_eq!(record["decision_id"], answer.verdict.unwrap().decision_id);
+    assert_eq!(record["input"]["action"]["name"], "issue:access_token:authorization_code");
+    let issuance = &record["result"]["context"]["issuance"];
+    assert_eq!((&issuance["scopes"], &issuance["token_lifetime"]), (&json!(["profile"]), &json!(3_600)), "{record:#}");
+}
