@@ -23,9 +23,15 @@ pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
     if opens(asked.difference) {
         return None;
     }
+    if asked.difference.opa == Said::Error("eval_internal_error".to_owned()) {
+        return Some("a fault in OPA itself");
+    }
     if asked.difference.class == Class::Error {
         if is_out_of_order(asked.difference) {
             return Some("a condition that needs what a later one gives a value");
+        }
+        if matches!(&asked.difference.ours, Said::Error(error) if error.contains("eval_conflict_error: an object has the key")) {
+            return Some("an object with two equal keys");
         }
         if is_elsewhere(opa, asked) {
             return Some("an error in what OPA does not come to ask");
@@ -38,6 +44,10 @@ pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
     let yaml = asked.policy.replace("\"yes\"", "\"x\"");
     if asked.policy.contains("yaml.unmarshal(") && is_gone(opa, asked, (&yaml, asked.input)) {
         return Some("YAML 1.1");
+    }
+    let json = asked.policy.replace("yaml.marshal(", "json.marshal(");
+    if asked.policy.contains("yaml.marshal(") && is_gone(opa, asked, (&json, asked.input)) {
+        return Some("the quotes of `yaml.marshal`");
     }
     None
 }
