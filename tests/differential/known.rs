@@ -45,6 +45,10 @@ pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
     if asked.policy.contains("yaml.unmarshal(") && is_gone(opa, asked, (&yaml, asked.input)) {
         return Some("YAML 1.1");
     }
+    let asked_for = asked.policy.replace("true with ", "1 == 1 with ");
+    if is_gone(opa, asked, (&asked_for, asked.input)) {
+        return Some("a body that is only `true with …`");
+    }
     let json = asked.policy.replace("yaml.marshal(", "json.marshal(");
     if asked.policy.contains("yaml.marshal(") && is_gone(opa, asked, (&json, asked.input)) {
         return Some("the quotes of `yaml.marshal`");
