@@ -30,7 +30,8 @@ pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
         if is_out_of_order(asked.difference) {
             return Some("a condition that needs what a later one gives a value");
         }
-        if matches!(&asked.difference.ours, Said::Error(error) if error.contains("eval_conflict_error: an object has the key")) {
+        if matches!(&asked.difference.ours, Said::Error(error) if error.contains("eval_conflict_error: an object has the key"))
+        {
             return Some("an object with two equal keys");
         }
         if is_elsewhere(opa, asked) {

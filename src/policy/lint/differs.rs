@@ -97,10 +97,7 @@ fn is_unconditional(rule: &Rule) -> bool {
 }
 
 fn is_scalar(term: &Term) -> bool {
-    matches!(
-        bare(term).kind,
-        TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. }
-    )
+    matches!(bare(term).kind, TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. })
 }
 
 /// Whether two keys are the same constant.
