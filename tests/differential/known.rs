@@ -1,6 +1,6 @@
 //! Differences that are known and written down (`docs/conformance.md`), each told from any other by a test of its own.
 //!
-//! None may open anything: where ours holds and OPA's does not, it is never known.
+//! None may open anything: where ours holds and OPA's does not, it is never known, unless OPA says that it failed itself.
 
 use serde_json::Value;
 
@@ -20,11 +20,11 @@ pub(crate) struct Asked<'a> {
 /// The row of the table that says why; `None` for a difference that nothing explains. OPA has the policy loaded, before
 /// and after.
 pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
-    if opens(asked.difference) {
-        return None;
-    }
     if asked.difference.opa == Said::Error("eval_internal_error".to_owned()) {
         return Some("a fault in OPA itself");
+    }
+    if opens(asked.difference) {
+        return None;
     }
     if asked.difference.class == Class::Error {
         if is_out_of_order(asked.difference) {
