@@ -26,6 +26,7 @@ use crate::{
     clock,
     config::Config,
     decision::Decider,
+    issuance,
     policy::{Capabilities, Network, Options},
     reload::{self, Failure, Reloader, Sink},
     telemetry::metrics::Metrics,
@@ -148,13 +149,7 @@ impl App {
         let credentials = credentials::open(identity, &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
-        let issuer = Issuer::new(
-            Arc::clone(&decider),
-            observer(),
-            Arc::new(clock::decision_id),
-            issuance_config,
-            Arc::new(clock::seconds),
-        );
+        let issuer = issuer(&decider, observer(), issuance_config);
         let issuances = grpc::Issuances::new(issuer.clone(), grpc_config.request_timeout);
         let http_doors = http::Doors {
             authzen: authzen_config,
@@ -269,6 +264,10 @@ async fn drain_log(log: &Log, mut threads: JoinSet<&'static str>) {
             tracing::error!("a sink of the decision log does not end; what it has in memory is lost");
         }
     }
+}
+
+fn issuer(decider: &Arc<Decider>, observer: Arc<dyn crate::api::Observer>, config: issuance::Config) -> Issuer {
+    Issuer::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, Arc::new(clock::seconds))
 }
 
 fn envoy_door(

@@ -37,9 +37,13 @@ async function key(kid) {
   return { privateKey, secret: { ...secret, ...about }, open: { ...open, ...about } };
 }
 
-// Verdict, once it is ready: its process, and where its gRPC door is.
-async function verdict(folder) {
-  const flags = ['serve', '--policies', folder, '--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0', '--log-format', 'json'];
+// Verdict, once it is ready: its process, and where its gRPC door is. It believes the tokens of `issuer`, by its `keys`.
+async function verdict(folder, policies, issuer, keys) {
+  await writeFile(join(folder, 'issuer.jwks.json'), JSON.stringify(keys));
+  const issuers = { main: { issuer, jwks_file: join(folder, 'issuer.jwks.json'), algorithms: ['ES256'], audience: [AUDIENCE] } };
+  const config = join(folder, 'verdict.yaml');
+  await writeFile(config, JSON.stringify({ identity: { issuers } }));
+  const flags = ['serve', '--config', config, '--policies', policies, '--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0', '--log-format', 'json'];
   const child = spawn(process.env.VERDICT ?? 'verdict', flags, { stdio: ['ignore', 'ignore', 'pipe'] });
   let text = '';
   child.stderr.on('data', (data) => { text += data; });
@@ -56,13 +60,14 @@ async function verdict(folder) {
 }
 
 async function main(folder) {
-  await cp(fileURLToPath(new URL('policies', import.meta.url)), folder, { recursive: true });
+  const policies = join(folder, 'policies');
+  await cp(fileURLToPath(new URL('policies', import.meta.url)), policies, { recursive: true });
   const [own, login] = await Promise.all([key('server'), key('login')]);
-  const { child, grpc } = await verdict(folder);
-  const asked = services(grpc);
   let provider;
   const front = createServer((request, response) => provider(request, response));
   const issuer = await listen(front);
+  const { child, grpc } = await verdict(folder, policies, issuer, { keys: [own.open] });
+  const asked = services(grpc);
   const clients = [{
     client_id: 'support-bot',
     client_secret: 'a secret of this example and of nothing else',
@@ -73,7 +78,7 @@ async function main(folder) {
   }];
   const keys = { keys: [login.open] };
   provider = server({ issuer, verdict: asked, login: { issuer: LOGIN, keys }, keys: [own.secret], clients }).callback();
-  const tickets = api({ issuer, verdict: asked, keys: { keys: [own.open] } });
+  const tickets = api({ verdict: asked });
   const at = await listen(tickets);
 
   const signIn = (sub, signer = login) => new SignJWT({ amr: ['pwd'] })
@@ -120,21 +125,22 @@ async function main(folder) {
 
     const token = got.access_token;
     for (const [method, bearer, wanted] of [
-      ['GET', token, '200 alice by support-bot'],
+      ['GET', token, '200 a ticket'],
       ['DELETE', token, '403 scope_missing'],
-      ['GET', undefined, '401 no valid token'],
-      ['GET', `${token}x`, '401 no valid token'],
+      ['GET', undefined, '401 no token'],
+      ['GET', `${token.slice(0, -8)}AAAAAAAA`, '403 signature_invalid'],
+      ['GET', alice, '403 issuer_unknown'],
     ]) {
       const answer = await use(method, bearer);
       check(`${method} a ticket`, answer === wanted, answer);
     }
 
     // Now the token is revoked: its signature is as good as before.
-    const data = JSON.parse(await readFile(join(folder, 'data.json'), 'utf8'));
+    const data = JSON.parse(await readFile(join(policies, 'data.json'), 'utf8'));
     data.revoked.push(claims.jti);
     await writeFile(join(folder, '.data.json'), JSON.stringify(data));
     const began = performance.now();
-    await rename(join(folder, '.data.json'), join(folder, 'data.json'));
+    await rename(join(folder, '.data.json'), join(policies, 'data.json'));
     let answer = await use('GET', token);
     for (; answer.startsWith('200') && performance.now() - began < PATIENCE; await pause(5)) {
       answer = await use('GET', token);

@@ -48,15 +48,6 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         decision_log,
         server,
     } = config;
-    let api::grpc::Config {
-        address,
-        max_message_bytes,
-        max_batch_items,
-        max_stream_in_flight,
-        max_concurrent_streams,
-        request_timeout,
-        reflection,
-    } = grpc;
     let api::search::Config { max_candidates, page_size } = search;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
@@ -64,15 +55,6 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
     let source::Config { path, settle, poll_interval } = source;
     let reload::Config { strict, retained, store, tests, start_timeout } = reload;
 
-    let doors = [
-        ("grpc.address", text(address)),
-        ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
-        ("grpc.max_batch_items", plain(max_batch_items)),
-        ("grpc.max_stream_in_flight", plain(max_stream_in_flight)),
-        ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
-        ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
-        ("grpc.reflection", plain(reflection)),
-    ];
     let rest = [
         ("search.max_candidates", plain(max_candidates)),
         ("search.page_size", plain(page_size)),
@@ -123,7 +105,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("identity.cache_bytes", Shown::Plain(show_size(identity.cache_bytes))),
         ("explain.redact", text(redact)),
     ];
-    doors
+    self::grpc(grpc)
         .into_iter()
         .chain(self::http(http, authzen))
         .chain(self::opa(opa))
@@ -132,6 +114,27 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .chain(rest)
         .chain(process(log, decision_log, server))
         .collect()
+}
+
+fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 7] {
+    let api::grpc::Config {
+        address,
+        max_message_bytes,
+        max_batch_items,
+        max_stream_in_flight,
+        max_concurrent_streams,
+        request_timeout,
+        reflection,
+    } = config;
+    [
+        ("grpc.address", text(address)),
+        ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
+        ("grpc.max_batch_items", plain(max_batch_items)),
+        ("grpc.max_stream_in_flight", plain(max_stream_in_flight)),
+        ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
+        ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
+        ("grpc.reflection", plain(reflection)),
+    ]
 }
 
 fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 4] {

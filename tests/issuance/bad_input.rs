@@ -9,7 +9,7 @@ use crate::{
     support::{Serve, assert_invalid, assert_refused, object},
 };
 
-fn granting(issuance: Json) -> Json {
+fn granting(issuance: &Json) -> Json {
     json!({"allow": true, "context": {"issuance": issuance}})
 }
 
@@ -20,7 +20,7 @@ async fn what_a_policy_grants_beyond_the_request_is_cut_and_said() {
     let (_folder, server) = echo().await;
     let answer = authorize(
         &server,
-        answered(granting(json!({
+        answered(&granting(&json!({
             "scopes": ["read", "admin", "READ", "read write"],
             "audience": [API, "https://evil.example.com"],
             "token_lifetime": 9_000_000,
@@ -45,7 +45,7 @@ async fn what_a_policy_grants_beyond_the_request_is_cut_and_said() {
             ("lifetime", "9000000", "server_ceiling"),
         ]
     );
-    let mut short = answered(granting(json!({"scopes": ["read"], "audience": [API], "token_lifetime": 600})));
+    let mut short = answered(&granting(&json!({"scopes": ["read"], "audience": [API], "token_lifetime": 600})));
     short.requested_lifetime = Some(prost_types::Duration { seconds: 60, nanos: 0 });
     let answer = authorize(&server, short).await;
     assert_eq!((seconds(&answer), cuts(&answer)), (60, vec![("lifetime", "600", "not_requested")]));
@@ -69,8 +69,8 @@ async fn reserved_claims_are_cut_in_any_spelling() {
             wide,
         ] {
             let claims = json!({spelled.clone(): "root", "team": "a"});
-            let granted = granting(json!({"scopes": ["read"], "audience": [API], "claims": claims}));
-            let answer = authorize(&server, answered(granted)).await;
+            let granted = granting(&json!({"scopes": ["read"], "audience": [API], "claims": claims}));
+            let answer = authorize(&server, answered(&granted)).await;
             assert!(allowed(&answer), "{answer:?}");
             assert_eq!(answer.claims, Some(object(json!({"team": "a"}))), "{spelled:?}");
             let [("claim", cut, "reserved_claim" | "lookalike_claim")] = cuts(&answer)[..] else {
@@ -79,8 +79,9 @@ async fn reserved_claims_are_cut_in_any_spelling() {
             assert_eq!(cut, spelled);
             // What the permit depends on can't just be left out.
             let claims = json!({spelled.clone(): "root"});
-            let granted = granting(json!({"scopes": ["read"], "audience": [API], "claims": claims, "crit": [spelled]}));
-            let answer = authorize(&server, answered(granted)).await;
+            let granted =
+                granting(&json!({"scopes": ["read"], "audience": [API], "claims": claims, "crit": [spelled]}));
+            let answer = authorize(&server, answered(&granted)).await;
             assert_eq!((reasons(&answer), answer.error.as_str()), (vec!["critical_claim_cut"], "server_error"));
         }
     }
@@ -90,7 +91,7 @@ async fn reserved_claims_are_cut_in_any_spelling() {
 async fn an_answer_that_is_not_understood_is_a_deny() {
     let (_folder, server) = echo().await;
     let good = json!({"scopes": ["read"], "audience": [API]});
-    assert!(allowed(&authorize(&server, answered(granting(good.clone()))).await));
+    assert!(allowed(&authorize(&server, answered(&granting(&good))).await));
     for (name, value) in [
         ("scopes", json!("read")),
         ("scopes", json!(["read", 1])),
@@ -115,7 +116,7 @@ async fn an_answer_that_is_not_understood_is_a_deny() {
     ] {
         let mut odd = good.clone();
         odd[name] = value.clone();
-        let answer = authorize(&server, answered(granting(odd))).await;
+        let answer = authorize(&server, answered(&granting(&odd))).await;
         assert_eq!(
             (reasons(&answer), answer.error.as_str()),
             (vec!["invalid_decision"], "server_error"),
@@ -125,24 +126,24 @@ async fn an_answer_that_is_not_understood_is_a_deny() {
     for odd in
         [json!("yes"), json!(1), json!([]), json!({}), json!({"allow": "true"}), json!({"allow": true, "context": 1})]
     {
-        let answer = authorize(&server, answered(odd)).await;
+        let answer = authorize(&server, answered(&odd)).await;
         assert_eq!((reasons(&answer), answer.error.as_str()), (vec!["invalid_decision"], "server_error"));
     }
-    for bare in [json!(true), json!({"allow": true}), granting(json!({}))] {
-        assert!(!allowed(&authorize(&server, answered(bare)).await), "what is not named is not granted");
+    for bare in [json!(true), json!({"allow": true}), granting(&json!({}))] {
+        assert!(!allowed(&authorize(&server, answered(&bare)).await), "what is not named is not granted");
     }
     assert!(!allowed(
-        &authorize(&server, answered(granting(json!({"scopes": ["read"], "audience": [API], "token_lifetime": 0}))))
+        &authorize(&server, answered(&granting(&json!({"scopes": ["read"], "audience": [API], "token_lifetime": 0}))))
             .await
     ));
     let odd = json!({"allow": true, "context": {"issuance": "all"}});
-    assert_eq!(reasons(&authorize(&server, answered(odd)).await), ["invalid_decision"]);
+    assert_eq!(reasons(&authorize(&server, answered(&odd)).await), ["invalid_decision"]);
 }
 
 #[tokio::test]
 async fn one_partys_deny_is_the_answer() {
     let (_folder, server) = echo().await;
-    let good = granting(json!({"scopes": ["read", "write"], "audience": [API]}));
+    let good = granting(&json!({"scopes": ["read", "write"], "audience": [API]}));
     let both = |subject: &Json, acting: Option<&Json>| {
         let mut context = json!({ "answer": subject });
         if let Some(acting) = acting {
@@ -156,7 +157,7 @@ async fn one_partys_deny_is_the_answer() {
         (&good, Some(&json!(false))),
         (&good, Some(&json!("odd"))),
         (&json!(false), Some(&good)),
-        (&granting(json!({"scopes": 1})), Some(&good)),
+        (&granting(&json!({"scopes": 1})), Some(&good)),
     ] {
         assert!(!allowed(&authorize(&server, both(subject, acting)).await), "{subject} {acting:?}");
     }

@@ -1,4 +1,4 @@
-//! Token issuance, asked of the built program over real sockets: gRPC's IssuanceService, and AuthZEN's profile.
+//! Token issuance, asked of the built program over real sockets: gRPC's `IssuanceService`, and AuthZEN's profile.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -54,7 +54,7 @@ pub(crate) fn portal(scopes: &[&str]) -> AuthorizeRequest {
 }
 
 /// A request to which the policy [`ECHO`] answers that.
-pub(crate) fn answered(answer: Json) -> AuthorizeRequest {
+pub(crate) fn answered(answer: &Json) -> AuthorizeRequest {
     AuthorizeRequest { context: Some(object(json!({ "answer": answer }))), ..portal(&["read", "write"]) }
 }
 

@@ -28,7 +28,7 @@ test_an_agent_that_was_not_let_act_gets_nothing if {
 use(action, jti) := {
 	"subject": {"id": "alice"},
 	"action": {"name": action},
-	"context": {"token": {"jti": jti, "scope": ["tickets:read"], "actor": "support-bot"}},
+	"token": {"jti": jti, "scope": ["tickets:read"], "actors": [{"sub": "support-bot"}]},
 }
 
 test_a_token_counts_until_something_changes if {

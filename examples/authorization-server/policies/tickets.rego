@@ -1,4 +1,5 @@
-# Whether a token still counts at its use: what it says was true when it was minted, this is true now.
+# Whether a token still counts at its use: what it says was true when it was minted, this is true now. Verdict has
+# verified it (`input.token`).
 package authz
 
 decision := {"allow": true, "reasons": ["token_counts"]} if count(deny) == 0
@@ -11,8 +12,8 @@ deny contains "token_revoked" if not unrevoked
 
 deny contains "no_longer_delegated" if not still_delegated
 
-scope_there if sprintf("tickets:%s", [input.action.name]) in input.context.token.scope
+scope_there if sprintf("tickets:%s", [input.action.name]) in input.token.scope
 
-unrevoked if not input.context.token.jti in data.revoked
+unrevoked if not input.token.jti in data.revoked
 
-still_delegated if input.context.token.actor in data.users[input.subject.id].agents
+still_delegated if input.token.actors[0].sub in data.users[input.subject.id].agents

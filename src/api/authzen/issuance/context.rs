@@ -69,13 +69,11 @@ impl Reader<'_> {
     }
 
     fn text(&mut self, name: &str) -> Option<String> {
-        match self.context.remove(name)? {
-            Value::String(text) => Some(text),
-            _ => {
-                self.violate(name, "is not a string");
-                None
-            }
+        if let Value::String(text) = self.context.remove(name)? {
+            return Some(text);
         }
+        self.violate(name, "is not a string");
+        None
     }
 
     fn texts(&mut self, name: &str) -> Vec<String> {

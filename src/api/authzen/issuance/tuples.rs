@@ -48,7 +48,7 @@ impl Tuples {
         let mut tuples = Vec::new();
         for query in queries {
             let tuple = match query {
-                Ok(query) => tuple(query, &groups),
+                Ok(query) => tuple(&query, &groups),
                 Err(error) => Tuple::Fault(error),
             };
             match &tuple {
@@ -132,13 +132,13 @@ fn party(Subject { kind, id, properties }: &Subject) -> Party {
 }
 
 /// What a question of such a batch asks.
-fn tuple(query: Query, groups: &[Group]) -> Tuple {
+fn tuple(query: &Query, groups: &[Group]) -> Tuple {
     let fault = |field: &str, fault: &str| Tuple::Fault(CallError::InvalidQuery(vec![invalid(field, fault)]));
     if !groups.iter().any(|group| group.parties.iter().any(|party| is(party, &query.subject))) {
         return fault("subject", "is the subject of no gate in this batch");
     }
     let (kind, id, action) = (query.resource.kind.clone(), query.resource.id.clone(), query.action.name.clone());
-    if super::is_gate(&query) {
+    if super::is_gate(query) {
         let number = groups.iter().position(|group| group.action == action).unwrap_or_default();
         return Tuple::Gate { group: number, target: id };
     }
