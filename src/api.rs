@@ -2,9 +2,11 @@
 
 pub mod administration;
 pub mod authzen;
+pub mod credentials;
 mod deadline;
 pub mod envoy;
 pub mod grpc;
+pub mod issuance;
 pub mod json;
 pub mod listen;
 pub mod mcp;

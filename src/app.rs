@@ -2,6 +2,7 @@
 
 mod audit;
 mod bundles;
+mod credentials;
 mod door;
 mod http;
 mod measured;
@@ -18,13 +19,16 @@ use crate::{
     api::{
         Address,
         administration::Administration,
+        credentials::Credentials,
         envoy, grpc,
+        issuance::Issuer,
         listen::{self, BindError, Listener},
     },
     audit::{DRAIN, Log, OpenError},
     clock,
     config::Config,
     decision::Decider,
+    issuance,
     policy::{Capabilities, Network, Options},
     reload::{self, Failure, Reloader, Sink},
     telemetry::{
@@ -106,12 +110,14 @@ impl App {
             authzen: authzen_config,
             opa: opa_config,
             envoy: envoy_config,
+            issuance: issuance_config,
             search,
             admin,
             policy,
             source,
             reload,
             bundles,
+            identity,
             log: _,
             telemetry: _,
             decision_log,
@@ -157,26 +163,24 @@ impl App {
         let health = grpc::Health::new().await;
         let mut tasks = JoinSet::new();
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
+        let credentials = credentials::open(identity, &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
+        let issuer = issuer(&decider, observer(), issuance_config);
+        let issuances = grpc::Issuances::new(issuer.clone(), grpc_config.request_timeout);
         let http_doors = http::Doors {
             authzen: authzen_config,
             opa: opa_config,
             search,
+            issuer,
             max_items: grpc_config.max_batch_items,
             settings,
         };
         let http_drain = http_doors.drain();
         let router = http_doors.router(&decider, &state, &handle)?;
         let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
-        let service = grpc::Service::new(
-            decider,
-            observer(),
-            Arc::new(clock::decision_id),
-            grpc_config.clone(),
-            draining.clone(),
-        );
-        let routes = grpc::routes(service, Some(searches), Some(envoy), health, &grpc_config)
+        let service = decisions(decider, credentials, observer(), &grpc_config, &draining);
+        let routes = grpc::routes(service, Some(searches), Some(issuances), Some(envoy), health, &grpc_config)
             .map_err(|error| Error::System(error.to_string()))?;
         let routes = tower::Layer::layer(&state.follows(Protocol::Rpc), routes.observed(observer()));
         let door = listen::Options {
@@ -281,6 +285,10 @@ async fn drain_log(log: &Log, mut threads: JoinSet<&'static str>) {
     }
 }
 
+fn issuer(decider: &Arc<Decider>, observer: Arc<dyn crate::api::Observer>, config: issuance::Config) -> Issuer {
+    Issuer::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, Arc::new(clock::seconds))
+}
+
 fn envoy_door(
     decider: &Arc<Decider>,
     observer: Arc<dyn crate::api::Observer>,
@@ -294,6 +302,17 @@ fn envoy_door(
 fn push(exports: &Exports, state: &Arc<State>) -> Result<Option<Sending>, Error> {
     let measured = Arc::clone(state);
     exports.send(Arc::new(move || measured.families())).map_err(|error| Error::System(error.to_string()))
+}
+
+fn decisions(
+    decider: Arc<Decider>,
+    credentials: Arc<dyn Credentials>,
+    observer: Arc<dyn crate::api::Observer>,
+    config: &grpc::Config,
+    draining: &CancellationToken,
+) -> grpc::Service {
+    let ids = Arc::new(clock::decision_id);
+    grpc::Service::new(decider, credentials, observer, ids, config.clone(), draining.clone())
 }
 
 async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {

@@ -16,6 +16,8 @@ pub mod clock;
 pub mod config;
 pub mod decision;
 pub mod identity;
+pub mod issuance;
+pub mod issuers;
 pub mod otlp;
 pub mod policy;
 pub mod reload;

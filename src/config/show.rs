@@ -1,5 +1,6 @@
 //! The effective settings in words.
 
+mod issuers;
 mod sinks;
 
 use std::fmt::Write as _;
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{
     api::{self, place::Place},
-    audit, policy, reload, source, telemetry,
+    audit, issuance, policy, reload, source, telemetry,
 };
 
 /// A value as it is shown.
@@ -35,26 +36,19 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         authzen,
         opa,
         envoy,
+        issuance,
         search,
         admin,
         policy,
         source,
         reload,
         bundles: _,
+        identity,
         log,
         telemetry,
         decision_log,
         server,
     } = config;
-    let api::grpc::Config {
-        address,
-        max_message_bytes,
-        max_batch_items,
-        max_stream_in_flight,
-        max_concurrent_streams,
-        request_timeout,
-        reflection,
-    } = grpc;
     let api::search::Config { max_candidates, page_size } = search;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
@@ -62,15 +56,6 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
     let source::Config { path, settle, poll_interval } = source;
     let reload::Config { strict, retained, store, tests, start_timeout } = reload;
 
-    let doors = [
-        ("grpc.address", text(address)),
-        ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
-        ("grpc.max_batch_items", plain(max_batch_items)),
-        ("grpc.max_stream_in_flight", plain(max_stream_in_flight)),
-        ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
-        ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
-        ("grpc.reflection", plain(reflection)),
-    ];
     let rest = [
         ("search.max_candidates", plain(max_candidates)),
         ("search.page_size", plain(page_size)),
@@ -118,16 +103,39 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("network.timeout", Shown::Plain(show_time(*timeout))),
         ("network.max_response_bytes", Shown::Plain(show_size(*max_response_bytes))),
         ("network.cache_bytes", Shown::Plain(show_size(*cache_bytes))),
+        ("identity.cache_bytes", Shown::Plain(show_size(identity.cache_bytes))),
         ("explain.redact", text(redact)),
     ];
-    doors
+    self::grpc(grpc)
         .into_iter()
         .chain(self::http(http, authzen))
         .chain(self::opa(opa))
         .chain(self::envoy(envoy))
+        .chain(self::issuance(issuance))
         .chain(rest)
         .chain(process(log, telemetry, decision_log, server))
         .collect()
+}
+
+fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 7] {
+    let api::grpc::Config {
+        address,
+        max_message_bytes,
+        max_batch_items,
+        max_stream_in_flight,
+        max_concurrent_streams,
+        request_timeout,
+        reflection,
+    } = config;
+    [
+        ("grpc.address", text(address)),
+        ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
+        ("grpc.max_batch_items", plain(max_batch_items)),
+        ("grpc.max_stream_in_flight", plain(max_stream_in_flight)),
+        ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
+        ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
+        ("grpc.reflection", plain(reflection)),
+    ]
 }
 
 fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 4] {
@@ -219,6 +227,28 @@ fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {
     ]
 }
 
+fn issuance(config: &issuance::Config) -> [(&'static str, Shown); 10] {
+    let issuance::Config { policy, max_lifetime, max_refresh_lifetime, max_actor_depth, agent, workload } = config;
+    let time = |time: &std::time::Duration| Shown::Plain(show_time(*time));
+    let words = |words: &Option<Vec<String>>| match words {
+        None => Shown::Unset("no ceiling"),
+        Some(words) if words.is_empty() => text("none"),
+        Some(words) => text(&words.join(",")),
+    };
+    [
+        ("issuance.policy", text(policy)),
+        ("issuance.max_lifetime", time(max_lifetime)),
+        ("issuance.max_refresh_lifetime", time(max_refresh_lifetime)),
+        ("issuance.max_actor_depth", plain(max_actor_depth)),
+        ("issuance.agent_max_lifetime", time(&agent.lifetime)),
+        ("issuance.agent_scopes", words(&agent.scopes)),
+        ("issuance.agent_audience", words(&agent.audience)),
+        ("issuance.workload_max_lifetime", time(&workload.lifetime)),
+        ("issuance.workload_scopes", words(&workload.scopes)),
+        ("issuance.workload_audience", words(&workload.audience)),
+    ]
+}
+
 /// The settings as a YAML file.
 pub(super) fn yaml(config: &Config) -> String {
     let mut yaml = String::new();
@@ -228,6 +258,9 @@ pub(super) fn yaml(config: &Config) -> String {
         if section != open {
             if open == "bundles" {
                 bundles(config, &mut yaml);
+            }
+            if open == "identity" && !config.identity.issuers.is_empty() {
+                issuers::yaml(config, &mut yaml);
             }
             if open == "decision_log" && !config.decision_log.sinks.is_empty() {
                 sinks::yaml(config, &mut yaml);
