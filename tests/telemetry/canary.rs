@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tonic::Request;
+use verdict::api::grpc::proto::CheckRequest;
 
 use crate::{
     receiver::Receiver,
@@ -57,15 +58,22 @@ conflict := \"x\" if input.context.password
     call.metadata_mut().insert("x-secret", CANARY.parse().unwrap());
     call.metadata_mut().insert_bin("secret-bin", tonic::metadata::MetadataValue::from_bytes(CANARY.as_bytes()));
     let answer = client.check(call).await.unwrap();
-    replies += &format!("{answer:?}");
-    let refused = client.check(to(&format!("{CANARY}("))).await.unwrap_err();
-    replies += &format!("{refused:?} {:?}", String::from_utf8_lossy(refused.details()));
+    let mut told = vec![format!("{answer:?}")];
+    // What is wrong with a question is told with the text of the field that is wrong: the caller's own name of a policy, say.
+    // Nothing else of it is told, nor pushed.
+    client.check(to(&format!("{CANARY}("))).await.unwrap_err();
+    let mut wrong = Request::new(CheckRequest { subject: None, context: Some(object(context.clone())), ..question() });
+    wrong.metadata_mut().insert("authorization", format!("Basic {CANARY}").parse().unwrap());
+    let refused = client.check(wrong).await.unwrap_err();
+    let details = String::from_utf8_lossy(refused.details()).into_owned();
+    told.push(format!("{refused:?} {details}"));
     let path = format!("/verdict.v1.DecisionService/{CANARY}").parse().unwrap();
     let mut grpc = tonic::client::Grpc::new(server.channel().await);
     grpc.ready().await.unwrap();
     let unknown: Result<tonic::Response<()>, _> =
         grpc.unary(Request::new(()), path, tonic_prost::ProstCodec::<(), ()>::default()).await;
-    replies += &format!("{unknown:?}");
+    told.push(format!("{unknown:?}"));
+    replies += &told.concat();
     let metrics = server.http("GET", "/metrics").await.2;
     eventually("the records", async || {
         let decisions = receiver.logs().iter().filter(|(_, record)| record.event_name == "verdict.decision").count();

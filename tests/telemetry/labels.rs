@@ -43,7 +43,7 @@ written := {\"allow\": false, \"reasons\": [\"written_down\"]}
     let has = |sample: &str| assert!(metrics.lines().any(|line| line.starts_with(sample)), "{sample} in {metrics}");
     has("verdict_decision_reasons_total{reason=\"other\"} 300");
     has("verdict_decision_reasons_total{reason=\"written_down\"} 1");
-    has("verdict_decision_failures_total{code=\"no_decision\"} 300");
+    has("verdict_decision_failures_total{code=\"no_decision\"} 301");
     has(
         "rpc_server_call_duration_seconds_count{rpc_system_name=\"grpc\",rpc_method=\"_OTHER\",rpc_response_status_code=\"UNIMPLEMENTED\"} 2",
     );

@@ -49,7 +49,7 @@ pub(crate) struct Receiver {
     spans: Arc<Mutex<Vec<Span>>>,
     metrics: Arc<Mutex<Vec<Metric>>>,
     logs: Arc<Mutex<Vec<(String, LogRecord)>>>,
-    raw: Arc<Mutex<String>>,
+    raw: Arc<Mutex<Vec<String>>>,
 }
 
 impl Receiver {
@@ -113,7 +113,7 @@ impl Receiver {
 
     /// Everything that came, in words.
     pub(crate) fn everything(&self) -> String {
-        format!("{}{:?}", self.raw.lock().unwrap(), self.heads())
+        format!("{}{:?}", self.raw.lock().unwrap().concat(), self.heads())
     }
 
     async fn came(&self, head: &MetadataMap, message: &impl std::fmt::Debug) -> Result<(), Status> {
@@ -124,7 +124,7 @@ impl Receiver {
             Does::Refuses => return Err(Status::unavailable("not now")),
             Does::Sleeps => tokio::time::sleep(Duration::from_secs(60)).await,
         }
-        *self.raw.lock().unwrap() += &format!("{message:?}\n");
+        self.raw.lock().unwrap().push(format!("{message:?}"));
         Ok(())
     }
 }
@@ -208,5 +208,9 @@ pub(crate) fn points(metric: &Metric) -> Vec<(Vec<KeyValue>, f64)> {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|digit| char::from_digit(digit.into(), 16).unwrap())
+        .collect()
 }

@@ -9,7 +9,8 @@ use crate::{
 #[tokio::test]
 async fn the_collector_is_told_the_figures_that_prometheus_is() {
     let receiver = Receiver::start().await;
-    let serve = receiver.told_by(Serve::folder(&Folder::always(&[])));
+    let folder = Folder::always(&[]);
+    let serve = receiver.told_by(Serve::folder(&folder));
     let serve = serve.env("OTEL_EXPORTER_OTLP_HEADERS", "api-key=s3cret").env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
     let mut server = serve.ready().await;
     server.ask(to("data.always")).await;

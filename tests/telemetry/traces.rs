@@ -90,7 +90,8 @@ file: {{type: file, path: DIR/native.log}}"
         assert_eq!(span.kind(), SpanKind::Client);
     }
     let told = |span: &Span| format!("00-{TRACE}-{}-01", hex(&span.span_id));
-    assert_eq!(heads.lock().unwrap()[0]["traceparent"], told(&delivered("http").await).as_str());
+    let http = told(&delivered("http").await);
+    assert_eq!(heads.lock().unwrap()[0]["traceparent"], http.as_str());
     for name in ["otlp", "kept"] {
         let told = told(&delivered(name).await);
         assert!(
