@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 
 use super::{measured::Measured, state::State};
 use crate::{
-    api::settle::{Decided, Settled},
+    api::settle::{Decided, Kept, SearchEnded, Settled},
     audit::{self, Decision, Delivery, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling, Traces},
-    call::SpanName,
+    call::{self, Call, SpanName},
     clock,
     decision::{Asks, At, Decider, Input, Query, Value, Verdict, code},
     telemetry::spans::{Delivering, Spans},
@@ -150,7 +150,8 @@ pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State)
 pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdict: Verdict) -> Settled {
     let Decided { door, decision_id, request_id, query, took } = *decided;
     let trace = measured.trace();
-    let decision = Decision { door: door.0, decision_id, request_id, query, took, time: clock::now(), trace };
+    let decision =
+        Decision { door: door.0, decision_id, request_id, query, search: None, took, time: clock::now(), trace };
     match log.record(&decision, &verdict) {
         Recorded::Now => {
             measured.settled(&verdict, None);
@@ -167,6 +168,28 @@ pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdi
             measured.settled(&verdict, Some(kept));
             verdict
         })),
+    }
+}
+
+/// Records a search.
+pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
+    let SearchEnded { door, id, request_id, query, entry_point, summary, revision, took } = *ended;
+    let decision = Decision {
+        door: door.0,
+        decision_id: id,
+        request_id,
+        query: Some(query),
+        search: Some(summary),
+        took,
+        time: clock::now(),
+        trace: call::current(Call::span).flatten(),
+    };
+    let entry_point = Some(entry_point.as_str().into());
+    let verdict = Verdict { entry_point, revision: revision.clone(), ..Verdict::default() };
+    match log.record(&decision, &verdict) {
+        Recorded::Now => Kept::Now(true),
+        Recorded::Refused => Kept::Now(false),
+        Recorded::Later(waiting) => Kept::Later(Box::pin(waiting.kept())),
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
         Observer,
         administration::Administration as _,
         ops,
-        settle::{Decided, Settled},
+        settle::{Decided, Kept, SearchEnded, Settled},
     },
     audit::{Cause, Log, SinkFigures},
     decision::{Decider, Evaluator, NotAt, Replaced, Revision, Verdict},
@@ -230,6 +230,10 @@ impl Observer for State {
         }
         measured.settled(&verdict, None);
         Settled::Now(verdict)
+    }
+
+    fn searched(&self, ended: &SearchEnded<'_>) -> Kept {
+        self.log.get().map_or(Kept::Now(true), |log| super::audit::searched(log, ended))
     }
 
     fn failed(&self, reason: &'static str) {
