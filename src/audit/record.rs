@@ -17,9 +17,7 @@ use super::{
 };
 use crate::{
     call::SpanName,
-    decision::{
-        Asks, Effect, EntryPoint, Revision, SearchSummary, SensitiveNames, Value, code, credential_code,
-    },
+    decision::{Asks, Effect, EntryPoint, Revision, SearchSummary, SensitiveNames, Value, code, credential_code},
 };
 
 /// One record.
