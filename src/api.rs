@@ -2,6 +2,7 @@
 
 pub mod administration;
 pub mod authzen;
+pub mod call;
 mod deadline;
 pub mod envoy;
 pub mod grpc;

@@ -12,7 +12,10 @@ use tokio::task::JoinSet;
 
 use super::state::State;
 use crate::{
-    api::settle::{Decided, Settled},
+    api::{
+        call::{Call, Peer},
+        settle::{Decided, Settled},
+    },
     audit::{self, Decision, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling},
     clock,
     decision::{Asks, At, Decider, Effect, Input, Query, Value, Verdict, code},
@@ -126,7 +129,13 @@ pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State)
 /// Records a verdict, and gives what may be answered.
 pub(super) fn settle(log: &Log, metrics: &Metrics, decided: &Decided<'_>, verdict: Verdict) -> Settled {
     let Decided { door, decision_id, request_id, query, took } = *decided;
-    let decision = Decision { door: door.0, decision_id, request_id, query, took, time: clock::now() };
+    let call = Call::current();
+    let before = call.map(|call| call.begun.elapsed().saturating_sub(took));
+    let caller = call.map(|call| match call.peer {
+        Peer::Tcp(address) => audit::Caller::Tcp(address),
+        Peer::Unix { pid, uid, gid } => audit::Caller::Unix { pid, uid, gid },
+    });
+    let decision = Decision { door: door.0, decision_id, request_id, query, took, time: clock::now(), caller, before };
     let count = move |metrics: &Metrics, verdict: &Verdict| {
         metrics.decision(verdict.entry_point.as_deref(), verdict.effect == Effect::Allow, took);
     };

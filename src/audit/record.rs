@@ -2,7 +2,7 @@
 //!
 //! `docs/decision-record.schema.json` is its schema, `docs/decision-log.md` tells of it.
 
-mod answer;
+pub(super) mod answer;
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     config::Mask,
-    event::Event,
+    event::{CLAIMS, Caller, Event, InputForm},
     mask,
     redact::{HIDDEN, Secrets},
     rules::{self, Rule, Rules, Ruling},
@@ -25,7 +25,11 @@ pub(super) struct Record {
     pub(super) door: &'static str,
     /// What answered, or what was asked and does not exist.
     pub(super) entry_point: Option<String>,
+    /// The rule or package that the question named.
+    pub(super) policy: Option<String>,
     pub(super) asks: Asks,
+    pub(super) strict: bool,
+    pub(super) form: Option<InputForm>,
     pub(super) effect: Effect,
     pub(super) reasons: Vec<String>,
     pub(super) input: Option<Value>,
@@ -34,6 +38,11 @@ pub(super) struct Record {
     pub(super) explanation: Option<Value>,
     pub(super) revision: Revision,
     pub(super) took: Duration,
+    pub(super) caller: Option<Caller>,
+    /// From the request's beginning until deciding began.
+    pub(super) before: Option<Duration>,
+    /// From the decision until this was made of it.
+    pub(super) logged: Duration,
     pub(super) erased: Vec<String>,
     pub(super) masked: Vec<String>,
     pub(super) truncated: Vec<String>,
@@ -107,6 +116,14 @@ impl Record {
     }
 
     fn redact(&mut self, secrets: &mut Secrets<'_>) {
+        // Verified claims are no secret, though what a document has under that name mostly is.
+        let mut claims = match (&mut self.input, self.form) {
+            (Some(Value::Object(parts)), Some(InputForm::Question)) => parts.remove(CLAIMS),
+            _ => None,
+        };
+        if let Some(claims) = &mut claims {
+            secrets.take(claims, &mut format!("/input/{CLAIMS}"));
+        }
         for (value, at) in [(&mut self.input, "/input"), (&mut self.result, "/result")] {
             if let Some(value) = value {
                 secrets.take(value, &mut at.to_owned());
@@ -117,7 +134,11 @@ impl Record {
                 secrets.take(value, &mut at.to_owned());
             }
         }
-        for text in self.reasons.iter_mut().chain([&mut self.request_id]).chain(&mut self.entry_point) {
+        if let (Some(claims), Some(Value::Object(parts))) = (claims, &mut self.input) {
+            parts.insert(CLAIMS.to_owned(), claims);
+        }
+        let texts = self.reasons.iter_mut().chain([&mut self.request_id]);
+        for text in texts.chain(&mut self.entry_point).chain(&mut self.policy) {
             if secrets.credential(text) {
                 HIDDEN.clone_into(text);
             }
@@ -143,7 +164,8 @@ impl Record {
                 secrets.scrub(value, &mut at.to_owned());
             }
         }
-        for text in self.reasons.iter_mut().chain([&mut self.request_id]).chain(&mut self.entry_point) {
+        let texts = self.reasons.iter_mut().chain([&mut self.request_id]);
+        for text in texts.chain(&mut self.entry_point).chain(&mut self.policy) {
             secrets.scrub_text(text);
         }
     }
@@ -230,8 +252,24 @@ impl Record {
 
 impl From<Event> for Record {
     fn from(event: Event) -> Self {
-        let Event { door, decision_id, request_id, time, took, policy, asks, input, verdict, truncated, size: _ } =
-            event;
+        let Event {
+            door,
+            decision_id,
+            request_id,
+            time,
+            took,
+            caller,
+            before,
+            at,
+            policy,
+            asks,
+            strict,
+            form,
+            input,
+            verdict,
+            truncated,
+            size: _,
+        } = event;
         let entry_point = verdict.entry_point.as_deref().map(str::to_owned);
         let reasons = verdict.reasons.iter().map(|reason| reason.code.clone()).collect();
         let mut record = Self {
@@ -239,8 +277,11 @@ impl From<Event> for Record {
             request_id,
             time,
             door,
-            entry_point: entry_point.or_else(|| policy.map(|policy| policy.to_string())),
+            entry_point: entry_point.or_else(|| policy.as_ref().map(EntryPoint::to_string)),
+            policy: policy.map(|policy| policy.to_string()),
             asks,
+            strict,
+            form,
             effect: verdict.effect,
             reasons,
             input,
@@ -249,6 +290,9 @@ impl From<Event> for Record {
             explanation: verdict.explanation.as_deref().map(answer::explanation),
             revision: verdict.revision.clone(),
             took,
+            caller,
+            before,
+            logged: at.elapsed(),
             erased: Vec::new(),
             masked: Vec::new(),
             truncated,

@@ -13,10 +13,14 @@
 mod canary;
 mod chain;
 mod durable;
+#[path = "../envoy/client.rs"]
+#[allow(dead_code, reason = "the tests of Envoy's door use the rest")]
+mod envoy_client;
 mod http;
 mod masking;
 mod opa;
 mod records;
+mod replay;
 mod rig;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]

@@ -64,7 +64,10 @@ fn load(server: &Loopback, directory: &Directory, method: Method, rate: Option<u
 fn both_servers_answer_every_way_of_asking() {
     let directory = Directory::generate();
     let threads = NonZeroUsize::MIN;
-    let (null, real) = (Loopback::null(threads).unwrap(), Loopback::real(threads, &directory).unwrap());
+    let (null, real) = (
+        Loopback::null(threads).unwrap(),
+        Loopback::real("real-server", threads, &directory, verdict::audit::Config::default()).unwrap(),
+    );
     for method in [Method::Check, Method::BatchCheck(10)] {
         for rate in [None, Some(100)] {
             let tally = load(&null, &directory, method, rate);
