@@ -182,7 +182,7 @@ wrong := {\"allow\": input.context.note, \"reasons\": input.context.password}
     // HTTP: OPA's and MCP's.
     let headers = format!("authorization: Bearer {CANARY}\r\nx-api-key: {CANARY}\r\n");
     let input = json!({"input": {"context": context, "token": CANARY}}).to_string();
-    for path in ["failing/conflict", "failing/number", "failing/wrong", "none"] {
+    for path in ["failing/conflict", "failing/number", "none"] {
         let path = format!("/v1/data/{path}?token={CANARY}");
         replies.push(("OPA", post_to(&server, &path, &headers, &input).await));
     }

@@ -200,7 +200,7 @@ async fn spooled(rig: &Rig, signal: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_are_flipped_anywhere_in_a_spool_never_crash_and_never_change_a_record() {
     let alive = "audit: {type: file, path: DIR/audit.log, mode: durable, spool: {path: DIR/audit.redb}}";
-    let places: u32 = std::env::var("VERDICT_TEST_FLIPS").map_or(12, |places| places.parse().unwrap());
+    let places: u32 = std::env::var("VERDICT_TEST_FLIPS").map_or(6, |places| places.parse().unwrap());
     for signal in ["TERM", "KILL"] {
         let rig = Rig::new(
             "audit: {type: http, url: 'http://127.0.0.1:9/logs', mode: durable, spool: {path: DIR/audit.redb}}",

@@ -10,6 +10,7 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod bad_input;
 mod canary;
 mod chain;
 mod durable;

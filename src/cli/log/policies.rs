@@ -1,6 +1,6 @@
 //! The policies that recorded questions are put to.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, thread, time::Duration};
 
 use anyhow::Context as _;
 use verdict::{
@@ -9,6 +9,9 @@ use verdict::{
 };
 
 use crate::cli::{bundle as bundles, capabilities, eval, folder};
+
+/// Policies nest, and evaluation recurses: the stacks of threads are deep.
+pub(super) const STACK: usize = 256 << 20;
 
 /// Which policies, and how they are evaluated.
 #[derive(Debug, clap::Args)]
@@ -72,4 +75,16 @@ impl Policies {
     pub(super) fn budget(&self) -> Duration {
         Duration::from_millis(self.timeout_ms)
     }
+}
+
+/// Does something on a thread with a deep stack.
+pub(super) fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let spawned = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        match spawned.map(thread::ScopedJoinHandle::join) {
+            Ok(Ok(done)) => done,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(error) => std::panic::resume_unwind(Box::new(error.to_string())),
+        }
+    })
 }

@@ -11,9 +11,11 @@ use verdict::{
     policy::{Config, Snapshot},
 };
 
-pub(super) use self::again::with_stack;
 use self::report::Report;
-use super::{policies::Policies, select::Selection};
+use super::{
+    policies::{Policies, with_stack},
+    select::Selection,
+};
 use crate::cli::{complain, exit, say, show_faults};
 
 /// Nothing that was put again changed, and not everything could be put again.

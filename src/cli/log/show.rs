@@ -10,7 +10,11 @@ use verdict::{
     policy::{Config, Snapshot, printable},
 };
 
-use super::{policies::Policies, record::Record, replay::with_stack, select::Selection};
+use super::{
+    policies::{Policies, with_stack},
+    record::Record,
+    select::Selection,
+};
 use crate::cli::{colour, complain, exit, say, show_faults, verdict_text};
 
 /// Show one record: what was asked, what was answered, and why

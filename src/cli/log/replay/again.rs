@@ -20,12 +20,10 @@ use verdict::{
 
 use super::report::{Found, Outcome, Report, What};
 use crate::cli::log::{
+    policies::STACK,
     record::{Line, Record},
     select::Selection,
 };
-
-/// Policies nest, and evaluation recurses: the threads' stacks are deep.
-const STACK: usize = 256 << 20;
 
 /// How many lines go from thread to thread at once.
 const BATCH: usize = 64;
@@ -51,18 +49,6 @@ pub(super) fn count(selection: &Selection) -> anyhow::Result<u64> {
     })
     .context("the log can't be read")?;
     Ok(lines)
-}
-
-/// Does something on a thread with a deep stack.
-pub(super) fn with_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    thread::scope(|scope| {
-        let spawned = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
-        match spawned.map(thread::ScopedJoinHandle::join) {
-            Ok(Ok(done)) => done,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(error) => std::panic::resume_unwind(Box::new(error.to_string())),
-        }
-    })
 }
 
 impl Work<'_> {
