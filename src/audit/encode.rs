@@ -59,6 +59,8 @@ struct Native<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Json<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     diagnostics: Option<Json<'r>>,
@@ -130,6 +132,7 @@ fn native(record: &Record) -> Native<'_> {
         effect,
         reasons,
         input,
+        token,
         result,
         diagnostics,
         explanation,
@@ -168,6 +171,7 @@ fn native(record: &Record) -> Native<'_> {
             InputForm::Undefined => "undefined",
         }),
         input: input.as_ref().map(Json),
+        token: token.as_ref().map(Json),
         result: result.as_ref().map(Json),
         diagnostics: diagnostics.as_ref().map(Json),
         explanation: explanation.as_ref().map(Json),
@@ -234,6 +238,8 @@ struct Custom<'r> {
     reasons: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     input_form: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Json<'r>>,
     revision: Revision<'r>,
     phases_ns: Phases,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -263,6 +269,7 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         reasons,
         input_form,
         input,
+        token,
         result,
         diagnostics,
         explanation,
@@ -301,6 +308,7 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
             effect,
             reasons,
             input_form,
+            token,
             revision,
             phases_ns,
             caller,
@@ -327,6 +335,9 @@ impl Record {
         }
         if let Some(input) = &self.input {
             put("input", input.clone());
+        }
+        if let Some(token) = &self.token {
+            put("token", token.clone());
         }
         if let Some(result) = &self.result {
             put("result", result.clone());

@@ -49,7 +49,7 @@ pub enum Caller {
 /// What the policy had for `input`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InputForm {
-    /// Subject, action, resource and context: empty properties and an empty context are left out.
+    /// Subject, action, resource and context, without a token's claims; empty properties and an empty context are left out.
     Question,
     /// A document, as it is.
     Document,
@@ -75,13 +75,11 @@ pub struct Event {
     /// `None` of what was no question.
     pub(super) form: Option<InputForm>,
     pub(super) input: Option<Value>,
+    pub(super) token: Option<Value>,
     pub(super) verdict: Verdict,
     pub(super) truncated: Vec<String>,
     pub(super) size: usize,
 }
-
-/// The member of a question that has the claims of a verified token. Of a document it may be the token itself.
-pub(super) const CLAIMS: &str = "token";
 
 /// What an event costs beyond what it copies.
 const BASE: usize = 512;
@@ -94,6 +92,8 @@ impl Event {
         let mut copier = Copier::new(limit);
         let request_id = copier.within("request_id", |copier| copier.text(request_id));
         let input = query.and_then(|query| copier.within("input", |copier| input(copier, query)));
+        let claims = query.and_then(|query| query.token.as_ref());
+        let token = claims.map(|claims| copier.within("token", |copier| whose(copier, claims)));
         let mut answer = Copier::new(limit);
         let verdict = answer.within("result", |answer| bounded(answer, verdict));
         let size = BASE + copier.used() + answer.used();
@@ -117,6 +117,7 @@ impl Event {
                 Input::Undefined => InputForm::Undefined,
             }),
             input,
+            token,
             verdict,
             truncated,
             size,
@@ -130,9 +131,28 @@ impl Event {
     }
 }
 
+/// Whose token it was, of what was verified: enough to find it, and nothing to use it by.
+fn whose<'v>(copier: &mut Copier<'v>, claims: &'v Object) -> Value {
+    let mut kept = Object::new();
+    let mut keep = |claims: &'v Object, name: &'static str| {
+        if let Some(Value::String(text)) = claims.get(name) {
+            kept.insert(name.to_owned(), Value::String(copier.text(text)));
+        }
+    };
+    for name in ["iss", "sub", "client_id", "jti", "sid"] {
+        keep(claims, name);
+    }
+    if let Some(Value::Object(verified)) = claims.get("verified") {
+        for name in ["issuer", "kind"] {
+            keep(verified, name);
+        }
+    }
+    kept.into()
+}
+
 /// The policy's `input`.
 fn input<'v>(copier: &mut Copier<'v>, query: &'v Query) -> Option<Value> {
-    let Query { subject, action, resource, context, token, input, .. } = query;
+    let Query { subject, action, resource, context, input, .. } = query;
     match input {
         Input::Document(document) => return Some(copier.value(document)),
         Input::Undefined => return None,
@@ -153,17 +173,16 @@ fn input<'v>(copier: &mut Copier<'v>, query: &'v Query) -> Option<Value> {
         });
         (name.to_owned(), Value::Object(entity))
     };
+    // Where a credential was to say whose the question is, and did not, there is no subject.
+    let is_known = !subject.kind.is_empty() || !subject.id.is_empty();
     let subject = entity("subject", &[("type", &subject.kind), ("id", &subject.id)], &subject.properties);
     let action = entity("action", &[("name", &action.name)], &action.properties);
     let resource = entity("resource", &[("type", &resource.kind), ("id", &resource.id)], &resource.properties);
-    let mut parts: Object = [subject, action, resource].into_iter().collect();
+    let parts = [is_known.then_some(subject), Some(action), Some(resource)];
+    let mut parts: Object = parts.into_iter().flatten().collect();
     if !context.is_empty() {
         let context = copier.within("context", |copier| copier.object(context));
         parts.insert("context".to_owned(), context.into());
-    }
-    if let Some(claims) = token {
-        let claims = copier.within(CLAIMS, |copier| copier.object(claims));
-        parts.insert(CLAIMS.to_owned(), claims.into());
     }
     Some(parts.into())
 }

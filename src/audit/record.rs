@@ -10,12 +10,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     config::Mask,
-    event::{CLAIMS, Caller, Event, InputForm},
+    event::{Caller, Event, InputForm},
     mask,
     redact::{HIDDEN, Secrets},
     rules::{self, Rule, Rules, Ruling},
 };
-use crate::decision::{Asks, Effect, EntryPoint, Revision, SensitiveNames, Value, code};
+use crate::decision::{Asks, Effect, EntryPoint, Revision, SensitiveNames, Value, code, credential_code};
 
 /// One record.
 pub(super) struct Record {
@@ -33,6 +33,8 @@ pub(super) struct Record {
     pub(super) effect: Effect,
     pub(super) reasons: Vec<String>,
     pub(super) input: Option<Value>,
+    /// Whose token it was.
+    pub(super) token: Option<Value>,
     pub(super) result: Option<Value>,
     pub(super) diagnostics: Option<Value>,
     pub(super) explanation: Option<Value>,
@@ -116,15 +118,7 @@ impl Record {
     }
 
     fn redact(&mut self, secrets: &mut Secrets<'_>) {
-        // Verified claims are no secret, though what a document has under that name mostly is.
-        let mut claims = match (&mut self.input, self.form) {
-            (Some(Value::Object(parts)), Some(InputForm::Question)) => parts.remove(CLAIMS),
-            _ => None,
-        };
-        if let Some(claims) = &mut claims {
-            secrets.take(claims, &mut format!("/input/{CLAIMS}"));
-        }
-        for (value, at) in [(&mut self.input, "/input"), (&mut self.result, "/result")] {
+        for (value, at) in [(&mut self.input, "/input"), (&mut self.token, "/token"), (&mut self.result, "/result")] {
             if let Some(value) = value {
                 secrets.take(value, &mut at.to_owned());
             }
@@ -133,9 +127,6 @@ impl Record {
             if let Some(value) = value {
                 secrets.take(value, &mut at.to_owned());
             }
-        }
-        if let (Some(claims), Some(Value::Object(parts))) = (claims, &mut self.input) {
-            parts.insert(CLAIMS.to_owned(), claims);
         }
         let texts = self.reasons.iter_mut().chain([&mut self.request_id]);
         for text in texts.chain(&mut self.entry_point).chain(&mut self.policy) {
@@ -153,6 +144,7 @@ impl Record {
     }
 
     fn scrub(&mut self, secrets: &mut Secrets<'_>) {
+        // Not the token's: it says who asked, and nobody may blank that by calling it a secret in the question.
         let parts = [
             (&mut self.input, "/input"),
             (&mut self.result, "/result"),
@@ -220,7 +212,8 @@ impl Record {
             if secrets.too_many() {
                 self.withhold(Withheld::TooManySecrets);
             }
-            let parts = [(&mut self.result, "/result"), (&mut self.diagnostics, "/diagnostics")];
+            let parts =
+                [(&mut self.token, "/token"), (&mut self.result, "/result"), (&mut self.diagnostics, "/diagnostics")];
             for (value, at) in parts {
                 if let Some(value) = value {
                     secrets.scrub(value, &mut at.to_owned());
@@ -241,8 +234,9 @@ impl Record {
     /// Keeps who decided what and when, and nothing that came from a question or a policy.
     fn withhold(&mut self, why: Withheld) {
         self.withheld = Some(why);
-        (self.input, self.result, self.diagnostics, self.explanation) = (None, None, None, None);
-        self.reasons.retain(|reason| code::ALL.contains(&reason.as_str()));
+        (self.input, self.token, self.result) = (None, None, None);
+        (self.diagnostics, self.explanation) = (None, None);
+        self.reasons.retain(|reason| code::ALL.into_iter().chain(credential_code::ALL).any(|ours| ours == reason));
         self.request_id.clear();
         self.erased.clear();
         self.masked.clear();
@@ -266,6 +260,7 @@ impl From<Event> for Record {
             strict,
             form,
             input,
+            token,
             verdict,
             truncated,
             size: _,
@@ -285,6 +280,7 @@ impl From<Event> for Record {
             effect: verdict.effect,
             reasons,
             input,
+            token,
             result: None,
             diagnostics: answer::diagnostics(&verdict.diagnostics),
             explanation: verdict.explanation.as_deref().map(answer::explanation),

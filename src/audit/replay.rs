@@ -51,6 +51,8 @@ pub enum Unrepeatable {
     NoQuestion,
     /// It is the record of something else than one decision.
     Other(String),
+    /// A token was shown, whose claims the policy saw and no record has.
+    Claims,
     /// It names no rule and no package.
     NoEntryPoint,
     /// What the policy said could not be told to Envoy, so the door denied.
@@ -88,6 +90,7 @@ impl Unrepeatable {
             Self::Truncated(_) => "truncated",
             Self::NoQuestion => "no_question",
             Self::Other(_) => "no_single_decision",
+            Self::Claims => "token_claims",
             Self::NoEntryPoint => "no_entry_point",
             Self::OfTheDoor => "denied_by_door",
             Self::Malformed(_) => "malformed",
@@ -103,6 +106,7 @@ impl fmt::Display for Unrepeatable {
             Self::Truncated(places) => write!(out, "truncated: {}", places.join(", ")),
             Self::NoQuestion => out.write_str("it was no valid question"),
             Self::Other(what) => write!(out, "it is the record of {what}"),
+            Self::Claims => out.write_str("the claims of its token are not in the record"),
             Self::NoEntryPoint => out.write_str("it names no rule and no package"),
             Self::OfTheDoor => out.write_str("the Envoy door denied what the policy said"),
             Self::Malformed(what) => write!(out, "it is no decision record: {what}"),

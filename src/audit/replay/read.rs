@@ -6,7 +6,7 @@ use chrono::DateTime;
 
 use super::{Recorded, ResultOf, Said, Unrepeatable, rest};
 use crate::{
-    audit::{encode::SCHEMA, event::CLAIMS, redact::HIDDEN},
+    audit::{encode::SCHEMA, redact::HIDDEN},
     decision::{Action, Asks, Effect, EntryPoint, Input, Number, Object, Query, Resource, Subject, Value, code},
 };
 
@@ -78,6 +78,9 @@ impl<'r> Members<'r> {
         if let Some(why) = self.text("withheld") {
             return Err(Unrepeatable::Withheld(why.to_owned()));
         }
+        if self.get("token").is_some() {
+            return Err(Unrepeatable::Claims);
+        }
         if self.get("query").is_some() {
             return Err(Unrepeatable::Other("a query in Rego".to_owned()));
         }
@@ -147,6 +150,10 @@ impl<'r> Members<'r> {
         let document = |input: &Value| Query { input: Input::Document(input.clone()), ..Query::default() };
         let undefined = || Query { input: Input::Undefined, ..Query::default() };
         match (self.text("input_form"), self.get("input")) {
+            // Denied before there was one: its token was refused.
+            (Some("question"), Some(Value::Object(parts))) if parts.get("subject").is_none() => {
+                Err(Unrepeatable::NoQuestion)
+            }
             (Some("question"), Some(input)) => {
                 question(input).ok_or(Unrepeatable::Malformed("its input is no question"))
             }
@@ -203,7 +210,7 @@ fn question(input: &Value) -> Option<Query> {
         Some(_) => None,
     };
     let (subject, action, resource) = (part("subject")?, part("action")?, part("resource")?);
-    let known = ["subject", "action", "resource", "context", CLAIMS];
+    let known = ["subject", "action", "resource", "context"];
     if input.iter().any(|(name, _)| !known.contains(&name)) {
         return None;
     }
@@ -220,11 +227,6 @@ fn question(input: &Value) -> Option<Query> {
             properties: object(resource, "properties")?,
         },
         context: object(input, "context")?,
-        token: match input.get(CLAIMS) {
-            None => None,
-            Some(Value::Object(claims)) => Some(claims.clone()),
-            Some(_) => return None,
-        },
         ..Query::default()
     })
 }
