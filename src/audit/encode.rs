@@ -13,7 +13,7 @@ use super::{
     log::Identity,
     record::Record,
 };
-use crate::decision::{Asks, Number, Object, Value};
+use crate::decision::{Asks, Number, Object, SearchSummary, Value};
 
 /// The name and version of the record's schema.
 pub(super) const SCHEMA: &str = "verdict.decision.v1";
@@ -53,6 +53,8 @@ struct Native<'r> {
     #[serde(skip_serializing_if = "is_false")]
     strict: bool,
     effect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Search>,
     reasons: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     input_form: Option<&'static str>,
@@ -110,6 +112,16 @@ fn is_false(truth: &bool) -> bool {
     !truth
 }
 
+/// What a search came to.
+#[derive(Serialize)]
+struct Search {
+    r#for: &'static str,
+    candidates: usize,
+    decided: usize,
+    allowed: usize,
+    complete: bool,
+}
+
 #[derive(Serialize)]
 struct Revision<'r> {
     sequence: u64,
@@ -129,7 +141,8 @@ fn native(record: &Record) -> Native<'_> {
         asks,
         strict,
         form,
-        effect,
+        search,
+        effect: _,
         reasons,
         input,
         token,
@@ -155,15 +168,20 @@ fn native(record: &Record) -> Native<'_> {
         request_id,
         entry_point: entry_point.as_deref(),
         policy: policy.as_deref(),
-        asks: match asks {
-            Asks::Verdict => "verdict",
-            Asks::Document => "document",
-        },
         strict: *strict,
-        effect: match effect {
-            crate::decision::Effect::Allow => "allow",
-            crate::decision::Effect::Deny => "deny",
+        asks: match (search, asks) {
+            (Some(_), _) => "search",
+            (None, Asks::Verdict) => "verdict",
+            (None, Asks::Document) => "document",
         },
+        effect: record.effect(),
+        search: search.map(|SearchSummary { searched, candidates, decided, allowed, complete }| Search {
+            r#for: searched.member(),
+            candidates,
+            decided,
+            allowed,
+            complete,
+        }),
         reasons,
         input_form: form.map(|form| match form {
             InputForm::Question => "question",
@@ -235,6 +253,8 @@ struct Custom<'r> {
     #[serde(skip_serializing_if = "is_false")]
     strict: bool,
     effect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Search>,
     reasons: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     input_form: Option<&'static str>,
@@ -266,6 +286,7 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         asks,
         strict,
         effect,
+        search,
         reasons,
         input_form,
         input,
@@ -306,6 +327,7 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
             asks,
             strict,
             effect,
+            search,
             reasons,
             input_form,
             token,
@@ -328,7 +350,7 @@ impl Record {
         put("decision_id", self.decision_id.as_str().into());
         put("timestamp", Value::String(self.timestamp()));
         put("door", self.door.into());
-        put("effect", self.effect.to_string().as_str().into());
+        put("effect", self.effect().into());
         put("reasons", Value::Array(self.reasons.iter().map(|reason| reason.as_str().into()).collect()));
         if let Some(path) = self.path() {
             put("path", Value::String(path));

@@ -15,7 +15,9 @@ use super::{
     redact::{HIDDEN, Secrets},
     rules::{self, Rule, Rules, Ruling},
 };
-use crate::decision::{Asks, Effect, EntryPoint, Revision, SensitiveNames, Value, code, credential_code};
+use crate::decision::{
+    Asks, Effect, EntryPoint, Revision, SearchSummary, SensitiveNames, Value, code, credential_code,
+};
 
 /// One record.
 pub(super) struct Record {
@@ -30,6 +32,8 @@ pub(super) struct Record {
     pub(super) asks: Asks,
     pub(super) strict: bool,
     pub(super) form: Option<InputForm>,
+    /// What a search came to; it has no effect.
+    pub(super) search: Option<SearchSummary>,
     pub(super) effect: Effect,
     pub(super) reasons: Vec<String>,
     pub(super) input: Option<Value>,
@@ -109,6 +113,15 @@ impl Record {
     /// The time as RFC 3339 has it.
     pub(super) fn timestamp(&self) -> String {
         DateTime::<Utc>::from(self.time).to_rfc3339_opts(SecondsFormat::Nanos, true)
+    }
+
+    /// `allow` or `deny`; `search` of a search.
+    pub(super) fn effect(&self) -> &'static str {
+        match (self.search, self.effect) {
+            (Some(_), _) => "search",
+            (None, Effect::Allow) => "allow",
+            (None, Effect::Deny) => "deny",
+        }
     }
 
     /// The parts of the entry point below `data`.
@@ -259,6 +272,7 @@ impl From<Event> for Record {
             asks,
             strict,
             form,
+            search,
             input,
             token,
             verdict,
@@ -277,6 +291,7 @@ impl From<Event> for Record {
             asks,
             strict,
             form,
+            search,
             effect: verdict.effect,
             reasons,
             input,
@@ -297,6 +312,7 @@ impl From<Event> for Record {
         };
         let whole = record.truncated.is_empty();
         record.result = match asks {
+            _ if search.is_some() => None,
             Asks::Verdict => Some(answer::contract(verdict, whole)),
             Asks::Document => verdict.value.map(|value| *value),
         };

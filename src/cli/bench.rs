@@ -4,6 +4,7 @@ mod client;
 mod compare;
 mod compare_log;
 mod cpu;
+mod doors;
 mod generated;
 mod load;
 mod loopback;
@@ -39,6 +40,7 @@ use super::{exit, say};
 /// Put load to a running server over gRPC, and measure latency and throughput
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Args {
     /// The server: `127.0.0.1:9191`, `pdp.internal:9191` or `unix:/run/verdict.sock`
     #[arg(long, value_name = "ADDR", env = "VERDICT_SERVER", default_value = "127.0.0.1:9191")]
@@ -78,6 +80,10 @@ pub(super) struct Args {
     /// Compare with a server that does everything but decide: both run in this process, and take turns
     #[arg(long, group = "comparison")]
     compare_null: bool,
+    /// Compare doors of one server in this process: gRPC's Check, AuthZEN's evaluation and OPA's data API take turns, over
+    /// N times M connections that have one request in flight each
+    #[arg(long, group = "comparison", conflicts_with_all = ["rate", "batch", "policy", "query", "write_generated"])]
+    compare_doors: bool,
     /// Compare servers without a decision log, with one in best effort and with a durable one: all run in this process,
     /// and take turns, as fast as they answer and at a fixed rate
     #[arg(long, group = "comparison", conflicts_with_all = ["batch", "policy", "query", "write_generated"])]
@@ -107,6 +113,7 @@ Examples:
   verdict bench --batch 100 --server unix:/run/verdict.sock
   verdict bench --write-generated /tmp/rbac           the generated policy and data, to serve
   verdict bench --compare-null                        what deciding costs, beside what gRPC costs
+  verdict bench --compare-doors                       what AuthZEN and OPA's API cost, beside gRPC
   verdict bench --compare-log                         what the decision log costs
   verdict bench --log-outage 60s --rate 2000          what it costs while nobody takes it
 
@@ -128,6 +135,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match args.log_outage {
         Some(silence) => outage::run(args, silence, &runtime),
         None if args.compare_log => compare_log::run(args, &runtime),
+        None if args.compare_doors => doors::run(args, &runtime),
         None if args.compare_null => compare::run(args, &runtime),
         None => measure(args, &runtime),
     }
@@ -149,10 +157,11 @@ fn measure(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
         rate: args.rate,
     };
     let channels = runtime.block_on(client::connect(&args.server, args.connections.get()))?;
+    let connections = channels.into_iter().map(client::Connection::Grpc).collect();
     let progress = progress("asking", plan.warmup + plan.duration);
     let tally = runtime.block_on(async {
         let ticking = tokio::spawn(tick(progress.clone()));
-        let tally = load::run(&channels, &requests, plan).await;
+        let tally = load::run(connections, &requests, plan).await;
         ticking.abort();
         tally
     })?;

@@ -23,6 +23,7 @@ mod opa;
 mod records;
 mod replay;
 mod rig;
+mod searches;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;

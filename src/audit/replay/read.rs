@@ -67,6 +67,8 @@ impl<'r> Members<'r> {
     fn asks(self) -> Result<Asks, Unrepeatable> {
         match (self.text("schema"), self.text("asks"), self.text("door")) {
             (Some(schema), ..) if schema != SCHEMA => Err(Unrepeatable::Other(format!("`{schema}`"))),
+            // Several parties are asked about, and what they are granted is cut.
+            (_, _, Some("issuance")) => Err(Unrepeatable::Other("a token's issuance".to_owned())),
             (_, Some("document"), _) | (_, None, Some("opa") | None) => Ok(Asks::Document),
             (_, Some("verdict"), _) | (_, None, Some(_)) => Ok(Asks::Verdict),
             (_, Some(other), _) => Err(Unrepeatable::Other(format!("a `{other}`"))),

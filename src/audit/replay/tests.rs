@@ -68,6 +68,7 @@ fn what_is_not_whole_is_not_put_again() {
         (r#"["b", "a"]"#, r#"["invalid_query"]"#, "no_question"),
         ("data.authz.decision", "[redacted]", "no_entry_point"),
         ("verdict.decision.v1", "verdict.search.v1", "no_single_decision"),
+        (r#""door": "grpc""#, r#""door": "issuance""#, "no_single_decision"),
         (r#""asks": "verdict""#, r#""asks": "search""#, "no_single_decision"),
         (r#""type": "user""#, r#""type": 1"#, "malformed"),
         ("2026-", "yesterday", "malformed"),

@@ -12,7 +12,9 @@ use tonic::transport::Channel;
 use verdict::{audit, decision::Query};
 
 use super::{
-    Args, client, cpu,
+    Args,
+    client::{self, Connection},
+    cpu,
     generated::Directory,
     load::{self, Plan},
     loopback::Loopback,
@@ -128,17 +130,27 @@ fn phases(args: &Args) -> [Phase; 3] {
     ]
 }
 
-/// One turn, in which everything must be answered.
+/// One turn of a server over gRPC, in which everything must be answered.
 pub(super) async fn turn(
     server: &Server,
     requests: &Arc<Requests>,
     connections: usize,
     plan: Plan,
 ) -> anyhow::Result<Turn> {
-    let name = server.loopback.name;
     let channels = server.channels.get(..connections).unwrap_or(&server.channels);
+    let connections = channels.iter().cloned().map(Connection::Grpc).collect();
+    turn_over(server.loopback.name, connections, requests, plan).await
+}
+
+/// The same, over these connections; the server's threads are called `name`.
+pub(super) async fn turn_over(
+    name: &str,
+    connections: Vec<Connection>,
+    requests: &Arc<Requests>,
+    plan: Plan,
+) -> anyhow::Result<Turn> {
     let before = cpu::used_by(name);
-    let tally = load::run(channels, requests, plan).await?;
+    let tally = load::run(connections, requests, plan).await?;
     let after = cpu::used_by(name);
     let errors = &tally.errors;
     ensure!(tally.answers > 0, "the {name} answered nothing: {errors:?}");
