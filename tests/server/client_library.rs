@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use verdict::{
     client::{Client, Error, InvalidQuestion, Settings},
-    decision::{Action, Object, Query, Resource, Subject, Value},
+    decision::{Action, Object, Query, Resource, Subject, Value, Verdict},
 };
 
 use crate::support::{Serve, eventually};
@@ -35,7 +35,7 @@ async fn answers_with_reasons_single_and_in_a_batch() {
     assert!(!denied.is_allow());
     assert_eq!(denied.reasons[0].code, "no_role_grants_action");
     let both = client.check_all(&[may_not, may]).await.unwrap();
-    assert_eq!(both.iter().map(|verdict| verdict.is_allow()).collect::<Vec<_>>(), [false, true]);
+    assert_eq!(both.iter().map(Verdict::is_allow).collect::<Vec<_>>(), [false, true]);
     assert_eq!(both[1].revision, denied.revision);
 }
 
