@@ -7,13 +7,15 @@ mod fault;
 mod question;
 
 use std::{
+    error::Error as _,
     hash::{BuildHasher as _, RandomState},
+    iter::successors,
     time::Duration,
 };
 
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{
-    Code, Request, Status,
+    Code, Request, Status, TimeoutExpired,
     transport::{Channel, Endpoint},
 };
 
@@ -140,12 +142,7 @@ impl Client {
         };
         match timeout_at(end, attempts).await {
             Ok(Ok(answer)) => Ok(answer),
-            // The connection, or the server, saw first that the time is over.
-            Ok(Err(status))
-                if matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled) && Instant::now() >= end =>
-            {
-                Err(Error::Deadline(limit))
-            }
+            Ok(Err(status)) if is_timeout(&status) => Err(Error::Deadline(limit)),
             Ok(Err(status)) => Err(status.into()),
             Err(_) => Err(Error::Deadline(limit)),
         }
@@ -157,6 +154,13 @@ fn limited<T>(message: T, limit: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(limit);
     request
+}
+
+/// Whether the server, or the connection, saw first that the time is over: the header that tells them how long a call
+/// may take is cut to whole units, so their clocks may run out a moment before ours. The connection says `CANCELLED`.
+fn is_timeout(status: &Status) -> bool {
+    let mut causes = successors(status.source(), |&cause| cause.source());
+    causes.any(<dyn std::error::Error>::is::<TimeoutExpired>) || status.code() == Code::DeadlineExceeded
 }
 
 /// Half of `pause` and a random part of the other half, so that clients that lost one server do not come back at once.

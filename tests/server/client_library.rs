@@ -75,7 +75,8 @@ async fn a_server_that_hangs_is_not_waited_for_beyond_the_deadline() {
     let took = before.elapsed();
     server.signal("CONT");
     assert!(matches!(asked, Err(Error::Deadline(limit)) if limit == SHORT.deadline), "{asked:?}");
-    assert!(took >= SHORT.deadline && took < Duration::from_secs(5), "{took:?}");
+    // The header that carries the deadline is cut to whole microseconds.
+    assert!(took + Duration::from_millis(1) >= SHORT.deadline && took < Duration::from_secs(5), "{took:?}");
     let again = eventually("an answer again", async || client.check(&asking("alice", "read")).await.ok()).await;
     assert!(again.is_allow());
 }
