@@ -7,6 +7,7 @@ pub mod envoy;
 pub mod grpc;
 pub mod json;
 pub mod listen;
+pub mod mcp;
 pub mod opa;
 pub mod ops;
 pub mod place;

@@ -4,7 +4,9 @@
 # how to check arguments by allow-lists kept in data, and how to ask for a human's approval of exactly this call.
 #
 # The question: the subject is the agent (`type` "agent") with `properties.on_behalf_of`, the user's id; the action is
-# `call` with `properties.arguments`; the resource is the tool (`type` "mcp_tool", `id` its name). A text in a tool's
+# `call` with `properties.arguments`; the resource is the tool (`type` "mcp_tool", `id` its name). Verdict's MCP door asks
+# otherwise (docs/mcp.md): the subject is the user (`type` "identity"), the agent and the arguments are in the context, the
+# action is `tools/call`; with `context.listing` it asks which tools to show. A text in a tool's
 # arguments is written by a model that may have been talked into it: nothing is allowed that a rule here does not know.
 package mcp
 
@@ -36,6 +38,16 @@ allow if {
 	user_may_use_tool
 	arguments_allowed
 	approved
+}
+
+# A list shows what may be called at all; each call is asked about again, with its arguments.
+allow if {
+	action == "tools/call"
+	input.context.listing == true
+	call_asked
+	delegation_proven
+	agent_may_use_tool
+	user_may_use_tool
 }
 
 deny contains {
@@ -114,7 +126,7 @@ obligations contains {
 }
 
 call_asked if {
-	action == "call"
+	action in {"call", "tools/call"}
 	input.resource.type == "mcp_tool"
 }
 
@@ -215,7 +227,9 @@ approved if {
 
 tool := data.mcp.tools[tool_name]
 
-arguments := input.action.properties.arguments
+arguments := input.action.properties.arguments if action != "tools/call"
+
+arguments := input.context.arguments if action == "tools/call"
 
 default agent := ""
 
@@ -224,9 +238,22 @@ agent := input.subject.id if {
 	is_string(input.subject.id)
 }
 
+agent := input.context.agent if {
+	input.subject.type == "identity"
+	is_string(input.context.agent)
+}
+
 default user := ""
 
-user := input.subject.properties.on_behalf_of if is_string(input.subject.properties.on_behalf_of)
+user := input.subject.properties.on_behalf_of if {
+	input.subject.type != "identity"
+	is_string(input.subject.properties.on_behalf_of)
+}
+
+user := input.subject.id if {
+	input.subject.type == "identity"
+	is_string(input.subject.id)
+}
 
 default tool_name := ""
 

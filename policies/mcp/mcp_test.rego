@@ -317,3 +317,21 @@ denied_with_reason(asked) if {
 	answer.allow == false
 	count(answer.reasons) > 0
 }
+
+test_takes_the_question_of_the_mcp_door if {
+	allows(message("docs-bot", "bob", "files.read", {"arguments": {"path": "/srv/handbook/leave.md"}}))
+	codes_of(message("docs-bot", "bob", "files.read", {"arguments": {"path": "/etc/passwd"}})) == {"argument_not_allowed"}
+	"arguments_unknown" in codes_of(message("docs-bot", "bob", "files.read", {}))
+}
+
+test_lists_the_tools_of_both_agent_and_user if {
+	allows(message("docs-bot", "bob", "files.read", {"listing": true}))
+	"tool_not_allowed" in codes_of(message("docs-bot", "bob", "tickets.search", {"listing": true}))
+}
+
+message(agent, user, tool, context) := {
+	"subject": {"type": "identity", "id": user},
+	"action": {"name": "tools/call"},
+	"resource": {"type": "mcp_tool", "id": tool},
+	"context": object.union({"agent": agent}, context),
+}

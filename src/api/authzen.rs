@@ -3,7 +3,7 @@
 //! A deny is 200; an error is a status and a line of text (§10.1.7), and an enforcement point must take it for a deny.
 //! This door brings no fallback of its own for paths that it does not have: it is merged into another router.
 
-mod answer;
+pub(super) mod answer;
 mod evaluations;
 mod metadata;
 mod page;

@@ -107,6 +107,12 @@ pub fn violations_of_defaults(object: Object) -> Vec<FieldViolation> {
     read(object, Identity::Partial).1
 }
 
+/// Whether a name is one of `names` but for its case: some readers take the one for the other.
+pub fn has_lookalike(object: &Object, names: &[&str]) -> bool {
+    let fold = |text: &str| text.to_lowercase().to_uppercase();
+    object.iter().any(|(name, _)| !names.contains(&name) && names.iter().any(|known| fold(known) == fold(name)))
+}
+
 fn complete(members: Members, mut violations: Vec<FieldViolation>) -> Result<Query, Vec<FieldViolation>> {
     let named = |violations: &[FieldViolation], name: &str| {
         violations.iter().any(|violation| violation.field.starts_with(name) || violation.field == "query_json")
@@ -187,8 +193,13 @@ fn read(mut members: Object, identity: Identity<'_>) -> (Members, Vec<FieldViola
     (Members { subject, action, resource, context }, violations)
 }
 
+/// Whether it nests deeper than a part of a question may.
+pub fn too_deep(object: &Object) -> bool {
+    object.iter().any(|(_, value)| depth(value) >= MAX_DEPTH)
+}
+
 fn check_depth(field: &str, object: &Object, violations: &mut Vec<FieldViolation>) {
-    if object.iter().any(|(_, value)| depth(value) >= MAX_DEPTH) {
+    if too_deep(object) {
         violations.push(FieldViolation::new(field, format!("nested deeper than {MAX_DEPTH} levels")));
     }
 }

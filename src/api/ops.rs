@@ -40,6 +40,9 @@ POST /                      the document at the default policy
 GET|POST /v1/query          a query in Rego, where `opa.query` allows it
 GET /v1/policies[/{id}], /v1/status, /v1/config, /health?bundles&plugins
 PUT|PATCH|DELETE /v1/data/{path}   changes of data, where `opa.write` allows them
+
+POST /mcp/v1/check         may this message of MCP pass
+POST /mcp/v1/filter-tools  which tools of a list the caller may use
 ";
 
 /// Settings of the HTTP door.

@@ -17,6 +17,8 @@ impl DoorName {
     pub const OPA: Self = Self("opa");
     /// Envoy's external authorization over gRPC.
     pub const ENVOY: Self = Self("envoy");
+    /// Messages of the Model Context Protocol, over HTTP.
+    pub const MCP: Self = Self("mcp");
 }
 
 impl fmt::Display for DoorName {

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{Error, State};
 use crate::{
-    api::{Observer, authzen, opa, ops, search},
+    api::{Observer, authzen, mcp, opa, ops, search},
     clock,
     decision::Decider,
     reload,
@@ -51,9 +51,16 @@ impl Doors {
             settings,
         };
         let opa = opa::Door::new(peers, opa_config, limits);
+        let mcp_config = mcp::Config {
+            max_body_bytes: authzen_config.max_body_bytes,
+            request_timeout: authzen_config.request_timeout,
+            max_tools: max_items,
+        };
+        let mcp = mcp::Door::new(Arc::clone(decider), observer(), Arc::new(clock::decision_id), mcp_config);
         let ids = Arc::new(clock::decision_id);
         let authzen = authzen::Door::new(Arc::clone(decider), observer(), ids, authzen_config, max_items, search)
             .map_err(|error| Error::System(error.to_string()))?;
-        Ok(ops::router(status()).merge(authzen::router(authzen)).merge(opa::router(opa)))
+        let router = ops::router(status()).merge(authzen::router(authzen));
+        Ok(router.merge(opa::router(opa)).merge(mcp::router(mcp)))
     }
 }

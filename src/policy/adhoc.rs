@@ -9,6 +9,7 @@ use regorus::{
 };
 
 use super::{
+    builtins,
     compile::{self, Options},
     engine::{Engine, Failure},
     fault::{Fault, Faults},
@@ -49,6 +50,10 @@ impl Input<'_> {
     fn value(self, budget: Duration) -> Result<Option<Rego>, Fault> {
         match self {
             Self::Undefined => Ok(None),
+            Self::Json(text) if builtins::unsafe_number(text, true).is_some() => {
+                let cause = builtins::unsafe_number(text, true).unwrap_or_default();
+                Err(Fault::new("input_error", format!("the input can't be read: {cause}")))
+            }
             Self::Json(text) => Rego::from_json_str(text).map(Some).map_err(|error| {
                 Fault::new("input_error", format!("the input is not JSON: {error}")).help("write it like `{\"x\": 1}`")
             }),

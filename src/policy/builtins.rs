@@ -37,7 +37,7 @@ mod uri;
 #[cfg(test)]
 mod tests;
 
-pub(super) use bounds::{has_huge_exponent, opens_too_much};
+pub(super) use bounds::{opens_too_much, unsafe_number};
 pub(super) use evaluation::Query;
 pub(super) use network::close as ask_no_more;
 pub use network::{Hosts, InvalidHost, Network, NetworkSettings};

@@ -69,8 +69,8 @@ fn parse_document(document: &Document) -> Result<Rego, Box<Fault>> {
             None => fault,
         })
     };
-    if builtins::has_huge_exponent(&document.text, document.format == Format::Json) {
-        return Err(fault("a number's exponent has more than 3 digits".to_owned(), None));
+    if let Some(cause) = builtins::unsafe_number(&document.text, document.format == Format::Json) {
+        return Err(fault(cause.to_owned(), None));
     }
     if document.format == Format::Yaml && builtins::opens_too_much(&document.text) {
         return Err(fault("brackets nest too deep".to_owned(), None));

@@ -131,6 +131,15 @@ impl Index {
         above.chain(below(&self.tree, path).map(|(_, rule)| rule))
     }
 
+    /// What of the policies a path names: the rule that it is in, or the package that it is. Whoever asks chooses the
+    /// path, so what the policies don't name has no name in figures and records.
+    pub(super) fn known(&self, path: &EntryPoint) -> Option<Arc<str>> {
+        let parts = path.parts();
+        let rule = (0..=parts.len()).find_map(|length| self.tree.get(parts.get(..length)?));
+        let package = || self.packages.get(parts).map(|package| &package.name);
+        rule.map(|rule| &rule.name).or_else(package).cloned()
+    }
+
     /// The packages at `path` and below it, by their names.
     pub(super) fn packages_below(&self, path: &[String]) -> impl Iterator<Item = &Vec<String>> {
         below(&self.packages, path).map(|(names, _)| names)

@@ -324,7 +324,7 @@ impl Put<'_> {
             return Err(unanswered);
         }
         verdict.entry_point = match (query.asks, &found) {
-            (Asks::Document, _) | (_, None) => Some(entry.as_str().into()),
+            (Asks::Document, _) | (_, None) => index.known(entry),
             (Asks::Verdict, Some(Entry::Rule(rule))) => Some(Arc::clone(&rule.name)),
             (Asks::Verdict, Some(Entry::Package(package))) => Some(Arc::clone(&package.name)),
         };

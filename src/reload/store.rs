@@ -74,10 +74,10 @@ pub(super) struct Saved {
 }
 
 impl Store {
-    /// Opens the folder, and makes it if need be.
+    /// Opens the folder, and makes it if need be. What is on a disk that can only be read can still be served.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder.join("bundles"))?;
-        let lock = File::create(folder.join("lock"))?;
+        let lock = lock_file(&folder.join("lock"))?;
         lock.try_lock().map_err(|error| io::Error::other(format!("another server uses the folder: {error}")))?;
         Ok(Self { folder: folder.to_owned(), _lock: lock, known: BTreeMap::new() })
     }
@@ -182,6 +182,14 @@ impl Store {
 }
 
 /// Makes names in a folder as lasting as the files.
+/// The file that is locked, opened to be read only, so that it keeps nobody from making the disk read-only.
+fn lock_file(path: &Path) -> io::Result<File> {
+    if !path.exists() {
+        File::create(path)?;
+    }
+    File::open(path)
+}
+
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

@@ -28,8 +28,10 @@ use crate::{
     source::{Content, Source},
 };
 
-/// How long what arrives after each other is taken for arriving together.
+/// How long nothing must arrive until what has arrived is taken for all that changed together, and how long that is
+/// waited for at most.
 const SETTLE: Duration = Duration::from_millis(50);
+const ARRIVING: Duration = Duration::from_millis(500);
 
 /// How often it is looked whether bundles are stale.
 const LOOK: Duration = Duration::from_secs(1);
@@ -65,6 +67,8 @@ pub struct Reloader {
     unanswered: BTreeSet<String>,
     start_by: Instant,
     due: Option<Instant>,
+    // When the first of what is not taken in yet arrived.
+    arrived: Option<Instant>,
     restored: bool,
     look: Interval,
     stale: Vec<String>,
@@ -138,6 +142,7 @@ impl Reloader {
             pending: ByName::new(),
             unanswered,
             due,
+            arrived: None,
             restored: false,
             look,
             stale: Vec::new(),
@@ -217,7 +222,8 @@ impl Reloader {
         } else if self.plain.is_some() {
             self.due = (!self.pending.is_empty()).then_some(now);
         } else if first || !self.pending.is_empty() {
-            self.due = Some(self.due.map_or(now + SETTLE, |due| due.min(now + SETTLE)));
+            let arrived = *self.arrived.get_or_insert(now);
+            self.due = Some((now + SETTLE).min(arrived + ARRIVING));
         }
         turn
     }
@@ -225,6 +231,7 @@ impl Reloader {
     /// Takes in what has arrived.
     async fn take(&mut self) -> Result<(), Arc<Failure>> {
         let changes = std::mem::take(&mut self.pending);
+        self.arrived = None;
         let job = self.job(changes, false);
         let built = self.build(job).await;
         self.finish(built, Cause::Source).await

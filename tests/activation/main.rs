@@ -10,6 +10,7 @@
 
 mod bundles;
 mod commands;
+mod disk;
 mod freshness;
 mod store;
 mod support;

@@ -5,6 +5,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::PathBuf,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use serde_json::{Value as Json, json};
@@ -43,19 +44,27 @@ fn opa() -> Option<PathBuf> {
 
 /// Asks the real OPA, and gives its event.
 async fn logged_by_opa(program: PathBuf, rig: &Rig, input: &Json) -> Json {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // No port: one that nobody listens at yet may connect to itself, and is then taken.
+    let socket = rig.path("opa.sock");
+    let address = format!("unix://{}", socket.display());
     let mut command = Command::new(program);
-    command.args(["run", "--server", "--addr", &port.to_string(), "--set", "decision_logs.console=true"]);
+    command.args(["run", "--server", "--addr", &address, "--set", "decision_logs.console=true"]);
     command.arg(rig.path("policies")).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = Opa(command.spawn().unwrap());
     let stderr = child.0.stderr.take().unwrap();
-    let event = std::thread::spawn(move || {
+    let (sender, events) = std::sync::mpsc::channel();
+    // Read to its end: a program whose output nobody takes is ended.
+    std::thread::spawn(move || {
         let lines = BufReader::new(stderr).lines().map_while(Result::ok);
-        lines.filter_map(|line| serde_json::from_str::<Json>(&line).ok()).find(|line| line.get("decision_id").is_some())
+        for line in lines.filter_map(|line| serde_json::from_str::<Json>(&line).ok()) {
+            if line.get("result").is_some() {
+                let _ = sender.send(line);
+            }
+        }
     });
     let body = json!({"input": input}).to_string();
     eventually("OPA answers", async || {
-        let mut stream = tokio::net::TcpStream::connect(port).await.ok()?;
+        let mut stream = tokio::net::UnixStream::connect(&socket).await.ok()?;
         let length = body.len();
         let head = format!("POST /v1/data/authz/decision HTTP/1.0\r\ncontent-length: {length}\r\n\r\n{body}");
         stream.write_all(head.as_bytes()).await.ok()?;
@@ -64,7 +73,7 @@ async fn logged_by_opa(program: PathBuf, rig: &Rig, input: &Json) -> Json {
         answer.contains("\"result\"").then_some(())
     })
     .await;
-    tokio::task::spawn_blocking(move || event.join().unwrap().unwrap()).await.unwrap()
+    tokio::task::spawn_blocking(move || events.recv_timeout(Duration::from_secs(20)).unwrap()).await.unwrap()
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@
 
 mod commands;
 mod door;
+mod fleet;
 mod put;
 mod support;
 mod watch;

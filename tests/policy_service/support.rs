@@ -26,7 +26,7 @@ use verdict::{
 };
 
 /// The longest that anything is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A bundle's archive.
 pub(crate) fn archive(files: &[(&str, &str)]) -> Vec<u8> {
@@ -80,13 +80,16 @@ impl Home {
 
     /// `verdict serve` on a file source of the bundle `main`, with more lines of YAML.
     pub(crate) fn command(&self, name: &str, more: &str) -> Command {
-        let url = self.path("main.tar.gz");
+        self.command_from(&format!("file://{}", self.path("main.tar.gz").display()), name, more)
+    }
+
+    /// The same on another source.
+    pub(crate) fn command_from(&self, url: &str, name: &str, more: &str) -> Command {
         let config = self.path(&format!("{name}.yaml"));
         let text = format!(
             "grpc: {{address: '127.0.0.1:0', request_timeout: 30s}}\nhttp: {{address: '127.0.0.1:0'}}\n\
              log: {{format: json}}\npolicies: {{evaluation_budget: 5s}}\nserver: {{drain_timeout: 3s}}\n\
-             bundles:\n  main:\n    url: 'file://{}'\n    polling: {{min: 50ms, max: 100ms}}\n{more}",
-            url.display()
+             bundles:\n  main:\n    url: '{url}'\n    polling: {{min: 50ms, max: 100ms}}\n{more}",
         );
         fs::write(&config, text).unwrap();
         let mut command = verdict(self.0.path());
@@ -100,7 +103,15 @@ impl Home {
     }
 
     pub(crate) async fn serve_with(&self, name: &str, more: &str) -> Server {
-        let mut command = self.command(name, more);
+        self.start(self.command(name, more), name).await
+    }
+
+    /// Starts a server whose bundle comes from `url`, with its own socket, and waits until it serves.
+    pub(crate) async fn serve_from(&self, url: &str, name: &str) -> Server {
+        self.start(self.command_from(url, name, ""), name).await
+    }
+
+    async fn start(&self, mut command: Command, name: &str) -> Server {
         command.arg("--admin").arg(format!("unix:{}", self.path(&format!("{name}/admin.sock")).display()));
         let server = Server::start(command).await;
         server.logged("policies active").await;
@@ -173,13 +184,7 @@ impl Server {
 
     pub(crate) async fn ask(&self) -> Verdict {
         let channel = Endpoint::from_shared(format!("http://{}", self.grpc)).unwrap().connect().await.unwrap();
-        let question = CheckRequest {
-            subject: Some(Subject { r#type: "user".to_owned(), id: "alice".to_owned(), properties: None }),
-            action: Some(Action { name: "read".to_owned(), properties: None }),
-            resource: Some(Resource { r#type: "doc".to_owned(), id: "1".to_owned(), properties: None }),
-            ..CheckRequest::default()
-        };
-        DecisionServiceClient::new(channel).check(question).await.unwrap().into_inner().verdict.unwrap()
+        DecisionServiceClient::new(channel).check(question()).await.unwrap().into_inner().verdict.unwrap()
     }
 
     pub(crate) async fn allows(&self) -> bool {
@@ -234,6 +239,15 @@ pub(crate) async fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T
 }
 
 /// The header of a bundle.
+pub(crate) fn question() -> CheckRequest {
+    CheckRequest {
+        subject: Some(Subject { r#type: "user".to_owned(), id: "alice".to_owned(), properties: None }),
+        action: Some(Action { name: "read".to_owned(), properties: None }),
+        resource: Some(Resource { r#type: "doc".to_owned(), id: "1".to_owned(), properties: None }),
+        ..CheckRequest::default()
+    }
+}
+
 pub(crate) fn header(bundle: &str) -> PutBundleHeader {
     PutBundleHeader { bundle: bundle.to_owned(), ..PutBundleHeader::default() }
 }

@@ -21,7 +21,7 @@ async fn health_and_metrics_are_where_they_are_said_to_be() {
 #[tokio::test]
 async fn what_is_not_there_is_404_and_what_is_not_read_405() {
     let server = Serve::embedded().ready().await;
-    for path in ["/nothing", "/health", "/health/ready/", "/metrics/x", "//", "/..%2f..%2fetc/passwd"] {
+    for path in ["/nothing", "/healthz", "/health/ready/", "/metrics/x", "//", "/..%2f..%2fetc/passwd"] {
         let (code, _, body) = server.http("GET", path).await;
         assert_eq!(code, 404, "{path}");
         assert!(body.contains("NOT_FOUND") && !body.contains("passwd"), "{body}");

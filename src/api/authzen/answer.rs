@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A verdict as an evaluation response.
-pub(super) fn verdict(verdict: Verdict, decision_id: &str) -> Json {
+pub(in crate::api) fn verdict(verdict: Verdict, decision_id: &str) -> Json {
     let decision = verdict.is_allow();
     // What went wrong is among the reasons, too; what it was decided on is said of the whole answer.
     let Verdict { reasons, obligations, required_scopes, step_up, context, ttl, .. } = verdict;

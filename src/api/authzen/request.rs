@@ -20,7 +20,7 @@ use crate::{
 const DISCARD: usize = 32 << 20;
 
 /// Reads the body.
-pub(super) async fn object(request: Request, limit: usize, deadline: Deadline) -> Result<Object, CallError> {
+pub(in crate::api) async fn object(request: Request, limit: usize, deadline: Deadline) -> Result<Object, CallError> {
     let (parts, body) = request.into_parts();
     check_type(&parts.headers)?;
     let too_large = || CallError::MessageTooLarge { limit, setting: "http.max_body_bytes" };

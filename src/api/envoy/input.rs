@@ -120,7 +120,7 @@ async fn read(
         None
     };
     let whole = parsed.as_ref().is_some_and(|parsed| !parsed.truncated);
-    let mcp = if whole { mcp::message(headers, body) } else { None };
+    let mcp = if whole { mcp::message(headers, body)? } else { None };
     let subject = subject(&attributes, headers, config);
     let action = Action { name: name_or(&http.method, "connect"), properties: Object::new() };
     let id = name_or(&target.path, &name_or(&http.host, "-"));

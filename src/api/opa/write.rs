@@ -20,7 +20,7 @@ use crate::{
         json::written,
         status::CallError,
     },
-    decision::{Asks, EntryPoint, Input, Query},
+    decision::{Asks, EntryPoint, Input, MAX_DEPTH, Query},
 };
 
 /// How often a change is tried again that another one came before.
@@ -70,7 +70,12 @@ impl Door {
                            the data that no bundle owns, or use `verdict policy patch`";
             return Err(Fault::new(StatusCode::FORBIDDEN, INVALID_OPERATION, message));
         }
-        path::parts(uri.path(), "/v1/data")
+        let parts = path::parts(uri.path(), "/v1/data")?;
+        // Each part may cost a try of its own.
+        if parts.len() > MAX_DEPTH {
+            return Err(Fault::invalid(format!("the path has more than {MAX_DEPTH} parts, which no data has")));
+        }
+        Ok(parts)
     }
 
     async fn change(&self, operations: Vec<Operation>, expected: Expected) -> Result<(), Refusal> {

@@ -40,8 +40,57 @@ fn text(arguments: &[Rego], at: usize) -> &str {
     }
 }
 
+/// What `serde_json` gives for a number whose text is kept: an object with this one name. Read back, an object is a number.
+const NUMBER: &str = "$serde_json::private::Number";
+
+/// What is wrong with the numbers of a JSON or YAML text, so that it must not be read.
+pub(in crate::policy) fn unsafe_number(text: &str, skip_strings: bool) -> Option<&'static str> {
+    if has_huge_exponent(text, skip_strings) {
+        return Some("a number's exponent has more than 3 digits");
+    }
+    poses_as_number(text).then_some("an object has the name `$serde_json::private::Number`, which is reserved")
+}
+
+/// Whether an object could be taken for a number, also where its name is written with escapes.
+fn poses_as_number(text: &str) -> bool {
+    if text.contains(NUMBER) {
+        return true;
+    }
+    if !text.contains('\\') {
+        return false;
+    }
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let digits = match after.bytes().next() {
+            Some(b'x') => 2,
+            Some(b'u') => 4,
+            Some(b'U') => 8,
+            _ => 0,
+        };
+        let code = after.get(1..=digits).filter(|_| digits > 0).and_then(|code| u32::from_str_radix(code, 16).ok());
+        rest = if let Some(letter) = code.and_then(char::from_u32) {
+            plain.push(letter);
+            after.get(1 + digits..).unwrap_or_default()
+        } else {
+            // `\\u0024` is no escape, and a line may end in one.
+            let mut letters = after.chars();
+            match letters.next() {
+                Some(letter) if !letter.is_whitespace() => {
+                    plain.push(letter);
+                    letters.as_str()
+                }
+                _ => letters.as_str().trim_start(),
+            }
+        };
+    }
+    plain.push_str(rest);
+    plain.contains(NUMBER)
+}
+
 /// Whether a number in `text` has an exponent of more than [`MAX_DIGITS`] digits; written out, it would fill memory.
-pub(in crate::policy) fn has_huge_exponent(text: &str, skip_strings: bool) -> bool {
+fn has_huge_exponent(text: &str, skip_strings: bool) -> bool {
     let bytes = text.as_bytes();
     let (mut at, mut in_string) = (0, false);
     while let Some(byte) = bytes.get(at) {
@@ -67,10 +116,7 @@ pub(in crate::policy) fn has_huge_exponent(text: &str, skip_strings: bool) -> bo
 }
 
 fn numbers(text: &str, skip_strings: bool) -> Result<(), String> {
-    if has_huge_exponent(text, skip_strings) {
-        return Err("a number's exponent is too large".to_owned());
-    }
-    Ok(())
+    unsafe_number(text, skip_strings).map_or(Ok(()), |fault| Err(fault.to_owned()))
 }
 
 fn json_numbers(arguments: &[Rego]) -> Result<(), String> {
@@ -182,4 +228,26 @@ fn paths(arguments: &[Rego]) -> Result<(), String> {
         return Err(format!("the graph has more than {MAX_EDGES} edges; `graph.reachable` has no such bound"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_object_passes_for_a_number() {
+        for text in [
+            r#"{"$serde_json::private::Number": "7"}"#,
+            r#"{"\u0024serde_json::private::Number": "7"}"#,
+            r#"{"$serde_json::private::\u004eumber": "7"}"#,
+            r#""\x24serde_json::private::Number": 7"#,
+            "\"$serde_json::priv\\\n  ate::Number\": 7",
+        ] {
+            assert!(unsafe_number(text, true).is_some_and(|fault| fault.contains("reserved")), "{text}");
+        }
+        for text in [r#"{"$serde_json": 7}"#, r#"{"a\\u0024": "\u00e9\ud83d\ude00"}"#, "\\", "\\u", r"\u00"] {
+            assert_eq!(unsafe_number(text, true), None, "{text}");
+        }
+        assert!(unsafe_number("1e9999", true).is_some_and(|fault| fault.contains("exponent")));
+    }
 }

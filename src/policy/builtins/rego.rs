@@ -2,7 +2,7 @@
 
 use regorus::Value as Rego;
 
-use super::{Failure, Function, bounds::has_huge_exponent};
+use super::{Failure, Function, bounds::unsafe_number};
 use crate::policy::rego::{json, parser};
 
 /// The family.
@@ -22,8 +22,8 @@ fn parse_module(operands: &[Rego]) -> Result<Rego, Failure> {
     let module = parser::parse_bare(text, true).map_err(|faults| Failure::Operand(said(file, text, &faults)))?;
     let tree = json::module(&module, file, text);
     let tree = tree.ok_or_else(|| Failure::Operand("a number of the module is none in JSON".to_owned()))?;
-    if has_huge_exponent(&tree.to_string(), true) {
-        return Err(Failure::Spent("a number of the module has too large an exponent".to_owned()));
+    if let Some(fault) = unsafe_number(&tree.to_string(), true) {
+        return Err(Failure::Spent(format!("in the module, {fault}")));
     }
     Ok(Rego::from(tree))
 }

@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 
 use super::{
     Failure, Function,
-    bounds::has_huge_exponent,
+    bounds::unsafe_number,
     operand::{Answer, any, array_of, failed, object_of, string},
 };
 
@@ -36,8 +36,8 @@ fn read(value: &Rego) -> Result<Json, Failure> {
         Rego::String(_) => return failed("invalid JSON string"),
         _ => return failed("wrong type, expected string or object"),
     };
-    if has_huge_exponent(&text, true) {
-        return Err(Failure::Spent("a number's exponent is too large".to_owned()));
+    if let Some(fault) = unsafe_number(&text, true) {
+        return Err(Failure::Spent(fault.to_owned()));
     }
     // It is JSON already: what fails is that it nests too deep.
     serde_json::from_str(&text).map_err(|error| Failure::Spent(error.to_string()))

@@ -29,11 +29,8 @@ pub struct LogFigures {
     pub spooled_bytes: u64,
 }
 
-/// All of them; nothing without sinks.
+/// All of them; without sinks, what there would be.
 pub(super) fn render(sinks: &[LogFigures], text: &mut Text) {
-    if sinks.is_empty() {
-        return;
-    }
     let name = "verdict_decision_log_records_total";
     text.family(name, Kind::Counter, "Decisions that a sink was offered, and what became of their records.");
     for figures in sinks {

@@ -60,12 +60,22 @@ impl Extras {
             extras.headers = headers("headers", &PSEUDO)?;
             extras.response_headers = headers("response_headers_to_add", &[])?;
             extras.remove = strings(members, "request_headers_to_remove")?;
+            // No value takes the place of what the client sent, too.
+            for (name, _) in extras.headers.iter().filter(|(_, values)| values.is_empty()) {
+                if name.starts_with(':') || name.eq_ignore_ascii_case("host") {
+                    return Err(format!("`headers.{name}` has no value, and can't be removed"));
+                }
+                extras.remove.push(name.clone());
+            }
             if let Some(wrong) = extras.remove.iter().find(|name| HeaderName::from_bytes(name.as_bytes()).is_err()) {
                 return Err(format!("`request_headers_to_remove` has `{wrong}`, which is no name of a header"));
             }
             extras.parameters = Parameters::read(members, query)?;
         } else {
             extras.headers = headers("headers", &[])?;
+            if extras.headers.iter().any(|(name, _)| name.to_ascii_lowercase().starts_with("grpc-")) {
+                return Err("`headers` of a deny has a `grpc-` header, which is Envoy's to say".to_owned());
+            }
             extras.status = members.get("http_status").map(status).transpose()?;
             extras.body = match members.get("body") {
                 None => None,

@@ -167,3 +167,22 @@ fn failures_are_denied_and_a_dry_run_lets_all_through() {
         assert_eq!(told.fields["dry_run"], kind(Kind::BoolValue(true)));
     }
 }
+
+#[test]
+fn a_header_without_values_takes_the_clients_away() {
+    let result = json!({"allowed": true, "headers": {"X-Roles": []}, "request_headers_to_remove": ["a"]});
+    let Some(HttpResponse::OkResponse(ok)) = answer(Effect::Allow, &result, &Config::default()).http_response else {
+        panic!("an allow")
+    };
+    assert_eq!(ok.headers_to_remove, ["a", "x-roles"]);
+    for name in [":path", "host", "Host"] {
+        assert!(extras(&json!({"allowed": true, "headers": {name: []}}), true).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_deny_says_nothing_that_grpc_clients_read_as_ok() {
+    for name in ["grpc-status", "Grpc-Status", "grpc-message"] {
+        assert!(extras(&json!({"allowed": false, "headers": {name: "0"}}), false).is_err(), "{name}");
+    }
+}

@@ -20,8 +20,8 @@ pub(in super::super) fn object(bytes: &[u8]) -> Result<Rego, Failure> {
         text.push_str(chunk.valid());
         text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
     }
-    if bounds::has_huge_exponent(&text, true) {
-        return Err(Failure::Spent("a number has an exponent of too many digits".to_owned()));
+    if let Some(fault) = bounds::unsafe_number(&text, true) {
+        return Err(Failure::Spent(fault.to_owned()));
     }
     if is_deep(&text) {
         return Err(Failure::Spent("the JSON nests too deep".to_owned()));

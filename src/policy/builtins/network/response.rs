@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regorus::Value as Rego;
 
 use super::{
-    super::{Failure, has_huge_exponent},
+    super::{Failure, unsafe_number},
     client::Response,
     request::Decode,
 };
@@ -16,11 +16,11 @@ pub(super) fn object(response: &Response, decode: Decode) -> Result<Rego, Failur
     let kind = response.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     // A body that cannot be read is null, as in OPA.
     let body = if decode.json || is_json(kind) {
-        refuse(has_huge_exponent(&text, true))?;
+        refuse(unsafe_number(&text, true).is_some())?;
         Rego::from_json_str(&text).unwrap_or(Rego::Null)
     } else if decode.yaml || kind.contains("application/yaml") || kind.contains("application/x-yaml") {
         // Aliases can grow exponentially.
-        refuse(has_huge_exponent(&text, false) || (text.contains('&') && text.contains('*')))?;
+        refuse(unsafe_number(&text, false).is_some() || (text.contains('&') && text.contains('*')))?;
         Rego::from_yaml_str(&text).unwrap_or(Rego::Null)
     } else {
         Rego::Null

@@ -8,6 +8,7 @@ use super::{
     super::ast::{Operator, Span, Term, TermKind},
     super::edit::{Edit, Edited},
     HELD, Lowering, SEEN, names,
+    patterns::Equation,
 };
 
 impl<'a> Lowering<'a> {
@@ -20,7 +21,7 @@ impl<'a> Lowering<'a> {
             TermKind::Parenthesised(inner) => self.negated(inner, with),
             TermKind::Ref(_) => self.side(term, with),
             TermKind::Infix { operator: Operator::Equal | Operator::Unify, left, right, .. } => {
-                self.unification(false, left, right, |lowering| {
+                self.unification(Equation::Negated, left, right, |lowering| {
                     lowering.side(left, with);
                     lowering.side(right, with);
                 });

@@ -23,6 +23,17 @@ use super::{
 /// What passes through [`SHAPED`], and the shape.
 type Wraps = Vec<(Span, String)>;
 
+/// How two terms are held against each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Equation {
+    /// `:=`: what is assigned gets no value.
+    Assigned,
+    /// `=` or `==`: either side may give the other's variables values.
+    Unified,
+    /// Either of them in a `not`, where every variable has its value: nothing of it is asked before the `not`.
+    Negated,
+}
+
 impl<'a> Lowering<'a> {
     /// A term that may give variables values. An object in it stays one.
     pub(super) fn pattern(&mut self, pattern: &'a Term) {
@@ -67,17 +78,19 @@ impl<'a> Lowering<'a> {
         self.replace(Span { start: from.end, end: at.end }, "]])");
     }
 
-    /// `left = right` or `left := right`, which `lower` lowers.
+    /// `left = right`, `left == right` or `left := right`, which `lower` lowers.
     pub(super) fn unification(
         &mut self,
-        assigned: bool,
+        equation: Equation,
         left: &'a Term,
         right: &'a Term,
         lower: impl FnOnce(&mut Self),
     ) {
         let mut wraps = Wraps::new();
-        if (has_object(left) || has_object(right)) && (self.binds(left) || (!assigned && self.binds(right))) {
-            self.shapes(assigned, left, right, &mut wraps);
+        if (has_object(left) || has_object(right))
+            && (self.binds(left) || (equation != Equation::Assigned && self.binds(right)))
+        {
+            self.shapes(equation, left, right, &mut wraps);
         }
         for (at, _) in &wraps {
             self.insert(at.start, format!("{SHAPED}("));
@@ -91,7 +104,8 @@ impl<'a> Lowering<'a> {
     /// Both sides of a unification.
     pub(super) fn sides(&mut self, operator: Operator, left: &'a Term, right: &'a Term) {
         let assigned = operator == Operator::Assign;
-        self.unification(assigned, left, right, |lowering| {
+        let equation = if assigned { Equation::Assigned } else { Equation::Unified };
+        self.unification(equation, left, right, |lowering| {
             let patterns = (assigned || lowering.binds(left), lowering.binds(right));
             if patterns.0 {
                 lowering.pattern(left);
@@ -108,22 +122,26 @@ impl<'a> Lowering<'a> {
         });
     }
 
-    fn shapes(&mut self, assigned: bool, left: &'a Term, right: &'a Term, wraps: &mut Wraps) {
-        let (left, right) = (bare(left), bare(right));
+    fn shapes(&mut self, equation: Equation, left: &'a Term, right: &'a Term, wraps: &mut Wraps) {
+        let (left, right, assigned) = (bare(left), bare(right), equation == Equation::Assigned);
         // What is assigned gets no value.
         if !has_object(left) && (assigned || !has_object(right)) {
             return;
         }
         match (&left.kind, &right.kind) {
             (TermKind::Array(ours), TermKind::Array(theirs)) if ours.len() == theirs.len() => {
-                ours.iter().zip(theirs).for_each(|(left, right)| self.shapes(assigned, left, right, wraps));
+                ours.iter().zip(theirs).for_each(|(left, right)| self.shapes(equation, left, right, wraps));
             }
             (TermKind::Object(ours), TermKind::Object(theirs)) => match same_keys(ours, theirs) {
-                Some(pairs) => pairs.into_iter().for_each(|(left, right)| self.shapes(assigned, left, right, wraps)),
+                Some(pairs) => pairs.into_iter().for_each(|(left, right)| self.shapes(equation, left, right, wraps)),
                 None => self.objects(assigned, left, right, wraps),
             },
-            (TermKind::Var(name), _) if !assigned && !self.is_rule(name) => self.shaped_later(left, right),
-            (_, TermKind::Var(name)) if !assigned && !self.is_rule(name) => self.shaped_later(right, left),
+            (TermKind::Var(name), _) if equation == Equation::Unified && !self.is_rule(name) => {
+                self.shaped_later(left, right);
+            }
+            (_, TermKind::Var(name)) if equation == Equation::Unified && !self.is_rule(name) => {
+                self.shaped_later(right, left);
+            }
             // Two that can't be the same, or not by their lengths.
             (TermKind::Array(_) | TermKind::Object(_), TermKind::Array(_) | TermKind::Object(_)) => {}
             _ if has_object(left) => wraps.push((right.span, self.shape(left))),
@@ -198,7 +216,7 @@ impl<'a> Lowering<'a> {
         let mut conditions = Vec::new();
         for (left, right) in leaves {
             let mut wraps = Wraps::new();
-            self.shapes(false, left, right, &mut wraps);
+            self.shapes(Equation::Unified, left, right, &mut wraps);
             let [left, right] = [left, right].map(|side| {
                 // regorus would ask `_ = x` before `x` has a value.
                 if is_wildcard(side) {

@@ -1,0 +1,136 @@
+//! The MCP door: may this message of the Model Context Protocol (revision 2026-07-28) pass?
+//!
+//! An enforcement point hands over one JSON-RPC message, the server's identity and the claims of the token that it
+//! verified; it gets a verdict and, for a deny, what to send back. What decides is the body, never a header.
+
+mod filter;
+mod headers;
+mod http;
+mod mapping;
+pub(in crate::api) mod message;
+mod response;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+pub use self::http::router;
+use self::{
+    headers::Headers,
+    mapping::Caller,
+    message::{Fault, Message},
+    response::Response,
+};
+use super::{
+    Observer,
+    deadline::Deadline,
+    grpc::DecisionIds,
+    settle::{Decided, DoorName},
+    status::{CallError, FieldViolation},
+};
+use crate::decision::{Decider, Object, Query, Verdict};
+
+/// Reason codes that this door itself gives. Documented in `docs/mcp.md`.
+pub mod code {
+    /// The bytes are no JSON.
+    pub const PARSE_ERROR: &str = "parse_error";
+    /// The JSON is no request and no notification of JSON-RPC 2.0, or more than one.
+    pub const INVALID_MESSAGE: &str = "invalid_message";
+    /// The method's parameters do not say what is asked for.
+    pub const INVALID_PARAMS: &str = "invalid_params";
+    /// The method is none that the mapping knows.
+    pub const UNKNOWN_METHOD: &str = "unknown_method";
+    /// A header does not say what the body says.
+    pub const HEADER_MISMATCH: &str = "header_mismatch";
+}
+
+/// Settings of this door.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The largest body that is read, in bytes.
+    pub max_body_bytes: usize,
+    /// The longest that a request may take.
+    pub request_timeout: Duration,
+    /// The most tools of one list.
+    pub max_tools: usize,
+}
+
+/// What the door asks, and its settings.
+pub struct Door {
+    decider: Arc<Decider>,
+    observer: Arc<dyn Observer>,
+    ids: DecisionIds,
+    config: Config,
+}
+
+/// A message, and what the enforcement point says of it.
+struct Check {
+    message: Vec<u8>,
+    caller: Caller,
+    /// `None` where the message did not come over HTTP.
+    headers: Option<Headers>,
+    /// What a list said of the tool; hints of the server.
+    annotations: Option<Object>,
+}
+
+/// A verdict, and what to send back if the message may not pass.
+struct Checked {
+    verdict: Verdict,
+    decision_id: String,
+    response: Option<Response>,
+}
+
+impl Door {
+    /// A door that asks `decider`.
+    pub fn new(decider: Arc<Decider>, observer: Arc<dyn Observer>, ids: DecisionIds, config: Config) -> Self {
+        Self { decider, observer, ids, config }
+    }
+
+    async fn check(&self, check: Check, deadline: Deadline) -> Result<Checked, CallError> {
+        let Check { message, caller, headers, annotations } = check;
+        let pinned = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
+        let started = Instant::now();
+        let (id, asked) = match Message::read(&message) {
+            Err(Fault { code, message, id }) => (id, Err((code, message))),
+            Ok(message) => {
+                let id = message.id.clone();
+                let agreed = headers.map_or(Ok(()), |headers| headers.agree(&message));
+                let asked = match agreed {
+                    Err(fault) => Err((code::HEADER_MISMATCH, fault)),
+                    Ok(()) if !mapping::knows(&message.method) => {
+                        Err((code::UNKNOWN_METHOD, "the message's method is not known here".to_owned()))
+                    }
+                    Ok(()) => {
+                        mapping::query(message, &caller, annotations).map_err(|fault| (code::INVALID_PARAMS, fault))
+                    }
+                };
+                (id, asked)
+            }
+        };
+        let (query, verdict) = match asked {
+            Ok(query) => {
+                let verdict = pinned.decide(&query, deadline.left()?).await;
+                (Some(query), verdict)
+            }
+            Err((code, fault)) => {
+                let deny = Verdict::deny_for(code, fault, None);
+                (None, Verdict { revision: pinned.revision().clone(), ..deny })
+            }
+        };
+        let decision_id = (self.ids)();
+        let verdict = self.settle(query.as_ref(), verdict, started, &decision_id).await;
+        let response = Response::to(&verdict, id.as_ref(), &caller, &decision_id);
+        Ok(Checked { verdict, decision_id, response })
+    }
+
+    async fn settle(&self, query: Option<&Query>, verdict: Verdict, started: Instant, decision_id: &str) -> Verdict {
+        let took = started.elapsed();
+        let decided = Decided { door: DoorName::MCP, decision_id, request_id: "", query, took };
+        self.observer.decided(&decided, verdict).verdict().await
+    }
+}
+
+fn violation(field: &str, fault: impl Into<String>) -> CallError {
+    CallError::InvalidQuery(vec![FieldViolation::new(field, fault)])
+}

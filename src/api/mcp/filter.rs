@@ -1,0 +1,64 @@
+//! A result of `tools/list`, with those tools only that the caller may use.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Door,
+    mapping::{self, Caller},
+    message::is_clean,
+};
+use crate::{
+    api::{deadline::Deadline, status::CallError},
+    decision::{Object, Revision, Value},
+};
+
+/// How long a list may keep its thread before it lets other requests go on.
+const TURN: Duration = Duration::from_micros(500);
+
+impl Door {
+    /// All tools on one snapshot. What is no tool that can be named is left out.
+    pub(super) async fn filter(
+        &self,
+        mut result: Object,
+        caller: &Caller,
+        deadline: Deadline,
+    ) -> Result<(Object, Revision), CallError> {
+        let Some(Value::Array(tools)) = result.remove("tools") else {
+            return Err(super::violation("result.tools", "is not an array"));
+        };
+        let most = self.config.max_tools;
+        if tools.len() > most {
+            let fault = format!("has {} items, and may have {most} (`grpc.max_batch_items`)", tools.len());
+            return Err(super::violation("result.tools", fault));
+        }
+        let pinned = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
+        let (mut kept, mut turn) = (Vec::new(), Instant::now());
+        for tool in tools {
+            if turn.elapsed() > TURN {
+                tokio::task::yield_now().await;
+                turn = Instant::now();
+            }
+            let Value::Object(members) = &tool else { continue };
+            let Some(Value::String(name)) = members.get("name").filter(|_| !crate::api::json::too_deep(members)) else {
+                continue;
+            };
+            if !is_clean(name) {
+                continue;
+            }
+            let annotations = match members.get("annotations") {
+                Some(Value::Object(annotations)) => Some(annotations.clone()),
+                _ => None,
+            };
+            let query = mapping::listed(caller, name, annotations);
+            let started = Instant::now();
+            let verdict = pinned.decide(&query, deadline.left()?).await;
+            // A deny for want of the caller's time is none.
+            deadline.left()?;
+            if self.settle(Some(&query), verdict, started, &(self.ids)()).await.is_allow() {
+                kept.push(tool);
+            }
+        }
+        result.insert("tools".to_owned(), Value::Array(kept));
+        Ok((result, pinned.revision().clone()))
+    }
+}
