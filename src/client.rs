@@ -1,35 +1,32 @@
-//! A client for Rust services that ask a Verdict server over gRPC.
+//! A client for Rust services that ask a Verdict server over gRPC; `docs/client.md` shows it in use.
 //!
-//! Whoever asks must deny on every error: there is no [`Error`] that means allow. The client keeps the deadline and
-//! asks again only where the server was not there; it knows nothing of policies, and keeps no answers.
+//! [`Client::check`] ends in a [`Permit`], or in a [`Refusal`], which is the `Err`: nothing that goes wrong can be taken
+//! for an allow. The client keeps the deadline, asks again where the server was not there, and reuses an answer for as
+//! long as the server said. It knows nothing of policies. [`layer`] asks before each request of a service.
 
+mod answer;
+mod cache;
+mod connection;
 mod fault;
+pub mod layer;
 mod question;
 
-use std::{
-    error::Error as _,
-    hash::{BuildHasher as _, RandomState},
-    iter::successors,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep, timeout_at};
-use tonic::{
-    Code, Request, Status, TimeoutExpired,
-    transport::{Channel, Endpoint},
-};
+use prost::Message as _;
+use tonic::transport::{Channel, Endpoint};
 
-pub use fault::{Error, InvalidQuestion};
+pub use answer::{Answer, Permit, Refusal};
+pub use fault::{Fault, InvalidQuestion, InvalidServer};
+pub use question::Question;
 
+use self::{cache::Cache, connection::Connection};
 use crate::{
     api::{
         Address,
-        grpc::{
-            proto::{BatchCheckRequest, BatchSemantics, decision_service_client::DecisionServiceClient},
-            received,
-        },
+        grpc::proto::{BatchCheckRequest, BatchSemantics},
     },
-    decision::{Query, Verdict},
+    decision::Obligation,
 };
 
 /// How a server is asked.
@@ -37,134 +34,159 @@ use crate::{
 pub struct Settings {
     /// How long one question may take, with every attempt (250 ms).
     pub deadline: Duration,
-    /// How often a question is put again to a server that is `UNAVAILABLE` (2).
+    /// How often a question is put again where the server is `UNAVAILABLE` (2).
     pub retries: u32,
     /// The longest pause before the first of these; it doubles each time, and a random part of it is waited (10 ms).
     pub pause: Duration,
+    /// About how many bytes the answers that may be reused take up at most (4 MiB); 0 reuses none.
+    pub cache_bytes: usize,
 }
 
-/// A connection to a server, made when it is first needed and again whenever it is lost. Clones share it.
-#[derive(Clone, Debug)]
+/// A connection to a server, made when it is first needed and again whenever it is lost. Clones share it, and the
+/// answers that may be reused.
+#[derive(Clone)]
 pub struct Client {
-    service: DecisionServiceClient<Channel>,
-    settings: Settings,
+    connection: Connection,
+    cache: Arc<Cache>,
+    meets: Arc<dyn Fn(&Obligation) -> bool + Send + Sync>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { deadline: Duration::from_millis(250), retries: 2, pause: Duration::from_millis(10) }
+        Self {
+            deadline: Duration::from_millis(250),
+            retries: 2,
+            pause: Duration::from_millis(10),
+            cache_bytes: 4 << 20,
+        }
     }
 }
 
 impl Client {
+    /// How often a connection is tried while nothing else is sent, so that a host that is gone is noticed; and how long
+    /// it may then take to answer.
+    const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+
     /// A client of `server`: `127.0.0.1:9191`, `pdp.internal:9191` or `unix:/run/verdict.sock`. Connects to nothing yet.
+    /// Must be called within a tokio runtime.
     ///
     /// # Errors
-    /// [`Error::Server`] if that is no server. Must be called within a tokio runtime.
-    pub fn lazy(server: &str, settings: Settings) -> Result<Self, Error> {
+    /// If that is no server.
+    pub fn lazy(server: &str, settings: Settings) -> Result<Self, InvalidServer> {
         let uri = match server.parse() {
             Ok(Address::Unix(path)) => format!("unix://{}", path.display()),
-            // A name is for the resolver; `http` is plain text, the only transport yet.
+            // A name is for the resolver; `http` is plain text, the only transport of this constructor.
             Ok(Address::Tcp(_)) | Err(_) => format!("http://{server}"),
         };
-        let endpoint = Endpoint::from_shared(uri).map_err(|_| Error::Server(server.to_owned()))?;
-        let endpoint = endpoint.connect_timeout(settings.deadline).tcp_nodelay(true);
-        Ok(Self { service: DecisionServiceClient::new(endpoint.connect_lazy()), settings })
+        let invalid = || InvalidServer(server.to_owned());
+        let endpoint = Endpoint::from_shared(uri).map_err(|_| invalid())?;
+        // `http://a/b` is a URI, too, whose path would be dropped; and so is a name without a port, which would mean 80.
+        let uri = endpoint.uri();
+        if uri.scheme_str() == Some("http") && (uri.port_u16().is_none() || uri.path() != "/" || uri.query().is_some())
+        {
+            return Err(invalid());
+        }
+        let (interval, timeout) = Self::KEEP_ALIVE;
+        let endpoint = endpoint
+            .connect_timeout(settings.deadline)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(interval)
+            .keep_alive_timeout(timeout)
+            .keep_alive_while_idle(true);
+        Ok(Self::over(endpoint.connect_lazy(), settings))
+    }
+
+    /// A client over a connection of your own making, with TLS for instance.
+    #[must_use]
+    pub fn over(channel: Channel, settings: Settings) -> Self {
+        Self {
+            connection: Connection::new(channel, settings),
+            cache: Arc::new(Cache::new(settings.cache_bytes)),
+            meets: Arc::new(|_| false),
+        }
+    }
+
+    /// Says which obligations the caller meets; none, until this is called. An allow with any other is refused.
+    #[must_use]
+    pub fn meeting(mut self, meets: impl Fn(&Obligation) -> bool + Send + Sync + 'static) -> Self {
+        self.meets = Arc::new(meets);
+        self
     }
 
     /// Asks one question, within the configured deadline.
     ///
     /// # Errors
-    /// Whatever kept the server's verdict away; each means deny.
-    pub async fn check(&self, query: &Query) -> Result<Verdict, Error> {
-        self.check_within(query, self.settings.deadline).await
+    /// Whatever is not an allow, all of whose obligations the caller meets.
+    pub async fn check(&self, question: &Question) -> Result<Permit, Refusal> {
+        self.check_within(question, Duration::MAX).await
     }
 
     /// Asks one question, within `limit` or the configured deadline, whichever is shorter.
     ///
     /// # Errors
-    /// Whatever kept the server's verdict away; each means deny.
-    pub async fn check_within(&self, query: &Query, limit: Duration) -> Result<Verdict, Error> {
-        let message = question::check(query)?;
-        let answer = self
-            .asked(limit, |mut service, limit| {
-                let request = limited(message.clone(), limit);
+    /// Whatever is not an allow, all of whose obligations the caller meets.
+    pub async fn check_within(&self, question: &Question, limit: Duration) -> Result<Permit, Refusal> {
+        let message = question::check(question).map_err(Fault::from)?;
+        let key = self.cache.key(&message);
+        if let Some(answer) = key.as_deref().and_then(|key| self.cache.get(key)) {
+            return self.judged(answer, true);
+        }
+        let (response, began) = self
+            .connection
+            .ask(limit, |mut service, limit| {
+                let request = connection::limited(message.clone(), limit);
                 async move { service.check(request).await }
             })
             .await?;
-        let verdict = answer.into_inner().verdict.ok_or(Error::Malformed("it has no verdict"))?;
-        Ok(received::verdict(verdict))
+        let verdict = response.verdict.ok_or(Fault::Malformed("it has no verdict"))?;
+        let bytes = verdict.ttl.map_or(0, |_| verdict.encoded_len());
+        let answer = Arc::new(Answer::read(verdict)?);
+        if let (Some(key), Some(ttl)) = (key, answer.verdict.ttl) {
+            // The answer is younger than the attempt that got it, so its time is over later than this.
+            self.cache.keep(key, &answer, bytes, began.checked_add(ttl));
+        }
+        self.judged(answer, false)
     }
 
-    /// Asks all of `queries` on one revision; the verdicts are in their order.
+    /// Asks all of `questions` on one revision, within the configured deadline; the results are in their order. No answer
+    /// of an earlier call is reused, since it may rest on another revision, and none of these will be.
     ///
     /// # Errors
-    /// Whatever kept the server's verdicts away; each means deny, for every question.
-    pub async fn check_all(&self, queries: &[Query]) -> Result<Vec<Verdict>, Error> {
-        let items = queries.iter().map(question::item).collect::<Result<Vec<_>, _>>()?;
-        let message =
-            BatchCheckRequest { semantics: BatchSemantics::ExecuteAll.into(), items, ..BatchCheckRequest::default() };
-        let answer = self
-            .asked(self.settings.deadline, |mut service, limit| {
-                let request = limited(message.clone(), limit);
+    /// Whatever kept the answers away; it means deny, for every question.
+    pub async fn check_all(&self, questions: &[Question]) -> Result<Vec<Result<Permit, Refusal>>, Fault> {
+        if questions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let message = BatchCheckRequest { semantics: BatchSemantics::ExecuteAll.into(), ..question::batch(questions)? };
+        let (response, _) = self
+            .connection
+            .ask(Duration::MAX, |mut service, limit| {
+                let request = connection::limited(message.clone(), limit);
                 async move { service.batch_check(request).await }
             })
             .await?;
-        let verdicts = answer.into_inner().verdicts;
         // Verdicts are matched by place: with one too few or too many, none can be trusted to be whose it seems.
-        if verdicts.len() != queries.len() {
-            return Err(Error::Malformed("it has not one verdict a question"));
+        if response.verdicts.len() != questions.len() {
+            return Err(Fault::Malformed("it has not one verdict a question"));
         }
-        Ok(verdicts.into_iter().map(received::verdict).collect())
+        let answers = response.verdicts.into_iter().map(Answer::read).collect::<Result<Vec<_>, _>>()?;
+        Ok(answers.into_iter().map(|answer| self.judged(Arc::new(answer), false)).collect())
     }
 
-    /// Calls until there is an answer, the deadline has come or the retries are used up.
-    async fn asked<T, F>(
-        &self,
-        limit: Duration,
-        mut call: impl FnMut(DecisionServiceClient<Channel>, Duration) -> F,
-    ) -> Result<T, Error>
-    where
-        F: Future<Output = Result<T, Status>>,
-    {
-        let limit = limit.min(self.settings.deadline);
-        let end = Instant::now() + limit;
-        let attempts = async {
-            let mut pause = self.settings.pause;
-            for _ in 0..self.settings.retries {
-                match call(self.service.clone(), end.saturating_duration_since(Instant::now())).await {
-                    Err(status) if status.code() == Code::Unavailable => sleep(some_of(pause)).await,
-                    ended => return ended,
-                }
-                pause = pause.saturating_mul(2);
-            }
-            call(self.service.clone(), end.saturating_duration_since(Instant::now())).await
-        };
-        match timeout_at(end, attempts).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(status)) if is_timeout(&status) => Err(Error::Deadline(limit)),
-            Ok(Err(status)) => Err(status.into()),
-            Err(_) => Err(Error::Deadline(limit)),
+    /// The permit that an answer is, if it is one.
+    fn judged(&self, answer: Arc<Answer>, reused: bool) -> Result<Permit, Refusal> {
+        if !answer.verdict.is_allow() {
+            return Err(Refusal::Denied(answer));
+        }
+        match answer.verdict.obligations.iter().find(|obligation| !(self.meets)(obligation)) {
+            Some(unmet) => Err(Refusal::Unmet { obligation: Box::new(unmet.clone()), answer }),
+            None => Ok(Permit { answer, reused }),
         }
     }
 }
 
-/// A call that tells the server, too, how long it has.
-fn limited<T>(message: T, limit: Duration) -> Request<T> {
-    let mut request = Request::new(message);
-    request.set_timeout(limit);
-    request
-}
-
-/// Whether the server, or the connection, saw first that the time is over: the header that tells them how long a call
-/// may take is cut to whole units, so their clocks may run out a moment before ours. The connection says `CANCELLED`.
-fn is_timeout(status: &Status) -> bool {
-    let mut causes = successors(status.source(), |&cause| cause.source());
-    causes.any(<dyn std::error::Error>::is::<TimeoutExpired>) || status.code() == Code::DeadlineExceeded
-}
-
-/// Half of `pause` and a random part of the other half, so that clients that lost one server do not come back at once.
-fn some_of(pause: Duration) -> Duration {
-    let part = u32::try_from(RandomState::new().hash_one(0_u8) % 1_000).unwrap_or_default();
-    pause / 2 + pause / 2 / 1_000 * part
+impl fmt::Debug for Client {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Client").field("connection", &self.connection).finish_non_exhaustive()
+    }
 }

@@ -1,61 +1,183 @@
 //! Questions to messages. A question that would arrive as another one is not sent.
 
+use serde_json::{Map, Value as Json, json};
+
 use super::InvalidQuestion;
 use crate::{
-    api::grpc::{
-        proto::{Action, BatchCheckItem, CheckRequest, ExplainMode, Resource, Subject},
-        wire,
+    api::{
+        grpc::{
+            proto::{self, BatchCheckItem, BatchCheckRequest, CheckRequest, ExplainMode},
+            wire,
+        },
+        json::written_object,
     },
-    decision::{Asks, Input, Object, Query, Value},
+    decision::{Action, Asks, At, Freshness, Input, Number, Object, Query, Resource, Subject, Value},
 };
 
-/// The message that puts `query`.
-pub(super) fn check(query: &Query) -> Result<CheckRequest, InvalidQuestion> {
-    let Query { subject, action, resource, context, policy, explain, token, input, asks, strict } = query;
+/// A question to a server.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Question {
+    /// Who asks for what.
+    pub query: Query,
+    /// What it is to be decided on.
+    pub at: At,
+    /// The caller's own name for it, which the server's decision log keeps; at most 256 bytes.
+    pub request_id: String,
+}
+
+impl Question {
+    /// May this identity do that with this thing? Subject and resource are type and id.
+    ///
+    /// ```
+    /// let question = verdict::client::Question::may(("user", "alice"), "read", ("document", "handbook"));
+    /// assert_eq!(question.query.action.name, "read");
+    /// ```
+    #[must_use]
+    pub fn may(subject: (&str, &str), action: &str, resource: (&str, &str)) -> Self {
+        Self::from(Query {
+            subject: Subject { kind: subject.0.into(), id: subject.1.into(), ..Subject::default() },
+            action: Action { name: action.into(), ..Action::default() },
+            resource: Resource { kind: resource.0.into(), id: resource.1.into(), ..Resource::default() },
+            ..Query::default()
+        })
+    }
+}
+
+impl From<Query> for Question {
+    fn from(query: Query) -> Self {
+        Self { query, ..Self::default() }
+    }
+}
+
+/// The message that asks `question`.
+pub(super) fn check(question: &Question) -> Result<CheckRequest, InvalidQuestion> {
+    let Question { query, at, request_id } = question;
+    let (at_least_as_fresh, at_revision) = revision(at)?;
+    let BatchCheckItem { subject, action, resource, context, query_json, policy, request_id: _ } = item(query)?;
+    Ok(CheckRequest {
+        subject,
+        action,
+        resource,
+        context,
+        query_json,
+        policy,
+        request_id: request_id.clone(),
+        explain: explain(query.explain),
+        at_least_as_fresh,
+        at_revision,
+    })
+}
+
+/// The message that asks all of them.
+pub(super) fn batch(questions: &[Question]) -> Result<BatchCheckRequest, InvalidQuestion> {
+    let first = questions.first().map(|question| &question.at).unwrap_or(&At::Active);
+    if questions.iter().any(|question| question.at != *first) {
+        return Err(InvalidQuestion::Revisions);
+    }
+    let (at_least_as_fresh, at_revision) = revision(first)?;
+    let items = questions
+        .iter()
+        .map(|question| Ok(BatchCheckItem { request_id: question.request_id.clone(), ..item(&question.query)? }))
+        .collect::<Result<_, _>>()?;
+    Ok(BatchCheckRequest {
+        explain: explain(questions.iter().any(|question| question.query.explain)),
+        items,
+        at_least_as_fresh,
+        at_revision,
+        ..BatchCheckRequest::default()
+    })
+}
+
+fn revision(at: &At) -> Result<(Option<proto::Freshness>, u64), InvalidQuestion> {
+    match at {
+        At::Active => Ok((None, 0)),
+        // In a message, it would be the active one.
+        At::Revision(0) => Err(InvalidQuestion::Revision),
+        At::Revision(revision) => Ok((None, *revision)),
+        At::Fresh(Freshness { sequence, bundles }) => {
+            Ok((Some(proto::Freshness { sequence: *sequence, bundles: bundles.clone() }), 0))
+        }
+    }
+}
+
+fn explain(explain: bool) -> i32 {
+    if explain { ExplainMode::On } else { ExplainMode::Off }.into()
+}
+
+fn item(query: &Query) -> Result<BatchCheckItem, InvalidQuestion> {
+    let Query { subject, action, resource, context, policy, explain: _, token, input, asks, strict } = query;
     if token.is_some() {
         return Err(InvalidQuestion::Token);
     }
     if *input != Input::Parts || *asks != Asks::Verdict || *strict {
         return Err(InvalidQuestion::OtherDoor);
     }
-    Ok(CheckRequest {
-        subject: Some(Subject {
+    let policy = policy.as_ref().map(|policy| policy.as_str().to_owned()).unwrap_or_default();
+    let objects = [&subject.properties, &action.properties, &resource.properties, context];
+    if !are_exact(objects.iter().flat_map(|object| object.iter()).map(|(_, value)| value))? {
+        return Ok(BatchCheckItem { query_json: json(query).into_bytes(), policy, ..BatchCheckItem::default() });
+    }
+    let attributes = |object: &Object| (!object.is_empty()).then(|| wire::Object::from(object.clone()));
+    Ok(BatchCheckItem {
+        subject: Some(proto::Subject {
             r#type: subject.kind.clone(),
             id: subject.id.clone(),
-            properties: attributes(&subject.properties)?,
+            properties: attributes(&subject.properties),
         }),
-        action: Some(Action { name: action.name.clone(), properties: attributes(&action.properties)? }),
-        resource: Some(Resource {
+        action: Some(proto::Action { name: action.name.clone(), properties: attributes(&action.properties) }),
+        resource: Some(proto::Resource {
             r#type: resource.kind.clone(),
             id: resource.id.clone(),
-            properties: attributes(&resource.properties)?,
+            properties: attributes(&resource.properties),
         }),
-        context: attributes(context)?,
-        policy: policy.as_ref().map(|policy| policy.as_str().to_owned()).unwrap_or_default(),
-        explain: if *explain { ExplainMode::On } else { ExplainMode::Off }.into(),
-        ..CheckRequest::default()
+        context: attributes(context),
+        policy,
+        ..BatchCheckItem::default()
     })
 }
 
-/// The item of a batch that puts `query`; a batch explains nothing.
-pub(super) fn item(query: &Query) -> Result<BatchCheckItem, InvalidQuestion> {
-    let CheckRequest { subject, action, resource, context, policy, .. } = check(query)?;
-    Ok(BatchCheckItem { subject, action, resource, context, policy, ..BatchCheckItem::default() })
-}
-
-fn attributes(object: &Object) -> Result<Option<wire::Object>, InvalidQuestion> {
-    if !object.iter().all(|(_, value)| is_exact(value)) {
-        return Err(InvalidQuestion::Inexact);
-    }
-    Ok((!object.is_empty()).then(|| object.clone().into()))
+/// The question in JSON, which loses no digit.
+fn json(query: &Query) -> String {
+    let Query { subject, action, resource, context, .. } = query;
+    let members: Map<String, Json> = [
+        ("subject", json!({"type": subject.kind, "id": subject.id, "properties": written_object(&subject.properties)})),
+        ("action", json!({"name": action.name, "properties": written_object(&action.properties)})),
+        (
+            "resource",
+            json!({"type": resource.kind, "id": resource.id, "properties": written_object(&resource.properties)}),
+        ),
+        ("context", Json::Object(written_object(context))),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+    .collect();
+    Json::Object(members).to_string()
 }
 
 /// Whether a `Struct`, whose numbers are doubles, holds it.
-fn is_exact(value: &Value) -> bool {
+fn is_exact(value: &Value) -> Result<bool, InvalidQuestion> {
     match value {
-        Value::Null | Value::Bool(_) | Value::String(_) => true,
-        Value::Number(number) => number.is_exact_f64(),
-        Value::Array(items) => items.iter().all(is_exact),
-        Value::Object(members) => members.iter().all(|(_, value)| is_exact(value)),
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(true),
+        Value::Number(number) if !is_number(number) => Err(InvalidQuestion::Number),
+        Value::Number(number) => Ok(number.is_exact_f64()),
+        Value::Array(items) => are_exact(items.iter()),
+        Value::Object(members) => are_exact(members.iter().map(|(_, value)| value)),
     }
 }
+
+/// Whether it holds all of them; each is looked at.
+fn are_exact<'v>(mut values: impl Iterator<Item = &'v Value>) -> Result<bool, InvalidQuestion> {
+    values.try_fold(true, |exact, value| Ok(is_exact(value)? && exact))
+}
+
+/// Whether JSON has it.
+fn is_number(number: &Number) -> bool {
+    match number {
+        Number::Int(_) | Number::UInt(_) => true,
+        Number::Float(number) => number.is_finite(),
+        Number::Decimal(digits) => digits.parse::<serde_json::Number>().is_ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
