@@ -13,6 +13,7 @@ mod question;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use axum::http::uri::Authority;
 use prost::Message as _;
 use tonic::transport::{Channel, Endpoint};
 
@@ -73,19 +74,20 @@ impl Client {
     /// # Errors
     /// If that is no server.
     pub fn lazy(server: &str, settings: Settings) -> Result<Self, InvalidServer> {
+        let invalid = || InvalidServer(server.to_owned());
         let uri = match server.parse() {
             Ok(Address::Unix(path)) => format!("unix://{}", path.display()),
             // A name is for the resolver; `http` is plain text, the only transport of this constructor.
-            Ok(Address::Tcp(_)) | Err(_) => format!("http://{server}"),
+            Ok(Address::Tcp(_)) | Err(_) => {
+                let authority: Authority = server.parse().map_err(|_| invalid())?;
+                // Without a port, it would be that of web servers.
+                if authority.port_u16().is_none() || server.contains('@') {
+                    return Err(invalid());
+                }
+                format!("http://{authority}")
+            }
         };
-        let invalid = || InvalidServer(server.to_owned());
         let endpoint = Endpoint::from_shared(uri).map_err(|_| invalid())?;
-        // `http://a/b` is a URI, too, whose path would be dropped; and so is a name without a port, which would mean 80.
-        let uri = endpoint.uri();
-        if uri.scheme_str() == Some("http") && (uri.port_u16().is_none() || uri.path() != "/" || uri.query().is_some())
-        {
-            return Err(invalid());
-        }
         let (interval, timeout) = Self::KEEP_ALIVE;
         let endpoint = endpoint
             .connect_timeout(settings.deadline)
@@ -190,3 +192,8 @@ impl fmt::Debug for Client {
         out.debug_struct("Client").field("connection", &self.connection).finish_non_exhaustive()
     }
 }
+
+/// The page's examples are compiled along with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/client.md")]
+struct Page;

@@ -173,7 +173,8 @@ async fn whatever_is_at_a_wrong_address_permits_nothing() {
     let server = Serve::embedded().ready().await;
     let asked = fault(&patient(server.http.to_string()), &question).await;
     assert!(matches!(asked, Fault::Unavailable(_) | Fault::Refused(_)), "{asked:?}");
-    for wrong in ["", "verdict", "127.0.0.1", "http://127.0.0.1:9191", "127.0.0.1:9191/a", "a b:1", "unix:", "x:99999"]
+    for wrong in
+        ["", "verdict", "127.0.0.1", "http://127.0.0.1:9191", "127.0.0.1:9191/a", "a b:1", "unix:", "x:99999", "a@b:1"]
     {
         assert!(Client::lazy(wrong, SHORT).is_err(), "{wrong}");
     }
