@@ -21,6 +21,11 @@ pub use answer::{Answer, Permit, Refusal};
 pub use fault::{Fault, InvalidQuestion, InvalidServer};
 pub use question::Question;
 
+pub use crate::{
+    api::credentials::Credential,
+    identity::{Proof, Secret},
+};
+
 use self::{cache::Cache, connection::Connection};
 use crate::{
     api::{

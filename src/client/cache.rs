@@ -45,9 +45,10 @@ impl Cache {
         Self { most, kept: Mutex::default() }
     }
 
-    /// The key of a question; none, if nothing is ever kept.
+    /// The key of a question; none, if its answer is not to be kept. That of a credential is not: it may expire or be
+    /// revoked before the answer's time is over, and a key with a token in it would be a secret.
     pub(super) fn key(&self, message: &CheckRequest) -> Option<Key> {
-        if self.most == 0 {
+        if self.most == 0 || message.credential.is_some() {
             return None;
         }
         // The caller's own name for the question is no part of it.

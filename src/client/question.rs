@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::InvalidQuestion;
 use crate::{
     api::{
+        credentials::Credential,
         grpc::{
             proto::{self, BatchCheckItem, BatchCheckRequest, CheckRequest, ExplainMode},
             wire,
@@ -12,13 +13,16 @@ use crate::{
         json::written_object,
     },
     decision::{Action, Asks, At, Freshness, Input, Number, Object, Query, Resource, Subject, Value},
+    identity::Proof,
 };
 
 /// A question to a server.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Question {
-    /// Who asks for what.
+    /// Who asks for what. With a credential, its subject may be the default one: then the credential's is asked about.
     pub query: Query,
+    /// What the subject showed, for the server to verify (`docs/identity.md`).
+    pub credential: Option<Credential>,
     /// What it is to be decided on.
     pub at: At,
     /// The caller's own name for it, which the server's decision log keeps; at most 256 bytes.
@@ -41,6 +45,14 @@ impl Question {
             ..Query::default()
         })
     }
+
+    /// May whoever has this bearer token do that with this thing?
+    #[must_use]
+    pub fn bearer(token: impl Into<String>, action: &str, resource: (&str, &str)) -> Self {
+        let mut question = Self::may(("", ""), action, resource);
+        question.credential = Some(Credential { token: token.into().into(), proof: Proof::default() });
+        question
+    }
 }
 
 impl From<Query> for Question {
@@ -51,9 +63,10 @@ impl From<Query> for Question {
 
 /// The message that asks `question`.
 pub(super) fn check(question: &Question) -> Result<CheckRequest, InvalidQuestion> {
-    let Question { query, at, request_id } = question;
+    let Question { query, at, request_id: _, credential: _ } = question;
     let (at_least_as_fresh, at_revision) = revision(at)?;
-    let BatchCheckItem { subject, action, resource, context, query_json, policy, request_id: _ } = item(query)?;
+    let BatchCheckItem { subject, action, resource, context, query_json, policy, request_id, credential } =
+        item(question)?;
     Ok(CheckRequest {
         subject,
         action,
@@ -61,10 +74,11 @@ pub(super) fn check(question: &Question) -> Result<CheckRequest, InvalidQuestion
         context,
         query_json,
         policy,
-        request_id: request_id.clone(),
+        request_id,
         explain: explain(query.explain),
         at_least_as_fresh,
         at_revision,
+        credential,
     })
 }
 
@@ -75,10 +89,7 @@ pub(super) fn batch(questions: &[Question]) -> Result<BatchCheckRequest, Invalid
         return Err(InvalidQuestion::Revisions);
     }
     let (at_least_as_fresh, at_revision) = revision(first)?;
-    let items = questions
-        .iter()
-        .map(|question| Ok(BatchCheckItem { request_id: question.request_id.clone(), ..item(&question.query)? }))
-        .collect::<Result<_, _>>()?;
+    let items = questions.iter().map(item).collect::<Result<_, _>>()?;
     Ok(BatchCheckRequest {
         explain: explain(questions.iter().any(|question| question.query.explain)),
         items,
@@ -104,7 +115,8 @@ fn explain(explain: bool) -> i32 {
     if explain { ExplainMode::On } else { ExplainMode::Off }.into()
 }
 
-fn item(query: &Query) -> Result<BatchCheckItem, InvalidQuestion> {
+fn item(question: &Question) -> Result<BatchCheckItem, InvalidQuestion> {
+    let Question { query, at: _, request_id, credential } = question;
     let Query { subject, action, resource, context, policy, explain: _, token, input, asks, strict } = query;
     if token.is_some() {
         return Err(InvalidQuestion::Token);
@@ -112,14 +124,22 @@ fn item(query: &Query) -> Result<BatchCheckItem, InvalidQuestion> {
     if *input != Input::Parts || *asks != Asks::Verdict || *strict {
         return Err(InvalidQuestion::OtherDoor);
     }
+    // Nobody in particular, beside a credential: whom the server is to take from it.
+    let subject = (credential.is_none() || *subject != Subject::default()).then_some(subject);
     let policy = policy.as_ref().map(|policy| policy.as_str().to_owned()).unwrap_or_default();
-    let objects = [&subject.properties, &action.properties, &resource.properties, context];
+    let rest = BatchCheckItem {
+        policy,
+        request_id: request_id.clone(),
+        credential: credential.as_ref().map(shown),
+        ..BatchCheckItem::default()
+    };
+    let objects = [&query.subject.properties, &action.properties, &resource.properties, context];
     if !are_exact(objects.iter().flat_map(|object| object.iter()).map(|(_, value)| value))? {
-        return Ok(BatchCheckItem { query_json: json(query).into_bytes(), policy, ..BatchCheckItem::default() });
+        return Ok(BatchCheckItem { query_json: json(subject, query).into_bytes(), ..rest });
     }
     let attributes = |object: &Object| (!object.is_empty()).then(|| wire::Object::from(object.clone()));
     Ok(BatchCheckItem {
-        subject: Some(proto::Subject {
+        subject: subject.map(|subject| proto::Subject {
             r#type: subject.kind.clone(),
             id: subject.id.clone(),
             properties: attributes(&subject.properties),
@@ -131,26 +151,30 @@ fn item(query: &Query) -> Result<BatchCheckItem, InvalidQuestion> {
             properties: attributes(&resource.properties),
         }),
         context: attributes(context),
-        policy,
-        ..BatchCheckItem::default()
+        ..rest
     })
 }
 
+fn shown(Credential { token, proof: Proof { jkt, x5t_s256 } }: &Credential) -> proto::Credential {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let is_proven = jkt.is_some() || x5t_s256.is_some();
+    let proof = is_proven.then(|| proto::Proof { jkt: text(jkt), x5t_s256: text(x5t_s256) });
+    proto::Credential { token: token.expose().to_owned(), proof }
+}
+
 /// The question in JSON, which loses no digit.
-fn json(query: &Query) -> String {
-    let Query { subject, action, resource, context, .. } = query;
-    let members: Map<String, Json> = [
-        ("subject", json!({"type": subject.kind, "id": subject.id, "properties": written_object(&subject.properties)})),
-        ("action", json!({"name": action.name, "properties": written_object(&action.properties)})),
-        (
-            "resource",
-            json!({"type": resource.kind, "id": resource.id, "properties": written_object(&resource.properties)}),
-        ),
-        ("context", Json::Object(written_object(context))),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into_iter()
-    .collect();
+fn json(subject: Option<&Subject>, query: &Query) -> String {
+    let Query { action, resource, context, .. } = query;
+    let entity =
+        |kind: &str, id: &str, properties| json!({"type": kind, "id": id, "properties": written_object(properties)});
+    let mut members = Map::new();
+    if let Some(subject) = subject {
+        members.insert("subject".to_owned(), entity(&subject.kind, &subject.id, &subject.properties));
+    }
+    let properties = written_object(&action.properties);
+    members.insert("action".to_owned(), json!({"name": action.name, "properties": properties}));
+    members.insert("resource".to_owned(), entity(&resource.kind, &resource.id, &resource.properties));
+    members.insert("context".to_owned(), Json::Object(written_object(context)));
     Json::Object(members).to_string()
 }
 

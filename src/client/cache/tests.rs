@@ -70,6 +70,8 @@ fn a_key_has_the_whole_question_but_not_its_name() {
     let question = CheckRequest { policy: "data.a".into(), ..CheckRequest::default() };
     let named = CheckRequest { request_id: "7".into(), ..question.clone() };
     assert_eq!(cache.key(&question), cache.key(&named));
+    let shown = CheckRequest { credential: Some(crate::api::grpc::proto::Credential::default()), ..question.clone() };
+    assert_eq!(cache.key(&shown), None);
     for other in [
         CheckRequest { policy: "data.b".into(), ..question.clone() },
         CheckRequest { explain: 2, ..question.clone() },

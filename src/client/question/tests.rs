@@ -43,3 +43,17 @@ fn what_would_arrive_as_something_else_is_not_sent() {
     let two = [plain.clone(), Question { at: At::Revision(2), ..plain }];
     assert_eq!(batch(&two), Err(InvalidQuestion::Revisions));
 }
+
+#[test]
+fn a_credential_stands_for_a_subject_that_is_not_given() {
+    let mut question = Question::bearer("secret", "read", ("document", "handbook"));
+    assert!(!format!("{question:?}").contains("secret"));
+    let sent = check(&question).unwrap();
+    assert_eq!(sent.subject, None);
+    assert_eq!(sent.credential.unwrap().token, "secret");
+    question.query.context.insert("n".into(), Value::Number(Number::UInt(u64::MAX)));
+    let sent = check(&question).unwrap();
+    assert!(sent.credential.is_some() && !String::from_utf8(sent.query_json).unwrap().contains("subject"));
+    question.query.subject.kind = "user".into();
+    assert!(String::from_utf8(check(&question).unwrap().query_json).unwrap().contains("subject"));
+}
