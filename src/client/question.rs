@@ -84,7 +84,7 @@ pub(super) fn check(question: &Question) -> Result<CheckRequest, InvalidQuestion
 
 /// The message that asks all of them.
 pub(super) fn batch(questions: &[Question]) -> Result<BatchCheckRequest, InvalidQuestion> {
-    let first = questions.first().map(|question| &question.at).unwrap_or(&At::Active);
+    let first = questions.first().map_or(&At::Active, |question| &question.at);
     if questions.iter().any(|question| question.at != *first) {
         return Err(InvalidQuestion::Revisions);
     }

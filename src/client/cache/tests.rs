@@ -9,8 +9,8 @@ fn key(name: &str) -> Key {
     name.as_bytes().into()
 }
 
-fn later(millis: u64) -> Option<Duration> {
-    Some(clock::uptime() + Duration::from_millis(millis))
+fn later(millis: u64) -> Duration {
+    clock::uptime() + Duration::from_millis(millis)
 }
 
 fn has(cache: &Cache, name: &str) -> bool {
@@ -20,12 +20,12 @@ fn has(cache: &Cache, name: &str) -> bool {
 #[test]
 fn keeps_an_answer_until_its_end_and_not_after() {
     let cache = Cache::new(1 << 20);
-    cache.keep(key("a"), &answer("a"), 0, later(60_000));
-    cache.keep(key("b"), &answer("b"), 0, later(20));
+    cache.keep(key("a"), &answer("a"), 0, Some(later(60_000)));
+    cache.keep(key("b"), &answer("b"), 0, Some(later(20)));
     assert!(has(&cache, "a"));
     std::thread::sleep(Duration::from_millis(20));
     assert!(has(&cache, "a") && !has(&cache, "b"));
-    cache.keep(key("c"), &answer("c"), 0, later(60_000));
+    cache.keep(key("c"), &answer("c"), 0, Some(later(60_000)));
     assert_eq!(cache.kept.lock().unwrap().answers.len(), 2, "what has ended is gone");
 }
 
@@ -41,12 +41,12 @@ fn what_has_no_end_or_no_time_is_not_kept() {
 #[test]
 fn is_bounded_and_lets_go_what_ends_first() {
     let cache = Cache::new(10 * (ENTRY_BYTES + 4));
-    cache.keep(key("large"), &answer("large"), 10 * ENTRY_BYTES, later(60_000));
+    cache.keep(key("large"), &answer("large"), 10 * ENTRY_BYTES, Some(later(60_000)));
     assert!(!has(&cache, "large"));
     for number in 0..100 {
         let name = format!("{number:04}");
         // The even ones end late.
-        cache.keep(key(&name), &answer(&name), 0, later(if number % 2 == 0 { 600_000 + number } else { 60_000 }));
+        cache.keep(key(&name), &answer(&name), 0, Some(later(if number % 2 == 0 { 600_000 + number } else { 60_000 })));
     }
     let kept = cache.kept.lock().unwrap();
     assert!(kept.bytes <= cache.most && kept.answers.len() == kept.ends.len(), "{kept:?}");
@@ -57,8 +57,8 @@ fn is_bounded_and_lets_go_what_ends_first() {
 #[test]
 fn a_later_answer_takes_an_earlier_ones_place() {
     let cache = Cache::new(1 << 20);
-    cache.keep(key("a"), &answer("old"), 7, later(600_000));
-    cache.keep(key("a"), &answer("a"), 7, later(60_000));
+    cache.keep(key("a"), &answer("old"), 7, Some(later(600_000)));
+    cache.keep(key("a"), &answer("a"), 7, Some(later(60_000)));
     assert!(has(&cache, "a"));
     let kept = cache.kept.lock().unwrap();
     assert_eq!((kept.answers.len(), kept.ends.len(), kept.bytes), (1, 1, 1 + 14 + ENTRY_BYTES));
