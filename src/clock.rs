@@ -21,6 +21,12 @@ pub fn uptime() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
+/// Now, in seconds since the epoch.
+#[must_use]
+pub fn seconds() -> u64 {
+    now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 thread_local! {
     // A context for each thread: ids made on one thread rise, and no thread waits for another.
     static CONTEXT: Mutex<ContextV7> = const { Mutex::new(ContextV7::new()) };

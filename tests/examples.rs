@@ -19,7 +19,7 @@ use serde_json::Value;
 
 #[test]
 fn every_question_gets_its_effect_and_codes() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let questions = std::fs::read_to_string(root.join("policies/questions.json")).unwrap();
     let questions: Vec<Value> = serde_json::from_str(&questions).unwrap();
     assert!(questions.len() > 10);
@@ -27,8 +27,7 @@ fn every_question_gets_its_effect_and_codes() {
         let name = question["name"].as_str().unwrap();
         let arguments = ["eval", "--policies", "policies", "--policy", "data.authz", "--query", "-", "--json"];
         let ran = verdict(root, &arguments, &question["query"].to_string());
-        let answer: Value =
-            serde_json::from_str(&out(&ran)).unwrap_or_else(|_| panic!("{name}: {}", common::err(&ran)));
+        let answer: Value = serde_json::from_str(&out(&ran)).unwrap_or_else(|_| panic!("{name}: {}", err(&ran)));
         let effect = question["effect"].as_str().unwrap();
         assert_eq!(answer["effect"], effect.to_uppercase(), "{name}");
         assert_eq!(code(&ran), i32::from(effect == "deny"), "{name}");
@@ -46,7 +45,7 @@ fn every_question_gets_its_effect_and_codes() {
 
 #[test]
 fn every_unit_test_passes_and_nothing_is_left_uncovered() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let ran = verdict(root, &["test", "policies", "--threshold", "100"], "");
     assert_eq!(code(&ran), 0, "{}", out(&ran));
     assert_eq!(code(&verdict(root, &["lint", "policies"], "")), 0);
@@ -104,4 +103,54 @@ fn the_service_of_tonic_asks_before_each_call() {
     // `cargo test` builds examples along with the tests, but the tests of one file come without them.
     let mut cargo = Command::new(env!("CARGO"));
     found_good(cargo.args(["run", "--quiet", "--locked", "--example", "tonic"]), 8);
+}
+
+#[test]
+fn the_authorization_servers_policies_pass_their_own_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/authorization-server");
+    let ran = verdict(&root, &["test", "policies", "--threshold", "100"], "");
+    assert_eq!(code(&ran), 0, "{}", out(&ran));
+    assert_eq!(code(&verdict(&root, &["lint", "policies", "--deny-warnings"], "")), 0);
+}
+
+/// Node and its packages: where `npm install` of the example's `package.json` was run.
+#[test]
+fn an_authorization_server_asks_before_it_issues() {
+    let required = std::env::var("VERDICT_TEST_REQUIRE").unwrap_or_default();
+    let required = required.split(',').any(|name| name == "authorization-server");
+    let Some(packages) = std::env::var_os("VERDICT_TEST_AUTHORIZATION_SERVER").map(std::path::PathBuf::from) else {
+        assert!(!required, "VERDICT_TEST_AUTHORIZATION_SERVER is not set");
+        println!("skipped: VERDICT_TEST_AUTHORIZATION_SERVER names no folder with the packages of the example");
+        return;
+    };
+    // Node looks for packages beside the script, and nothing is installed in the sources.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let place = tempfile::tempdir().unwrap();
+    let example = place.path().join("examples/authorization-server");
+    std::fs::create_dir_all(&example).unwrap();
+    let link = |from: std::path::PathBuf, to: std::path::PathBuf| std::os::unix::fs::symlink(from, to).unwrap();
+    link(root.join("proto"), place.path().join("proto"));
+    link(packages.join("node_modules"), place.path().join("node_modules"));
+    std::fs::create_dir(example.join("policies")).unwrap();
+    for name in [
+        "package.json",
+        "verdict.mjs",
+        "server.mjs",
+        "api.mjs",
+        "try.mjs",
+        "policies/data.json",
+        "policies/issuance.rego",
+        "policies/tickets.rego",
+    ] {
+        std::fs::copy(root.join("examples/authorization-server").join(name), example.join(name)).unwrap();
+    }
+    let ran = Command::new("node")
+        .arg(example.join("try.mjs"))
+        .env("VERDICT", env!("CARGO_BIN_EXE_verdict"))
+        .env("VERDICT_ADMIN_ADDRESS", "off")
+        .output()
+        .unwrap();
+    let said = format!("{}{}", out(&ran), err(&ran));
+    assert_eq!(code(&ran), 0, "{said}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("ok ")).count(), 16, "{said}");
 }
