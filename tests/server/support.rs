@@ -310,6 +310,12 @@ impl Server {
         self.child.try_wait().unwrap().is_none()
     }
 
+    /// The file systems as it sees them.
+    #[allow(dead_code, reason = "the tests of the decision log look there")]
+    pub(crate) fn root(&self) -> PathBuf {
+        format!("/proc/{}/root", self.child.id()).into()
+    }
+
     /// Resident memory, in bytes.
     pub(crate) fn resident(&self) -> u64 {
         let text = fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap();
