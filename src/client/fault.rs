@@ -36,7 +36,7 @@ pub enum InvalidQuestion {
     /// A token's claims: a server believes only what it verified itself.
     #[error("it has a token's claims, which a server verifies itself")]
     Token,
-    /// An input, a document or strictness, which only OPA's API and Envoy's have.
+    /// An input, a document or strictness, which only OPA's API and Envoy's have; or a time, which the server tells.
     #[error("it asks for what only other doors have")]
     OtherDoor,
     /// Revision 0, which there never is.

@@ -117,11 +117,11 @@ fn explain(explain: bool) -> i32 {
 
 fn item(question: &Question) -> Result<BatchCheckItem, InvalidQuestion> {
     let Question { query, at: _, request_id, credential } = question;
-    let Query { subject, action, resource, context, policy, explain: _, token, input, asks, strict } = query;
+    let Query { subject, action, resource, context, policy, explain: _, token, input, asks, strict, time } = query;
     if token.is_some() {
         return Err(InvalidQuestion::Token);
     }
-    if *input != Input::Parts || *asks != Asks::Verdict || *strict {
+    if *input != Input::Parts || *asks != Asks::Verdict || *strict || time.is_some() {
         return Err(InvalidQuestion::OtherDoor);
     }
     // Nobody in particular, beside a credential: whom the server is to take from it.
