@@ -4,8 +4,9 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 6] = [
     "verdict/v1/decision_service.proto",
+    "verdict/v1/issuance_service.proto",
     "verdict/v1/policy.proto",
     "verdict/v1/query.proto",
     "verdict/v1/search_service.proto",
@@ -21,8 +22,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         // A Struct is decoded straight into the domain's own object type, with our own depth limit.
         .extern_path(".google.protobuf.Struct", "crate::api::grpc::wire::Object")
+        // What has a token in it shows nothing of it.
+        .skip_debug(["verdict.v1.Credential"])
         .btree_map(".")
         .codec_path("crate::api::grpc::codec::Codec")
         .compile_fds(descriptors)?;
+    // The contract of the service in examples/tonic, which the example includes.
+    println!("cargo::rerun-if-changed=examples/tonic/notes.proto");
+    tonic_prost_build::configure().compile_fds(protox::compile(["notes.proto"], ["examples/tonic"])?)?;
     Ok(())
 }

@@ -17,11 +17,12 @@ use tonic::Request;
 use verdict::{
     api::{
         self,
+        credentials::Nobody,
         grpc::{
             self,
             proto::{self, CheckRequest, decision_service_server::DecisionService as _},
         },
-        settle::{Decided, Settled},
+        settle::{Decided, Kept, SearchEnded, Settled},
     },
     bundle::Bundle,
     clock,
@@ -150,6 +151,10 @@ impl api::Observer for Unobserved {
     fn decided(&self, _: &Decided<'_>, verdict: Verdict) -> Settled {
         Settled::Now(verdict)
     }
+    fn searched(&self, _: &SearchEnded<'_>) -> Kept {
+        Kept::Now(true)
+    }
+
     fn failed(&self, _: &'static str) {}
     fn in_flight(&self) -> Box<dyn Send + Sync> {
         Box::new(())
@@ -170,7 +175,14 @@ fn service(criterion: &mut Criterion) {
 
     let ids = Arc::new(clock::decision_id);
     let config = grpc::Config::default();
-    let service = grpc::Service::new(decider(&directory), Arc::new(Unobserved), ids, config, CancellationToken::new());
+    let service = grpc::Service::new(
+        decider(&directory),
+        Arc::new(Nobody),
+        Arc::new(Unobserved),
+        ids,
+        config,
+        CancellationToken::new(),
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     group.bench_function("decode, check, encode", |bencher| {
         bencher.iter(|| {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bundles;
+mod credentials;
 mod door;
 mod http;
 mod state;
@@ -16,13 +17,16 @@ use crate::{
     api::{
         Address,
         administration::Administration,
+        credentials::Credentials,
         envoy, grpc,
+        issuance::Issuer,
         listen::{self, BindError, Listener},
     },
     audit::{DRAIN, Log, OpenError},
     clock,
     config::Config,
     decision::Decider,
+    issuance,
     policy::{Capabilities, Network, Options},
     reload::{self, Failure, Reloader, Sink},
     telemetry::metrics::Metrics,
@@ -90,12 +94,14 @@ impl App {
             authzen: authzen_config,
             opa: opa_config,
             envoy: envoy_config,
+            issuance: issuance_config,
             search,
             admin,
             policy,
             source,
             reload,
             bundles,
+            identity,
             log: _,
             decision_log,
             server,
@@ -140,26 +146,24 @@ impl App {
         let health = grpc::Health::new().await;
         let mut tasks = JoinSet::new();
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
+        let credentials = credentials::open(identity, &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
-        let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
+        let searches = searches(&decider, observer(), &grpc_config, search.clone());
+        let issuer = issuer(&decider, observer(), issuance_config);
+        let issuances = grpc::Issuances::new(issuer.clone(), grpc_config.request_timeout);
         let http_doors = http::Doors {
             authzen: authzen_config,
             opa: opa_config,
             search,
+            issuer,
             max_items: grpc_config.max_batch_items,
             settings,
         };
         let http_drain = http_doors.drain();
         let router = http_doors.router(&decider, &state, &handle)?;
         let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
-        let service = grpc::Service::new(
-            decider,
-            observer(),
-            Arc::new(clock::decision_id),
-            grpc_config.clone(),
-            draining.clone(),
-        );
-        let routes = grpc::routes(service, Some(searches), Some(envoy), health, &grpc_config)
+        let service = decisions(decider, credentials, observer(), &grpc_config, &draining);
+        let routes = grpc::routes(service, Some(searches), Some(issuances), Some(envoy), health, &grpc_config)
             .map_err(|error| Error::System(error.to_string()))?;
         let routes = routes.observed(observer());
         let door = listen::Options {
@@ -262,6 +266,19 @@ async fn drain_log(log: &Log, mut threads: JoinSet<&'static str>) {
     }
 }
 
+fn searches(
+    decider: &Arc<Decider>,
+    observer: Arc<dyn crate::api::Observer>,
+    grpc: &grpc::Config,
+    search: crate::api::search::Config,
+) -> grpc::Searches {
+    grpc::Searches::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), grpc.clone(), search)
+}
+
+fn issuer(decider: &Arc<Decider>, observer: Arc<dyn crate::api::Observer>, config: issuance::Config) -> Issuer {
+    Issuer::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, Arc::new(clock::seconds))
+}
+
 fn envoy_door(
     decider: &Arc<Decider>,
     observer: Arc<dyn crate::api::Observer>,
@@ -269,6 +286,17 @@ fn envoy_door(
     grpc: &grpc::Config,
 ) -> Result<envoy::Service, Error> {
     Ok(envoy::Service::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, grpc)?)
+}
+
+fn decisions(
+    decider: Arc<Decider>,
+    credentials: Arc<dyn Credentials>,
+    observer: Arc<dyn crate::api::Observer>,
+    config: &grpc::Config,
+    draining: &CancellationToken,
+) -> grpc::Service {
+    let ids = Arc::new(clock::decision_id);
+    grpc::Service::new(decider, credentials, observer, ids, config.clone(), draining.clone())
 }
 
 async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {

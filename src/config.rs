@@ -5,9 +5,11 @@
 //! handed; looks at no policy and opens no socket. `docs/configuration.md` is held to this by a test.
 
 mod bundles;
+mod candidates;
 mod env;
 mod fault;
 mod file;
+mod issuers;
 mod key;
 mod near;
 mod public;
@@ -15,6 +17,7 @@ mod quantity;
 mod shape;
 mod show;
 mod sinks;
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +26,7 @@ use std::{
     ffi::OsString,
     net::IpAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -30,7 +34,7 @@ pub use self::fault::{Fault, Faults};
 use self::{fault::Origin, key::Key, shape::Raw};
 use crate::{
     api::{self, Address, place::Place},
-    audit, policy, reload, source, telemetry,
+    audit, issuance, policy, reload, source, telemetry,
 };
 
 /// The whole configuration, one part a component.
@@ -46,7 +50,9 @@ pub struct Config {
     pub opa: api::opa::Config,
     /// The Envoy door: `envoy.*`.
     pub envoy: api::envoy::Config,
-    /// Searches: `search.*`.
+    /// Token issuance: `issuance.*`.
+    pub issuance: issuance::Config,
+    /// Searches: `search.*`, and `[search.candidates.ENTRY]` of the file.
     pub search: api::search::Config,
     /// The policy service: `admin.*`.
     pub admin: api::grpc::policy::Config,
@@ -58,6 +64,8 @@ pub struct Config {
     pub reload: reload::Config,
     /// The bundles by their names: `[bundles.NAME]` of the file.
     pub bundles: BTreeMap<String, reload::Bundle>,
+    /// Credentials: `identity.*`, and `[identity.issuers.NAME]` of the file.
+    pub identity: crate::issuers::Config,
     /// The log: `log.*`.
     pub log: telemetry::Config,
     /// The decision log: `decision_log.*`, and `[decision_log.sinks.NAME]` of the file.
@@ -137,10 +145,12 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
     let environment = env::read(env);
     let mut reader = Reader::default();
     if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
-        let file::Found { settings, bundles, sinks, faults } = file::read(path);
+        let file::Found { settings, bundles, sinks, issuers, candidates, faults } = file::read(path);
         reader.apply(settings, faults);
         reader.bundles(path, bundles);
         reader.sinks(path, sinks);
+        reader.candidates(path, candidates);
+        reader.issuers(path, issuers);
     }
     reader.apply(environment.settings, environment.faults);
     for (name, flag, value) in &flags.values {
@@ -178,6 +188,27 @@ impl Reader {
             if let Some(sink) = sinks::read(file, &name, table, &mut self.faults) {
                 self.config.decision_log.sinks.insert(name, sink);
             }
+        }
+    }
+
+    fn candidates(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
+        let mut paths = Vec::new();
+        for (entry, table) in tables {
+            paths.extend(candidates::read(file, &entry, table, &paths, &mut self.faults));
+        }
+        self.config.search.candidates = Arc::new(paths.into_iter().collect());
+    }
+
+    fn issuers(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
+        for (name, table) in tables {
+            let Some(issuer) = issuers::read(file, &name, table, &mut self.faults) else { continue };
+            let same = |other: &&crate::issuers::Settings| other.issuer.identity == issuer.issuer.identity;
+            if let Some(other) = self.config.identity.issuers.values().find(same) {
+                let problem = format!("is the same issuer as `{}`", other.issuer.name);
+                let place = fault::in_file(file, &format!("identity.issuers.{name}"));
+                self.faults.push(Fault::new(place, problem, "each issuer once"));
+            }
+            self.config.identity.issuers.insert(name, issuer);
         }
     }
 

@@ -1,14 +1,19 @@
 //! Records to JSON: Verdict's own shape, and that of OPA's decision log.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::{
     Serialize, Serializer,
     ser::{Error as _, SerializeMap as _},
 };
 
-use super::{config::Format, log::Identity, record::Record};
-use crate::decision::{Asks, Number, Object, Value};
+use super::{
+    config::Format,
+    event::{self, InputForm},
+    log::Identity,
+    record::Record,
+};
+use crate::decision::{Asks, Number, Object, SearchSummary, Value};
 
 /// The name and version of the record's schema.
 pub(super) const SCHEMA: &str = "verdict.decision.v1";
@@ -42,11 +47,21 @@ struct Native<'r> {
     request_id: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
     entry_point: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'r str>,
     asks: &'static str,
+    #[serde(skip_serializing_if = "is_false")]
+    strict: bool,
     effect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Search>,
     reasons: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
+    input_form: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<Json<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +70,9 @@ struct Native<'r> {
     explanation: Option<Json<'r>>,
     revision: Revision<'r>,
     duration_ns: u64,
+    phases_ns: Phases,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<Caller>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     erased: &'r [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -63,6 +81,45 @@ struct Native<'r> {
     truncated: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     withheld: Option<&'static str>,
+}
+
+/// How long each part of a decision's way took.
+#[derive(Serialize)]
+struct Phases {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decode: Option<u64>,
+    decide: u64,
+    log: u64,
+}
+
+/// The other end of the connection.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Caller {
+    Tcp {
+        address: SocketAddr,
+    },
+    Unix {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pid: Option<i32>,
+        uid: u32,
+        gid: u32,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(truth: &bool) -> bool {
+    !truth
+}
+
+/// What a search came to.
+#[derive(Serialize)]
+struct Search {
+    r#for: &'static str,
+    candidates: usize,
+    decided: usize,
+    allowed: usize,
+    complete: bool,
 }
 
 #[derive(Serialize)]
@@ -80,15 +137,23 @@ fn native(record: &Record) -> Native<'_> {
         time: _,
         door,
         entry_point,
+        policy,
         asks,
-        effect,
+        strict,
+        form,
+        search,
+        effect: _,
         reasons,
         input,
+        token,
         result,
         diagnostics,
         explanation,
         revision,
         took,
+        caller,
+        before,
+        logged,
         erased,
         masked,
         truncated,
@@ -102,16 +167,29 @@ fn native(record: &Record) -> Native<'_> {
         door,
         request_id,
         entry_point: entry_point.as_deref(),
-        asks: match asks {
-            Asks::Verdict => "verdict",
-            Asks::Document => "document",
+        policy: policy.as_deref(),
+        strict: *strict,
+        asks: match (search, asks) {
+            (Some(_), _) => "search",
+            (None, Asks::Verdict) => "verdict",
+            (None, Asks::Document) => "document",
         },
-        effect: match effect {
-            crate::decision::Effect::Allow => "allow",
-            crate::decision::Effect::Deny => "deny",
-        },
+        effect: record.effect(),
+        search: search.map(|SearchSummary { searched, candidates, decided, allowed, complete }| Search {
+            r#for: searched.member(),
+            candidates,
+            decided,
+            allowed,
+            complete,
+        }),
         reasons,
+        input_form: form.map(|form| match form {
+            InputForm::Question => "question",
+            InputForm::Document => "document",
+            InputForm::Undefined => "undefined",
+        }),
         input: input.as_ref().map(Json),
+        token: token.as_ref().map(Json),
         result: result.as_ref().map(Json),
         diagnostics: diagnostics.as_ref().map(Json),
         explanation: explanation.as_ref().map(Json),
@@ -121,6 +199,11 @@ fn native(record: &Record) -> Native<'_> {
             bundles: &revision.bundles,
         },
         duration_ns: nanos(*took),
+        phases_ns: Phases { decode: before.map(nanos), decide: nanos(*took), log: nanos(*logged) },
+        caller: caller.map(|caller| match caller {
+            event::Caller::Tcp(address) => Caller::Tcp { address },
+            event::Caller::Unix { pid, uid, gid } => Caller::Unix { pid, uid, gid },
+        }),
         erased,
         masked,
         truncated,
@@ -137,6 +220,8 @@ struct Opa<'r> {
     bundles: BTreeMap<&'r str, BundleRevision<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,9 +245,25 @@ struct Custom<'r> {
     door: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     request_id: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry_point: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'r str>,
+    asks: &'static str,
+    #[serde(skip_serializing_if = "is_false")]
+    strict: bool,
     effect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Search>,
     reasons: &'r [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_form: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Json<'r>>,
     revision: Revision<'r>,
+    phases_ns: Phases,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<Caller>,
     #[serde(skip_serializing_if = "Option::is_none")]
     diagnostics: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,16 +281,23 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         time,
         door,
         request_id,
-        entry_point: _,
-        asks: _,
+        entry_point,
+        policy,
+        asks,
+        strict,
         effect,
+        search,
         reasons,
+        input_form,
         input,
+        token,
         result,
         diagnostics,
         explanation,
         revision,
         duration_ns,
+        phases_ns,
+        caller,
         erased,
         masked,
         truncated,
@@ -201,13 +309,36 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         decision_id,
         bundles: bundles.map(|(name, revision)| (name.as_str(), BundleRevision { revision })).collect(),
         path: record.path(),
+        requested_by: match record.caller {
+            Some(event::Caller::Tcp(address)) => Some(address.to_string()),
+            _ => None,
+        },
         input,
         result,
         erased,
         masked,
         timestamp: time,
         metrics: BTreeMap::from([("timer_server_handler_ns", duration_ns)]),
-        custom: Custom { door, request_id, effect, reasons, revision, diagnostics, explanation, truncated, withheld },
+        custom: Custom {
+            door,
+            request_id,
+            entry_point,
+            policy,
+            asks,
+            strict,
+            effect,
+            search,
+            reasons,
+            input_form,
+            token,
+            revision,
+            phases_ns,
+            caller,
+            diagnostics,
+            explanation,
+            truncated,
+            withheld,
+        },
     }
 }
 
@@ -219,13 +350,16 @@ impl Record {
         put("decision_id", self.decision_id.as_str().into());
         put("timestamp", Value::String(self.timestamp()));
         put("door", self.door.into());
-        put("effect", self.effect.to_string().as_str().into());
+        put("effect", self.effect().into());
         put("reasons", Value::Array(self.reasons.iter().map(|reason| reason.as_str().into()).collect()));
         if let Some(path) = self.path() {
             put("path", Value::String(path));
         }
         if let Some(input) = &self.input {
             put("input", input.clone());
+        }
+        if let Some(token) = &self.token {
+            put("token", token.clone());
         }
         if let Some(result) = &self.result {
             put("result", result.clone());

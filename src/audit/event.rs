@@ -1,9 +1,12 @@
 //! What is kept of a decision on the thread that made it: copies, bounded, not yet masked.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant, SystemTime},
+};
 
 use super::copy::Copier;
-use crate::decision::{Asks, EntryPoint, Input, Object, Query, Value, Verdict};
+use crate::decision::{Asks, EntryPoint, Input, Object, Query, SearchSummary, Searched, Value, Verdict};
 
 /// A decision that is about to be answered.
 #[derive(Clone, Copy, Debug)]
@@ -16,10 +19,44 @@ pub struct Decision<'a> {
     pub request_id: &'a str,
     /// What was asked; `None` for what was no question.
     pub query: Option<&'a Query>,
+    /// What it came to, if it was a search. Of the verdict, only what it was decided on counts then.
+    pub search: Option<SearchSummary>,
     /// How long deciding took.
     pub took: Duration,
     /// When it was decided.
     pub time: SystemTime,
+    /// Who asked, as far as the connection says it.
+    pub caller: Option<Caller>,
+    /// How long it took from the request's beginning until deciding began: reading, decoding, and what of the same
+    /// request was decided before.
+    pub before: Option<Duration>,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// A process of this machine, as the kernel names it.
+    Unix {
+        /// Its number, where the system tells it.
+        pid: Option<i32>,
+        /// Its user.
+        uid: u32,
+        /// Its group.
+        gid: u32,
+    },
+}
+
+/// What the policy had for `input`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InputForm {
+    /// Subject, action, resource and context, without a token's claims; empty properties and an empty context are left out.
+    Question,
+    /// A document, as it is.
+    Document,
+    /// Nothing.
+    Undefined,
 }
 
 /// The copy of a decision. Not masked: it is not to be shown.
@@ -30,9 +67,18 @@ pub struct Event {
     pub(super) request_id: String,
     pub(super) time: SystemTime,
     pub(super) took: Duration,
+    pub(super) caller: Option<Caller>,
+    pub(super) before: Option<Duration>,
+    /// When it was decided, by the clock that only rises.
+    pub(super) at: Instant,
     pub(super) policy: Option<EntryPoint>,
     pub(super) asks: Asks,
+    pub(super) strict: bool,
+    /// `None` of what was no question.
+    pub(super) form: Option<InputForm>,
+    pub(super) search: Option<SearchSummary>,
     pub(super) input: Option<Value>,
+    pub(super) token: Option<Value>,
     pub(super) verdict: Verdict,
     pub(super) truncated: Vec<String>,
     pub(super) size: usize,
@@ -45,10 +91,16 @@ impl Event {
     /// Copies at most about `limit` bytes of the question, and as much of the verdict.
     #[must_use]
     pub fn new(decision: &Decision<'_>, verdict: &Verdict, limit: usize) -> Self {
-        let Decision { door, decision_id, request_id, query, took, time } = *decision;
+        let Decision { door, decision_id, request_id, query, search, took, time, caller, before } = *decision;
         let mut copier = Copier::new(limit);
         let request_id = copier.within("request_id", |copier| copier.text(request_id));
         let input = query.and_then(|query| copier.within("input", |copier| input(copier, query)));
+        let input = match search {
+            Some(search) => input.map(|input| without(input, search.searched)),
+            None => input,
+        };
+        let claims = query.and_then(|query| query.token.as_ref());
+        let token = claims.map(|claims| copier.within("token", |copier| whose(copier, claims)));
         let mut answer = Copier::new(limit);
         let verdict = answer.within("result", |answer| bounded(answer, verdict));
         let size = BASE + copier.used() + answer.used();
@@ -60,9 +112,20 @@ impl Event {
             request_id,
             time,
             took,
+            caller,
+            before,
+            at: Instant::now(),
             policy: query.and_then(|query| query.policy.clone()),
             asks: query.map_or(Asks::Verdict, |query| query.asks),
+            strict: query.is_some_and(|query| query.strict),
+            form: query.map(|query| match query.input {
+                Input::Parts => InputForm::Question,
+                Input::Document(_) => InputForm::Document,
+                Input::Undefined => InputForm::Undefined,
+            }),
+            search,
             input,
+            token,
             verdict,
             truncated,
             size,
@@ -74,6 +137,25 @@ impl Event {
     pub fn size(&self) -> usize {
         self.size
     }
+}
+
+/// Whose token it was, of what was verified: enough to find it, and nothing to use it by.
+fn whose<'v>(copier: &mut Copier<'v>, claims: &'v Object) -> Value {
+    let mut kept = Object::new();
+    let mut keep = |claims: &'v Object, name: &'static str| {
+        if let Some(Value::String(text)) = claims.get(name) {
+            kept.insert(name.to_owned(), Value::String(copier.text(text)));
+        }
+    };
+    for name in ["iss", "sub", "client_id", "jti", "sid"] {
+        keep(claims, name);
+    }
+    if let Some(Value::Object(verified)) = claims.get("verified") {
+        for name in ["issuer", "kind"] {
+            keep(verified, name);
+        }
+    }
+    kept.into()
 }
 
 /// The policy's `input`.
@@ -99,15 +181,33 @@ fn input<'v>(copier: &mut Copier<'v>, query: &'v Query) -> Option<Value> {
         });
         (name.to_owned(), Value::Object(entity))
     };
+    // Where a credential was to say whose the question is, and did not, there is no subject.
+    let is_known = !subject.kind.is_empty() || !subject.id.is_empty();
     let subject = entity("subject", &[("type", &subject.kind), ("id", &subject.id)], &subject.properties);
     let action = entity("action", &[("name", &action.name)], &action.properties);
     let resource = entity("resource", &[("type", &resource.kind), ("id", &resource.id)], &resource.properties);
-    let mut parts: Object = [subject, action, resource].into_iter().collect();
+    let parts = [is_known.then_some(subject), Some(action), Some(resource)];
+    let mut parts: Object = parts.into_iter().flatten().collect();
     if !context.is_empty() {
         let context = copier.within("context", |copier| copier.object(context));
         parts.insert("context".to_owned(), context.into());
     }
     Some(parts.into())
+}
+
+/// The input of a search, without what is not there: that is what it searches for.
+fn without(mut input: Value, searched: Searched) -> Value {
+    if let Value::Object(parts) = &mut input {
+        match searched {
+            Searched::Action => drop(parts.remove(searched.member())),
+            Searched::Subject | Searched::Resource => {
+                if let Some(Value::Object(part)) = parts.get_mut(searched.member()) {
+                    part.remove("id");
+                }
+            }
+        }
+    }
+    input
 }
 
 /// The verdict, as far as it fits.

@@ -2,7 +2,7 @@
 //!
 //! `docs/decision-record.schema.json` is its schema, `docs/decision-log.md` tells of it.
 
-mod answer;
+pub(super) mod answer;
 
 use std::time::{Duration, SystemTime};
 
@@ -10,12 +10,14 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     config::Mask,
-    event::Event,
+    event::{Caller, Event, InputForm},
     mask,
     redact::{HIDDEN, Secrets},
     rules::{self, Rule, Rules, Ruling},
 };
-use crate::decision::{Asks, Effect, EntryPoint, Revision, SensitiveNames, Value, code};
+use crate::decision::{
+    Asks, Effect, EntryPoint, Revision, SearchSummary, SensitiveNames, Value, code, credential_code,
+};
 
 /// One record.
 pub(super) struct Record {
@@ -25,15 +27,28 @@ pub(super) struct Record {
     pub(super) door: &'static str,
     /// What answered, or what was asked and does not exist.
     pub(super) entry_point: Option<String>,
+    /// The rule or package that the question named.
+    pub(super) policy: Option<String>,
     pub(super) asks: Asks,
+    pub(super) strict: bool,
+    pub(super) form: Option<InputForm>,
+    /// What a search came to; it has no effect.
+    pub(super) search: Option<SearchSummary>,
     pub(super) effect: Effect,
     pub(super) reasons: Vec<String>,
     pub(super) input: Option<Value>,
+    /// Whose token it was.
+    pub(super) token: Option<Value>,
     pub(super) result: Option<Value>,
     pub(super) diagnostics: Option<Value>,
     pub(super) explanation: Option<Value>,
     pub(super) revision: Revision,
     pub(super) took: Duration,
+    pub(super) caller: Option<Caller>,
+    /// From the request's beginning until deciding began.
+    pub(super) before: Option<Duration>,
+    /// From the decision until this was made of it.
+    pub(super) logged: Duration,
     pub(super) erased: Vec<String>,
     pub(super) masked: Vec<String>,
     pub(super) truncated: Vec<String>,
@@ -100,6 +115,15 @@ impl Record {
         DateTime::<Utc>::from(self.time).to_rfc3339_opts(SecondsFormat::Nanos, true)
     }
 
+    /// `allow` or `deny`; `search` of a search.
+    pub(super) fn effect(&self) -> &'static str {
+        match (self.search, self.effect) {
+            (Some(_), _) => "search",
+            (None, Effect::Allow) => "allow",
+            (None, Effect::Deny) => "deny",
+        }
+    }
+
     /// The parts of the entry point below `data`.
     pub(super) fn path(&self) -> Option<String> {
         let entry: EntryPoint = self.entry_point.as_ref()?.parse().ok()?;
@@ -107,7 +131,7 @@ impl Record {
     }
 
     fn redact(&mut self, secrets: &mut Secrets<'_>) {
-        for (value, at) in [(&mut self.input, "/input"), (&mut self.result, "/result")] {
+        for (value, at) in [(&mut self.input, "/input"), (&mut self.token, "/token"), (&mut self.result, "/result")] {
             if let Some(value) = value {
                 secrets.take(value, &mut at.to_owned());
             }
@@ -117,7 +141,8 @@ impl Record {
                 secrets.take(value, &mut at.to_owned());
             }
         }
-        for text in self.reasons.iter_mut().chain([&mut self.request_id]).chain(&mut self.entry_point) {
+        let texts = self.reasons.iter_mut().chain([&mut self.request_id]);
+        for text in texts.chain(&mut self.entry_point).chain(&mut self.policy) {
             if secrets.credential(text) {
                 HIDDEN.clone_into(text);
             }
@@ -132,6 +157,7 @@ impl Record {
     }
 
     fn scrub(&mut self, secrets: &mut Secrets<'_>) {
+        // Not the token's: it says who asked, and nobody may blank that by calling it a secret in the question.
         let parts = [
             (&mut self.input, "/input"),
             (&mut self.result, "/result"),
@@ -143,7 +169,8 @@ impl Record {
                 secrets.scrub(value, &mut at.to_owned());
             }
         }
-        for text in self.reasons.iter_mut().chain([&mut self.request_id]).chain(&mut self.entry_point) {
+        let texts = self.reasons.iter_mut().chain([&mut self.request_id]);
+        for text in texts.chain(&mut self.entry_point).chain(&mut self.policy) {
             secrets.scrub_text(text);
         }
     }
@@ -198,7 +225,8 @@ impl Record {
             if secrets.too_many() {
                 self.withhold(Withheld::TooManySecrets);
             }
-            let parts = [(&mut self.result, "/result"), (&mut self.diagnostics, "/diagnostics")];
+            let parts =
+                [(&mut self.token, "/token"), (&mut self.result, "/result"), (&mut self.diagnostics, "/diagnostics")];
             for (value, at) in parts {
                 if let Some(value) = value {
                     secrets.scrub(value, &mut at.to_owned());
@@ -219,8 +247,9 @@ impl Record {
     /// Keeps who decided what and when, and nothing that came from a question or a policy.
     fn withhold(&mut self, why: Withheld) {
         self.withheld = Some(why);
-        (self.input, self.result, self.diagnostics, self.explanation) = (None, None, None, None);
-        self.reasons.retain(|reason| code::ALL.contains(&reason.as_str()));
+        (self.input, self.token, self.result) = (None, None, None);
+        (self.diagnostics, self.explanation) = (None, None);
+        self.reasons.retain(|reason| code::ALL.into_iter().chain(credential_code::ALL).any(|ours| ours == reason));
         self.request_id.clear();
         self.erased.clear();
         self.masked.clear();
@@ -230,8 +259,26 @@ impl Record {
 
 impl From<Event> for Record {
     fn from(event: Event) -> Self {
-        let Event { door, decision_id, request_id, time, took, policy, asks, input, verdict, truncated, size: _ } =
-            event;
+        let Event {
+            door,
+            decision_id,
+            request_id,
+            time,
+            took,
+            caller,
+            before,
+            at,
+            policy,
+            asks,
+            strict,
+            form,
+            search,
+            input,
+            token,
+            verdict,
+            truncated,
+            size: _,
+        } = event;
         let entry_point = verdict.entry_point.as_deref().map(str::to_owned);
         let reasons = verdict.reasons.iter().map(|reason| reason.code.clone()).collect();
         let mut record = Self {
@@ -239,16 +286,24 @@ impl From<Event> for Record {
             request_id,
             time,
             door,
-            entry_point: entry_point.or_else(|| policy.map(|policy| policy.to_string())),
+            entry_point: entry_point.or_else(|| policy.as_ref().map(EntryPoint::to_string)),
+            policy: policy.map(|policy| policy.to_string()),
             asks,
+            strict,
+            form,
+            search,
             effect: verdict.effect,
             reasons,
             input,
+            token,
             result: None,
             diagnostics: answer::diagnostics(&verdict.diagnostics),
             explanation: verdict.explanation.as_deref().map(answer::explanation),
             revision: verdict.revision.clone(),
             took,
+            caller,
+            before,
+            logged: at.elapsed(),
             erased: Vec::new(),
             masked: Vec::new(),
             truncated,
@@ -257,6 +312,7 @@ impl From<Event> for Record {
         };
         let whole = record.truncated.is_empty();
         record.result = match asks {
+            _ if search.is_some() => None,
             Asks::Verdict => Some(answer::contract(verdict, whole)),
             Asks::Document => verdict.value.map(|value| *value),
         };

@@ -1,6 +1,6 @@
 //! The question: OpenID AuthZEN Authorization API 1.0 §5, and the entry point that it is put to.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::SystemTime};
 
 use super::value::{Object, Value};
 
@@ -51,7 +51,7 @@ pub struct Query {
     /// Whether the verdict says what each rule answered.
     pub explain: bool,
     /// The claims of the caller's token: `input.token`. Whoever builds the question sets it, and must have verified them
-    /// (`identity::Verifier`). No door sets it yet.
+    /// (`identity::Verifier`).
     pub token: Option<Object>,
     /// What the policy sees as `input`.
     pub input: Input,
@@ -59,6 +59,8 @@ pub struct Query {
     pub asks: Asks,
     /// Whether a built-in that fails is an error, where it else is undefined (OPA's `strict-builtin-errors`).
     pub strict: bool,
+    /// The time that policies are told, for what is decided again; `None` for that of the clock.
+    pub time: Option<SystemTime>,
 }
 
 /// What a policy sees as `input`.

@@ -5,11 +5,37 @@ use serde_json::Value as Json;
 /// One record.
 pub(super) struct Record(pub(super) Json);
 
+/// What a line is.
+pub(super) enum Line {
+    /// This record.
+    Record(Record),
+    /// What seals the records before it.
+    Checkpoint,
+    /// Neither.
+    Other,
+}
+
+impl Line {
+    pub(super) fn read(line: &[u8]) -> Self {
+        match serde_json::from_slice::<Json>(line) {
+            Ok(json) if json.get("decision_id").is_some() => Self::Record(Record(json)),
+            Ok(json)
+                if json.get("schema").and_then(Json::as_str).is_some_and(|schema| schema.contains("checkpoint")) =>
+            {
+                Self::Checkpoint
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
 impl Record {
     /// The record of a line; `None` for checkpoints and what is none.
     pub(super) fn read(line: &[u8]) -> Option<Self> {
-        let json: Json = serde_json::from_slice(line).ok()?;
-        json.get("decision_id").is_some().then_some(Self(json))
+        match Line::read(line) {
+            Line::Record(record) => Some(record),
+            Line::Checkpoint | Line::Other => None,
+        }
     }
 
     fn text(&self, pointers: &[&str]) -> &str {
@@ -54,9 +80,29 @@ impl Record {
         let text = |name: &str| part.get(name).and_then(Json::as_str);
         match (text("type"), text("id"), text("name")) {
             (Some(kind), Some(id), _) => Some(format!("{kind}:{id}")),
+            // What a search searches for.
+            (Some(kind), None, _) if self.search().is_some() => Some(format!("{kind}:*")),
             (_, _, Some(name)) => Some(name.to_owned()),
             _ => None,
         }
+    }
+
+    /// The digest of what it was decided on.
+    pub(super) fn digest(&self) -> &str {
+        self.text(&["/revision/digest", "/custom/revision/digest"])
+    }
+
+    /// What a search came to, in words.
+    pub(super) fn search(&self) -> Option<String> {
+        let search = self.0.get("search").or_else(|| self.0.pointer("/custom/search"))?;
+        let number = |name: &str| search.get(name).and_then(Json::as_u64).unwrap_or_default();
+        let what = search.get("for").and_then(Json::as_str).unwrap_or_default();
+        let (candidates, decided, allowed) = (number("candidates"), number("decided"), number("allowed"));
+        let rest = match search.get("complete") {
+            Some(Json::Bool(false)) => ", not to the end",
+            _ => "",
+        };
+        Some(format!("{allowed} of {decided} allowed, of {candidates} candidates for {what}{rest}"))
     }
 
     pub(super) fn nanos(&self) -> Option<u64> {
