@@ -142,6 +142,8 @@ impl App {
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
+        let mcp =
+            grpc::Mcp::new(Arc::clone(&decider), observer(), Arc::new(clock::decision_id), grpc_config.clone());
         let http_doors = http::Doors {
             authzen: authzen_config,
             opa: opa_config,
@@ -159,7 +161,7 @@ impl App {
             grpc_config.clone(),
             draining.clone(),
         );
-        let routes = grpc::routes(service, Some(searches), Some(envoy), health, &grpc_config)
+        let routes = grpc::routes(service, Some(searches), Some(mcp), Some(envoy), health, &grpc_config)
             .map_err(|error| Error::System(error.to_string()))?;
         let routes = routes.observed(observer());
         let door = listen::Options {

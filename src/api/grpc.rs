@@ -5,6 +5,7 @@ pub(in crate::api) mod deadline;
 mod explanation;
 mod health;
 mod limits;
+mod mcp;
 pub mod policy;
 mod question;
 pub mod received;
@@ -19,6 +20,7 @@ use tonic::service::Routes;
 
 pub use health::{Health, HealthReporter};
 pub use limits::Limits;
+pub use mcp::Mcp;
 pub use search::Searches;
 pub use service::{DecisionIds, Service};
 
@@ -42,11 +44,15 @@ pub mod proto {
 /// The name that the decision service has in `grpc.health.v1`.
 pub const SERVICE_NAME: &str = "verdict.v1.DecisionService";
 
-/// The routes of one gRPC door: `service`, `searches`, Envoy's service, the health service that `health` feeds, and
+/// The name that the MCP service has there.
+pub const MCP_SERVICE_NAME: &str = "verdict.v1.McpService";
+
+/// The routes of one gRPC door: `service`, `searches`, the MCP service, Envoy's service, the health service that `health` feeds, and
 /// reflection if configured, which describes all but Envoy's.
 pub fn routes<S>(
     service: S,
     searches: Option<Searches>,
+    mcp: Option<Mcp>,
     envoy: Option<super::envoy::Service>,
     health: Health,
     config: &Config,
@@ -54,13 +60,19 @@ pub fn routes<S>(
 where
     S: proto::decision_service_server::DecisionService,
 {
-    use proto::{decision_service_server::DecisionServiceServer, search_service_server::SearchServiceServer};
+    use proto::{
+        decision_service_server::DecisionServiceServer, mcp_service_server::McpServiceServer,
+        search_service_server::SearchServiceServer,
+    };
 
     let service = DecisionServiceServer::new(service).max_decoding_message_size(config.max_message_bytes);
     let mut routes = Routes::new(service).add_service(health.service());
     if let Some(searches) = searches {
         let searches = SearchServiceServer::new(searches).max_decoding_message_size(config.max_message_bytes);
         routes = routes.add_service(searches);
+    }
+    if let Some(mcp) = mcp {
+        routes = routes.add_service(McpServiceServer::new(mcp).max_decoding_message_size(config.max_message_bytes));
     }
     if let Some(envoy) = envoy {
         routes = routes.add_service(envoy);
