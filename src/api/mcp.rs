@@ -19,7 +19,9 @@ pub use self::http::router;
 use self::message::{Fault, Message};
 pub(in crate::api) use self::{
     headers::{Headers, MIRRORS},
-    mapping::Caller, response::Response};
+    mapping::Caller,
+    response::Response,
+};
 use super::{
     Observer,
     deadline::Deadline,

@@ -36,6 +36,7 @@ struct Walk<'a> {
     settings: Vec<Setting>,
     bundles: Vec<(String, serde_json::Value)>,
     sinks: Vec<(String, serde_json::Value)>,
+    issuers: Vec<(String, serde_json::Value)>,
     faults: Vec<Fault>,
 }
 
@@ -45,6 +46,9 @@ const BUNDLES: &str = "bundles";
 /// The table of which each table has a name of the operator's.
 const SINKS: &str = "decision_log.sinks";
 
+/// The same.
+const ISSUERS: &str = "identity.issuers";
+
 /// What a file has.
 pub(super) struct Found {
     pub(super) settings: Vec<Setting>,
@@ -52,6 +56,8 @@ pub(super) struct Found {
     pub(super) bundles: Vec<(String, serde_json::Value)>,
     /// The same.
     pub(super) sinks: Vec<(String, serde_json::Value)>,
+    /// The same.
+    pub(super) issuers: Vec<(String, serde_json::Value)>,
     /// What is wrong with it as a file.
     pub(super) faults: Vec<Fault>,
 }
@@ -70,7 +76,8 @@ pub(super) fn read(path: &Path) -> Found {
         Ok(text) => text,
         Err(fault) => return Found::fault(fault),
     };
-    let mut walk = Walk { path, settings: Vec::new(), bundles: Vec::new(), sinks: Vec::new(), faults: Vec::new() };
+    let (settings, faults) = (Vec::new(), Vec::new());
+    let mut walk = Walk { path, settings, bundles: Vec::new(), sinks: Vec::new(), issuers: Vec::new(), faults };
     match parse(&text) {
         Ok(Node::Table(entries)) => walk.table("", entries),
         Ok(Node::Value(Raw::Empty)) => {}
@@ -83,13 +90,14 @@ pub(super) fn read(path: &Path) -> Found {
             }
         }
     }
-    let Walk { path: _, settings, bundles, sinks, faults } = walk;
-    Found { settings, bundles, sinks, faults }
+    let Walk { path: _, settings, bundles, sinks, issuers, faults } = walk;
+    Found { settings, bundles, sinks, issuers, faults }
 }
 
 impl Found {
     fn fault(fault: Fault) -> Self {
-        Self { settings: Vec::new(), bundles: Vec::new(), sinks: Vec::new(), faults: vec![fault] }
+        let (settings, faults) = (Vec::new(), vec![fault]);
+        Self { settings, bundles: Vec::new(), sinks: Vec::new(), issuers: Vec::new(), faults }
     }
 }
 
@@ -141,11 +149,15 @@ impl Walk<'_> {
         } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(SINKS)) {
             let table = self.named(path, node);
             self.sinks.push((name.to_owned(), table));
-        } else if path == SINKS && is_plain {
+        } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(ISSUERS)) {
+            let table = self.named(path, node);
+            self.issuers.push((name.to_owned(), table));
+        } else if [SINKS, ISSUERS].contains(&path) && is_plain {
+            let what = if path == SINKS { "a table of sinks" } else { "a table of issuers" };
             match node {
                 Node::Table(entries) => self.table(path, entries),
                 Node::Value(Raw::Empty) => {}
-                Node::Value(raw) => self.fault(in_file(self.path, path), format!("is {raw}"), "a table of sinks"),
+                Node::Value(raw) => self.fault(in_file(self.path, path), format!("is {raw}"), what),
             }
         } else if key::sections().contains(&path) {
             match node {

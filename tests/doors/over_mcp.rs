@@ -6,7 +6,11 @@ use verdict::api::grpc::proto::{
     Effect, McpCaller, McpServiceCheckRequest, mcp_caller::Identity, mcp_service_client::McpServiceClient,
 };
 
-use crate::{Question, Told, http_client::post, support::{Server, object}};
+use crate::{
+    Question, Told,
+    http_client::post,
+    support::{Server, object},
+};
 
 /// Members of `context` that the message makes; what else is there, the enforcement point adds.
 const MADE: [&str; 4] = ["agent", "arguments", "notification", "params"];

@@ -3,11 +3,11 @@
 use envoy_types::{
     ext_authz::v3::pb::CheckRequest,
     pb::{
-    envoy::{
-        config::core::v3::{HeaderMap, HeaderValue, Metadata},
-        service::auth::v3::attribute_context::{HttpRequest, Peer, TlsSession},
-    },
-    google::protobuf::{Any, Timestamp},
+        envoy::{
+            config::core::v3::{HeaderMap, HeaderValue, Metadata},
+            service::auth::v3::attribute_context::{HttpRequest, Peer, TlsSession},
+        },
+        google::protobuf::{Any, Timestamp},
     },
 };
 use serde_json::json;
@@ -102,7 +102,8 @@ async fn raw_headers_and_raw_bodies_are_read_too() {
 }
 
 fn header(request: &mut CheckRequest, name: &str, value: &str) {
-    let http = request.attributes.as_mut().and_then(|all| all.request.as_mut()).and_then(|request| request.http.as_mut());
+    let http =
+        request.attributes.as_mut().and_then(|all| all.request.as_mut()).and_then(|request| request.http.as_mut());
     http.unwrap().headers.insert(name.to_owned(), value.to_owned());
 }
 

@@ -142,7 +142,13 @@ async fn a_list_shows_what_the_caller_may_use() {
     let body = json!({"server": SERVER, "claims": alice(), "result": result});
     let answer: Answer = post(&server, FILTER, &body).await;
     assert_eq!(answer.ok(), json!({"result": {"tools": [read, {"name": "read"}], "nextCursor": "c"}}));
-    for result in [json!({}), json!({"tools": [], "Tools": []}), json!({"tools": {}}), json!([]), json!({"tools": vec![json!({"name": "read"}); 1_001]})] {
+    for result in [
+        json!({}),
+        json!({"tools": [], "Tools": []}),
+        json!({"tools": {}}),
+        json!([]),
+        json!({"tools": vec![json!({"name": "read"}); 1_001]}),
+    ] {
         post(&server, FILTER, &json!({"server": SERVER, "claims": alice(), "result": result})).await.refused(400);
     }
 }

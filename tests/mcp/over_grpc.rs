@@ -76,7 +76,9 @@ fn without_id(mut response: Json) -> Json {
 }
 
 fn ping() -> McpServiceCheckRequest {
-    request(&json!({"server": SERVER, "claims": {"sub": "a"}, "message": {"jsonrpc": "2.0", "id": 1, "method": "ping"}}))
+    request(
+        &json!({"server": SERVER, "claims": {"sub": "a"}, "message": {"jsonrpc": "2.0", "id": 1, "method": "ping"}}),
+    )
 }
 
 #[tokio::test]
@@ -99,7 +101,10 @@ async fn claims_are_a_struct_or_json_and_the_message_is_bytes() {
     let input = &input["input"];
     assert_eq!((&input["subject"]["id"], &input["context"]["agent"]), (&json!("alice"), &json!("bot")));
     assert_eq!(input["context"]["region"], "eu");
-    assert_eq!(input["resource"]["properties"], json!({"server": SERVER, "untrusted_annotations": {"readOnlyHint": true}}));
+    assert_eq!(
+        input["resource"]["properties"],
+        json!({"server": SERVER, "untrusted_annotations": {"readOnlyHint": true}})
+    );
     for message in [&b""[..], b"\xff", b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"method\":\"ping\"}"] {
         let told = client.check(McpServiceCheckRequest { message: message.to_vec(), ..ping() }).await.unwrap();
         let told = told.into_inner();
@@ -157,7 +162,8 @@ async fn a_list_is_filtered_as_over_http() {
         let asked = FilterToolsRequest { result_json: result.as_bytes().to_vec(), caller: Some(caller) };
         client(&server).await.filter_tools(asked).await
     };
-    let list = r#"{"n":18446744073709551617,"tools":[{"name":"other"},{"name":"read","z":1},{"name":"read","Name":"other"}]}"#;
+    let list =
+        r#"{"n":18446744073709551617,"tools":[{"name":"other"},{"name":"read","z":1},{"name":"read","Name":"other"}]}"#;
     let kept = filter(list).await.unwrap().into_inner();
     assert_eq!(kept.result_json, br#"{"n":18446744073709551617,"tools":[{"name":"read","z":1}]}"#);
     assert!(kept.revision.unwrap().sequence > 0);

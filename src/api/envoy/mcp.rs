@@ -39,7 +39,8 @@ pub(super) fn message(headers: Headers<'_>, body: &[u8], parsed: &Parsed) -> Res
     }
     mcp::seen(body, &mirrors).map(|message| Some(message.into())).map_err(|(code, fault)| {
         let field = if code == code::HEADER_MISMATCH { "attributes.request.http.headers" } else { BODY };
-        let hint = if code == code::UNKNOWN_METHOD { "; without MCP behind Envoy, set `envoy.mcp` to false" } else { "" };
+        let hint =
+            if code == code::UNKNOWN_METHOD { "; without MCP behind Envoy, set `envoy.mcp` to false" } else { "" };
         FieldViolation::new(field, format!("can't be those of a message of MCP: {fault}{hint}"))
     })
 }

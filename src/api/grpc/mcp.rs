@@ -149,10 +149,8 @@ fn object(field: &str, object: wire::Object) -> Result<Object, CallError> {
 }
 
 fn sent_back(response: mcp::Response) -> McpResponse {
-    let headers = response
-        .headers()
-        .map(|(name, value)| McpHeader { name: name.to_owned(), value: value.to_owned() })
-        .collect();
+    let headers =
+        response.headers().map(|(name, value)| McpHeader { name: name.to_owned(), value: value.to_owned() }).collect();
     let body = response.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default();
     McpResponse { status: response.status.into(), headers, body }
 }

@@ -152,8 +152,7 @@ fn member(object: &mut Object, name: &str) -> Result<Option<Object>, CallError> 
 }
 
 fn sent_back(response: super::Response) -> Json {
-    let headers: Map<String, Json> =
-        response.headers().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let headers: Map<String, Json> = response.headers().map(|(name, value)| (name.to_owned(), value.into())).collect();
     let status = response.status.into();
     let mut members = Map::from_iter([("status".to_owned(), status), ("headers".to_owned(), headers.into())]);
     if let Some(body) = response.body {
