@@ -55,7 +55,7 @@ pub const SERVICE_NAME: &str = "verdict.v1.DecisionService";
 pub const MCP_SERVICE_NAME: &str = "verdict.v1.McpService";
 
 /// The routes of one gRPC door: `service`, `searches`, the MCP service, Envoy's service, the health service that `health` feeds, and
-/// reflection if configured, which describes all but Envoy's.
+/// reflection if configured, which describes all but Envoy's: `envoy-types` has no descriptors.
 pub fn routes<S>(
     service: S,
     searches: Option<Searches>,
