@@ -4,6 +4,7 @@ pub mod codec;
 pub(in crate::api) mod deadline;
 mod explanation;
 mod health;
+mod issuance;
 mod limits;
 mod mcp;
 pub mod policy;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tonic::service::Routes;
 
 pub use health::{Health, HealthReporter};
+pub use issuance::Issuances;
 pub use limits::Limits;
 pub use mcp::Mcp;
 pub use search::Searches;
@@ -54,11 +56,12 @@ pub const SERVICE_NAME: &str = "verdict.v1.DecisionService";
 /// The name that the MCP service has there.
 pub const MCP_SERVICE_NAME: &str = "verdict.v1.McpService";
 
-/// The routes of one gRPC door: `service`, `searches`, the MCP service, Envoy's service, the health service that `health` feeds, and
-/// reflection if configured, which describes all but Envoy's: `envoy-types` has no descriptors.
+/// The routes of one gRPC door: `service`, `searches`, `issuances`, the MCP service, Envoy's service, the health service that
+/// `health` feeds, and reflection if configured, which describes all but Envoy's: `envoy-types` has no descriptors.
 pub fn routes<S>(
     service: S,
     searches: Option<Searches>,
+    issuances: Option<Issuances>,
     mcp: Option<Mcp>,
     envoy: Option<super::envoy::Service>,
     health: Health,
@@ -68,8 +71,8 @@ where
     S: proto::decision_service_server::DecisionService,
 {
     use proto::{
-        decision_service_server::DecisionServiceServer, mcp_service_server::McpServiceServer,
-        search_service_server::SearchServiceServer,
+        decision_service_server::DecisionServiceServer, issuance_service_server::IssuanceServiceServer,
+        mcp_service_server::McpServiceServer, search_service_server::SearchServiceServer,
     };
 
     let service = DecisionServiceServer::new(service).max_decoding_message_size(config.max_message_bytes);
@@ -77,6 +80,10 @@ where
     if let Some(searches) = searches {
         let searches = SearchServiceServer::new(searches).max_decoding_message_size(config.max_message_bytes);
         routes = routes.add_service(searches);
+    }
+    if let Some(issuances) = issuances {
+        let issuances = IssuanceServiceServer::new(issuances).max_decoding_message_size(config.max_message_bytes);
+        routes = routes.add_service(issuances);
     }
     if let Some(mcp) = mcp {
         routes = routes.add_service(McpServiceServer::new(mcp).max_decoding_message_size(config.max_message_bytes));

@@ -1,5 +1,7 @@
 //! The effective settings in words.
 
+mod bundles;
+mod candidates;
 mod issuers;
 mod sinks;
 
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::{
     api::{self, place::Place},
-    audit, policy, reload, source, telemetry,
+    audit, issuance, policy, reload, source, telemetry,
 };
 
 /// A value as it is shown.
@@ -36,6 +38,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         authzen,
         opa,
         envoy,
+        issuance,
         search,
         admin,
         policy,
@@ -47,31 +50,13 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         decision_log,
         server,
     } = config;
-    let api::grpc::Config {
-        address,
-        max_message_bytes,
-        max_batch_items,
-        max_stream_in_flight,
-        max_concurrent_streams,
-        request_timeout,
-        reflection,
-    } = grpc;
-    let api::search::Config { max_candidates, page_size } = search;
+    let api::search::Config { max_candidates, page_size, candidates: _ } = search;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
     let source::Config { path, settle, poll_interval } = source;
     let reload::Config { strict, retained, store, tests, start_timeout } = reload;
 
-    let doors = [
-        ("grpc.address", text(address)),
-        ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
-        ("grpc.max_batch_items", plain(max_batch_items)),
-        ("grpc.max_stream_in_flight", plain(max_stream_in_flight)),
-        ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
-        ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
-        ("grpc.reflection", plain(reflection)),
-    ];
     let rest = [
         ("search.max_candidates", plain(max_candidates)),
         ("search.page_size", plain(page_size)),
@@ -122,14 +107,36 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("identity.cache_bytes", Shown::Plain(show_size(identity.cache_bytes))),
         ("explain.redact", text(redact)),
     ];
-    doors
+    self::grpc(grpc)
         .into_iter()
         .chain(self::http(http, authzen))
         .chain(self::opa(opa))
         .chain(self::envoy(envoy))
+        .chain(self::issuance(issuance))
         .chain(rest)
         .chain(process(log, decision_log, server))
         .collect()
+}
+
+fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 7] {
+    let api::grpc::Config {
+        address,
+        max_message_bytes,
+        max_batch_items,
+        max_stream_in_flight,
+        max_concurrent_streams,
+        request_timeout,
+        reflection,
+    } = config;
+    [
+        ("grpc.address", text(address)),
+        ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
+        ("grpc.max_batch_items", plain(max_batch_items)),
+        ("grpc.max_stream_in_flight", plain(max_stream_in_flight)),
+        ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
+        ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
+        ("grpc.reflection", plain(reflection)),
+    ]
 }
 
 fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 4] {
@@ -212,6 +219,28 @@ fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 13] {
     ]
 }
 
+fn issuance(config: &issuance::Config) -> [(&'static str, Shown); 10] {
+    let issuance::Config { policy, max_lifetime, max_refresh_lifetime, max_actor_depth, agent, workload } = config;
+    let time = |time: &std::time::Duration| Shown::Plain(show_time(*time));
+    let words = |words: &Option<Vec<String>>| match words {
+        None => Shown::Unset("no ceiling"),
+        Some(words) if words.is_empty() => text("none"),
+        Some(words) => text(&words.join(",")),
+    };
+    [
+        ("issuance.policy", text(policy)),
+        ("issuance.max_lifetime", time(max_lifetime)),
+        ("issuance.max_refresh_lifetime", time(max_refresh_lifetime)),
+        ("issuance.max_actor_depth", plain(max_actor_depth)),
+        ("issuance.agent_max_lifetime", time(&agent.lifetime)),
+        ("issuance.agent_scopes", words(&agent.scopes)),
+        ("issuance.agent_audience", words(&agent.audience)),
+        ("issuance.workload_max_lifetime", time(&workload.lifetime)),
+        ("issuance.workload_scopes", words(&workload.scopes)),
+        ("issuance.workload_audience", words(&workload.audience)),
+    ]
+}
+
 /// The settings as a YAML file.
 pub(super) fn yaml(config: &Config) -> String {
     let mut yaml = String::new();
@@ -220,7 +249,10 @@ pub(super) fn yaml(config: &Config) -> String {
         let (section, leaf) = name.split_once('.').unwrap_or(("", name));
         if section != open {
             if open == "bundles" {
-                bundles(config, &mut yaml);
+                bundles::yaml(config, &mut yaml);
+            }
+            if open == "search" {
+                candidates::yaml(config, &mut yaml);
             }
             if open == "identity" && !config.identity.issuers.is_empty() {
                 issuers::yaml(config, &mut yaml);
@@ -241,39 +273,24 @@ pub(super) fn yaml(config: &Config) -> String {
     yaml
 }
 
-/// The bundles, of which only what may be seen: where they come from, and what is asked of them.
-fn bundles(config: &Config, yaml: &mut String) {
-    for (name, reload::Bundle { source, verification, stale_after, min_sequence }) in &config.bundles {
-        yaml.extend(["  ", name, ":\n"]);
-        let mut line = |key: &str, value: &str| yaml.extend(["    ", key, ": ", value, "\n"]);
-        match source {
-            Some(spec) => line("url", &quoted(&spec.url.to_string())),
-            None => line("# url", "not set: it is only put by hand"),
-        }
-        if let Some(reload::Verification { key_file, algorithm, key_id, scope, exclude: _ }) = verification {
-            let key_id = key_id.as_deref().unwrap_or_default();
-            let (key_file, algorithm) = (quoted(&key_file.to_string_lossy()), algorithm.name());
-            let (key_id, scope) = (quoted(key_id), quoted(scope));
-            line(
-                "verification",
-                &format!("{{key_file: {key_file}, algorithm: {algorithm}, key_id: {key_id}, scope: {scope}}}"),
-            );
-        }
-        if let Some(limit) = stale_after {
-            line("stale_after", &show_time(*limit));
-        }
-        if let Some(least) = min_sequence {
-            line("min_sequence", &least.to_string());
-        }
-    }
-}
-
 fn plain(value: &impl ToString) -> Shown {
     Shown::Plain(value.to_string())
 }
 
 fn text(value: &(impl ToString + ?Sized)) -> Shown {
     Shown::Text(value.to_string())
+}
+
+/// A flow sequence of texts.
+fn list<'t>(texts: impl IntoIterator<Item = &'t String>) -> String {
+    let texts: Vec<_> = texts.into_iter().map(|text| quoted(text)).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+/// A flow mapping of what is there.
+fn flow<const N: usize>(members: [(&str, Option<String>); N]) -> String {
+    let members = members.into_iter().filter_map(|(name, value)| Some(format!("{name}: {}", value?)));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
 }
 
 /// A double-quoted scalar (YAML 1.2 §7.3.1).

@@ -22,7 +22,8 @@ fn the_policies_pass_their_own_tests() {
 #[tokio::test]
 async fn sessions_of_a_real_client_get_the_answers_that_they_should() {
     let skipped = |why: &str| {
-        let required = std::env::var("VERDICT_TEST_REQUIRE").is_ok_and(|list| list.split(',').any(|name| name == "mcp"));
+        let required =
+            std::env::var("VERDICT_TEST_REQUIRE").is_ok_and(|list| list.split(',').any(|name| name == "mcp"));
         assert!(!required, "VERDICT_TEST_REQUIRE asks for mcp: {why}");
         println!("skipped: {why}");
     };
