@@ -160,8 +160,7 @@ impl App {
             max_items: grpc_config.max_batch_items,
             settings,
         };
-        let http_drain = http_doors.drain();
-        let router = http_doors.router(&decider, &state, &handle)?;
+        let (http_drain, router) = (http_doors.drain(), http_doors.router(&decider, &state, &handle)?);
         let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
         let service = decisions(decider, credentials, observer(), &grpc_config, &draining);
         let routes =
@@ -188,8 +187,7 @@ impl App {
             let _ = stop_reloading.run_until_cancelled_owned(reloader.run()).await;
         }));
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
-        let drain_timeout = server.drain_timeout;
-        let (grpc, http) = (grpc_address, http_address);
+        let (grpc, http, drain_timeout) = (grpc_address, http_address, server.drain_timeout);
         Ok(Self { tasks, log_threads, log, grpc, http, state, handle, draining, closing, drain_timeout })
     }
 

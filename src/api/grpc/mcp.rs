@@ -85,7 +85,7 @@ impl McpService for Mcp {
             let Checked { verdict, decision_id, response } = self.0.door.check(check, deadline).await?;
             Ok(McpServiceCheckResponse {
                 verdict: Some(response::verdict(verdict, decision_id, request_id)),
-                response: response.map(sent_back),
+                response: response.as_ref().map(sent_back),
             })
         })
         .await
@@ -148,7 +148,7 @@ fn object(field: &str, object: wire::Object) -> Result<Object, CallError> {
     }
 }
 
-fn sent_back(response: mcp::Response) -> McpResponse {
+fn sent_back(response: &mcp::Response) -> McpResponse {
     let headers =
         response.headers().map(|(name, value)| McpHeader { name: name.to_owned(), value: value.to_owned() }).collect();
     let body = response.body.as_ref().map(|body| body.to_string().into_bytes()).unwrap_or_default();
