@@ -170,8 +170,8 @@ async def sessions(url):
     async with httpx2.AsyncClient(headers={"authorization": "Bearer key-of-bob"}) as http:
         call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read_file", "arguments": {"path": "/a"}}}
         headers = {"mcp-method": "tools/call", "mcp-name": "delete_file", "accept": "application/json, text/event-stream"}
-        check("a header that says otherwise", (await http.post(url, json=call, headers=headers)).status_code, 403)
-        check("a batch", (await http.post(url, json=[call])).status_code, 403)
+        check("a header that says otherwise", (await http.post(url, json=call, headers=headers)).status_code, 400)
+        check("a batch", (await http.post(url, json=[call])).status_code, 400)
     return wrong
 
 
