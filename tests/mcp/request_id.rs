@@ -14,15 +14,14 @@ use crate::{
 #[tokio::test]
 async fn a_request_id_stands_in_the_records_of_both_doors() {
     let folder = Folder::with(&[("p.rego", "package p\n\nallow if input.resource.id == \"read\"\n")]);
-    let file = folder.join("all.log");
-    let settings = format!(
-        "policies:\n  path: {}\n  default: data.p\ndecision_log:\n  sinks:\n    all: {{type: file, path: {}}}\n",
-        folder.join("p.rego").display(),
-        file.display()
+    let settings = Folder::empty();
+    settings.write(
+        "verdict.yaml",
+        &format!("decision_log:\n  sinks:\n    all: {{type: file, path: {}}}\n", settings.join("all.log").display()),
     );
-    folder.write("verdict.yaml", &settings);
-    let config = folder.join("verdict.yaml").display().to_string();
-    let server = Serve::embedded().arg("--config").arg(config).ready().await;
+    let file = settings.join("all.log");
+    let config = settings.join("verdict.yaml").display().to_string();
+    let server = Serve::folder(&folder).arg("--config").arg(config).arg("--default-policy").arg("data.p").ready().await;
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read"}});
     let list = json!({"tools": [{"name": "read"}]});
     for (path, member, value, id) in

@@ -1,10 +1,10 @@
 # Questions that messages of MCP are. Each answer tells all that was seen, so that a difference in any part of the question is one
-# in the reasons.
+# in the reason, which is a hash of it.
 package tools
 
 default decision := {"allow": false, "reasons": []}
 
-decision := {"allow": allowed, "reasons": [seen]}
+decision := {"allow": allowed, "reasons": [concat("_", ["seen", crypto.sha256(seen)])]}
 
 seen := concat(" ", [
 	input.subject.type, input.subject.id, json.marshal(object.get(input.subject, "properties", {})),
