@@ -151,6 +151,7 @@ impl App {
         let searches = searches(&decider, observer(), &grpc_config, search.clone());
         let issuer = issuer(&decider, observer(), issuance_config);
         let issuances = grpc::Issuances::new(issuer.clone(), grpc_config.request_timeout);
+        let mcp = grpc::Mcp::new(Arc::clone(&decider), observer(), Arc::new(clock::decision_id), grpc_config.clone());
         let http_doors = http::Doors {
             authzen: authzen_config,
             opa: opa_config,
@@ -159,12 +160,12 @@ impl App {
             max_items: grpc_config.max_batch_items,
             settings,
         };
-        let http_drain = http_doors.drain();
-        let router = http_doors.router(&decider, &state, &handle)?;
+        let (http_drain, router) = (http_doors.drain(), http_doors.router(&decider, &state, &handle)?);
         let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
         let service = decisions(decider, credentials, observer(), &grpc_config, &draining);
-        let routes = grpc::routes(service, Some(searches), Some(issuances), Some(envoy), health, &grpc_config)
-            .map_err(|error| Error::System(error.to_string()))?;
+        let routes =
+            grpc::routes(service, Some(searches), Some(issuances), Some(mcp), Some(envoy), health, &grpc_config)
+                .map_err(|error| Error::System(error.to_string()))?;
         let routes = routes.observed(observer());
         let door = listen::Options {
             max_concurrent_streams: grpc_config.max_concurrent_streams,
@@ -186,8 +187,7 @@ impl App {
             let _ = stop_reloading.run_until_cancelled_owned(reloader.run()).await;
         }));
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
-        let drain_timeout = server.drain_timeout;
-        let (grpc, http) = (grpc_address, http_address);
+        let (grpc, http, drain_timeout) = (grpc_address, http_address, server.drain_timeout);
         Ok(Self { tasks, log_threads, log, grpc, http, state, handle, draining, closing, drain_timeout })
     }
 

@@ -49,7 +49,7 @@ use crate::decision::{At, Decider, Pinned, Query, Revision, Searched, Verdict};
 /// The longest request id that is echoed, in bytes.
 const MAX_REQUEST_ID: usize = 256;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const DECISION_ID: HeaderName = HeaderName::from_static("verdict-decision-id");
 const REVISION: HeaderName = HeaderName::from_static("verdict-revision");
 
@@ -253,7 +253,7 @@ async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> 
 }
 
 /// The request's id, if it has one that can be echoed.
-fn request_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, FieldViolation> {
+pub(super) fn request_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, FieldViolation> {
     let mut ids = headers.get_all(&REQUEST_ID).iter();
     let Some(id) = ids.next() else { return Ok(None) };
     let fault = if ids.next().is_some() {

@@ -7,7 +7,7 @@ mod filter;
 mod headers;
 mod http;
 mod mapping;
-pub(in crate::api) mod message;
+mod message;
 mod response;
 
 use std::{
@@ -16,10 +16,10 @@ use std::{
 };
 
 pub use self::http::router;
-use self::{
-    headers::Headers,
+use self::message::{Fault, Message};
+pub(in crate::api) use self::{
+    headers::{Headers, MIRRORS},
     mapping::Caller,
-    message::{Fault, Message},
     response::Response,
 };
 use super::{
@@ -48,7 +48,7 @@ pub mod code {
 /// Settings of this door.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The largest body that is read, in bytes.
+    /// The largest body that is read over HTTP, in bytes.
     pub max_body_bytes: usize,
     /// The longest that a request may take.
     pub request_timeout: Duration,
@@ -65,20 +65,23 @@ pub struct Door {
 }
 
 /// A message, and what the enforcement point says of it.
-struct Check {
-    message: Vec<u8>,
-    caller: Caller,
+pub(in crate::api) struct Check {
+    /// The bytes, as they came.
+    pub(in crate::api) message: Vec<u8>,
+    pub(in crate::api) caller: Caller,
     /// `None` where the message did not come over HTTP.
-    headers: Option<Headers>,
+    pub(in crate::api) headers: Option<Headers>,
     /// What a list said of the tool; hints of the server.
-    annotations: Option<Object>,
+    pub(in crate::api) annotations: Option<Object>,
+    /// What the caller calls the question; may be empty.
+    pub(in crate::api) request_id: String,
 }
 
 /// A verdict, and what to send back if the message may not pass.
-struct Checked {
-    verdict: Verdict,
-    decision_id: String,
-    response: Option<Response>,
+pub(in crate::api) struct Checked {
+    pub(in crate::api) verdict: Verdict,
+    pub(in crate::api) decision_id: String,
+    pub(in crate::api) response: Option<Response>,
 }
 
 impl Door {
@@ -87,24 +90,18 @@ impl Door {
         Self { decider, observer, ids, config }
     }
 
-    async fn check(&self, check: Check, deadline: Deadline) -> Result<Checked, CallError> {
-        let Check { message, caller, headers, annotations } = check;
+    /// Total but for what keeps it from deciding: whatever is wrong with the message is a deny.
+    pub(in crate::api) async fn check(&self, check: Check, deadline: Deadline) -> Result<Checked, CallError> {
+        let Check { message, caller, headers, annotations, request_id } = check;
         let pinned = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
         let started = Instant::now();
         let (id, asked) = match Message::read(&message) {
             Err(Fault { code, message, id }) => (id, Err((code, message))),
             Ok(message) => {
                 let id = message.id.clone();
-                let agreed = headers.map_or(Ok(()), |headers| headers.agree(&message));
-                let asked = match agreed {
-                    Err(fault) => Err((code::HEADER_MISMATCH, fault)),
-                    Ok(()) if !mapping::knows(&message.method) => {
-                        Err((code::UNKNOWN_METHOD, "the message's method is not known here".to_owned()))
-                    }
-                    Ok(()) => {
-                        mapping::query(message, &caller, annotations).map_err(|fault| (code::INVALID_PARAMS, fault))
-                    }
-                };
+                let asked = fits(&message, headers.as_ref()).and_then(|()| {
+                    mapping::query(message, &caller, annotations).map_err(|fault| (code::INVALID_PARAMS, fault))
+                });
                 (id, asked)
             }
         };
@@ -119,18 +116,43 @@ impl Door {
             }
         };
         let decision_id = (self.ids)();
-        let verdict = self.settle(query.as_ref(), verdict, started, &decision_id).await;
+        let verdict = self.settle(query.as_ref(), verdict, started, (&decision_id, &request_id)).await;
         let response = Response::to(&verdict, id.as_ref(), &caller, &decision_id);
         Ok(Checked { verdict, decision_id, response })
     }
 
-    async fn settle(&self, query: Option<&Query>, verdict: Verdict, started: Instant, decision_id: &str) -> Verdict {
+    async fn settle(
+        &self,
+        query: Option<&Query>,
+        verdict: Verdict,
+        started: Instant,
+        (decision_id, request_id): (&str, &str),
+    ) -> Verdict {
         let took = started.elapsed();
-        let decided = Decided { door: DoorName::MCP, decision_id, request_id: "", query, took };
+        let decided = Decided { door: DoorName::MCP, decision_id, request_id, query, took };
         self.observer.decided(&decided, verdict).verdict().await
     }
 }
 
-fn violation(field: &str, fault: impl Into<String>) -> CallError {
+/// What a policy sees of a message that is not asked about as a question of this door; or the code of the deny, and why.
+pub(in crate::api) fn seen(bytes: &[u8], headers: &Headers) -> Result<Object, (&'static str, String)> {
+    let message = Message::read(bytes).map_err(|fault| (fault.code, fault.message))?;
+    fits(&message, Some(headers))?;
+    mapping::sound(&message).map_err(|fault| (code::INVALID_PARAMS, fault))?;
+    Ok(message.into_object())
+}
+
+/// Whether the headers say what the message says, and the mapping knows its method; or the code of the deny, and why.
+fn fits(message: &Message, headers: Option<&Headers>) -> Result<(), (&'static str, String)> {
+    headers.map_or(Ok(()), |headers| headers.agree(message)).map_err(|fault| (code::HEADER_MISMATCH, fault))?;
+    if mapping::knows(&message.method) {
+        Ok(())
+    } else {
+        Err((code::UNKNOWN_METHOD, "the message's method is not known here".to_owned()))
+    }
+}
+
+/// An error of the request that a message came in.
+pub(in crate::api) fn violation(field: &str, fault: impl Into<String>) -> CallError {
     CallError::InvalidQuery(vec![FieldViolation::new(field, fault)])
 }

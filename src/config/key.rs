@@ -22,7 +22,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 65] = [
+pub(super) static KEYS: [Key; 66] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -56,6 +56,7 @@ pub(super) static KEYS: [Key; 65] = [
     key("envoy.policy", Shape::EntryPoint(|config, value| config.envoy.policy = Some(value))),
     key("envoy.dry_run", Shape::Switch(|config, value| config.envoy.dry_run = value)),
     key("envoy.parse_body", Shape::Switch(|config, value| config.envoy.parse_body = value)),
+    key("envoy.mcp", Shape::Switch(|config, value| config.envoy.mcp = value)),
     key("envoy.descriptors", Shape::File(|config, value| config.envoy.descriptors = Some(value))),
     key("envoy.decode_slashes", Shape::Switch(|config, value| config.envoy.decode_slashes = value)),
     key("envoy.dot_segments", Shape::Switch(|config, value| config.envoy.dot_segments = value)),

@@ -178,12 +178,13 @@ fn opa(config: &api::opa::Config) -> [(&'static str, Shown); 3] {
     [("opa.enabled", plain(enabled)), ("opa.query", plain(query)), ("opa.write", plain(write))]
 }
 
-fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {
+fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 13] {
     let api::envoy::Config {
         form,
         policy,
         dry_run,
         parse_body,
+        mcp,
         descriptors,
         decode_slashes,
         dot_segments,
@@ -201,6 +202,7 @@ fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {
         ),
         ("envoy.dry_run", plain(dry_run)),
         ("envoy.parse_body", plain(parse_body)),
+        ("envoy.mcp", plain(mcp)),
         (
             "envoy.descriptors",
             descriptors

@@ -18,6 +18,8 @@ pub struct Config {
     pub dry_run: bool,
     /// Whether bodies are parsed.
     pub parse_body: bool,
+    /// Whether bodies that are JSON-RPC are taken for messages of MCP.
+    pub mcp: bool,
     /// A file with a set of file descriptors, by which gRPC bodies are read.
     pub descriptors: Option<PathBuf>,
     /// Whether `%2F` in a path separates segments.
@@ -84,6 +86,7 @@ impl Default for Config {
             policy: None,
             dry_run: false,
             parse_body: true,
+            mcp: true,
             descriptors: None,
             decode_slashes: false,
             dot_segments: false,

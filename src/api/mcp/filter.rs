@@ -8,7 +8,7 @@ use super::{
     message::is_clean,
 };
 use crate::{
-    api::{deadline::Deadline, status::CallError},
+    api::{deadline::Deadline, json, status::CallError},
     decision::{Object, Revision, Value},
 };
 
@@ -17,12 +17,16 @@ const TURN: Duration = Duration::from_micros(500);
 
 impl Door {
     /// All tools on one snapshot. What is no tool that can be named is left out.
-    pub(super) async fn filter(
+    pub(in crate::api) async fn filter(
         &self,
         mut result: Object,
         caller: &Caller,
+        request_id: &str,
         deadline: Deadline,
     ) -> Result<(Object, Revision), CallError> {
+        if json::has_lookalike(&result, &["tools"]) {
+            return Err(super::violation("result", "has a member that differs from `tools` in case only"));
+        }
         let Some(Value::Array(tools)) = result.remove("tools") else {
             return Err(super::violation("result.tools", "is not an array"));
         };
@@ -39,10 +43,9 @@ impl Door {
                 turn = Instant::now();
             }
             let Value::Object(members) = &tool else { continue };
-            let Some(Value::String(name)) = members.get("name").filter(|_| !crate::api::json::too_deep(members)) else {
-                continue;
-            };
-            if !is_clean(name) {
+            let Some(Value::String(name)) = members.get("name") else { continue };
+            // A client that does not tell cases apart would show another tool than the one that was decided.
+            if !is_clean(name) || json::too_deep(members) || json::has_lookalike(members, &["name", "annotations"]) {
                 continue;
             }
             let annotations = match members.get("annotations") {
@@ -54,7 +57,7 @@ impl Door {
             let verdict = pinned.decide(&query, deadline.left()?).await;
             // A deny for want of the caller's time is none.
             deadline.left()?;
-            if self.settle(Some(&query), verdict, started, &(self.ids)()).await.is_allow() {
+            if self.settle(Some(&query), verdict, started, (&(self.ids)(), request_id)).await.is_allow() {
                 kept.push(tool);
             }
         }

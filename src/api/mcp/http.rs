@@ -6,7 +6,7 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{
-        HeaderValue, StatusCode,
+        HeaderMap, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
     },
     response::{IntoResponse as _, Response},
@@ -19,7 +19,7 @@ use serde_json::{Map, Value as Json};
 use super::{Check, Checked, Door, headers::Headers, mapping::Caller, violation};
 use crate::{
     api::{
-        authzen::{answer, request},
+        authzen::{self, answer, request},
         deadline::Deadline,
         json::{self, written, written_object},
         status::CallError,
@@ -37,9 +37,13 @@ pub fn router(door: Door) -> Router {
 
 async fn check(State(door): State<Arc<Door>>, request: Request) -> Response {
     let _call = door.observer.in_flight();
+    let named = request_id(request.headers());
+    let id = named.clone().ok().flatten();
     let answer = async {
+        let request_id = text_of(named?.as_ref());
         let (deadline, mut object) = read(&door, request).await?;
         let check = Check {
+            request_id,
             caller: caller(&mut object)?,
             message: message(&mut object)?,
             headers: headers(object.remove("headers"))?,
@@ -53,19 +57,31 @@ async fn check(State(door): State<Arc<Door>>, request: Request) -> Response {
         }
         Ok((body, revision))
     };
-    finish(&door, AssertUnwindSafe(answer).catch_unwind().await)
+    finish(&door, AssertUnwindSafe(answer).catch_unwind().await, id)
 }
 
 async fn filter_tools(State(door): State<Arc<Door>>, request: Request) -> Response {
     let _call = door.observer.in_flight();
+    let named = request_id(request.headers());
+    let id = named.clone().ok().flatten();
     let answer = async {
+        let request_id = text_of(named?.as_ref());
         let (deadline, mut object) = read(&door, request).await?;
         let caller = caller(&mut object)?;
         let result = member(&mut object, "result")?.ok_or_else(|| violation("result", "is missing"))?;
-        let (result, revision) = door.filter(result, &caller, deadline).await?;
+        let (result, revision) = door.filter(result, &caller, &request_id, deadline).await?;
         Ok((serde_json::json!({ "result": written_object(&result) }), revision))
     };
-    finish(&door, AssertUnwindSafe(answer).catch_unwind().await)
+    finish(&door, AssertUnwindSafe(answer).catch_unwind().await, id)
+}
+
+/// The request's id, if it has one; as AuthZEN's it comes back, and stands in the record.
+fn request_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, CallError> {
+    authzen::request_id(headers).map_err(|violation| CallError::InvalidQuery(vec![violation]))
+}
+
+fn text_of(id: Option<&HeaderValue>) -> String {
+    id.and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 async fn read(door: &Door, request: Request) -> Result<(Deadline, Object), CallError> {
@@ -136,16 +152,10 @@ fn member(object: &mut Object, name: &str) -> Result<Option<Object>, CallError> 
 }
 
 fn sent_back(response: super::Response) -> Json {
-    let super::Response { status, challenge, body } = response;
-    let mut headers = Map::new();
-    if let Some(challenge) = challenge {
-        headers.insert("WWW-Authenticate".to_owned(), challenge.into());
-    }
-    if body.is_some() {
-        headers.insert("Content-Type".to_owned(), "application/json".into());
-    }
-    let mut members = Map::from_iter([("status".to_owned(), status.into()), ("headers".to_owned(), headers.into())]);
-    if let Some(body) = body {
+    let headers: Map<String, Json> = response.headers().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let status = response.status.into();
+    let mut members = Map::from_iter([("status".to_owned(), status), ("headers".to_owned(), headers.into())]);
+    if let Some(body) = response.body {
         members.insert("body".to_owned(), body);
     }
     members.into()
@@ -154,7 +164,7 @@ fn sent_back(response: super::Response) -> Json {
 type Caught = Result<Result<(Json, Revision), CallError>, Box<dyn std::any::Any + Send>>;
 
 /// A verdict is 200; an error is a status and a line of text, and an enforcement point must take it for a deny.
-fn finish(door: &Door, answer: Caught) -> Response {
+fn finish(door: &Door, answer: Caught, id: Option<HeaderValue>) -> Response {
     let mut response = match answer {
         Ok(Ok((body, revision))) => {
             let mut response = ([(CONTENT_TYPE, "application/json")], body.to_string()).into_response();
@@ -173,6 +183,9 @@ fn finish(door: &Door, answer: Caught) -> Response {
         }
         Err(_) => fault(StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
     };
+    if let Some(id) = id {
+        response.headers_mut().insert(authzen::REQUEST_ID, id);
+    }
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

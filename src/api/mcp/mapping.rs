@@ -42,7 +42,7 @@ const OF_PARTS: [&str; 10] = [
 const OWN: [&str; 7] = ["agent", "arguments", "listing", "method", "notification", "params", "mcp_server"];
 
 /// Who calls which server, as the enforcement point states it.
-pub(super) struct Caller {
+pub(in crate::api) struct Caller {
     server: String,
     metadata: Option<String>,
     subject: Subject,
@@ -52,7 +52,7 @@ pub(super) struct Caller {
 
 impl Caller {
     /// The claims are those of a token that the enforcement point verified; without a token there are none.
-    pub(super) fn new(
+    pub(in crate::api) fn new(
         server: String,
         metadata: Option<String>,
         claims: Option<Object>,
@@ -132,14 +132,14 @@ pub(super) fn name_of(message: &Message) -> Option<&str> {
 
 /// The question that a message is, or what its parameters lack. It must be of a method that is known here.
 pub(super) fn query(message: Message, caller: &Caller, annotations: Option<Object>) -> Result<Query, String> {
-    let (kind, id) = target(&message, caller)?;
+    sound(&message)?;
+    let (kind, id) = target(&message)?.unwrap_or_else(|| ("mcp_server", caller.server.clone()));
     let Message { id: request, method, mut params } = message;
     let mut context = Object::new();
     if matches!(method.as_str(), "tools/call" | "prompts/get") {
         match params.remove("arguments") {
             None => context.insert("arguments".to_owned(), Value::Object(Object::new())),
-            Some(Value::Object(arguments)) => context.insert("arguments".to_owned(), Value::Object(arguments)),
-            Some(_) => return Err("the message's `params.arguments` is not an object".to_owned()),
+            Some(arguments) => context.insert("arguments".to_owned(), arguments),
         }
     }
     context.insert("params".to_owned(), Value::Object(params));
@@ -179,10 +179,19 @@ pub(super) fn knows(method: &str) -> bool {
     OF_SERVER.contains(&method) || OF_PARTS.contains(&method)
 }
 
-/// The resource's type and id.
-fn target(message: &Message, caller: &Caller) -> Result<(&'static str, String), String> {
+/// Whether a message's parameters are those that its method has.
+pub(super) fn sound(message: &Message) -> Result<(), String> {
+    let has_arguments = matches!(message.method.as_str(), "tools/call" | "prompts/get");
+    if has_arguments && !matches!(message.params.get("arguments"), None | Some(Value::Object(_))) {
+        return Err("the message's `params.arguments` is not an object".to_owned());
+    }
+    target(message).map(|_| ())
+}
+
+/// The type and id of the part of a server that a message is about; none if it is about the server.
+fn target(message: &Message) -> Result<Option<(&'static str, String)>, String> {
     let named = |kind, name: &str, text: Option<&str>| match text {
-        Some(text) if is_clean(text) => Ok((kind, text.to_owned())),
+        Some(text) if is_clean(text) => Ok(Some((kind, text.to_owned()))),
         Some(_) => Err(format!("the message's `params.{name}` is empty or has control characters")),
         None => Err(format!("the message has no `params.{name}` that is a string")),
     };
@@ -209,6 +218,6 @@ fn target(message: &Message, caller: &Caller) -> Result<(&'static str, String), 
                 _ => Err("the message's `params.ref.type` is neither `ref/prompt` nor `ref/resource`".to_owned()),
             }
         }
-        _ => Ok(("mcp_server", caller.server.clone())),
+        _ => Ok(None),
     }
 }

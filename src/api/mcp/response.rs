@@ -9,12 +9,12 @@ use crate::{
 };
 
 /// An HTTP response.
-pub(super) struct Response {
-    pub(super) status: u16,
+pub(in crate::api) struct Response {
+    pub(in crate::api) status: u16,
     /// The challenge (RFC 6750 §3).
-    pub(super) challenge: Option<String>,
+    challenge: Option<String>,
     /// A JSON-RPC error; none for a notification, which gets no answer (JSON-RPC 2.0 §4.1).
-    pub(super) body: Option<Json>,
+    pub(in crate::api) body: Option<Json>,
 }
 
 impl Response {
@@ -46,6 +46,12 @@ impl Response {
             body
         });
         Some(Self { status, challenge, body })
+    }
+
+    /// The headers that go with it.
+    pub(in crate::api) fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let challenge = self.challenge.as_deref().map(|challenge| ("WWW-Authenticate", challenge));
+        challenge.into_iter().chain(self.body.as_ref().map(|_| ("Content-Type", "application/json")))
     }
 }
 

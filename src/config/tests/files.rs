@@ -25,6 +25,7 @@ envoy:
   policy: data.envoy.other
   dry_run: true
   parse_body: false
+  mcp: false
   descriptors: descriptors.pb
   decode_slashes: true
   dot_segments: true
@@ -108,6 +109,7 @@ input = "question"
 policy = "data.envoy.other"
 dry_run = true
 parse_body = false
+mcp = false
 descriptors = "descriptors.pb"
 decode_slashes = true
 dot_segments = true
