@@ -39,8 +39,8 @@ pub trait Credentials: Send + Sync {
 pub enum Checked {
     /// This.
     Now(Result<Caller, Invalid>),
-    /// What is to come.
-    Later(Pin<Box<dyn Future<Output = Result<Caller, Invalid>> + Send>>),
+    /// What is to come, and what it is if that does not come in time.
+    Later(Pin<Box<dyn Future<Output = Result<Caller, Invalid>> + Send>>, Invalid),
 }
 
 /// No credential is good.
@@ -108,12 +108,12 @@ async fn verified(credentials: &dyn Credentials, credential: Credential, left: D
     let checked = catch_unwind(AssertUnwindSafe(|| credentials.verify(credential))).map_err(|_| panicked())?;
     let result = match checked {
         Checked::Now(result) => result,
-        Checked::Later(later) => {
+        Checked::Later(later, late) => {
             let patience = left.saturating_sub((left / 10).min(TO_ANSWER));
             match tokio::time::timeout(patience, AssertUnwindSafe(later).catch_unwind()).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(_)) => return Err(panicked()),
-                Err(_) => Err(Invalid::KeysUnavailable),
+                Err(_) => Err(late),
             }
         }
     };
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(query.subject.properties.get("role"), Some(&Value::from("admin")));
         assert_eq!(query.subject.properties.get("guest"), Some(&Value::from(true)));
         assert!(query.token.is_some());
-        let query = admit(|| Checked::Later(Box::pin(async { Ok(proves()) })), None).unwrap();
+        let query = admit(|| Checked::Later(Box::pin(async { Ok(proves()) }), Invalid::KeysUnavailable), None).unwrap();
         assert_eq!(query.subject, subject("alice", "admin"));
     }
 
@@ -181,8 +181,8 @@ mod tests {
             ((|| Checked::Now(Ok(proves()))) as fn() -> Checked, Some(subject("mallory", "x")), "subject_mismatch"),
             (|| Checked::Now(Err(Invalid::Expired)), None, "token_expired"),
             (|| panic!("canary"), None, "internal_error"),
-            (|| Checked::Later(Box::pin(async { panic!("canary") })), None, "internal_error"),
-            (|| Checked::Later(Box::pin(std::future::pending())), None, "keys_unavailable"),
+            (|| Checked::Later(Box::pin(async { panic!("canary") }), Invalid::KeysUnavailable), None, "internal_error"),
+            (|| Checked::Later(Box::pin(std::future::pending()), Invalid::KeysUnavailable), None, "keys_unavailable"),
         ] {
             let verdict = admit(says, stated).unwrap_err().verdict;
             assert_eq!((verdict.effect, verdict.reasons[0].code.as_str()), (Effect::Deny, code));

@@ -11,6 +11,7 @@ mod pace;
 mod questions;
 mod report;
 mod tally;
+mod token;
 
 use std::{
     fs,
@@ -76,10 +77,16 @@ pub(super) struct Args {
     #[arg(long)]
     compare_null: bool,
     /// Turns of each server in a comparison
-    #[arg(long, value_name = "N", default_value = "5", requires = "compare_null")]
+    #[arg(long, value_name = "N", default_value = "5")]
     rounds: NonZeroUsize,
+    /// Compare checks with a verified token of this algorithm with checks without: a server in this process, in turns
+    #[arg(long, value_name = "ALG", conflicts_with_all = ["compare_null", "rate", "batch", "policy", "query"])]
+    token: Option<token::Signed>,
+    /// How many different tokens there are, each of a user
+    #[arg(long, value_name = "N", default_value = "1000", requires = "token")]
+    tokens: NonZeroUsize,
     /// Threads of each server in a comparison [default: one a core]
-    #[arg(long, value_name = "N", requires = "compare_null")]
+    #[arg(long, value_name = "N")]
     server_threads: Option<NonZeroUsize>,
     /// Print the result as JSON
     #[arg(long)]
@@ -94,6 +101,7 @@ Examples:
   verdict bench --batch 100 --server unix:/run/verdict.sock
   verdict bench --write-generated /tmp/rbac           the generated policy and data, to serve
   verdict bench --compare-null                        what deciding costs, beside what gRPC costs
+  verdict bench --token rs256                         what verifying a token costs, beside checks without one
 
 Exit codes: 0 measured, 2 nothing could be asked.";
 
@@ -110,6 +118,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = Builder::new_multi_thread().enable_all().thread_name("bench-client").build()?;
+    if let Some(signed) = args.token {
+        return token::run(args, signed, &runtime);
+    }
     if args.compare_null { compare::run(args, &runtime) } else { measure(args, &runtime) }
 }
 

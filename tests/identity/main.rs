@@ -10,6 +10,9 @@
 
 mod forge;
 mod hostile;
+mod introspection;
+mod issuer;
+mod keys;
 mod records;
 mod rig;
 #[path = "../server/support.rs"]

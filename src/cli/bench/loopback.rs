@@ -16,6 +16,7 @@ use verdict::{
     },
     app::{self, App},
     config::Config,
+    issuers,
 };
 
 use super::{generated::Directory, null::Null, write_generated};
@@ -57,12 +58,21 @@ impl Loopback {
 
     /// What `verdict serve` runs, with the generated policy.
     pub(super) fn real(threads: NonZeroUsize, directory: &Directory) -> anyhow::Result<Self> {
+        Self::identifying(threads, directory, issuers::Config::default())
+    }
+
+    /// The same, with these issuers of credentials.
+    pub(super) fn identifying(
+        threads: NonZeroUsize,
+        directory: &Directory,
+        identity: issuers::Config,
+    ) -> anyhow::Result<Self> {
         let name = "real-server";
         let runtime = runtime(name, threads)?;
         let folder = Folder(std::env::temp_dir().join(format!("verdict-bench-{}", uuid::Uuid::now_v7())));
         write_generated(directory, &folder.0)?;
         let closing = CancellationToken::new();
-        let mut config = Config::default();
+        let mut config = Config { identity, ..Config::default() };
         config.grpc.address = loopback();
         config.http.address = loopback();
         config.source.path = Some(folder.0.clone());
