@@ -35,6 +35,7 @@ pub use self::metadata::{InvalidPublicUrl, PublicUrl};
 use self::{evaluations::Semantic, page::Pages};
 use super::{
     Observer,
+    credentials::{Asked, Credential, CredentialAt, Credentials, Nobody, Refused},
     deadline::Deadline,
     grpc::DecisionIds,
     issuance::Issuer,
@@ -43,7 +44,7 @@ use super::{
     settle::{Decided, DoorName, Settled},
     status::{CallError, FieldViolation},
 };
-use crate::decision::{Decider, Query, Revision, Searched, Verdict};
+use crate::decision::{Decider, Object, Query, Revision, Searched, Value, Verdict};
 
 /// The longest request id that is echoed, in bytes.
 const MAX_REQUEST_ID: usize = 256;
@@ -61,6 +62,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// Where clients find this door; `None` for what the request's `Host` says.
     pub public_url: Option<PublicUrl>,
+    /// Where a question has its credential.
+    pub credential_at: CredentialAt,
 }
 
 /// What the door asks, and its settings.
@@ -73,6 +76,7 @@ pub struct Door {
     search: SearchConfig,
     issuer: Issuer,
     pages: Pages,
+    credentials: Arc<dyn Credentials>,
 }
 
 /// An answer of status 200.
@@ -85,7 +89,12 @@ struct Answer {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_body_bytes: 1 << 20, request_timeout: Duration::from_secs(1), public_url: None }
+        Self {
+            max_body_bytes: 1 << 20,
+            request_timeout: Duration::from_secs(1),
+            public_url: None,
+            credential_at: CredentialAt::default(),
+        }
     }
 }
 
@@ -103,27 +112,87 @@ impl Door {
         search: SearchConfig,
         issuer: Issuer,
     ) -> Result<Self, NoRandomness> {
-        Ok(Self { decider, observer, ids, config, max_items, search, issuer, pages: Pages::new()? })
+        Ok(Self {
+            decider,
+            observer,
+            ids,
+            config,
+            max_items,
+            search,
+            issuer,
+            pages: Pages::new()?,
+            credentials: Arc::new(Nobody),
+        })
     }
 
     async fn evaluation(&self, request: Request) -> Result<Answer, CallError> {
         let deadline = Deadline::within(self.config.request_timeout);
         let object = request::object(request, self.config.max_body_bytes, deadline).await?;
-        let query = json::query_of(object).map_err(CallError::InvalidQuery)?;
-        self.single(query, deadline).await
+        self.single(object, deadline).await
     }
 
-    async fn single(&self, query: Query, deadline: Deadline) -> Result<Answer, CallError> {
-        if issuance::is_gate(&query) {
-            return self.gate(query, deadline).await;
+    async fn single(&self, object: Object, deadline: Deadline) -> Result<Answer, CallError> {
+        let asked = self.asked(object, None)?;
+        if let Some(query) = asked.unproven().filter(|query| issuance::is_gate(query)) {
+            return self.gate(query.clone(), deadline).await;
         }
-        let left = deadline.left()?;
         let started = Instant::now();
-        let verdict = self.decider.decide(&query, left).await.ok_or(CallError::PoliciesNotReady)?;
+        let (query, verdict) = match asked.admit(&*self.credentials, deadline.left()?).await {
+            Ok(query) => {
+                let verdict = self.decider.decide(&query, deadline.left()?).await;
+                (query, verdict.ok_or(CallError::PoliciesNotReady)?)
+            }
+            Err(refused) => {
+                let Refused { query, verdict } = *refused;
+                let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
+                (query, Verdict { revision: snapshot.revision().clone(), ..verdict })
+            }
+        };
         let id = (self.ids)();
         let verdict = self.settle((Some(&query), verdict), started, &id).verdict().await;
         let revision = verdict.revision.clone();
         Ok(Answer { body: answer::verdict(verdict, &id), revision, decision_id: Some(id) })
+    }
+
+    /// Reads a question, with its own credential or else this one.
+    fn asked(&self, mut object: Object, otherwise: Option<Credential>) -> Result<Asked, CallError> {
+        let own = self.config.credential_at.take(&mut object);
+        let own = own.map_err(|violation| CallError::InvalidQuery(vec![violation]))?;
+        let Some(credential) = own.or(otherwise) else {
+            return json::query_of(object).map(Asked::plain).map_err(CallError::InvalidQuery);
+        };
+        let has_subject = match object.get("subject") {
+            None => false,
+            Some(Value::Object(subject)) => subject.get("type").is_some() || subject.get("id").is_some(),
+            Some(_) => true,
+        };
+        if !has_subject {
+            // A stand-in, which the reader takes for one and nobody else sees.
+            let mut subject = match object.remove("subject") {
+                Some(Value::Object(subject)) => subject,
+                _ => Object::new(),
+            };
+            subject.insert("type".to_owned(), "*".into());
+            subject.insert("id".to_owned(), "*".into());
+            object.insert("subject".to_owned(), subject.into());
+        }
+        let mut query = json::query_of(object).map_err(CallError::InvalidQuery)?;
+        if !has_subject {
+            query.subject.kind.clear();
+            query.subject.id.clear();
+        }
+        if issuance::is_gate(&query) {
+            let fault = "is given with a question for a token, which takes none";
+            let field = self.config.credential_at.to_string();
+            return Err(CallError::InvalidQuery(vec![FieldViolation::new(field, fault)]));
+        }
+        Ok(Asked::with(query, credential, has_subject))
+    }
+
+    /// The same door, which asks `credentials` whom a credential proves.
+    #[must_use]
+    pub fn verifying(self, credentials: Arc<dyn Credentials>) -> Self {
+        Self { credentials, ..self }
     }
 
     /// Tells of a verdict that is about to be answered.

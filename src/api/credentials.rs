@@ -3,6 +3,8 @@
 //! A door reads a question to [`Asked`]; only [`Asked::admit`] makes a [`Query`] of it, so that none is evaluated whose
 //! credential was not looked at. What does not prove whom the question is about is a deny that says why.
 
+mod place;
+
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -12,8 +14,10 @@ use std::{
 
 use futures::FutureExt as _;
 
+pub(super) use self::place::bearer;
+pub use self::place::{CredentialAt, InvalidPlace};
 use crate::{
-    decision::{Query, Reason, Verdict, code},
+    decision::{Input, Query, Reason, Value, Verdict, code},
     identity::{Caller, Invalid, Proof, Secret},
 };
 
@@ -81,6 +85,19 @@ impl Asked {
         Self { query, has_subject, credential: Some(credential) }
     }
 
+    /// The same of a document, where tokens are looked for: what it says of a token itself is not believed.
+    pub(super) fn document(mut query: Query, credential: Option<Credential>, has_subject: bool) -> Self {
+        if let Input::Document(Value::Object(document)) = &mut query.input {
+            document.remove("token");
+        }
+        Self { query, has_subject, credential }
+    }
+
+    /// The question, if it has no credential.
+    pub(super) fn unproven(&self) -> Option<&Query> {
+        self.credential.is_none().then_some(&self.query)
+    }
+
     /// The question, with its subject and what is known of its token, if the credential proves it within `left`.
     pub(super) async fn admit(self, credentials: &dyn Credentials, left: Duration) -> Result<Query, Box<Refused>> {
         let Self { mut query, has_subject, credential } = self;
@@ -97,6 +114,9 @@ impl Asked {
         // What the token says goes over what only the enforcement point says.
         for (name, value) in subject.properties {
             query.subject.properties.insert(name, value);
+        }
+        if let Input::Document(Value::Object(document)) = &mut query.input {
+            document.insert("token".to_owned(), claims.clone().into());
         }
         query.token = Some(claims);
         Ok(query)

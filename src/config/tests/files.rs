@@ -16,10 +16,12 @@ http:
   max_body_bytes: 2048
   request_timeout: 2s
   public_url: https://pdp.example.com/a
+  credential_at: context.token
 opa:
   enabled: false
   query: true
   write: true
+  credential_at: token
 envoy:
   input: question
   policy: data.envoy.other
@@ -28,6 +30,7 @@ envoy:
   descriptors: descriptors.pb
   decode_slashes: true
   dot_segments: true
+  bearer: true
   decision_id_header: off
   reasons_in_body: true
   subject: header:x-user
@@ -99,10 +102,12 @@ address = "unix:/run/ops.sock"
 max_body_bytes = "2KiB"
 request_timeout = "2s"
 public_url = "https://pdp.example.com/a"
+credential_at = "context.token"
 [opa]
 enabled = false
 query = true
 write = true
+credential_at = "token"
 [envoy]
 input = "question"
 policy = "data.envoy.other"
@@ -111,6 +116,7 @@ parse_body = false
 descriptors = "descriptors.pb"
 decode_slashes = true
 dot_segments = true
+bearer = true
 decision_id_header = "off"
 reasons_in_body = true
 subject = "header:X-User"
