@@ -5,6 +5,7 @@
 
 pub(super) mod answer;
 mod evaluations;
+mod freshness;
 mod issuance;
 mod metadata;
 mod page;
@@ -44,7 +45,7 @@ use super::{
     settle::{Decided, DoorName, Settled},
     status::{CallError, FieldViolation},
 };
-use crate::decision::{Decider, Object, Query, Revision, Searched, Value, Verdict};
+use crate::decision::{At, Decider, Object, Pinned, Query, Revision, Searched, Value, Verdict};
 
 /// The longest request id that is echoed, in bytes.
 const MAX_REQUEST_ID: usize = 256;
@@ -79,11 +80,20 @@ pub struct Door {
     credentials: Arc<dyn Credentials>,
 }
 
+/// What a request says beside its body.
+struct Call {
+    /// What its caller calls it; may be empty.
+    request_id: String,
+    /// What it is to be decided on.
+    at: At,
+    deadline: Deadline,
+}
+
 /// An answer of status 200.
 struct Answer {
     body: Json,
     revision: Revision,
-    /// Of a single decision.
+    /// Of a single decision, or of a search.
     decision_id: Option<String>,
 }
 
@@ -126,30 +136,34 @@ impl Door {
     }
 
     async fn evaluation(&self, request: Request) -> Result<Answer, CallError> {
-        let deadline = Deadline::within(self.config.request_timeout);
-        let object = request::object(request, self.config.max_body_bytes, deadline).await?;
-        self.single(object, deadline).await
+        let call = self.call(request.headers())?;
+        let object = request::object(request, self.config.max_body_bytes, call.deadline).await?;
+        self.single(object, &call).await
     }
 
-    async fn single(&self, object: Object, deadline: Deadline) -> Result<Answer, CallError> {
+    async fn single(&self, object: Object, call: &Call) -> Result<Answer, CallError> {
         let asked = self.asked(object, None)?;
         if let Some(query) = asked.unproven().filter(|query| issuance::is_gate(query)) {
-            return self.gate(query.clone(), deadline).await;
+            return self.gate(query.clone(), call).await;
         }
         let started = Instant::now();
-        let (query, verdict) = match asked.admit(&*self.credentials, deadline.left()?).await {
-            Ok(query) => {
-                let verdict = self.decider.decide(&query, deadline.left()?).await;
+        let (query, verdict) = match asked.admit(&*self.credentials, call.deadline.left()?).await {
+            Ok(query) if call.at == At::Active => {
+                let verdict = self.decider.decide(&query, call.deadline.left()?).await;
                 (query, verdict.ok_or(CallError::PoliciesNotReady)?)
+            }
+            Ok(query) => {
+                let verdict = self.pin(call).await?.decide(&query, call.deadline.left()?).await;
+                (query, verdict)
             }
             Err(refused) => {
                 let Refused { query, verdict } = *refused;
-                let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
-                (query, Verdict { revision: snapshot.revision().clone(), ..verdict })
+                let revision = self.pin(call).await?.revision().clone();
+                (query, Verdict { revision, ..verdict })
             }
         };
         let id = (self.ids)();
-        let verdict = self.settle((Some(&query), verdict), started, &id).verdict().await;
+        let verdict = self.settle((Some(&query), verdict), started, (&id, &call.request_id)).verdict().await;
         let revision = verdict.revision.clone();
         Ok(Answer { body: answer::verdict(verdict, &id), revision, decision_id: Some(id) })
     }
@@ -195,10 +209,26 @@ impl Door {
         Self { credentials, ..self }
     }
 
+    /// What a request says beside its body, from its arrival on, which is now.
+    fn call(&self, headers: &HeaderMap) -> Result<Call, CallError> {
+        let deadline = Deadline::within(self.config.request_timeout);
+        Ok(Call { request_id: named(headers), at: freshness::wanted(headers)?, deadline })
+    }
+
+    /// Holds the snapshot that a request is to be decided on.
+    async fn pin(&self, call: &Call) -> Result<Pinned<'_>, CallError> {
+        freshness::within(self.decider.pin_at(&call.at), &self.decider, call).await
+    }
+
     /// Tells of a verdict that is about to be answered.
-    fn settle(&self, (query, verdict): (Option<&Query>, Verdict), started: Instant, decision_id: &str) -> Settled {
+    fn settle(
+        &self,
+        (query, verdict): (Option<&Query>, Verdict),
+        started: Instant,
+        (decision_id, request_id): (&str, &str),
+    ) -> Settled {
         let took = started.elapsed();
-        let decided = Decided { door: DoorName::AUTHZEN, decision_id, request_id: "", query, took };
+        let decided = Decided { door: DoorName::AUTHZEN, decision_id, request_id, query, took };
         self.observer.decided(&decided, verdict)
     }
 
@@ -305,6 +335,11 @@ fn request_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, FieldViolation
         return Ok(Some(id.clone()));
     };
     Err(FieldViolation::new("X-Request-ID", fault))
+}
+
+/// The request's id for its record, of a request that [`around`] let pass; empty if it has none.
+fn named(headers: &HeaderMap) -> String {
+    headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 /// An error: "an error message string" (§10.1.7).

@@ -37,6 +37,7 @@ struct Walk<'a> {
     bundles: Vec<(String, serde_json::Value)>,
     sinks: Vec<(String, serde_json::Value)>,
     issuers: Vec<(String, serde_json::Value)>,
+    candidates: Vec<(String, serde_json::Value)>,
     faults: Vec<Fault>,
 }
 
@@ -49,6 +50,9 @@ const SINKS: &str = "decision_log.sinks";
 /// The same.
 const ISSUERS: &str = "identity.issuers";
 
+/// The table of which each table is called as an entry point.
+const CANDIDATES: &str = "search.candidates";
+
 /// What a file has.
 pub(super) struct Found {
     pub(super) settings: Vec<Setting>,
@@ -58,6 +62,8 @@ pub(super) struct Found {
     pub(super) sinks: Vec<(String, serde_json::Value)>,
     /// The same.
     pub(super) issuers: Vec<(String, serde_json::Value)>,
+    /// Tables by entry points.
+    pub(super) candidates: Vec<(String, serde_json::Value)>,
     /// What is wrong with it as a file.
     pub(super) faults: Vec<Fault>,
 }
@@ -76,8 +82,15 @@ pub(super) fn read(path: &Path) -> Found {
         Ok(text) => text,
         Err(fault) => return Found::fault(fault),
     };
-    let (settings, faults) = (Vec::new(), Vec::new());
-    let mut walk = Walk { path, settings, bundles: Vec::new(), sinks: Vec::new(), issuers: Vec::new(), faults };
+    let mut walk = Walk {
+        path,
+        settings: Vec::new(),
+        bundles: Vec::new(),
+        sinks: Vec::new(),
+        issuers: Vec::new(),
+        candidates: Vec::new(),
+        faults: Vec::new(),
+    };
     match parse(&text) {
         Ok(Node::Table(entries)) => walk.table("", entries),
         Ok(Node::Value(Raw::Empty)) => {}
@@ -90,14 +103,20 @@ pub(super) fn read(path: &Path) -> Found {
             }
         }
     }
-    let Walk { path: _, settings, bundles, sinks, issuers, faults } = walk;
-    Found { settings, bundles, sinks, issuers, faults }
+    let Walk { path: _, settings, bundles, sinks, issuers, candidates, faults } = walk;
+    Found { settings, bundles, sinks, issuers, candidates, faults }
 }
 
 impl Found {
     fn fault(fault: Fault) -> Self {
-        let (settings, faults) = (Vec::new(), vec![fault]);
-        Self { settings, bundles: Vec::new(), sinks: Vec::new(), issuers: Vec::new(), faults }
+        Self {
+            settings: Vec::new(),
+            bundles: Vec::new(),
+            sinks: Vec::new(),
+            issuers: Vec::new(),
+            candidates: Vec::new(),
+            faults: vec![fault],
+        }
     }
 }
 
@@ -152,8 +171,15 @@ impl Walk<'_> {
         } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(ISSUERS)) {
             let table = self.named(path, node);
             self.issuers.push((name.to_owned(), table));
-        } else if [SINKS, ISSUERS].contains(&path) && is_plain {
-            let what = if path == SINKS { "a table of sinks" } else { "a table of issuers" };
+        } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(CANDIDATES)) {
+            let table = self.named(path, node);
+            self.candidates.push((name.to_owned(), table));
+        } else if [SINKS, ISSUERS, CANDIDATES].contains(&path) && is_plain {
+            let what = match path {
+                SINKS => "a table of sinks",
+                ISSUERS => "a table of issuers",
+                _ => "a table of entry points",
+            };
             match node {
                 Node::Table(entries) => self.table(path, entries),
                 Node::Value(Raw::Empty) => {}

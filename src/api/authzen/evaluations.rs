@@ -10,7 +10,6 @@ use super::{Answer, Door, answer, denied, issuance, request};
 use crate::{
     api::{
         credentials::{Credential, Refused},
-        deadline::Deadline,
         json,
         settle::Settled,
         status::{CallError, FieldViolation},
@@ -42,8 +41,8 @@ impl Semantic {
 
 impl Door {
     pub(super) async fn evaluations(&self, request: Request) -> Result<Answer, CallError> {
-        let deadline = Deadline::within(self.config.request_timeout);
-        let mut object = request::object(request, self.config.max_body_bytes, deadline).await?;
+        let call = self.call(request.headers())?;
+        let mut object = request::object(request, self.config.max_body_bytes, call.deadline).await?;
         let invalid = |field: &str, fault: String| CallError::InvalidQuery(vec![FieldViolation::new(field, fault)]);
         let semantic = semantic(object.remove("options"))?;
         let items = match object.remove("evaluations") {
@@ -53,7 +52,7 @@ impl Door {
         };
         if items.is_empty() {
             // "behaves in a backwards-compatible manner with the (single) Access Evaluation API Request" (§7.1)
-            return self.single(object, deadline).await;
+            return self.single(object, &call).await;
         }
         let most = self.max_items;
         if items.len() > most {
@@ -79,7 +78,7 @@ impl Door {
                     "is given with a question for a token, which takes none".to_owned(),
                 ));
             }
-            match self.issuance(items, &object, semantic, deadline).await? {
+            match self.issuance(items, &object, semantic, &call).await? {
                 Ok(answer) => return Ok(answer),
                 Err(items) => items,
             }
@@ -87,7 +86,7 @@ impl Door {
             items
         };
         // One snapshot for all, however long it takes.
-        let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
+        let snapshot = self.pin(&call).await?;
         let mut answers = Vec::with_capacity(items.len());
         let mut turn = Instant::now();
         for item in items {
@@ -95,7 +94,8 @@ impl Door {
                 tokio::task::yield_now().await;
                 turn = Instant::now();
             }
-            let (allowed, item) = self.item(item, (&object, credential.as_ref()), &snapshot, deadline.left()?).await;
+            let asked = (item, &object, credential.as_ref());
+            let (allowed, item) = self.item(asked, &snapshot, call.deadline.left()?, &call.request_id).await;
             answers.push(item);
             if semantic.stops(allowed) {
                 break;
@@ -113,10 +113,10 @@ impl Door {
     /// verdict that is recorded meanwhile.
     async fn item(
         &self,
-        item: Value,
-        (defaults, credential): (&Object, Option<&Credential>),
+        (item, defaults, credential): (Value, &Object, Option<&Credential>),
         on: &Pinned<'_>,
         left: Duration,
+        request_id: &str,
     ) -> (bool, (String, Settled)) {
         let started = Instant::now();
         let asked = match item {
@@ -143,7 +143,7 @@ impl Door {
             },
         };
         let (allowed, id) = (verdict.is_allow(), (self.ids)());
-        let settled = self.settle((query.as_ref(), verdict), started, &id);
+        let settled = self.settle((query.as_ref(), verdict), started, (&id, request_id));
         (allowed, (id, settled))
     }
 }

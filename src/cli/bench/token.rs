@@ -21,13 +21,15 @@ use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
 use verdict::{
+    config::Config,
     decision::Query,
     identity::{Algorithm, Identity, Issuer, Mapping},
     issuers::{self, KeysFrom, Means, Settings, Times, Transport},
 };
 
 use super::{
-    Args, client,
+    Args,
+    client::{self, Connection},
     generated::Directory,
     load::{self, Plan},
     loopback::Loopback,
@@ -68,7 +70,8 @@ pub(super) fn run(args: &Args, signed: Signed, runtime: &Runtime) -> anyhow::Res
     let directory = Directory::generate();
     let signer = Signer::new(signed)?;
     let keys = tempfile_of(&signer.keys()?.to_string())?;
-    let server = Loopback::identifying(threads, &directory, issuers(signed, keys.0.clone()))?;
+    let config = Config { identity: issuers(signed, keys.0.clone()), ..Config::default() };
+    let server = Loopback::serving("real-server", threads, &directory, config)?;
     let channels = runtime.block_on(client::connect(&server.address.to_string(), args.connections.get()))?;
 
     let mut queries: Vec<Query> = directory.questions().into_iter().map(|(query, _)| query).collect();
@@ -99,7 +102,8 @@ pub(super) fn run(args: &Args, signed: Signed, runtime: &Runtime) -> anyhow::Res
 }
 
 async fn turn(channels: &[Channel], requests: &Arc<Requests>, plan: Plan) -> anyhow::Result<Turn> {
-    let tally = load::run(channels, requests, plan).await?;
+    let connections = channels.iter().cloned().map(Connection::Grpc).collect();
+    let tally = load::run(connections, requests, plan).await?;
     ensure!(tally.answers > 0, "the server answered nothing: {:?}", tally.errors);
     ensure!(tally.errors.is_empty() && tally.unanswered == 0, "it did not answer everything: {:?}", tally.errors);
     // A token that is refused is quickly answered: such figures compare nothing.

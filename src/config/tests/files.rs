@@ -291,7 +291,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ),
         (
             "http: {tls: 1}",
-            "http.tls: unknown key; expected one of `http.address`, `http.max_body_bytes`, `http.request_timeout`, `http.public_url`",
+            "http.tls: unknown key; expected one of `http.address`, `http.max_body_bytes`, `http.request_timeout`, `http.public_url`, `http.credential_at`",
         ),
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
