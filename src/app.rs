@@ -187,8 +187,7 @@ impl App {
             let _ = stop_reloading.run_until_cancelled_owned(reloader.run()).await;
         }));
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
-        let drain_timeout = server.drain_timeout;
-        let (grpc, http) = (grpc_address, http_address);
+        let (grpc, http, drain_timeout) = (grpc_address, http_address, server.drain_timeout);
         Ok(Self { tasks, log_threads, log, grpc, http, state, handle, draining, closing, drain_timeout })
     }
 

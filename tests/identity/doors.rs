@@ -66,8 +66,8 @@ fn question(context: &Json) -> Json {
 
 fn reasons(decision: &Json) -> Vec<&str> {
     assert_eq!(decision["decision"], false, "{decision:#}");
-    let reasons = decision["context"]["reasons"].as_array().unwrap_or_else(|| panic!("{decision:#}"));
-    reasons.iter().map(|reason| reason["code"].as_str().unwrap()).collect()
+    let reasons = decision["context"]["reason_admin"].as_object().unwrap_or_else(|| panic!("{decision:#}"));
+    reasons.keys().map(String::as_str).collect()
 }
 
 #[tokio::test]
