@@ -153,6 +153,7 @@ impl App {
         let issuances = grpc::Issuances::new(issuer.clone(), grpc_config.request_timeout);
         let mcp = grpc::Mcp::new(Arc::clone(&decider), observer(), Arc::new(clock::decision_id), grpc_config.clone());
         let http_doors = http::Doors {
+            credentials: Arc::clone(&credentials),
             authzen: authzen_config,
             opa: opa_config,
             search,
@@ -161,7 +162,7 @@ impl App {
             settings,
         };
         let (http_drain, router) = (http_doors.drain(), http_doors.router(&decider, &state, &handle)?);
-        let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
+        let envoy = envoy_door((&decider, &credentials), observer(), envoy_config, &grpc_config)?;
         let service = decisions(decider, credentials, observer(), &grpc_config, &draining);
         let routes =
             grpc::routes(service, Some(searches), Some(issuances), Some(mcp), Some(envoy), health, &grpc_config)
@@ -280,12 +281,19 @@ fn issuer(decider: &Arc<Decider>, observer: Arc<dyn crate::api::Observer>, confi
 }
 
 fn envoy_door(
-    decider: &Arc<Decider>,
+    (decider, credentials): (&Arc<Decider>, &Arc<dyn Credentials>),
     observer: Arc<dyn crate::api::Observer>,
     config: envoy::Config,
     grpc: &grpc::Config,
 ) -> Result<envoy::Service, Error> {
-    Ok(envoy::Service::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, grpc)?)
+    Ok(envoy::Service::new(
+        Arc::clone(decider),
+        Arc::clone(credentials),
+        observer,
+        Arc::new(clock::decision_id),
+        config,
+        grpc,
+    )?)
 }
 
 fn decisions(

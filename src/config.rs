@@ -202,7 +202,7 @@ impl Reader {
     fn issuers(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
         for (name, table) in tables {
             let Some(issuer) = issuers::read(file, &name, table, &mut self.faults) else { continue };
-            let same = |other: &&crate::issuers::Settings| other.issuer.identity == issuer.issuer.identity;
+            let same = |other: &&crate::issuers::Settings| other.issuer.identity.is_same(&issuer.issuer.identity);
             if let Some(other) = self.config.identity.issuers.values().find(same) {
                 let problem = format!("is the same issuer as `{}`", other.issuer.name);
                 let place = fault::in_file(file, &format!("identity.issuers.{name}"));

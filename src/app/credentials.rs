@@ -6,12 +6,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    api::credentials::Credentials,
     identity::Nothing,
     issuers::{Config, Issuers},
 };
 
 /// Opens the issuers, and starts what keeps their keys until `draining` is cancelled.
-pub(super) fn open(config: Config, tasks: &mut JoinSet<&'static str>, draining: &CancellationToken) -> Arc<Issuers> {
+pub(super) fn open(
+    config: Config,
+    tasks: &mut JoinSet<&'static str>,
+    draining: &CancellationToken,
+) -> Arc<dyn Credentials> {
     let issuers = Issuers::new(config, Arc::new(Nothing));
     for work in issuers.work() {
         let work = draining.clone().run_until_cancelled_owned(work);

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{Error, State};
 use crate::{
-    api::{Observer, authzen, issuance::Issuer, mcp, opa, ops, search},
+    api::{Observer, authzen, credentials::Credentials, issuance::Issuer, mcp, opa, ops, search},
     clock,
     decision::Decider,
     reload,
@@ -15,6 +15,8 @@ use crate::{
 
 /// What the doors are told.
 pub(super) struct Doors {
+    /// Who tells whom a credential proves.
+    pub(super) credentials: Arc<dyn Credentials>,
     pub(super) authzen: authzen::Config,
     pub(super) opa: opa::Config,
     pub(super) search: search::Config,
@@ -36,7 +38,7 @@ impl Doors {
         state: &Arc<State>,
         handle: &reload::Handle,
     ) -> Result<Router, Error> {
-        let Self { authzen: authzen_config, opa: opa_config, search, issuer, max_items, settings } = self;
+        let Self { credentials, authzen: authzen_config, opa: opa_config, search, issuer, max_items, settings } = self;
         let observer = || Arc::clone(state) as Arc<dyn Observer>;
         let status = || Arc::clone(state) as Arc<dyn ops::Status>;
         let limits = opa::Limits {
@@ -45,6 +47,7 @@ impl Doors {
         };
         let peers = opa::Peers {
             decider: Arc::clone(decider),
+            credentials: Arc::clone(&credentials),
             observer: observer(),
             ids: Arc::new(clock::decision_id),
             status: status(),
@@ -60,7 +63,8 @@ impl Doors {
         let mcp = mcp::Door::new(Arc::clone(decider), observer(), Arc::new(clock::decision_id), mcp_config);
         let telling = (observer(), Arc::new(clock::decision_id) as _);
         let authzen = authzen::Door::new(Arc::clone(decider), telling, authzen_config, max_items, search, issuer)
-            .map_err(|error| Error::System(error.to_string()))?;
+            .map_err(|error| Error::System(error.to_string()))?
+            .verifying(credentials);
         let router = ops::router(status()).merge(authzen::router(authzen));
         Ok(router.merge(opa::router(opa)).merge(mcp::router(mcp)))
     }

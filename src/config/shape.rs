@@ -15,6 +15,7 @@ use crate::{
     api::{
         Address,
         authzen::{InvalidPublicUrl, PublicUrl},
+        credentials::{CredentialAt, InvalidPlace as InvalidPath},
         envoy::{Form, IdHeader, InvalidIdHeader, InvalidSubject, SubjectFrom},
         place::{InvalidPlace, Place},
     },
@@ -62,6 +63,7 @@ pub(super) enum Shape {
     Tests(fn(&mut Config, Tests)),
     Form(fn(&mut Config, Form)),
     IdHeader(fn(&mut Config, IdHeader)),
+    CredentialAt(fn(&mut Config, CredentialAt)),
     Subject(fn(&mut Config, SubjectFrom)),
     Name(fn(&mut Config, String)),
     Words(fn(&mut Config, Vec<String>)),
@@ -141,6 +143,7 @@ impl Shape {
             Self::Tests(_) => "`off`, `warn` or `require`".into(),
             Self::Form(_) => "`attributes` or `question`".into(),
             Self::IdHeader(_) => "the name of a header, or `off`".into(),
+            Self::CredentialAt(_) => "the place of a member such as `context.token`, or `off`".into(),
             Self::Subject(_) => "`principal`, `header:NAME` or `metadata:FILTER/NAME/…`".into(),
             Self::Name(_) => "a name of 1 to 64 letters, digits, `_`, `-` and `.`".into(),
             Self::Words(_) => "texts without spaces, joined by commas or a list, or `none`".into(),
@@ -201,6 +204,9 @@ impl Shape {
                 "question" => set(config, Form::Question),
                 _ => return Err(raw.fails("is neither")),
             },
+            Self::CredentialAt(set) => {
+                set(config, raw.text()?.parse().map_err(|invalid: InvalidPath| raw.fails(&invalid.to_string()))?);
+            }
             Self::IdHeader(set) => {
                 set(config, raw.text()?.parse().map_err(|invalid: InvalidIdHeader| raw.fails(&invalid.to_string()))?);
             }

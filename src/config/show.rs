@@ -139,9 +139,9 @@ fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 7] {
     ]
 }
 
-fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 4] {
+fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 5] {
     let api::ops::Config { address } = http;
-    let api::authzen::Config { max_body_bytes, request_timeout, public_url } = authzen;
+    let api::authzen::Config { max_body_bytes, request_timeout, public_url, credential_at } = authzen;
     [
         ("http.address", text(address)),
         ("http.max_body_bytes", Shown::Plain(show_size(*max_body_bytes))),
@@ -150,6 +150,7 @@ fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static s
             "http.public_url",
             public_url.as_ref().map_or(Shown::Unset("what the request's `Host` says, by `https`"), text),
         ),
+        ("http.credential_at", text(credential_at)),
     ]
 }
 
@@ -173,9 +174,14 @@ fn process(log: &telemetry::Config, decision_log: &audit::Config, server: &Serve
     ]
 }
 
-fn opa(config: &api::opa::Config) -> [(&'static str, Shown); 3] {
-    let api::opa::Config { enabled, query, write } = config;
-    [("opa.enabled", plain(enabled)), ("opa.query", plain(query)), ("opa.write", plain(write))]
+fn opa(config: &api::opa::Config) -> [(&'static str, Shown); 4] {
+    let api::opa::Config { enabled, query, write, credential_at } = config;
+    [
+        ("opa.enabled", plain(enabled)),
+        ("opa.query", plain(query)),
+        ("opa.write", plain(write)),
+        ("opa.credential_at", text(credential_at)),
+    ]
 }
 
 fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 13] {
@@ -188,6 +194,7 @@ fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 13] {
         descriptors,
         decode_slashes,
         dot_segments,
+        bearer,
         decision_id_header,
         reasons_in_body,
         subject,
@@ -211,6 +218,7 @@ fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 13] {
         ),
         ("envoy.decode_slashes", plain(decode_slashes)),
         ("envoy.dot_segments", plain(dot_segments)),
+        ("envoy.bearer", plain(bearer)),
         ("envoy.decision_id_header", text(decision_id_header)),
         ("envoy.reasons_in_body", plain(reasons_in_body)),
         ("envoy.subject", text(subject)),

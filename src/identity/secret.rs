@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// The secret itself.
+    /// The secret itself, for whoever must read or send it.
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

@@ -1,6 +1,7 @@
 //! A secret in every place that a request has is in no log, no record, no metric and no reply.
 
 use serde_json::json;
+use verdict::api::grpc::proto::{CheckRequest, Credential};
 
 use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest, CheckStreamRequest};
 
@@ -72,6 +73,11 @@ durable: {type: file, path: DIR/durable.log, mode: durable, spool: {path: DIR/sp
     call.metadata_mut().insert("authorization", format!("Bearer {CANARY}").parse().unwrap());
     call.metadata_mut().insert("x-secret", CANARY.parse().unwrap());
     client.check(call).await.unwrap();
+    // As a credential, which nobody can verify here.
+    let credential = Credential { token: format!("{CANARY}.{CANARY}.{CANARY}"), proof: None };
+    assert!(!format!("{credential:?}").contains(CANARY));
+    let denied = client.ask(CheckRequest { credential: Some(credential), explain: 2, ..check() }).await;
+    assert_eq!(denied.reasons[0].code, "credentials_not_configured");
     // As a name of a rule that there is not.
     let refused = client.check(to(&format!("{CANARY}("))).await;
     assert!(refused.is_err());
@@ -93,7 +99,7 @@ durable: {type: file, path: DIR/durable.log, mode: durable, spool: {path: DIR/sp
         assert!(!text.contains("eyJzdWIi"), "{place}");
     }
     let records = rig.lines("native.log");
-    assert_eq!(records.len(), 6, "{records:#?}");
+    assert_eq!(records.len(), 7, "{records:#?}");
     for record in &records[1..5] {
         assert_eq!(record["input"]["context"]["nested"], json!({}), "{record:#}");
     }

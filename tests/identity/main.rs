@@ -9,8 +9,12 @@
 )]
 
 mod client;
+mod doors;
 mod forge;
 mod hostile;
+mod introspection;
+mod issuer;
+mod keys;
 mod records;
 mod rig;
 #[path = "../server/support.rs"]

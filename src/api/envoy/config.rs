@@ -10,6 +10,8 @@ use crate::decision::EntryPoint;
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own, as it stands in a file")]
 pub struct Config {
+    /// Whether the request's bearer token is verified, and what policies see is what it proves.
+    pub bearer: bool,
     /// What a policy is given, and asked.
     pub form: Form,
     /// Whom to ask; `None` for `data.envoy.authz.allow`, or as a question the server's default policy.
@@ -90,6 +92,7 @@ impl Default for Config {
             descriptors: None,
             decode_slashes: false,
             dot_segments: false,
+            bearer: false,
             decision_id_header: IdHeader(Some("verdict-decision-id".to_owned())),
             reasons_in_body: false,
             subject: SubjectFrom::default(),

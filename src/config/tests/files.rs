@@ -16,10 +16,12 @@ http:
   max_body_bytes: 2048
   request_timeout: 2s
   public_url: https://pdp.example.com/a
+  credential_at: context.token
 opa:
   enabled: false
   query: true
   write: true
+  credential_at: token
 envoy:
   input: question
   policy: data.envoy.other
@@ -29,6 +31,7 @@ envoy:
   descriptors: descriptors.pb
   decode_slashes: true
   dot_segments: true
+  bearer: true
   decision_id_header: off
   reasons_in_body: true
   subject: header:x-user
@@ -100,10 +103,12 @@ address = "unix:/run/ops.sock"
 max_body_bytes = "2KiB"
 request_timeout = "2s"
 public_url = "https://pdp.example.com/a"
+credential_at = "context.token"
 [opa]
 enabled = false
 query = true
 write = true
+credential_at = "token"
 [envoy]
 input = "question"
 policy = "data.envoy.other"
@@ -113,6 +118,7 @@ mcp = false
 descriptors = "descriptors.pb"
 decode_slashes = true
 dot_segments = true
+bearer = true
 decision_id_header = "off"
 reasons_in_body = true
 subject = "header:X-User"
@@ -287,7 +293,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ),
         (
             "http: {tls: 1}",
-            "http.tls: unknown key; expected one of `http.address`, `http.max_body_bytes`, `http.request_timeout`, `http.public_url`",
+            "http.tls: unknown key; expected one of `http.address`, `http.max_body_bytes`, `http.request_timeout`, `http.public_url`, `http.credential_at`",
         ),
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
