@@ -184,7 +184,7 @@ fn opa(config: &api::opa::Config) -> [(&'static str, Shown); 4] {
     ]
 }
 
-fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 13] {
+fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 14] {
     let api::envoy::Config {
         form,
         policy,
