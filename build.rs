@@ -4,10 +4,11 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 5] = [
+const PROTOS: [&str; 6] = [
     "verdict/v1/decision_service.proto",
     "verdict/v1/policy.proto",
     "verdict/v1/query.proto",
+    "verdict/v1/revocation_service.proto",
     "verdict/v1/search_service.proto",
     "verdict/v1/verdict.proto",
 ];

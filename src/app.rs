@@ -25,6 +25,7 @@ use crate::{
     decision::Decider,
     policy::{Capabilities, Network, Options},
     reload::{self, Failure, Reloader, Sink},
+    revocation::{self, Registry},
     telemetry::metrics::Metrics,
 };
 
@@ -50,6 +51,9 @@ pub enum Error {
     /// A sink of the decision log can't be opened.
     #[error("decision_log.sinks.{0}")]
     DecisionLog(#[from] OpenError),
+    /// What was revoked can't be read, so that it might pass.
+    #[error("revocation.store: {0}")]
+    Revocation(#[from] revocation::OpenError),
     /// The file of `envoy.descriptors` is none.
     #[error("envoy.descriptors: {0}")]
     Descriptors(#[from] envoy::DescriptorsError),
@@ -70,6 +74,7 @@ pub struct App {
     // The decision log's own, which end after the doors.
     log_threads: JoinSet<&'static str>,
     log: Option<Arc<Log>>,
+    registry: Registry,
     grpc: Address,
     http: Address,
     state: Arc<State>,
@@ -98,6 +103,7 @@ impl App {
             bundles,
             log: _,
             decision_log,
+            revocation: revocation_config,
             server,
         } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
@@ -105,6 +111,8 @@ impl App {
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
 
+        // Before anything is answered.
+        let (registry, writer) = Registry::open(&revocation_config)?;
         let capabilities = capabilities(&policy)?;
         let mut network = policy.network;
         network.allow = capabilities.hosts(network.allow);
@@ -170,13 +178,20 @@ impl App {
             let administration = Arc::new(handle.clone()) as Arc<dyn Administration>;
             let observer = Arc::clone(&state) as Arc<dyn crate::api::Observer>;
             let largest = grpc_config.max_message_bytes;
-            let serving = admin_door.serve(administration, observer, largest, door.clone(), draining.clone());
+            let registry = registry.clone();
+            let serving = admin_door.serve(administration, observer, registry, largest, door.clone(), draining.clone());
             tasks.spawn(named("policy service's door", serving));
         }
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door.clone(), draining.clone())));
         // It closes after the other door, so it gets no more than its own requests may take.
         let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), ..door };
         tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
+        if revocation_config.store.is_some() {
+            tasks.spawn_blocking(move || {
+                writer.run();
+                "revocations' writer"
+            });
+        }
         let stop_reloading = draining.clone();
         tasks.spawn(named("reloader", async move {
             let _ = stop_reloading.run_until_cancelled_owned(reloader.run()).await;
@@ -184,7 +199,8 @@ impl App {
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
         let drain_timeout = server.drain_timeout;
         let (grpc, http) = (grpc_address, http_address);
-        Ok(Self { tasks, log_threads, log, grpc, http, state, handle, draining, closing, drain_timeout })
+        state.count(registry.clone());
+        Ok(Self { tasks, log_threads, log, registry, grpc, http, state, handle, draining, closing, drain_timeout })
     }
 
     /// What operators may ask of the policies.
@@ -222,12 +238,15 @@ impl App {
         tracing::info!(timeout = ?self.drain_timeout, "draining");
         self.state.drain();
         self.draining.cancel();
-        let Self { mut tasks, log_threads, log, closing, drain_timeout, .. } = self;
+        let Self { mut tasks, log_threads, log, registry, closing, drain_timeout, .. } = self;
         let drain = async {
             // The HTTP door goes last, so that it can say "draining" while the other drains.
             while let Some(ended) = tasks.join_next().await {
                 if matches!(ended, Ok("gRPC door")) {
                     closing.cancel();
+                }
+                if matches!(ended, Ok("HTTP door")) {
+                    registry.close();
                 }
             }
         };

@@ -30,7 +30,7 @@ pub use self::fault::{Fault, Faults};
 use self::{fault::Origin, key::Key, shape::Raw};
 use crate::{
     api::{self, Address, place::Place},
-    audit, policy, reload, source, telemetry,
+    audit, policy, reload, revocation, source, telemetry,
 };
 
 /// The whole configuration, one part a component.
@@ -62,6 +62,8 @@ pub struct Config {
     pub log: telemetry::Config,
     /// The decision log: `decision_log.*`, and `[decision_log.sinks.NAME]` of the file.
     pub decision_log: audit::Config,
+    /// Revocation: `revocation.*`.
+    pub revocation: revocation::Config,
     /// The process: `server.*`.
     pub server: Server,
 }

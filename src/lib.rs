@@ -17,5 +17,6 @@ pub mod decision;
 pub mod identity;
 pub mod policy;
 pub mod reload;
+pub mod revocation;
 pub mod source;
 pub mod telemetry;

@@ -4,12 +4,18 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{
-    Observer,
-    administration::Administration,
-    grpc::policy::{Config, Service},
-    listen::{self, Listener, private},
-    place::{self, Place},
+use crate::{
+    api::{
+        Observer,
+        administration::Administration,
+        grpc::{
+            policy::{Config, Service},
+            revocation::Revocations,
+        },
+        listen::{self, Listener, private},
+        place::{self, Place},
+    },
+    revocation::Registry,
 };
 
 /// The policy service, bound but not served yet.
@@ -39,13 +45,15 @@ impl Door {
         self,
         administration: Arc<dyn Administration>,
         observer: Arc<dyn Observer>,
+        registry: Registry,
         max_message_bytes: usize,
         options: listen::Options,
         draining: CancellationToken,
     ) {
         let Self { listener, config } = self;
+        let revocations = Revocations::new(registry, Arc::clone(&observer), config.request_timeout);
         let service = Service::new(administration, observer, config, max_message_bytes, draining.clone());
-        listen::serve(listener, service.routes(), options, draining).await;
+        listen::serve(listener, service.routes(revocations), options, draining).await;
     }
 }
 

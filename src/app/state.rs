@@ -18,7 +18,8 @@ use crate::{
     decision::{Decider, Effect, Evaluator, NotAt, Replaced, Revision, Verdict},
     policy::{self, Redaction, Size, Snapshot},
     reload::{self, Failure, Sink},
-    telemetry::metrics::{ActiveRevision, BundleFigures, Isolated, LogFigures, Metrics},
+    revocation::{self, Registry},
+    telemetry::metrics::{ActiveRevision, BundleFigures, Isolated, LogFigures, Metrics, RevocationFigures},
 };
 
 /// Whether questions are welcome.
@@ -43,6 +44,7 @@ pub(super) struct State {
     serving: watch::Sender<Serving>,
     handle: OnceLock<reload::Handle>,
     log: OnceLock<Arc<Log>>,
+    registry: OnceLock<Registry>,
     // Written by reloads, read by the HTTP door: never on the way of a question.
     reload: Mutex<Reload>,
 }
@@ -69,6 +71,7 @@ impl State {
             serving: watch::Sender::new(Serving::NotReady),
             handle: OnceLock::new(),
             log: OnceLock::new(),
+            registry: OnceLock::new(),
             reload: Mutex::default(),
         }
     }
@@ -76,6 +79,11 @@ impl State {
     /// Lets metrics show how this fares.
     pub(super) fn follow(&self, handle: reload::Handle) {
         let _ = self.handle.set(handle);
+    }
+
+    /// Lets metrics show what is revoked.
+    pub(super) fn count(&self, registry: Registry) {
+        let _ = self.registry.set(registry);
     }
 
     /// Has every verdict recorded from here on.
@@ -263,6 +271,11 @@ impl ops::Status for State {
         }
         if let Some(log) = self.log.get() {
             self.metrics.decision_log(log.figures().into_iter().map(log_figures).collect());
+        }
+        if let Some(registry) = self.registry.get() {
+            let revocation::Figures { revocations, signals, epoch } = registry.figures();
+            let revocations = revocations.into_iter().map(|(kind, held)| (kind.name(), held)).collect();
+            self.metrics.revocations(RevocationFigures { revocations, signals, changes: epoch });
         }
         self.metrics.render()
     }

@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 54] = [
+pub(super) static KEYS: [Key; 56] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -115,6 +115,11 @@ pub(super) static KEYS: [Key; 54] = [
     key(
         "decision_log.commit_timeout",
         Shape::Time(MILLISECOND..=MINUTE, |config, value| config.decision_log.commit_timeout = value),
+    ),
+    key("revocation.store", Shape::File(|config, value| config.revocation.store = Some(value))),
+    key(
+        "revocation.max_entries",
+        Shape::Count(1..=100_000_000, |config, value| config.revocation.max_entries = value as usize),
     ),
     key(
         "server.drain_timeout",

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{self, place::Place},
-    audit, policy, reload, source, telemetry,
+    audit, policy, reload, revocation, source, telemetry,
 };
 
 /// A value as it is shown.
@@ -43,6 +43,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         bundles: _,
         log,
         decision_log,
+        revocation,
         server,
     } = config;
     let api::grpc::Config {
@@ -125,7 +126,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .chain(self::opa(opa))
         .chain(self::envoy(envoy))
         .chain(rest)
-        .chain(process(log, decision_log, server))
+        .chain(process(log, decision_log, revocation, server))
         .collect()
 }
 
@@ -143,7 +144,13 @@ fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static s
     ]
 }
 
-fn process(log: &telemetry::Config, decision_log: &audit::Config, server: &Server) -> [(&'static str, Shown); 6] {
+fn process(
+    log: &telemetry::Config,
+    decision_log: &audit::Config,
+    revocation: &revocation::Config,
+    server: &Server,
+) -> [(&'static str, Shown); 8] {
+    let revocation::Config { store, max_entries } = revocation;
     let telemetry::Config { level, format } = log;
     let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
     let Server { drain_timeout, worker_threads } = server;
@@ -158,6 +165,13 @@ fn process(log: &telemetry::Config, decision_log: &audit::Config, server: &Serve
         ),
         ("decision_log.max_record_bytes", Shown::Plain(show_size(*max_record_bytes))),
         ("decision_log.commit_timeout", Shown::Plain(show_time(*commit_timeout))),
+        (
+            "revocation.store",
+            store
+                .as_ref()
+                .map_or(Shown::Unset("nowhere, so that nothing can be revoked"), |path| text(&path.to_string_lossy())),
+        ),
+        ("revocation.max_entries", plain(max_entries)),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
     ]

@@ -6,6 +6,12 @@ use crate::decision::Object;
 pub trait Revocations: Send + Sync {
     /// Whether the token with these claims, of the issuer that is configured under this name, is no longer good.
     fn is_revoked(&self, issuer: &str, claims: &Object) -> bool;
+
+    /// How often what is revoked has changed: whoever keeps an answer that took this into account keeps it with this
+    /// number, and uses it only while the number is the same.
+    fn epoch(&self) -> u64 {
+        0
+    }
 }
 
 /// Nothing was ever revoked.

@@ -67,6 +67,9 @@ log:
 decision_log:
   max_record_bytes: 128KiB
   commit_timeout: 2s
+revocation:
+  store: revoked.redb
+  max_entries: 9
 server:
   drain_timeout: 1s
   worker_threads: 2
@@ -138,6 +141,9 @@ format = "json"
 [decision_log]
 max_record_bytes = "128KiB"
 commit_timeout = "2s"
+[revocation]
+store = "revoked.redb"
+max_entries = 9
 [server]
 drain_timeout = "1s"
 worker_threads = 2
@@ -254,7 +260,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `revocation`, `server`",
         ),
         (
             "http: {tls: 1}",
@@ -263,11 +269,11 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `revocation`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `revocation`, `server`",
         ),
         (
             "policies: {true: 2}",
