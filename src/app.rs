@@ -4,6 +4,7 @@ mod audit;
 mod bundles;
 mod door;
 mod http;
+mod revocation;
 mod state;
 
 use std::{sync::Arc, time::Duration};
@@ -14,9 +15,7 @@ use tokio_util::sync::CancellationToken;
 use self::{door::Door, state::State};
 use crate::{
     api::{
-        Address,
-        administration::Administration,
-        envoy, grpc,
+        Address, envoy, grpc,
         listen::{self, BindError, Listener},
     },
     audit::{DRAIN, Log, OpenError},
@@ -25,7 +24,8 @@ use crate::{
     decision::Decider,
     policy::{Capabilities, Network, Options},
     reload::{self, Failure, Reloader, Sink},
-    revocation::{self, Registry},
+    revocation::{OpenError as RevocationError, Registry},
+    ssf,
     telemetry::metrics::Metrics,
 };
 
@@ -53,7 +53,10 @@ pub enum Error {
     DecisionLog(#[from] OpenError),
     /// What was revoked can't be read, so that it might pass.
     #[error("revocation.store: {0}")]
-    Revocation(#[from] revocation::OpenError),
+    Revocation(#[from] RevocationError),
+    /// A transmitter's keys or token can't be read.
+    #[error("ssf.transmitters.{0}")]
+    Ssf(#[from] ssf::OpenError),
     /// The file of `envoy.descriptors` is none.
     #[error("envoy.descriptors: {0}")]
     Descriptors(#[from] envoy::DescriptorsError),
@@ -103,7 +106,8 @@ impl App {
             bundles,
             log: _,
             decision_log,
-            revocation: revocation_config,
+            revocation,
+            ssf,
             server,
         } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
@@ -112,13 +116,19 @@ impl App {
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
 
         // Before anything is answered.
-        let (registry, writer) = Registry::open(&revocation_config)?;
+        let (registry, writer) = Registry::open(&revocation)?;
+        let receiver = ssf::Receiver::open(&ssf, registry.clone())?;
         let capabilities = capabilities(&policy)?;
         let mut network = policy.network;
         network.allow = capabilities.hosts(network.allow);
         let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
         let decider = Arc::new(decider);
-        let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), policy.redact));
+        let state = Arc::new(State::new(
+            Arc::clone(&decider),
+            Metrics::new(),
+            (registry.clone(), receiver.clone()),
+            policy.redact,
+        ));
         let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
         let options = Options {
             rego_v0: policy.rego_v0,
@@ -153,6 +163,7 @@ impl App {
         let http_doors = http::Doors {
             authzen: authzen_config,
             opa: opa_config,
+            ssf: ssf.push.then(|| receiver.clone()),
             search,
             max_items: grpc_config.max_batch_items,
             settings,
@@ -175,23 +186,20 @@ impl App {
             drain_timeout: server.drain_timeout,
         };
         if let Some(admin_door) = admin_door {
-            let administration = Arc::new(handle.clone()) as Arc<dyn Administration>;
-            let observer = Arc::clone(&state) as Arc<dyn crate::api::Observer>;
-            let largest = grpc_config.max_message_bytes;
-            let registry = registry.clone();
-            let serving = admin_door.serve(administration, observer, registry, largest, door.clone(), draining.clone());
+            let operators = door::Operators {
+                administration: Arc::new(handle.clone()),
+                observer: observer(),
+                registry: registry.clone(),
+                max_message_bytes: grpc_config.max_message_bytes,
+            };
+            let serving = admin_door.serve(operators, door.clone(), draining.clone());
             tasks.spawn(named("policy service's door", serving));
         }
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door.clone(), draining.clone())));
         // It closes after the other door, so it gets no more than its own requests may take.
         let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), ..door };
         tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
-        if revocation_config.store.is_some() {
-            tasks.spawn_blocking(move || {
-                writer.run();
-                "revocations' writer"
-            });
-        }
+        revocation::start(writer, &receiver, &mut tasks, &draining)?;
         let stop_reloading = draining.clone();
         tasks.spawn(named("reloader", async move {
             let _ = stop_reloading.run_until_cancelled_owned(reloader.run()).await;
@@ -199,7 +207,6 @@ impl App {
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
         let drain_timeout = server.drain_timeout;
         let (grpc, http) = (grpc_address, http_address);
-        state.count(registry.clone());
         Ok(Self { tasks, log_threads, log, registry, grpc, http, state, handle, draining, closing, drain_timeout })
     }
 

@@ -17,6 +17,7 @@ mod show;
 mod sinks;
 #[cfg(test)]
 mod tests;
+mod transmitters;
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +31,7 @@ pub use self::fault::{Fault, Faults};
 use self::{fault::Origin, key::Key, shape::Raw};
 use crate::{
     api::{self, Address, place::Place},
-    audit, policy, reload, revocation, source, telemetry,
+    audit, policy, reload, revocation, source, ssf, telemetry,
 };
 
 /// The whole configuration, one part a component.
@@ -64,6 +65,8 @@ pub struct Config {
     pub decision_log: audit::Config,
     /// Revocation: `revocation.*`.
     pub revocation: revocation::Config,
+    /// Shared Signals: `ssf.*`, and `[ssf.transmitters.NAME]` of the file.
+    pub ssf: ssf::Config,
     /// The process: `server.*`.
     pub server: Server,
 }
@@ -139,10 +142,11 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
     let environment = env::read(env);
     let mut reader = Reader::default();
     if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
-        let file::Found { settings, bundles, sinks, faults } = file::read(path);
+        let file::Found { settings, bundles, sinks, transmitters, faults } = file::read(path);
         reader.apply(settings, faults);
         reader.bundles(path, bundles);
         reader.sinks(path, sinks);
+        reader.transmitters(path, transmitters);
     }
     reader.apply(environment.settings, environment.faults);
     for (name, flag, value) in &flags.values {
@@ -183,6 +187,14 @@ impl Reader {
         }
     }
 
+    fn transmitters(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
+        for (name, table) in tables {
+            if let Some(transmitter) = transmitters::read(file, &name, table, &mut self.faults) {
+                self.config.ssf.transmitters.insert(name, transmitter);
+            }
+        }
+    }
+
     fn set(&mut self, Setting { key, origin, raw }: Setting) {
         let mut refused = self.origins.get(key.name).is_some_and(|applied| applied.refused);
         if let Err(problem) = key.shape.apply(&raw, &mut self.config) {
@@ -205,6 +217,10 @@ impl Reader {
             let problem = "is given together with `bundles`: a plain folder owns all of `data`";
             let expected = "one of them; a folder can be a bundle, with the `url` `folder:///…`";
             self.faults.push(Fault::new(self.place("policies.path"), problem, expected));
+        }
+        if !self.config.ssf.transmitters.is_empty() && self.config.revocation.store.is_none() {
+            let problem = "is not set, and there are `ssf.transmitters`: what they say would be forgotten";
+            self.faults.push(Fault::new(self.place("revocation.store"), problem, "the path of a file"));
         }
         for (door, address) in
             [("grpc.address", &self.config.grpc.address), ("http.address", &self.config.http.address)]

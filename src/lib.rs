@@ -19,4 +19,5 @@ pub mod policy;
 pub mod reload;
 pub mod revocation;
 pub mod source;
+pub mod ssf;
 pub mod telemetry;

@@ -24,6 +24,14 @@ pub(super) struct Door {
     config: Config,
 }
 
+/// What operators get at.
+pub(super) struct Operators {
+    pub(super) administration: Arc<dyn Administration>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) registry: Registry,
+    pub(super) max_message_bytes: usize,
+}
+
 impl Door {
     /// Binds where the configuration says. A socket that nobody named and that can't be had is no reason not to decide.
     pub(super) fn open(config: Config) -> Result<Option<Self>, private::Error> {
@@ -41,16 +49,9 @@ impl Door {
     }
 
     /// Serves until `draining` is cancelled and what was begun has ended.
-    pub(super) async fn serve(
-        self,
-        administration: Arc<dyn Administration>,
-        observer: Arc<dyn Observer>,
-        registry: Registry,
-        max_message_bytes: usize,
-        options: listen::Options,
-        draining: CancellationToken,
-    ) {
+    pub(super) async fn serve(self, operators: Operators, options: listen::Options, draining: CancellationToken) {
         let Self { listener, config } = self;
+        let Operators { administration, observer, registry, max_message_bytes } = operators;
         let revocations = Revocations::new(registry, Arc::clone(&observer), config.request_timeout);
         let service = Service::new(administration, observer, config, max_message_bytes, draining.clone());
         listen::serve(listener, service.routes(revocations), options, draining).await;

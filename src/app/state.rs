@@ -19,6 +19,7 @@ use crate::{
     policy::{self, Redaction, Size, Snapshot},
     reload::{self, Failure, Sink},
     revocation::{self, Registry},
+    ssf::{self, Receiver},
     telemetry::metrics::{ActiveRevision, BundleFigures, Isolated, LogFigures, Metrics, RevocationFigures},
 };
 
@@ -44,7 +45,8 @@ pub(super) struct State {
     serving: watch::Sender<Serving>,
     handle: OnceLock<reload::Handle>,
     log: OnceLock<Arc<Log>>,
-    registry: OnceLock<Registry>,
+    registry: Registry,
+    receiver: Receiver,
     // Written by reloads, read by the HTTP door: never on the way of a question.
     reload: Mutex<Reload>,
 }
@@ -62,7 +64,12 @@ struct Reload {
 const SIZES: usize = 128;
 
 impl State {
-    pub(super) fn new(decider: Arc<Decider>, metrics: Metrics, redact: Redaction) -> Self {
+    pub(super) fn new(
+        decider: Arc<Decider>,
+        metrics: Metrics,
+        (registry, receiver): (Registry, Receiver),
+        redact: Redaction,
+    ) -> Self {
         metrics.ready(false);
         Self {
             decider,
@@ -71,7 +78,8 @@ impl State {
             serving: watch::Sender::new(Serving::NotReady),
             handle: OnceLock::new(),
             log: OnceLock::new(),
-            registry: OnceLock::new(),
+            registry,
+            receiver,
             reload: Mutex::default(),
         }
     }
@@ -79,11 +87,6 @@ impl State {
     /// Lets metrics show how this fares.
     pub(super) fn follow(&self, handle: reload::Handle) {
         let _ = self.handle.set(handle);
-    }
-
-    /// Lets metrics show what is revoked.
-    pub(super) fn count(&self, registry: Registry) {
-        let _ = self.registry.set(registry);
     }
 
     /// Has every verdict recorded from here on.
@@ -272,11 +275,10 @@ impl ops::Status for State {
         if let Some(log) = self.log.get() {
             self.metrics.decision_log(log.figures().into_iter().map(log_figures).collect());
         }
-        if let Some(registry) = self.registry.get() {
-            let revocation::Figures { revocations, signals, epoch } = registry.figures();
-            let revocations = revocations.into_iter().map(|(kind, held)| (kind.name(), held)).collect();
-            self.metrics.revocations(RevocationFigures { revocations, signals, changes: epoch });
-        }
+        let revocation::Figures { revocations, signals, epoch } = self.registry.figures();
+        let revocations = revocations.into_iter().map(|(kind, held)| (kind.name(), held)).collect();
+        let ssf::Figures { tokens, last } = self.receiver.figures();
+        self.metrics.revocations(RevocationFigures { revocations, signals, changes: epoch, tokens, last });
         self.metrics.render()
     }
 }

@@ -36,6 +36,7 @@ struct Walk<'a> {
     settings: Vec<Setting>,
     bundles: Vec<(String, serde_json::Value)>,
     sinks: Vec<(String, serde_json::Value)>,
+    transmitters: Vec<(String, serde_json::Value)>,
     faults: Vec<Fault>,
 }
 
@@ -45,6 +46,9 @@ const BUNDLES: &str = "bundles";
 /// The table of which each table has a name of the operator's.
 const SINKS: &str = "decision_log.sinks";
 
+/// The same, of transmitters of security events.
+const TRANSMITTERS: &str = "ssf.transmitters";
+
 /// What a file has.
 pub(super) struct Found {
     pub(super) settings: Vec<Setting>,
@@ -52,6 +56,8 @@ pub(super) struct Found {
     pub(super) bundles: Vec<(String, serde_json::Value)>,
     /// The same.
     pub(super) sinks: Vec<(String, serde_json::Value)>,
+    /// The same.
+    pub(super) transmitters: Vec<(String, serde_json::Value)>,
     /// What is wrong with it as a file.
     pub(super) faults: Vec<Fault>,
 }
@@ -70,7 +76,14 @@ pub(super) fn read(path: &Path) -> Found {
         Ok(text) => text,
         Err(fault) => return Found::fault(fault),
     };
-    let mut walk = Walk { path, settings: Vec::new(), bundles: Vec::new(), sinks: Vec::new(), faults: Vec::new() };
+    let mut walk = Walk {
+        path,
+        settings: Vec::new(),
+        bundles: Vec::new(),
+        sinks: Vec::new(),
+        transmitters: Vec::new(),
+        faults: Vec::new(),
+    };
     match parse(&text) {
         Ok(Node::Table(entries)) => walk.table("", entries),
         Ok(Node::Value(Raw::Empty)) => {}
@@ -83,13 +96,19 @@ pub(super) fn read(path: &Path) -> Found {
             }
         }
     }
-    let Walk { path: _, settings, bundles, sinks, faults } = walk;
-    Found { settings, bundles, sinks, faults }
+    let Walk { path: _, settings, bundles, sinks, transmitters, faults } = walk;
+    Found { settings, bundles, sinks, transmitters, faults }
 }
 
 impl Found {
     fn fault(fault: Fault) -> Self {
-        Self { settings: Vec::new(), bundles: Vec::new(), sinks: Vec::new(), faults: vec![fault] }
+        Self {
+            settings: Vec::new(),
+            bundles: Vec::new(),
+            sinks: Vec::new(),
+            transmitters: Vec::new(),
+            faults: vec![fault],
+        }
     }
 }
 
@@ -141,11 +160,14 @@ impl Walk<'_> {
         } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(SINKS)) {
             let table = self.named(path, node);
             self.sinks.push((name.to_owned(), table));
-        } else if path == SINKS && is_plain {
+        } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(TRANSMITTERS)) {
+            let table = self.named(path, node);
+            self.transmitters.push((name.to_owned(), table));
+        } else if (path == SINKS || path == TRANSMITTERS) && is_plain {
             match node {
                 Node::Table(entries) => self.table(path, entries),
                 Node::Value(Raw::Empty) => {}
-                Node::Value(raw) => self.fault(in_file(self.path, path), format!("is {raw}"), "a table of sinks"),
+                Node::Value(raw) => self.fault(in_file(self.path, path), format!("is {raw}"), "a table of tables"),
             }
         } else if key::sections().contains(&path) {
             match node {

@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 56] = [
+pub(super) static KEYS: [Key; 58] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -120,6 +120,11 @@ pub(super) static KEYS: [Key; 56] = [
     key(
         "revocation.max_entries",
         Shape::Count(1..=100_000_000, |config, value| config.revocation.max_entries = value as usize),
+    ),
+    key("ssf.push", Shape::Switch(|config, value| config.ssf.push = value)),
+    key(
+        "ssf.replay_window",
+        Shape::Time(HOUR..=HOUR.saturating_mul(90 * 24), |config, value| config.ssf.replay_window = value),
     ),
     key(
         "server.drain_timeout",

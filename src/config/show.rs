@@ -1,6 +1,7 @@
 //! The effective settings in words.
 
 mod sinks;
+mod transmitters;
 
 use std::fmt::Write as _;
 
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{
     api::{self, place::Place},
-    audit, policy, reload, revocation, source, telemetry,
+    audit, policy, reload, revocation, source, ssf, telemetry,
 };
 
 /// A value as it is shown.
@@ -44,6 +45,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         log,
         decision_log,
         revocation,
+        ssf,
         server,
     } = config;
     let api::grpc::Config {
@@ -126,7 +128,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .chain(self::opa(opa))
         .chain(self::envoy(envoy))
         .chain(rest)
-        .chain(process(log, decision_log, revocation, server))
+        .chain(process(log, decision_log, (revocation, ssf), server))
         .collect()
 }
 
@@ -147,9 +149,10 @@ fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static s
 fn process(
     log: &telemetry::Config,
     decision_log: &audit::Config,
-    revocation: &revocation::Config,
+    (revocation, ssf): (&revocation::Config, &ssf::Config),
     server: &Server,
-) -> [(&'static str, Shown); 8] {
+) -> [(&'static str, Shown); 10] {
+    let ssf::Config { push, replay_window, transmitters: _ } = ssf;
     let revocation::Config { store, max_entries } = revocation;
     let telemetry::Config { level, format } = log;
     let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
@@ -172,6 +175,8 @@ fn process(
                 .map_or(Shown::Unset("nowhere, so that nothing can be revoked"), |path| text(&path.to_string_lossy())),
         ),
         ("revocation.max_entries", plain(max_entries)),
+        ("ssf.push", plain(push)),
+        ("ssf.replay_window", Shown::Plain(show_time(*replay_window))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
     ]
@@ -230,6 +235,9 @@ pub(super) fn yaml(config: &Config) -> String {
         if section != open {
             if open == "bundles" {
                 bundles(config, &mut yaml);
+            }
+            if open == "ssf" && !config.ssf.transmitters.is_empty() {
+                transmitters::yaml(config, &mut yaml);
             }
             if open == "decision_log" && !config.decision_log.sinks.is_empty() {
                 sinks::yaml(config, &mut yaml);

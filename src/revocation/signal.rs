@@ -41,7 +41,8 @@ pub(super) struct Attributes {
     pub(super) kind: String,
     pub(super) issuer: String,
     pub(super) value: String,
-    pub(super) attributes: BTreeMap<String, Attribute>,
+    #[serde(rename = "attributes")]
+    pub(super) said: BTreeMap<String, Attribute>,
 }
 
 impl Attributes {
@@ -50,27 +51,27 @@ impl Attributes {
             kind: target.kind.name().to_owned(),
             issuer: target.issuer.clone(),
             value: target.value.clone(),
-            attributes: BTreeMap::new(),
+            said: BTreeMap::new(),
         }
     }
 
     /// Takes a new value, unless a later one is there. Past [`MOST`], the one that is longest ago goes.
     pub(super) fn set(&mut self, name: &str, attribute: &Attribute) -> bool {
-        if self.attributes.get(name).is_some_and(|known| known.at > attribute.at) {
+        if self.said.get(name).is_some_and(|known| known.at > attribute.at) {
             return false;
         }
-        self.attributes.insert(name.to_owned(), attribute.clone());
-        if self.attributes.len() > MOST
-            && let Some(oldest) = self.attributes.iter().min_by_key(|(_, known)| known.at).map(|(name, _)| name.clone())
+        self.said.insert(name.to_owned(), attribute.clone());
+        if self.said.len() > MOST
+            && let Some(oldest) = self.said.iter().min_by_key(|(_, known)| known.at).map(|(name, _)| name.clone())
         {
-            self.attributes.remove(&oldest);
+            self.said.remove(&oldest);
         }
         true
     }
 
     /// As policies see them.
     pub(super) fn shown(&self) -> Object {
-        self.attributes.iter().map(|(name, attribute)| (name.clone(), attribute.shown())).collect()
+        self.said.iter().map(|(name, attribute)| (name.clone(), attribute.shown())).collect()
     }
 }
 

@@ -129,6 +129,12 @@ struct Effects {
 }
 
 impl Writer {
+    /// Whether there is anything to write to.
+    #[must_use]
+    pub fn has_file(&self) -> bool {
+        self.inner.store.is_some()
+    }
+
     /// Writes until the registry is closed. Holds the calling thread.
     pub fn run(self) {
         let Some(store) = self.inner.store.as_ref() else { return };

@@ -29,6 +29,8 @@
 //! | `verdict_decision_log_withheld_total`, `_errors_total`, `_refused_total` | counter | `sink` |
 //! | `verdict_decision_log_queued`, `_spooled`, `_spooled_bytes` | gauge | `sink` |
 //! | `verdict_revocations` | gauge | `kind` |
+//! | `verdict_security_event_tokens_total` | counter | `transmitter`, `result` |
+//! | `verdict_security_event_last_timestamp_seconds` | gauge | `transmitter` |
 //! | `verdict_signals`, `verdict_revocation_changes_total` | gauge, counter | |
 //! | `verdict_isolated_evaluations_total` | counter | `result` (`answered`, `expired`, `refused`) |
 //! | `verdict_isolated_waiting`, `_stuck_threads` | gauge | |

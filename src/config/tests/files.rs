@@ -70,6 +70,9 @@ decision_log:
 revocation:
   store: revoked.redb
   max_entries: 9
+ssf:
+  push: true
+  replay_window: 1h
 server:
   drain_timeout: 1s
   worker_threads: 2
@@ -144,6 +147,9 @@ commit_timeout = "2s"
 [revocation]
 store = "revoked.redb"
 max_entries = 9
+[ssf]
+push = true
+replay_window = "1h"
 [server]
 drain_timeout = "1s"
 worker_threads = 2
@@ -260,7 +266,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `revocation`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "http: {tls: 1}",
@@ -269,11 +275,11 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `revocation`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `revocation`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "policies: {true: 2}",

@@ -90,8 +90,7 @@ pub(in crate::revocation) fn open(
             error => failed(error.to_string()),
         })?;
         let keys = read(&database, &mut each, &mut signals).map_err(|fault| match fault {
-            Fault::Content(cause) => damaged(cause),
-            Fault::Database(redb::Error::Corrupted(cause)) => damaged(cause),
+            Fault::Content(cause) | Fault::Database(redb::Error::Corrupted(cause)) => damaged(cause),
             Fault::Database(error) => failed(error.to_string()),
         })?;
         let store = Store { path: path.to_owned(), database: RwLock::new(Some(database)) };
