@@ -17,6 +17,7 @@ use tonic::Request;
 use verdict::{
     api::{
         self,
+        credentials::Nobody,
         grpc::{
             self,
             proto::{self, CheckRequest, decision_service_server::DecisionService as _},
@@ -170,7 +171,14 @@ fn service(criterion: &mut Criterion) {
 
     let ids = Arc::new(clock::decision_id);
     let config = grpc::Config::default();
-    let service = grpc::Service::new(decider(&directory), Arc::new(Unobserved), ids, config, CancellationToken::new());
+    let service = grpc::Service::new(
+        decider(&directory),
+        Arc::new(Nobody),
+        Arc::new(Unobserved),
+        ids,
+        config,
+        CancellationToken::new(),
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     group.bench_function("decode, check, encode", |bencher| {
         bencher.iter(|| {

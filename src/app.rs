@@ -2,6 +2,7 @@
 
 mod audit;
 mod bundles;
+mod credentials;
 mod door;
 mod http;
 mod revocation;
@@ -15,7 +16,9 @@ use tokio_util::sync::CancellationToken;
 use self::{door::Door, state::State};
 use crate::{
     api::{
-        Address, envoy, grpc,
+        Address,
+        credentials::Credentials,
+        envoy, grpc,
         listen::{self, BindError, Listener},
     },
     audit::{DRAIN, Log, OpenError},
@@ -104,6 +107,7 @@ impl App {
             source,
             reload,
             bundles,
+            identity,
             log: _,
             decision_log,
             revocation,
@@ -158,6 +162,7 @@ impl App {
         let health = grpc::Health::new().await;
         let mut tasks = JoinSet::new();
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
+        let credentials = credentials::open(identity, &registry, &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
         let http_doors = http::Doors {
@@ -171,13 +176,7 @@ impl App {
         let http_drain = http_doors.drain();
         let router = http_doors.router(&decider, &state, &handle)?;
         let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
-        let service = grpc::Service::new(
-            decider,
-            observer(),
-            Arc::new(clock::decision_id),
-            grpc_config.clone(),
-            draining.clone(),
-        );
+        let service = decisions(decider, credentials, observer(), &grpc_config, &draining);
         let routes = grpc::routes(service, Some(searches), Some(envoy), health, &grpc_config)
             .map_err(|error| Error::System(error.to_string()))?;
         let routes = routes.observed(observer());
@@ -295,6 +294,17 @@ fn envoy_door(
     grpc: &grpc::Config,
 ) -> Result<envoy::Service, Error> {
     Ok(envoy::Service::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, grpc)?)
+}
+
+fn decisions(
+    decider: Arc<Decider>,
+    credentials: Arc<dyn Credentials>,
+    observer: Arc<dyn crate::api::Observer>,
+    config: &grpc::Config,
+    draining: &CancellationToken,
+) -> grpc::Service {
+    let ids = Arc::new(clock::decision_id);
+    grpc::Service::new(decider, credentials, observer, ids, config.clone(), draining.clone())
 }
 
 async fn named(name: &'static str, task: impl Future<Output = ()>) -> &'static str {

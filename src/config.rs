@@ -8,6 +8,7 @@ mod bundles;
 mod env;
 mod fault;
 mod file;
+mod issuers;
 mod key;
 mod near;
 mod public;
@@ -15,6 +16,7 @@ mod quantity;
 mod shape;
 mod show;
 mod sinks;
+mod table;
 #[cfg(test)]
 mod tests;
 mod transmitters;
@@ -59,6 +61,8 @@ pub struct Config {
     pub reload: reload::Config,
     /// The bundles by their names: `[bundles.NAME]` of the file.
     pub bundles: BTreeMap<String, reload::Bundle>,
+    /// Credentials: `identity.*`, and `[identity.issuers.NAME]` of the file.
+    pub identity: crate::issuers::Config,
     /// The log: `log.*`.
     pub log: telemetry::Config,
     /// The decision log: `decision_log.*`, and `[decision_log.sinks.NAME]` of the file.
@@ -142,11 +146,12 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
     let environment = env::read(env);
     let mut reader = Reader::default();
     if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
-        let file::Found { settings, bundles, sinks, transmitters, faults } = file::read(path);
+        let file::Found { settings, bundles, sinks, transmitters, issuers, faults } = file::read(path);
         reader.apply(settings, faults);
         reader.bundles(path, bundles);
         reader.sinks(path, sinks);
         reader.transmitters(path, transmitters);
+        reader.issuers(path, issuers);
     }
     reader.apply(environment.settings, environment.faults);
     for (name, flag, value) in &flags.values {
@@ -192,6 +197,19 @@ impl Reader {
             if let Some(transmitter) = transmitters::read(file, &name, table, &mut self.faults) {
                 self.config.ssf.transmitters.insert(name, transmitter);
             }
+        }
+    }
+
+    fn issuers(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
+        for (name, table) in tables {
+            let Some(issuer) = issuers::read(file, &name, table, &mut self.faults) else { continue };
+            let same = |other: &&crate::issuers::Settings| other.issuer.identity == issuer.issuer.identity;
+            if let Some(other) = self.config.identity.issuers.values().find(same) {
+                let problem = format!("is the same issuer as `{}`", other.issuer.name);
+                let place = fault::in_file(file, &format!("identity.issuers.{name}"));
+                self.faults.push(Fault::new(place, problem, "each issuer once"));
+            }
+            self.config.identity.issuers.insert(name, issuer);
         }
     }
 

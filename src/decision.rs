@@ -22,4 +22,5 @@ pub use sensitive::{Named, SensitiveNames};
 pub use value::{MAX_DEPTH, Number, Object, Value};
 pub use verdict::{
     Diagnostic, Digest, Effect, InvalidDigest, Obligation, Reason, Revision, SourcePosition, StepUp, Verdict, code,
+    credential_code,
 };

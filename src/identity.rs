@@ -4,9 +4,7 @@
 //! clock: the time is handed in. Opens no socket: keys are handed in, and nothing that a token says is ever fetched.
 //! A token is a [`Secret`] from its first moment on; no error has any part of one.
 //!
-//! A library only: **no door uses it yet**. Nothing configures issuers, fetches their keys or hears of revocations, and no
-//! call's token is verified. A policy sees `input.token` where whoever builds a [`Query`](crate::decision::Query) has set
-//! its `token`; the doors never do.
+//! Who fetches keys, and answers the doors, is [`crate::issuers`].
 
 mod actors;
 mod algorithm;

@@ -38,6 +38,13 @@ pub mod proto {
 
     /// The contract's descriptors, for reflection.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/verdict.v1.bin"));
+
+    impl std::fmt::Debug for Credential {
+        fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            let Self { token: _, proof } = self;
+            out.debug_struct("Credential").field("proof", proof).finish_non_exhaustive()
+        }
+    }
 }
 
 /// The name that the decision service has in `grpc.health.v1`.

@@ -48,6 +48,8 @@ struct Native<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Json<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     diagnostics: Option<Json<'r>>,
@@ -84,6 +86,7 @@ fn native(record: &Record) -> Native<'_> {
         effect,
         reasons,
         input,
+        token,
         result,
         diagnostics,
         explanation,
@@ -112,6 +115,7 @@ fn native(record: &Record) -> Native<'_> {
         },
         reasons,
         input: input.as_ref().map(Json),
+        token: token.as_ref().map(Json),
         result: result.as_ref().map(Json),
         diagnostics: diagnostics.as_ref().map(Json),
         explanation: explanation.as_ref().map(Json),
@@ -162,6 +166,8 @@ struct Custom<'r> {
     request_id: &'r str,
     effect: &'static str,
     reasons: &'r [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<Json<'r>>,
     revision: Revision<'r>,
     #[serde(skip_serializing_if = "Option::is_none")]
     diagnostics: Option<Json<'r>>,
@@ -185,6 +191,7 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         effect,
         reasons,
         input,
+        token,
         result,
         diagnostics,
         explanation,
@@ -207,7 +214,18 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         masked,
         timestamp: time,
         metrics: BTreeMap::from([("timer_server_handler_ns", duration_ns)]),
-        custom: Custom { door, request_id, effect, reasons, revision, diagnostics, explanation, truncated, withheld },
+        custom: Custom {
+            door,
+            request_id,
+            effect,
+            reasons,
+            token,
+            revision,
+            diagnostics,
+            explanation,
+            truncated,
+            withheld,
+        },
     }
 }
 
@@ -226,6 +244,9 @@ impl Record {
         }
         if let Some(input) = &self.input {
             put("input", input.clone());
+        }
+        if let Some(token) = &self.token {
+            put("token", token.clone());
         }
         if let Some(result) = &self.result {
             put("result", result.clone());

@@ -33,6 +33,7 @@ pub struct Event {
     pub(super) policy: Option<EntryPoint>,
     pub(super) asks: Asks,
     pub(super) input: Option<Value>,
+    pub(super) token: Option<Value>,
     pub(super) verdict: Verdict,
     pub(super) truncated: Vec<String>,
     pub(super) size: usize,
@@ -49,6 +50,8 @@ impl Event {
         let mut copier = Copier::new(limit);
         let request_id = copier.within("request_id", |copier| copier.text(request_id));
         let input = query.and_then(|query| copier.within("input", |copier| input(copier, query)));
+        let claims = query.and_then(|query| query.token.as_ref());
+        let token = claims.map(|claims| copier.within("token", |copier| whose(copier, claims)));
         let mut answer = Copier::new(limit);
         let verdict = answer.within("result", |answer| bounded(answer, verdict));
         let size = BASE + copier.used() + answer.used();
@@ -63,6 +66,7 @@ impl Event {
             policy: query.and_then(|query| query.policy.clone()),
             asks: query.map_or(Asks::Verdict, |query| query.asks),
             input,
+            token,
             verdict,
             truncated,
             size,
@@ -74,6 +78,25 @@ impl Event {
     pub fn size(&self) -> usize {
         self.size
     }
+}
+
+/// Whose token it was, of what was verified: enough to find it, and nothing to use it by.
+fn whose<'v>(copier: &mut Copier<'v>, claims: &'v Object) -> Value {
+    let mut kept = Object::new();
+    let mut keep = |claims: &'v Object, name: &'static str| {
+        if let Some(Value::String(text)) = claims.get(name) {
+            kept.insert(name.to_owned(), Value::String(copier.text(text)));
+        }
+    };
+    for name in ["iss", "sub", "client_id", "jti", "sid"] {
+        keep(claims, name);
+    }
+    if let Some(Value::Object(verified)) = claims.get("verified") {
+        for name in ["issuer", "kind"] {
+            keep(verified, name);
+        }
+    }
+    kept.into()
 }
 
 /// The policy's `input`.
@@ -99,10 +122,13 @@ fn input<'v>(copier: &mut Copier<'v>, query: &'v Query) -> Option<Value> {
         });
         (name.to_owned(), Value::Object(entity))
     };
+    // Where a credential was to say whose the question is, and did not, there is no subject.
+    let is_known = !subject.kind.is_empty() || !subject.id.is_empty();
     let subject = entity("subject", &[("type", &subject.kind), ("id", &subject.id)], &subject.properties);
     let action = entity("action", &[("name", &action.name)], &action.properties);
     let resource = entity("resource", &[("type", &resource.kind), ("id", &resource.id)], &resource.properties);
-    let mut parts: Object = [subject, action, resource].into_iter().collect();
+    let parts = [is_known.then_some(subject), Some(action), Some(resource)];
+    let mut parts: Object = parts.into_iter().flatten().collect();
     if !context.is_empty() {
         let context = copier.within("context", |copier| copier.object(context));
         parts.insert("context".to_owned(), context.into());

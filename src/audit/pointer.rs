@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use crate::decision::{Object, Value};
 
-/// A place below `input` or `result`.
+/// A place below `input`, `token` or `result`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pointer(Vec<String>);
 
@@ -33,7 +33,7 @@ impl FromStr for Pointer {
             .map(|part| part.replace("~1", "/").replace("~0", "~"))
             .collect();
         match parts.first().map(String::as_str) {
-            Some("input" | "result") => Ok(Self(parts)),
+            Some("input" | "token" | "result") => Ok(Self(parts)),
             _ => Err(invalid()),
         }
     }

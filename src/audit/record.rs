@@ -15,7 +15,7 @@ use super::{
     redact::{HIDDEN, Secrets},
     rules::{self, Rule, Rules, Ruling},
 };
-use crate::decision::{Asks, Effect, EntryPoint, Revision, SensitiveNames, Value, code};
+use crate::decision::{Asks, Effect, EntryPoint, Revision, SensitiveNames, Value, code, credential_code};
 
 /// One record.
 pub(super) struct Record {
@@ -29,6 +29,8 @@ pub(super) struct Record {
     pub(super) effect: Effect,
     pub(super) reasons: Vec<String>,
     pub(super) input: Option<Value>,
+    /// Whose token it was.
+    pub(super) token: Option<Value>,
     pub(super) result: Option<Value>,
     pub(super) diagnostics: Option<Value>,
     pub(super) explanation: Option<Value>,
@@ -107,7 +109,7 @@ impl Record {
     }
 
     fn redact(&mut self, secrets: &mut Secrets<'_>) {
-        for (value, at) in [(&mut self.input, "/input"), (&mut self.result, "/result")] {
+        for (value, at) in [(&mut self.input, "/input"), (&mut self.token, "/token"), (&mut self.result, "/result")] {
             if let Some(value) = value {
                 secrets.take(value, &mut at.to_owned());
             }
@@ -132,6 +134,7 @@ impl Record {
     }
 
     fn scrub(&mut self, secrets: &mut Secrets<'_>) {
+        // Not the token's: it says who asked, and nobody may blank that by calling it a secret in the question.
         let parts = [
             (&mut self.input, "/input"),
             (&mut self.result, "/result"),
@@ -198,7 +201,8 @@ impl Record {
             if secrets.too_many() {
                 self.withhold(Withheld::TooManySecrets);
             }
-            let parts = [(&mut self.result, "/result"), (&mut self.diagnostics, "/diagnostics")];
+            let parts =
+                [(&mut self.token, "/token"), (&mut self.result, "/result"), (&mut self.diagnostics, "/diagnostics")];
             for (value, at) in parts {
                 if let Some(value) = value {
                     secrets.scrub(value, &mut at.to_owned());
@@ -219,8 +223,9 @@ impl Record {
     /// Keeps who decided what and when, and nothing that came from a question or a policy.
     fn withhold(&mut self, why: Withheld) {
         self.withheld = Some(why);
-        (self.input, self.result, self.diagnostics, self.explanation) = (None, None, None, None);
-        self.reasons.retain(|reason| code::ALL.contains(&reason.as_str()));
+        (self.input, self.token, self.result) = (None, None, None);
+        (self.diagnostics, self.explanation) = (None, None);
+        self.reasons.retain(|reason| code::ALL.into_iter().chain(credential_code::ALL).any(|ours| ours == reason));
         self.request_id.clear();
         self.erased.clear();
         self.masked.clear();
@@ -230,8 +235,20 @@ impl Record {
 
 impl From<Event> for Record {
     fn from(event: Event) -> Self {
-        let Event { door, decision_id, request_id, time, took, policy, asks, input, verdict, truncated, size: _ } =
-            event;
+        let Event {
+            door,
+            decision_id,
+            request_id,
+            time,
+            took,
+            policy,
+            asks,
+            input,
+            token,
+            verdict,
+            truncated,
+            size: _,
+        } = event;
         let entry_point = verdict.entry_point.as_deref().map(str::to_owned);
         let reasons = verdict.reasons.iter().map(|reason| reason.code.clone()).collect();
         let mut record = Self {
@@ -244,6 +261,7 @@ impl From<Event> for Record {
             effect: verdict.effect,
             reasons,
             input,
+            token,
             result: None,
             diagnostics: answer::diagnostics(&verdict.diagnostics),
             explanation: verdict.explanation.as_deref().map(answer::explanation),

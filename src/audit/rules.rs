@@ -81,9 +81,9 @@ fn step(item: &Value) -> Result<Step, String> {
     let parts = path.strip_prefix('/').ok_or("a place of it does not begin with `/`")?;
     let parts: Vec<String> = parts.split('/').map(unescaped).collect();
     match parts.first().map(String::as_str) {
-        Some("input" | "result") => {}
+        Some("input" | "token" | "result") => {}
         Some("nd_builtin_cache") => return Ok(Step::Nothing),
-        _ => return Err("a place of it is not below `/input` or `/result`".to_owned()),
+        _ => return Err("a place of it is not below `/input`, `/token` or `/result`".to_owned()),
     }
     match op {
         "remove" => Ok(Step::Remove(parts)),
@@ -108,12 +108,20 @@ impl Record {
         self.change(pointer.parts(), true, &mut Change::Replace(with));
     }
 
+    fn part(&mut self, root: &str) -> &mut Option<Value> {
+        match root {
+            "input" => &mut self.input,
+            "token" => &mut self.token,
+            _ => &mut self.result,
+        }
+    }
+
     fn change(&mut self, path: &[String], wild: bool, what: &mut Change<'_>) {
         let Some((root, rest)) = path.split_first() else { return };
         let removes = matches!(what, Change::Remove);
         let mut changed = Vec::new();
         {
-            let part = if root == "input" { &mut self.input } else { &mut self.result };
+            let part = self.part(root);
             if rest.is_empty() {
                 let before = part.take();
                 if let (Some(before), Change::Replace(with)) = (&before, what) {
@@ -134,7 +142,7 @@ impl Record {
 
     fn upsert(&mut self, path: &[String], value: Value) {
         let Some((root, rest)) = path.split_first() else { return };
-        let part = if root == "input" { &mut self.input } else { &mut self.result };
+        let part = self.part(root);
         let part = part.get_or_insert_with(|| Value::Object(crate::decision::Object::new()));
         let Some(before) = pointer::upsert(part, rest, value) else { return };
         self.hidden.push(before);

@@ -37,6 +37,7 @@ struct Walk<'a> {
     bundles: Vec<(String, serde_json::Value)>,
     sinks: Vec<(String, serde_json::Value)>,
     transmitters: Vec<(String, serde_json::Value)>,
+    issuers: Vec<(String, serde_json::Value)>,
     faults: Vec<Fault>,
 }
 
@@ -48,6 +49,8 @@ const SINKS: &str = "decision_log.sinks";
 
 /// The same, of transmitters of security events.
 const TRANSMITTERS: &str = "ssf.transmitters";
+/// The same.
+const ISSUERS: &str = "identity.issuers";
 
 /// What a file has.
 pub(super) struct Found {
@@ -58,6 +61,8 @@ pub(super) struct Found {
     pub(super) sinks: Vec<(String, serde_json::Value)>,
     /// The same.
     pub(super) transmitters: Vec<(String, serde_json::Value)>,
+    /// The same.
+    pub(super) issuers: Vec<(String, serde_json::Value)>,
     /// What is wrong with it as a file.
     pub(super) faults: Vec<Fault>,
 }
@@ -82,6 +87,7 @@ pub(super) fn read(path: &Path) -> Found {
         bundles: Vec::new(),
         sinks: Vec::new(),
         transmitters: Vec::new(),
+        issuers: Vec::new(),
         faults: Vec::new(),
     };
     match parse(&text) {
@@ -96,8 +102,8 @@ pub(super) fn read(path: &Path) -> Found {
             }
         }
     }
-    let Walk { path: _, settings, bundles, sinks, transmitters, faults } = walk;
-    Found { settings, bundles, sinks, transmitters, faults }
+    let Walk { path: _, settings, bundles, sinks, transmitters, issuers, faults } = walk;
+    Found { settings, bundles, sinks, transmitters, issuers, faults }
 }
 
 impl Found {
@@ -107,6 +113,7 @@ impl Found {
             bundles: Vec::new(),
             sinks: Vec::new(),
             transmitters: Vec::new(),
+            issuers: Vec::new(),
             faults: vec![fault],
         }
     }
@@ -163,11 +170,19 @@ impl Walk<'_> {
         } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(TRANSMITTERS)) {
             let table = self.named(path, node);
             self.transmitters.push((name.to_owned(), table));
-        } else if (path == SINKS || path == TRANSMITTERS) && is_plain {
+        } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(ISSUERS)) {
+            let table = self.named(path, node);
+            self.issuers.push((name.to_owned(), table));
+        } else if [SINKS, ISSUERS, TRANSMITTERS].contains(&path) && is_plain {
+            let what = match path {
+                SINKS => "a table of sinks",
+                ISSUERS => "a table of issuers",
+                _ => "a table of transmitters",
+            };
             match node {
                 Node::Table(entries) => self.table(path, entries),
                 Node::Value(Raw::Empty) => {}
-                Node::Value(raw) => self.fault(in_file(self.path, path), format!("is {raw}"), "a table of tables"),
+                Node::Value(raw) => self.fault(in_file(self.path, path), format!("is {raw}"), what),
             }
         } else if key::sections().contains(&path) {
             match node {

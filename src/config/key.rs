@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 58] = [
+pub(super) static KEYS: [Key; 59] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -105,6 +105,7 @@ pub(super) static KEYS: [Key; 58] = [
         Shape::Size(KIB..=16 * MIB, |config, value| config.policy.network.max_response_bytes = value),
     ),
     key("network.cache_bytes", Shape::Size(0..=256 * MIB, |config, value| config.policy.network.cache_bytes = value)),
+    key("identity.cache_bytes", Shape::Size(0..=1024 * MIB, |config, value| config.identity.cache_bytes = value)),
     key("explain.redact", Shape::Redaction(|config, value| config.policy.redact = value)),
     key("log.level", Shape::Filter(|config, value| config.log.level = value)),
     key("log.format", Shape::Format(|config, value| config.log.format = value)),

@@ -1,5 +1,6 @@
 //! The effective settings in words.
 
+mod issuers;
 mod sinks;
 mod transmitters;
 
@@ -42,6 +43,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         source,
         reload,
         bundles: _,
+        identity,
         log,
         decision_log,
         revocation,
@@ -120,6 +122,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("network.timeout", Shown::Plain(show_time(*timeout))),
         ("network.max_response_bytes", Shown::Plain(show_size(*max_response_bytes))),
         ("network.cache_bytes", Shown::Plain(show_size(*cache_bytes))),
+        ("identity.cache_bytes", Shown::Plain(show_size(identity.cache_bytes))),
         ("explain.redact", text(redact)),
     ];
     doors
@@ -238,6 +241,9 @@ pub(super) fn yaml(config: &Config) -> String {
             }
             if open == "ssf" && !config.ssf.transmitters.is_empty() {
                 transmitters::yaml(config, &mut yaml);
+            }
+            if open == "identity" && !config.identity.issuers.is_empty() {
+                issuers::yaml(config, &mut yaml);
             }
             if open == "decision_log" && !config.decision_log.sinks.is_empty() {
                 sinks::yaml(config, &mut yaml);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::Value;
 
 use self::{
@@ -20,7 +20,7 @@ use self::{
 use super::{
     bundles::is_name,
     fault::{Fault, excerpt, in_file},
-    near::nearest,
+    table::Table,
 };
 use crate::{
     audit::{
@@ -142,42 +142,6 @@ enum RawEffect {
     Deny,
 }
 
-/// A table, member by member.
-struct Table<'a> {
-    place: &'a dyn Fn(&str) -> String,
-    members: serde_json::Map<String, Value>,
-    faults: &'a mut Vec<Fault>,
-}
-
-impl Table<'_> {
-    fn fault(&mut self, field: &str, problem: impl Into<String>, expected: impl Into<String>) {
-        self.faults.push(Fault::new((self.place)(field), problem, expected));
-    }
-
-    /// Takes a member, if it is there and can be read.
-    fn take<T: DeserializeOwned>(&mut self, field: &str) -> Option<T> {
-        let value = self.members.remove(field)?;
-        match serde_json::from_value(value) {
-            Ok(read) => Some(read),
-            Err(error) => {
-                let text = error.to_string();
-                let (problem, expected) =
-                    text.split_once(", expected ").unwrap_or((&text, "what `docs/decision-log.md` says"));
-                self.fault(&format!(".{field}"), excerpt(problem), expected);
-                None
-            }
-        }
-    }
-
-    /// Takes a member that must be there.
-    fn need<T: DeserializeOwned>(&mut self, field: &str, why: &str) -> Option<T> {
-        if !self.members.contains_key(field) {
-            self.fault(&format!(".{field}"), "is missing", why);
-        }
-        self.take(field)
-    }
-}
-
 /// Reads one table.
 pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault>) -> Option<SinkConfig> {
     let place = |field: &str| in_file(file, &format!("decision_log.sinks.{name}{field}"));
@@ -190,7 +154,7 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
         faults.push(Fault::new(place(""), "is no table", "a table such as `type: stdout`"));
         return None;
     };
-    let mut table = Table { place: &place, members, faults };
+    let mut table = Table { place: &place, page: "docs/decision-log.md", members, faults };
     let kind: Kind = table.need("type", "`stdout`, `file` or `http`").unwrap_or_default();
     let mode = table.take("mode").unwrap_or_default();
     let format = match (table.take("format"), kind) {
@@ -211,18 +175,7 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
         Kind::File => self::file(&mut table),
         Kind::Http => http(&mut table),
     };
-    let left: Vec<String> = table.members.keys().cloned().collect();
-    for key in left {
-        if KNOWN.contains(&key.as_str()) {
-            table.fault(&format!(".{key}"), "is nothing that this type of sink, or its mode, has", "it at another one");
-        } else {
-            let expected = nearest(&key, KNOWN.iter().map(|known| (*known).to_owned())).map_or_else(
-                || format!("one of `{}`", KNOWN.join("`, `")),
-                |near| format!("a known key; did you mean `{near}`?"),
-            );
-            table.fault(&format!(".{key}"), "unknown key", expected);
-        }
-    }
+    table.end(&KNOWN, "is nothing that this type of sink, or its mode, has", "it at another one");
     if faults.len() > before {
         return None;
     }

@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     bundles::is_name,
     fault::{Fault, excerpt, in_file},
-    near::nearest,
+    table::Table,
 };
 use crate::{
     identity::Algorithm,
@@ -53,47 +53,14 @@ impl OneOrMore {
     }
 }
 
-/// A table, member by member.
-struct Table<'a> {
-    place: &'a dyn Fn(&str) -> String,
-    members: serde_json::Map<String, Value>,
-    faults: &'a mut Vec<Fault>,
-}
-
-impl Table<'_> {
-    fn fault(&mut self, field: &str, problem: impl Into<String>, expected: impl Into<String>) {
-        self.faults.push(Fault::new((self.place)(field), problem, expected));
+/// Texts with something in them, at least one.
+fn texts(table: &mut Table<'_>, field: &str, given: Option<OneOrMore>, expected: &str) -> Option<Vec<String>> {
+    let all = given?.all();
+    if all.is_empty() || all.iter().any(String::is_empty) {
+        table.fault(&format!(".{field}"), "is empty", expected);
+        return None;
     }
-
-    fn take<T: DeserializeOwned>(&mut self, field: &str) -> Option<T> {
-        match serde_json::from_value(self.members.remove(field)?) {
-            Ok(read) => Some(read),
-            Err(error) => {
-                let text = error.to_string();
-                let (problem, expected) =
-                    text.split_once(", expected ").unwrap_or((&text, "what `docs/revocation.md` says"));
-                self.fault(&format!(".{field}"), excerpt(problem), expected);
-                None
-            }
-        }
-    }
-
-    fn need<T: DeserializeOwned>(&mut self, field: &str, why: &str) -> Option<T> {
-        if !self.members.contains_key(field) {
-            self.fault(&format!(".{field}"), "is missing", why);
-        }
-        self.take(field)
-    }
-
-    /// Texts with something in them, at least one.
-    fn texts(&mut self, field: &str, given: Option<OneOrMore>, expected: &str) -> Option<Vec<String>> {
-        let all = given?.all();
-        if all.is_empty() || all.iter().any(String::is_empty) {
-            self.fault(&format!(".{field}"), "is empty", expected);
-            return None;
-        }
-        Some(all)
-    }
+    Some(all)
 }
 
 /// Reads one table.
@@ -108,20 +75,19 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
         faults.push(Fault::new(place(""), "is no table", "a table such as `issuer: https://idp.example.com`"));
         return None;
     };
-    let mut table = Table { place: &place, members, faults };
+    let mut table = Table { place: &place, page: "docs/revocation.md", members, faults };
     let issuer: Option<String> = table.need("issuer", "the `iss` of its tokens, such as `https://idp.example.com`");
     let audience = table.need("audience", "the `aud` that its tokens have for this server");
-    let audience = table.texts("audience", audience, "at least one audience");
+    let audience = texts(&mut table, "audience", audience, "at least one audience");
     let jwks_file: Option<PathBuf> = table.need("jwks_file", "the file of its public keys (a JWK set)");
     let algorithms = match table.take::<OneOrMore>("algorithms") {
         None => Some(ALGORITHMS.to_vec()),
-        given => {
-            table.texts("algorithms", given, "at least one algorithm").and_then(|names| algorithms(&mut table, names))
-        }
+        given => texts(&mut table, "algorithms", given, "at least one algorithm")
+            .and_then(|names| algorithms(&mut table, names)),
     };
     let issuers = match table.take::<OneOrMore>("issuers") {
         None => issuer.clone().map(|issuer| vec![issuer]),
-        given => table.texts("issuers", given, "at least one issuer"),
+        given => texts(&mut table, "issuers", given, "at least one issuer"),
     };
     let keep = table.take::<Span>("keep").map_or(Duration::from_hours(30 * 24), |span| span.0);
     if !(Duration::from_mins(1)..=Duration::from_hours(10 * 366 * 24)).contains(&keep) {
@@ -136,14 +102,7 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
             "one of them: a transmitter pushes or is polled",
         );
     }
-    let left: Vec<String> = table.members.keys().cloned().collect();
-    for key in left {
-        let expected = nearest(&key, KNOWN.iter().map(|known| (*known).to_owned())).map_or_else(
-            || format!("one of `{}`", KNOWN.join("`, `")),
-            |near| format!("a known key; did you mean `{near}`?"),
-        );
-        table.fault(&format!(".{key}"), "unknown key", expected);
-    }
+    table.end(&KNOWN, "means nothing here", "another");
     if faults.len() > before {
         return None;
     }

@@ -51,7 +51,7 @@ pub struct Query {
     /// Whether the verdict says what each rule answered.
     pub explain: bool,
     /// The claims of the caller's token: `input.token`. Whoever builds the question sets it, and must have verified them
-    /// (`identity::Verifier`). No door sets it yet.
+    /// (`identity::Verifier`).
     pub token: Option<Object>,
     /// What the policy sees as `input`.
     pub input: Input,

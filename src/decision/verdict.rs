@@ -39,6 +39,65 @@ pub mod code {
     ];
 }
 
+/// Reason codes of denies for a credential that is not believed. Documented in `docs/identity.md`.
+pub mod credential_code {
+    /// A credential was given where no issuer is configured.
+    pub const CREDENTIALS_NOT_CONFIGURED: &str = "credentials_not_configured";
+    /// It is no signed token in compact form, or one that two readers could understand differently.
+    pub const TOKEN_MALFORMED: &str = "token_malformed";
+    /// No configured issuer is the token's.
+    pub const ISSUER_UNKNOWN: &str = "issuer_unknown";
+    /// The issuer is not configured to use its algorithm.
+    pub const ALGORITHM_REFUSED: &str = "algorithm_refused";
+    /// The issuer is not configured to use its type.
+    pub const TOKEN_TYPE_REFUSED: &str = "token_type_refused";
+    /// The issuer has no such key.
+    pub const KEY_UNKNOWN: &str = "key_unknown";
+    /// The issuer's keys can't be had.
+    pub const KEYS_UNAVAILABLE: &str = "keys_unavailable";
+    /// The signature is not one of the issuer's keys.
+    pub const SIGNATURE_INVALID: &str = "signature_invalid";
+    /// It is for somebody else.
+    pub const AUDIENCE_MISMATCH: &str = "audience_mismatch";
+    /// It has expired.
+    pub const TOKEN_EXPIRED: &str = "token_expired";
+    /// Its time has not come.
+    pub const TOKEN_NOT_YET_VALID: &str = "token_not_yet_valid";
+    /// It was issued longer ago than configured.
+    pub const TOKEN_TOO_OLD: &str = "token_too_old";
+    /// It is valid for longer than configured.
+    pub const TOKEN_LIFETIME_EXCEEDED: &str = "token_lifetime_exceeded";
+    /// It lacks a claim that it must have.
+    pub const CLAIM_MISSING: &str = "claim_missing";
+    /// It was revoked.
+    pub const TOKEN_REVOKED: &str = "token_revoked";
+    /// The proof of possession is missing, or of another key.
+    pub const PROOF_MISMATCH: &str = "proof_mismatch";
+    /// The subject beside the token is another than the token's.
+    pub const SUBJECT_MISMATCH: &str = "subject_mismatch";
+
+    /// All of them.
+    pub const ALL: [&str; 17] = [
+        CREDENTIALS_NOT_CONFIGURED,
+        TOKEN_MALFORMED,
+        ISSUER_UNKNOWN,
+        ALGORITHM_REFUSED,
+        TOKEN_TYPE_REFUSED,
+        KEY_UNKNOWN,
+        KEYS_UNAVAILABLE,
+        SIGNATURE_INVALID,
+        AUDIENCE_MISMATCH,
+        TOKEN_EXPIRED,
+        TOKEN_NOT_YET_VALID,
+        TOKEN_TOO_OLD,
+        TOKEN_LIFETIME_EXCEEDED,
+        CLAIM_MISSING,
+        TOKEN_REVOKED,
+        PROOF_MISMATCH,
+        SUBJECT_MISMATCH,
+    ];
+}
+
 /// Allow or deny. Deny is the default of everything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Effect {

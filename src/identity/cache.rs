@@ -13,21 +13,31 @@ const PARTS: usize = 32;
 /// The most tokens of a generation of a part; a part has two.
 const MOST: usize = 1_024;
 
+/// What a token takes beyond its claims.
+const BASE: usize = 256;
+
 /// A SHA-256 of a token.
 pub(super) type Hash = [u8; 32];
 
 /// What was verified, by hash. Only what is valid gets in, so that nobody without valid tokens can fill it.
-pub(super) struct Cache([Mutex<Part>; PARTS]);
+pub(super) struct Cache {
+    parts: [Mutex<Part>; PARTS],
+    /// The most bytes of a generation of a part.
+    bytes: usize,
+}
 
 #[derive(Default)]
 struct Part {
     young: HashMap<Hash, Arc<Verified>>,
+    /// About what `young` takes, in bytes.
+    size: usize,
     old: HashMap<Hash, Arc<Verified>>,
 }
 
 impl Cache {
-    pub(super) fn new() -> Self {
-        Self(std::array::from_fn(|_| Mutex::default()))
+    /// One that takes about `bytes` at most.
+    pub(super) fn new(bytes: usize) -> Self {
+        Self { parts: std::array::from_fn(|_| Mutex::default()), bytes: bytes / PARTS / 2 }
     }
 
     pub(super) fn get(&self, hash: &Hash) -> Option<Arc<Verified>> {
@@ -37,21 +47,40 @@ impl Cache {
 
     pub(super) fn insert(&self, hash: Hash, verified: Arc<Verified>) {
         let Some(part) = self.part(&hash) else { return };
-        let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
-        if part.young.len() >= MOST {
-            part.old = std::mem::take(&mut part.young);
+        let size = BASE + verified.size();
+        if size > self.bytes {
+            return;
         }
-        part.young.insert(hash, verified);
+        let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
+        if part.young.len() >= MOST || part.size + size > self.bytes {
+            part.old = std::mem::take(&mut part.young);
+            part.size = 0;
+        }
+        if part.young.insert(hash, verified).is_none() {
+            part.size += size;
+        }
     }
 
     pub(super) fn remove(&self, hash: &Hash) {
         let Some(part) = self.part(hash) else { return };
         let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
-        part.young.remove(hash);
+        if let Some(removed) = part.young.remove(hash) {
+            part.size = part.size.saturating_sub(BASE + removed.size());
+        }
         part.old.remove(hash);
     }
 
+    /// About how many bytes are held, and how many tokens.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, usize) {
+        let parts = self.parts.iter().map(|part| part.lock().unwrap());
+        parts.fold((0, 0), |(bytes, tokens), part| {
+            let of = |all: &HashMap<Hash, Arc<Verified>>| all.values().map(|one| BASE + one.size()).sum::<usize>();
+            (bytes + of(&part.young) + of(&part.old), tokens + part.young.len() + part.old.len())
+        })
+    }
+
     fn part(&self, hash: &Hash) -> Option<&Mutex<Part>> {
-        self.0.get(usize::from(*hash.first()?) % PARTS)
+        self.parts.get(usize::from(*hash.first()?) % PARTS)
     }
 }

@@ -1,8 +1,13 @@
 //! Why a token is not believed.
 
+use crate::decision::credential_code as code;
+
 /// Why a token is not believed. No variant has any part of the token, so that each may be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Invalid {
+    /// A credential was given where no issuer is configured.
+    #[error("no issuer of credentials is configured; add one under `identity.issuers`")]
+    NotConfigured,
     /// It is no signed token in compact form, or one that two readers could understand differently.
     #[error("the token is malformed: {0}")]
     Malformed(&'static str),
@@ -58,22 +63,29 @@ impl Invalid {
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
-            Self::Malformed(_) => "token_malformed",
-            Self::IssuerUnknown => "issuer_unknown",
-            Self::AlgorithmRefused => "algorithm_refused",
-            Self::TypeRefused => "token_type_refused",
-            Self::KeyUnknown => "key_unknown",
-            Self::KeysUnavailable => "keys_unavailable",
-            Self::SignatureInvalid => "signature_invalid",
-            Self::AudienceMismatch => "audience_mismatch",
-            Self::Expired => "token_expired",
-            Self::NotYetValid => "token_not_yet_valid",
-            Self::TooOld => "token_too_old",
-            Self::LifetimeExceeded => "token_lifetime_exceeded",
-            Self::ClaimMissing => "claim_missing",
-            Self::Revoked => "token_revoked",
-            Self::ProofMismatch => "proof_mismatch",
-            Self::SubjectMismatch => "subject_mismatch",
+            Self::NotConfigured => code::CREDENTIALS_NOT_CONFIGURED,
+            Self::Malformed(_) => code::TOKEN_MALFORMED,
+            Self::IssuerUnknown => code::ISSUER_UNKNOWN,
+            Self::AlgorithmRefused => code::ALGORITHM_REFUSED,
+            Self::TypeRefused => code::TOKEN_TYPE_REFUSED,
+            Self::KeyUnknown => code::KEY_UNKNOWN,
+            Self::KeysUnavailable => code::KEYS_UNAVAILABLE,
+            Self::SignatureInvalid => code::SIGNATURE_INVALID,
+            Self::AudienceMismatch => code::AUDIENCE_MISMATCH,
+            Self::Expired => code::TOKEN_EXPIRED,
+            Self::NotYetValid => code::TOKEN_NOT_YET_VALID,
+            Self::TooOld => code::TOKEN_TOO_OLD,
+            Self::LifetimeExceeded => code::TOKEN_LIFETIME_EXCEEDED,
+            Self::ClaimMissing => code::CLAIM_MISSING,
+            Self::Revoked => code::TOKEN_REVOKED,
+            Self::ProofMismatch => code::PROOF_MISMATCH,
+            Self::SubjectMismatch => code::SUBJECT_MISMATCH,
         }
+    }
+
+    /// Whether it says nothing of the token: what is needed to tell can't be had.
+    #[must_use]
+    pub fn is_outage(self) -> bool {
+        matches!(self, Self::NotConfigured | Self::KeysUnavailable)
     }
 }

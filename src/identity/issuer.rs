@@ -73,9 +73,15 @@ impl Identity {
             Self::TrustDomain(domain) => text("sub")
                 .and_then(|sub| sub.strip_prefix("spiffe://"))
                 .and_then(|rest| rest.split_once('/'))
-                .is_some_and(|(its, path)| its == domain && !path.is_empty()),
+                .is_some_and(|(its, path)| its == domain && path.split('/').all(is_segment)),
         }
     }
+}
+
+/// A segment of the path of a SPIFFE id (SPIFFE-ID §2.2).
+fn is_segment(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    !matches!(text, "" | "." | "..") && text.bytes().all(plain)
 }
 
 impl Mapping {

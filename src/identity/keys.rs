@@ -37,9 +37,31 @@ enum Material {
 impl KeySet {
     /// Reads a set. Keys that sign nothing which is verified here are passed over, private and secret ones too.
     pub fn parse(text: &[u8]) -> Result<Self, InvalidKeys> {
+        Self::read(text, |jwk| jwk.get("use").is_none_or(|purpose| *purpose == Value::from("sig")))
+    }
+
+    /// Reads a SPIFFE bundle: only its keys for JWT-SVIDs count (SPIFFE Trust Domain and Bundle §4.2.2).
+    pub fn parse_bundle(text: &[u8]) -> Result<Self, InvalidKeys> {
+        Self::read(text, |jwk| jwk.get("use").is_some_and(|purpose| *purpose == Value::from("jwt-svid")))
+    }
+
+    /// Whether it has no key at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn read(text: &[u8], is_meant: impl Fn(&Object) -> bool) -> Result<Self, InvalidKeys> {
         let Ok(Value::Object(set)) = json::parse(text) else { return Err(InvalidKeys) };
         match set.get("keys") {
-            Some(Value::Array(keys)) if keys.len() <= MOST => Ok(Self(keys.iter().filter_map(key).collect())),
+            Some(Value::Array(keys)) if keys.len() <= MOST => {
+                let meant = |jwk: &&Object| is_meant(jwk);
+                let objects = keys.iter().filter_map(|jwk| match jwk {
+                    Value::Object(jwk) => Some(jwk),
+                    _ => None,
+                });
+                Ok(Self(objects.filter(meant).filter_map(key).collect()))
+            }
             _ => Err(InvalidKeys),
         }
     }
@@ -82,13 +104,12 @@ impl Material {
     }
 }
 
-fn key(jwk: &Value) -> Option<Key> {
-    let Value::Object(jwk) = jwk else { return None };
+fn key(jwk: &Object) -> Option<Key> {
     let text = |name: &str| match jwk.get(name) {
         Some(Value::String(text)) => Some(text.as_str()),
         _ => None,
     };
-    if jwk.get("use").is_some() && text("use") != Some("sig") || jwk.get("d").is_some() {
+    if jwk.get("d").is_some() {
         return None;
     }
     if let Some(operations) = jwk.get("key_ops") {

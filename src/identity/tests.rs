@@ -56,7 +56,7 @@ fn issuer() -> Issuer {
 }
 
 fn verifier() -> Verifier {
-    let verifier = Verifier::new(vec![issuer()], Arc::new(Nothing));
+    let verifier = Verifier::new(vec![issuer()], Arc::new(Nothing), 1 << 20);
     verifier.publish("main", Some(keys()));
     verifier
 }
@@ -218,6 +218,30 @@ fn time_proof_keys_and_subject_count_on_every_decision() {
     assert_eq!(verify(&proof, NOW), Err("keys_unavailable"));
 }
 
+#[test]
+fn what_is_remembered_is_bounded_in_bytes_and_changes_no_answer() {
+    let sized = |bytes| {
+        let verifier = Verifier::new(vec![issuer()], Arc::new(Nothing), bytes);
+        verifier.publish("main", Some(keys()));
+        verifier
+    };
+    let token = |n: usize, long: usize| {
+        let claims = with(claims(), "x", json!(format!("{n}{}", "x".repeat(long))));
+        signed(&header().to_string(), &claims)
+    };
+    for (bytes, least) in [(0, 0), (256 << 10, 100), (64 << 20, 600)] {
+        let verifier = sized(bytes);
+        for n in 0..600 {
+            let token = token(n, 100);
+            assert!(ask(&verifier, token.clone()).is_ok() && ask(&verifier, token).is_ok());
+        }
+        // More than a part may have is not remembered.
+        assert!(ask(&verifier, token(0, 9_000)).is_ok());
+        let (held, tokens) = verifier.cache().held();
+        assert!(held <= bytes && tokens >= least, "{held} of {bytes} bytes, {tokens} tokens");
+    }
+}
+
 struct All;
 
 impl Revocations for All {
@@ -228,7 +252,7 @@ impl Revocations for All {
 
 #[test]
 fn what_is_revoked_is_refused() {
-    let verifier = Verifier::new(vec![issuer()], Arc::new(All));
+    let verifier = Verifier::new(vec![issuer()], Arc::new(All), 1 << 20);
     verifier.publish("main", Some(keys()));
     assert_eq!(ask(&verifier, signed(&header().to_string(), &claims().to_string())), Err(Invalid::Revoked));
 }

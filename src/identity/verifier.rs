@@ -18,8 +18,16 @@ use crate::decision::{Object, Subject, Value};
 pub struct Caller {
     /// The subject that the issuer's mapping makes of the claims.
     pub subject: Subject,
-    /// The verified claims, with `scope` and `actors` as lists.
+    /// The verified claims, with `scope` and `actors` as lists, and with `verified`: what Verdict says of the token.
     pub claims: Object,
+}
+
+impl Caller {
+    /// Whether that is whom the token proves.
+    #[must_use]
+    pub fn is(&self, subject: &Subject) -> bool {
+        (&subject.kind, &subject.id) == (&self.subject.kind, &self.subject.id)
+    }
 }
 
 /// A token whose signature, type and audience were good.
@@ -29,6 +37,14 @@ pub(super) struct Verified {
     keys: Arc<KeySet>,
     times: Times,
     caller: Caller,
+    size: usize,
+}
+
+impl Verified {
+    /// About how many bytes it takes.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
 }
 
 /// Verifies tokens of the issuers that are configured.
@@ -39,10 +55,29 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier that has no keys yet.
-    pub fn new(issuers: Vec<Issuer>, revocations: Arc<dyn Revocations>) -> Self {
+    /// A verifier that has no keys yet; it remembers tokens in about `cache_bytes`.
+    pub fn new(mut issuers: Vec<Issuer>, revocations: Arc<dyn Revocations>, cache_bytes: usize) -> Self {
+        // What says whose it is goes before what only looks like somebody's.
+        issuers.sort_by_key(|issuer| matches!(issuer.identity, Identity::TrustDomain(_)));
         let issuers = issuers.into_iter().map(|issuer| (issuer, ArcSwapOption::empty())).collect();
-        Self { issuers, revocations, cache: Cache::new() }
+        Self { issuers, revocations, cache: Cache::new(cache_bytes) }
+    }
+
+    /// Whether there is no issuer whose tokens are good.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.issuers.is_empty()
+    }
+
+    /// The name of the issuer whose token it says to be. Nothing of it is verified.
+    #[must_use]
+    pub fn issuer_of(&self, token: &Secret) -> Option<&str> {
+        let unverified = Unverified::read(token.expose()).ok()?;
+        self.issuers
+            .iter()
+            .map(|(issuer, _)| issuer)
+            .find(|issuer| issuer.identity.is_of(&unverified.claims))
+            .map(|issuer| issuer.name.as_str())
     }
 
     /// Gives the issuer of that name these keys in place of those that it had; `None` takes them away.
@@ -88,11 +123,14 @@ impl Verifier {
     ) -> Result<Caller, Invalid> {
         let caller = self.verify(token, proof, now)?;
         match stated {
-            Some(stated) if (&stated.kind, &stated.id) != (&caller.subject.kind, &caller.subject.id) => {
-                Err(Invalid::SubjectMismatch)
-            }
+            Some(stated) if !caller.is(stated) => Err(Invalid::SubjectMismatch),
             _ => Ok(caller),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn cache(&self) -> &Cache {
+        &self.cache
     }
 
     /// Whether what is remembered was verified with the keys that the issuer has now.
@@ -123,9 +161,12 @@ impl Verifier {
         times.check(issuer, now)?;
         let subject = issuer.subject.subject(&claims)?;
         claims::scopes(&mut claims)?;
-        // Always ours: a claim of this name in the token is not what policies read.
+        // Always ours: a claim of one of these names in the token is not what policies read.
         claims.insert("actors".to_owned(), actors::of(&claims)?);
-        Ok(Verified { issuer: position, keys, times, caller: Caller { subject, claims } })
+        let verified = verified(issuer, &claims);
+        claims.insert("verified".to_owned(), verified);
+        let size = 2 * token.expose().len();
+        Ok(Verified { issuer: position, keys, times, caller: Caller { subject, claims }, size })
     }
 }
 
@@ -137,6 +178,25 @@ impl Identity {
             Self::Issuer(name) | Self::TrustDomain(name) => name,
         }
     }
+}
+
+/// What Verdict itself says of a token: which issuer's, of which kind, and by what it is bound to its bearer. A binding
+/// that is listed was proven, as every one must be.
+fn verified(issuer: &Issuer, claims: &Object) -> Value {
+    let kind = match issuer.identity {
+        Identity::Issuer(_) => "jwt",
+        Identity::TrustDomain(_) => "jwt-svid",
+    };
+    let bindings = match claims.get("cnf") {
+        Some(Value::Object(cnf)) => cnf.iter().map(|(method, _)| Value::from(method)).collect(),
+        _ => Vec::new(),
+    };
+    let members = [
+        ("issuer", Value::from(issuer.name.as_str())),
+        ("kind", Value::from(kind)),
+        ("bindings", Value::Array(bindings)),
+    ];
+    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
 fn hash(token: &Secret) -> Hash {

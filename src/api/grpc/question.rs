@@ -6,10 +6,12 @@ use super::{
 };
 use crate::{
     api::{
+        credentials::{Asked, Credential},
         json::{self, Members},
         status::FieldViolation,
     },
     decision::{Action, At, EntryPoint, Freshness, Object, Query, Resource, Searched, Subject},
+    identity::Proof,
 };
 
 /// The longest request id, in bytes.
@@ -18,7 +20,7 @@ const MAX_REQUEST_ID: usize = 256;
 /// A question and its caller's name for it.
 pub(super) struct Question {
     pub(super) request_id: String,
-    pub(super) query: Result<Query, Vec<FieldViolation>>,
+    pub(super) asked: Result<Asked, Vec<FieldViolation>>,
     /// What it is to be decided on; that of an item is its batch's.
     pub(super) at: At,
 }
@@ -41,6 +43,7 @@ pub(super) fn question(request: CheckRequest) -> Question {
         explain,
         at_least_as_fresh,
         at_revision,
+        credential: shown,
     } = request;
     let mut reader = Reader { violations: Vec::new() };
     let given = reader.members(subject, action, resource, context, &query_json);
@@ -48,8 +51,9 @@ pub(super) fn question(request: CheckRequest) -> Question {
     let explain = reader.explain(explain);
     let at = reader.at(at_least_as_fresh, at_revision);
     let request_id = reader.request_id(request_id);
-    let query = reader.finish(given, &Members::default(), policy, explain, !query_json.is_empty());
-    Question { request_id, query, at }
+    let how = How { policy, explain, whole_json: !query_json.is_empty() };
+    let asked = reader.asked(given, &Members::default(), how, shown.map(credential));
+    Question { request_id, asked, at }
 }
 
 /// What the items of a batch share.
@@ -57,6 +61,7 @@ pub(super) struct Defaults {
     members: Members,
     policy: Option<EntryPoint>,
     explain: bool,
+    credential: Option<Credential>,
     /// What the batch is to be decided on.
     pub(super) at: At,
 }
@@ -76,6 +81,7 @@ pub(super) fn defaults(
         items,
         at_least_as_fresh,
         at_revision,
+        credential: shown,
     } = request;
     let mut reader = Reader { violations: Vec::new() };
     let members = reader.members(subject, action, resource, context, &[]);
@@ -85,18 +91,36 @@ pub(super) fn defaults(
     if !reader.violations.is_empty() {
         return Err(reader.violations);
     }
-    Ok((Defaults { members, policy, explain, at }, semantics, items))
+    let credential = shown.map(credential);
+    Ok((Defaults { members, policy, explain, credential, at }, semantics, items))
 }
 
 /// Reads one item of a batch over its defaults.
 pub(super) fn item(item: BatchCheckItem, defaults: &Defaults) -> Question {
-    let BatchCheckItem { subject, action, resource, context, query_json, policy, request_id } = item;
+    let BatchCheckItem { subject, action, resource, context, query_json, policy, request_id, credential: shown } = item;
     let mut reader = Reader { violations: Vec::new() };
     let given = reader.members(subject, action, resource, context, &query_json);
     let policy = reader.policy(&policy).or_else(|| defaults.policy.clone());
     let request_id = reader.request_id(request_id);
-    let query = reader.finish(given, &defaults.members, policy, defaults.explain, false);
-    Question { request_id, query, at: At::Active }
+    let how = How { policy, explain: defaults.explain, whole_json: false };
+    let credential = shown.map(credential).or_else(|| defaults.credential.clone());
+    let asked = reader.asked(given, &defaults.members, how, credential);
+    Question { request_id, asked, at: At::Active }
+}
+
+/// How a question is to be answered.
+struct How {
+    policy: Option<EntryPoint>,
+    explain: bool,
+    /// Whether what is missing is missing from the JSON.
+    whole_json: bool,
+}
+
+fn credential(message: proto::Credential) -> Credential {
+    let proto::Credential { token, proof } = message;
+    let proto::Proof { jkt, x5t_s256 } = proof.unwrap_or_default();
+    let given = |text: String| (!text.is_empty()).then_some(text);
+    Credential { token: token.into(), proof: Proof { jkt: given(jkt), x5t_s256: given(x5t_s256) } }
 }
 
 /// What identifies something, and the circumstances.
@@ -125,7 +149,7 @@ pub(super) fn search(
     let mut reader = Reader { violations: Vec::new() };
     let given = reader.members(subject, action, resource, context, &[]);
     let policy = reader.policy(policy);
-    reader.finish(given, &Members::default(), policy, false, false)
+    reader.finish(given, &Members::default(), How { policy, explain: false, whole_json: false })
 }
 
 impl Reader {
@@ -230,15 +254,27 @@ impl Reader {
         id
     }
 
-    /// The question, if nothing is missing or wrong; `whole_json` says that what is missing is missing from the JSON.
-    fn finish(
-        mut self,
-        given: Members,
+    /// The same, where a credential may stand for the subject.
+    fn asked(
+        self,
+        mut given: Members,
         defaults: &Members,
-        policy: Option<EntryPoint>,
-        explain: bool,
-        whole_json: bool,
-    ) -> Result<Query, Vec<FieldViolation>> {
+        how: How,
+        credential: Option<Credential>,
+    ) -> Result<Asked, Vec<FieldViolation>> {
+        let Some(credential) = credential else { return self.finish(given, defaults, how).map(Asked::plain) };
+        let named = self.violations.iter().any(|violation| violation.field.starts_with("subject"));
+        let has_subject = named || given.subject.is_some() || defaults.subject.is_some();
+        if !has_subject {
+            given.subject = Some(Subject::default());
+        }
+        let query = self.finish(given, defaults, how)?;
+        Ok(Asked::with(query, credential, has_subject))
+    }
+
+    /// The question, if nothing is missing or wrong.
+    fn finish(mut self, given: Members, defaults: &Members, how: How) -> Result<Query, Vec<FieldViolation>> {
+        let How { policy, explain, whole_json } = how;
         let subject = given.subject.or_else(|| defaults.subject.clone());
         let action = given.action.or_else(|| defaults.action.clone());
         let resource = given.resource.or_else(|| defaults.resource.clone());

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     api::{
         Observer,
+        credentials::{Asked, Credentials, Refused},
         settle::{Decided, DoorName, Settled},
         status::{CallError, FieldViolation},
     },
@@ -46,6 +47,7 @@ pub struct Service(Arc<Inner>);
 
 struct Inner {
     decider: Arc<Decider>,
+    credentials: Arc<dyn Credentials>,
     observer: Arc<dyn Observer>,
     ids: DecisionIds,
     config: Config,
@@ -53,15 +55,16 @@ struct Inner {
 }
 
 impl Service {
-    /// A service that asks `decider`; once `draining` is cancelled, streams finish what they have and end.
+    /// A service that asks `decider`, and `credentials` whom a credential proves; once `draining` is cancelled, streams finish what they have and end.
     pub fn new(
         decider: Arc<Decider>,
+        credentials: Arc<dyn Credentials>,
         observer: Arc<dyn Observer>,
         ids: DecisionIds,
         config: Config,
         draining: CancellationToken,
     ) -> Self {
-        Self(Arc::new(Inner { decider, observer, ids, config, draining }))
+        Self(Arc::new(Inner { decider, credentials, observer, ids, config, draining }))
     }
 }
 
@@ -70,9 +73,9 @@ impl DecisionService for Service {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         let _call = self.0.observer.in_flight();
         let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
-        let Question { request_id, query, at } = question::question(request.into_inner());
-        let verdict = match query {
-            Ok(query) => self.0.check(&query, &at, deadline, &request_id).await,
+        let Question { request_id, asked, at } = question::question(request.into_inner());
+        let verdict = match asked {
+            Ok(asked) => self.0.check(asked, &at, deadline, &request_id).await,
             Err(violations) => Err(CallError::InvalidQuery(violations)),
         };
         let (verdict, id) = verdict.map_err(|error| self.0.failed(error))?;
@@ -154,21 +157,30 @@ impl Inner {
     /// The verdict and its id.
     async fn check(
         &self,
-        query: &Query,
+        asked: Asked,
         at: &At,
         deadline: Deadline,
         request_id: &str,
     ) -> Result<(Verdict, String), CallError> {
-        let left = deadline.left()?;
         let started = Instant::now();
-        let verdict = if *at == At::Active {
-            self.decider.decide(query, left).await.ok_or(CallError::PoliciesNotReady)?
-        } else {
-            let snapshot = self.pin(at, deadline).await?;
-            snapshot.decide(query, deadline.left()?).await
+        let (query, verdict) = match asked.admit(&*self.credentials, deadline.left()?).await {
+            Ok(query) if *at == At::Active => {
+                let verdict = self.decider.decide(&query, deadline.left()?).await;
+                (query, verdict.ok_or(CallError::PoliciesNotReady)?)
+            }
+            Ok(query) => {
+                let snapshot = self.pin(at, deadline).await?;
+                let verdict = snapshot.decide(&query, deadline.left()?).await;
+                (query, verdict)
+            }
+            Err(refused) => {
+                let Refused { query, verdict } = *refused;
+                let revision = self.pin(at, deadline).await?.revision().clone();
+                (query, Verdict { revision, ..verdict })
+            }
         };
         let id = (self.ids)();
-        let verdict = self.settle((Some(query), verdict), started, (&id, request_id)).verdict().await;
+        let verdict = self.settle((Some(&query), verdict), started, (&id, request_id)).verdict().await;
         Ok((verdict, id))
     }
 
@@ -243,31 +255,40 @@ impl Inner {
         left: Duration,
     ) -> (Effect, (String, String, Settled)) {
         let started = Instant::now();
-        let Question { request_id, query, at: _ } = question::item(item, defaults);
-        let verdict = match &query {
-            Ok(query) => on.decide(query, left).await,
+        let Question { request_id, asked, at: _ } = question::item(item, defaults);
+        let admitted = match asked {
+            Ok(asked) => {
+                asked.admit(&*self.credentials, left).await.map_err(|refused| (Some(refused.query), refused.verdict))
+            }
             Err(violations) => {
-                let message = CallError::InvalidQuery(violations.clone()).to_string();
-                Verdict { revision: on.revision().clone(), ..Verdict::deny_for(code::INVALID_QUERY, message, None) }
+                let message = CallError::InvalidQuery(violations).to_string();
+                Err((None, Verdict::deny_for(code::INVALID_QUERY, message, None)))
             }
         };
+        let (query, verdict) = match admitted {
+            Ok(query) => {
+                let verdict = on.decide(&query, left.saturating_sub(started.elapsed())).await;
+                (Some(query), verdict)
+            }
+            Err((query, verdict)) => (query, Verdict { revision: on.revision().clone(), ..verdict }),
+        };
         let (effect, id) = (verdict.effect, (self.ids)());
-        let settled = self.settle((query.as_ref().ok(), verdict), started, (&id, &request_id));
+        let settled = self.settle((query.as_ref(), verdict), started, (&id, &request_id));
         (effect, (request_id, id, settled))
     }
 
     async fn stream_item(&self, request: CheckStreamRequest) -> CheckStreamResponse {
         let CheckStreamRequest { question } = request;
         let deadline = Deadline::within(self.config.request_timeout);
-        let Question { request_id, query, at } = question::question(question.unwrap_or_default());
+        let Question { request_id, asked, at } = question::question(question.unwrap_or_default());
         let missing =
             request_id.is_empty().then(|| FieldViolation::new("request_id", "is missing; answers are matched by it"));
-        let query = match (query, missing) {
-            (Ok(query), None) => Ok(query),
-            (query, missing) => Err(query.err().into_iter().flatten().chain(missing).collect()),
+        let asked = match (asked, missing) {
+            (Ok(asked), None) => Ok(asked),
+            (asked, missing) => Err(asked.err().into_iter().flatten().chain(missing).collect()),
         };
-        let verdict = match query {
-            Ok(query) => self.check(&query, &at, deadline, &request_id).await,
+        let verdict = match asked {
+            Ok(asked) => self.check(asked, &at, deadline, &request_id).await,
             Err(violations) => Err(CallError::InvalidQuery(violations)),
         };
         let answer = match verdict {

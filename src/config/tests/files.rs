@@ -59,6 +59,8 @@ network:
   timeout: 100ms
   max_response_bytes: 65536
   cache_bytes: 0
+identity:
+  cache_bytes: 4096
 explain:
   redact: [input.token, data.keys, password]
 log:
@@ -135,6 +137,9 @@ allow = "*.example.com:8443, 10.0.0.7"
 timeout = "100ms"
 max_response_bytes = "64KiB"
 cache_bytes = 0
+
+[identity]
+cache_bytes = 4096
 
 [explain]
 redact = ["input.token", "data.keys", "password"]
@@ -266,7 +271,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "http: {tls: 1}",
@@ -275,11 +280,11 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "policies: {true: 2}",

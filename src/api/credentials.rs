@@ -1,0 +1,193 @@
+//! Credentials in questions: what a door hands on, and the port that tells whom they prove.
+//!
+//! A door reads a question to [`Asked`]; only [`Asked::admit`] makes a [`Query`] of it, so that none is evaluated whose
+//! credential was not looked at. What does not prove whom the question is about is a deny that says why.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    time::Duration,
+};
+
+use futures::FutureExt as _;
+
+use crate::{
+    decision::{Query, Reason, Verdict, code},
+    identity::{Caller, Invalid, Proof, Secret},
+};
+
+/// What is kept of a caller's time to tell it that nothing could be told of its credential in time.
+const TO_ANSWER: Duration = Duration::from_millis(50);
+
+/// What a question carries. Its `Debug` shows nothing of the token.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The token.
+    pub token: Secret,
+    /// What the enforcement point has verified of the key that it is bound to.
+    pub proof: Proof,
+}
+
+/// Who tells whom a credential proves. Total: what can't be told is [`Invalid`].
+pub trait Credentials: Send + Sync {
+    /// Whom the credential proves now. What it takes a network to tell comes later.
+    fn verify(&self, credential: Credential) -> Checked;
+}
+
+/// Whom a credential proves, at once or later.
+pub enum Checked {
+    /// This.
+    Now(Result<Caller, Invalid>),
+    /// What is to come.
+    Later(Pin<Box<dyn Future<Output = Result<Caller, Invalid>> + Send>>),
+}
+
+/// No credential is good.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nobody;
+
+impl Credentials for Nobody {
+    fn verify(&self, _: Credential) -> Checked {
+        Checked::Now(Err(Invalid::NotConfigured))
+    }
+}
+
+/// A question as a door has read it: not yet one that may be evaluated.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    query: Query,
+    has_subject: bool,
+    credential: Option<Credential>,
+}
+
+/// Why a question may not be evaluated.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// The question, for the record. Without a subject, if none was given.
+    pub(super) query: Query,
+    /// The answer; it names no revision.
+    pub(super) verdict: Verdict,
+}
+
+impl Asked {
+    /// A question without a credential. Its subject is what the enforcement point says.
+    pub(super) fn plain(query: Query) -> Self {
+        Self { query, has_subject: true, credential: None }
+    }
+
+    /// A question with a credential, which stands for the subject unless `has_subject`.
+    pub(super) fn with(query: Query, credential: Credential, has_subject: bool) -> Self {
+        Self { query, has_subject, credential: Some(credential) }
+    }
+
+    /// The question, with its subject and what is known of its token, if the credential proves it within `left`.
+    pub(super) async fn admit(self, credentials: &dyn Credentials, left: Duration) -> Result<Query, Box<Refused>> {
+        let Self { mut query, has_subject, credential } = self;
+        let Some(credential) = credential else { return Ok(query) };
+        let caller = match verified(credentials, credential, left).await {
+            Ok(caller) => caller,
+            Err(verdict) => return Err(Box::new(Refused { query, verdict })),
+        };
+        if has_subject && !caller.is(&query.subject) {
+            return Err(Box::new(Refused { query, verdict: denied(Invalid::SubjectMismatch) }));
+        }
+        let Caller { subject, claims } = caller;
+        (query.subject.kind, query.subject.id) = (subject.kind, subject.id);
+        // What the token says goes over what only the enforcement point says.
+        for (name, value) in subject.properties {
+            query.subject.properties.insert(name, value);
+        }
+        query.token = Some(claims);
+        Ok(query)
+    }
+}
+
+/// Whom it proves, or the answer to a question about nobody.
+async fn verified(credentials: &dyn Credentials, credential: Credential, left: Duration) -> Result<Caller, Verdict> {
+    let checked = catch_unwind(AssertUnwindSafe(|| credentials.verify(credential))).map_err(|_| panicked())?;
+    let result = match checked {
+        Checked::Now(result) => result,
+        Checked::Later(later) => {
+            let patience = left.saturating_sub((left / 10).min(TO_ANSWER));
+            match tokio::time::timeout(patience, AssertUnwindSafe(later).catch_unwind()).await {
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) => return Err(panicked()),
+                Err(_) => Err(Invalid::KeysUnavailable),
+            }
+        }
+    };
+    result.map_err(denied)
+}
+
+fn denied(invalid: Invalid) -> Verdict {
+    if invalid.is_outage() {
+        return Verdict::deny_for(invalid.code(), invalid.to_string(), None);
+    }
+    Verdict { reasons: vec![Reason::new(invalid.code(), invalid.to_string())], ..Verdict::default() }
+}
+
+fn panicked() -> Verdict {
+    Verdict::deny_for(code::INTERNAL_ERROR, "verifying the credential panicked; the log names the place", None)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+    use crate::decision::{Effect, Object, Subject, Value};
+
+    struct Says(fn() -> Checked);
+
+    impl Credentials for Says {
+        fn verify(&self, _: Credential) -> Checked {
+            (self.0)()
+        }
+    }
+
+    fn subject(id: &str, role: &str) -> Subject {
+        let properties = [("role".to_owned(), Value::from(role)), (role.to_owned(), Value::from(true))];
+        Subject { kind: "user".to_owned(), id: id.to_owned(), properties: properties.into_iter().collect() }
+    }
+
+    fn proves() -> Caller {
+        Caller { subject: subject("alice", "admin"), claims: Object::new() }
+    }
+
+    fn admit(says: fn() -> Checked, stated: Option<Subject>) -> Result<Query, Box<Refused>> {
+        let credential = Credential { token: "canary".to_owned().into(), proof: Proof::default() };
+        let has_subject = stated.is_some();
+        let query = Query { subject: stated.unwrap_or_default(), ..Query::default() };
+        let asked = Asked::with(query, credential, has_subject);
+        assert!(!format!("{asked:?}").contains("canary"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(asked.admit(&Says(says), Duration::from_millis(20)))
+    }
+
+    #[test]
+    fn what_a_token_says_of_its_subject_goes_over_what_is_said_beside_it() {
+        let query = admit(|| Checked::Now(Ok(proves())), Some(subject("alice", "guest"))).unwrap();
+        assert_eq!(query.subject.properties.get("role"), Some(&Value::from("admin")));
+        assert_eq!(query.subject.properties.get("guest"), Some(&Value::from(true)));
+        assert!(query.token.is_some());
+        let query = admit(|| Checked::Later(Box::pin(async { Ok(proves()) })), None).unwrap();
+        assert_eq!(query.subject, subject("alice", "admin"));
+    }
+
+    #[test]
+    fn whatever_goes_wrong_is_a_deny_that_says_so() {
+        for (says, stated, code) in [
+            ((|| Checked::Now(Ok(proves()))) as fn() -> Checked, Some(subject("mallory", "x")), "subject_mismatch"),
+            (|| Checked::Now(Err(Invalid::Expired)), None, "token_expired"),
+            (|| panic!("canary"), None, "internal_error"),
+            (|| Checked::Later(Box::pin(async { panic!("canary") })), None, "internal_error"),
+            (|| Checked::Later(Box::pin(std::future::pending())), None, "keys_unavailable"),
+        ] {
+            let verdict = admit(says, stated).unwrap_err().verdict;
+            assert_eq!((verdict.effect, verdict.reasons[0].code.as_str()), (Effect::Deny, code));
+        }
+        let asked = Asked::plain(Query::default());
+        assert!(block_on(asked.admit(&Nobody, Duration::ZERO)).unwrap().token.is_none());
+    }
+}

@@ -1,0 +1,79 @@
+//! The issuers of credentials, as they are configured: fetches their keys, and tells the doors whom a credential proves.
+//!
+//! Owns all that [`crate::identity`] needs from outside, and is the port [`Credentials`]. Nothing that a token says is
+//! ever fetched: what is fetched, and from where, is the configuration's alone. No decision waits for an issuer beyond its
+//! deadline, and an issuer is asked once, however many wait.
+
+mod config;
+mod fault;
+mod keeper;
+mod origin;
+
+use std::{collections::BTreeMap, future::Future, sync::Arc};
+
+pub use self::config::{Config, KeysFrom, Settings};
+use self::keeper::Keeper;
+use crate::{
+    api::credentials::{Checked, Credential, Credentials},
+    clock,
+    identity::{Invalid, Revocations, Secret, Verifier},
+};
+
+/// Tells whom credentials prove. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Issuers(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    verifier: Arc<Verifier>,
+    /// By the issuer's name.
+    keepers: BTreeMap<String, Arc<Keeper>>,
+}
+
+impl Issuers {
+    /// Those of the configuration, without keys until [`Self::work`] has fetched some.
+    pub fn new(config: Config, revocations: Arc<dyn Revocations>) -> Self {
+        let Config { issuers, cache_bytes } = config;
+        let (mut verified, mut keepers) = (Vec::new(), BTreeMap::new());
+        for (name, settings) in issuers {
+            let Settings { issuer, keys } = settings;
+            keepers.insert(name.clone(), Arc::new(Keeper::new(&issuer, keys)));
+            verified.push(issuer);
+        }
+        let verifier = Arc::new(Verifier::new(verified, revocations, cache_bytes));
+        Self(Arc::new(Inner { verifier, keepers }))
+    }
+
+    /// What keeps the keys of each issuer: a task each, without an end.
+    pub fn work(&self) -> Vec<impl Future<Output = ()> + Send + 'static> {
+        let keepers = self.0.keepers.values();
+        keepers.map(|keeper| Arc::clone(keeper).run(Arc::clone(&self.0.verifier))).collect()
+    }
+}
+
+impl Inner {
+    /// Waits for newer keys of the token's issuer, if they may be asked for now.
+    fn refreshed(&self, token: &Secret) -> Option<impl Future<Output = ()> + Send + 'static> {
+        self.keepers.get(self.verifier.issuer_of(token)?)?.refreshed()
+    }
+}
+
+impl Credentials for Issuers {
+    fn verify(&self, credential: Credential) -> Checked {
+        let Credential { token, proof } = credential;
+        let verifier = &self.0.verifier;
+        if verifier.is_empty() {
+            return Checked::Now(Err(Invalid::NotConfigured));
+        }
+        let result = verifier.verify(&token, &proof, clock::now());
+        if !matches!(result, Err(Invalid::KeyUnknown | Invalid::KeysUnavailable)) {
+            return Checked::Now(result);
+        }
+        let Some(refreshed) = self.0.refreshed(&token) else { return Checked::Now(result) };
+        let verifier = Arc::clone(verifier);
+        Checked::Later(Box::pin(async move {
+            refreshed.await;
+            verifier.verify(&token, &proof, clock::now())
+        }))
+    }
+}

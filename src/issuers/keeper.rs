@@ -1,0 +1,155 @@
+//! Keeps one issuer's keys: fetches them at the start, again when they may have changed, and at once when a token names a
+//! key that is not among them; one fetch at a time, however many wait for it, and never soon after another.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep_until},
+};
+
+use super::{KeysFrom, fault::Fault, origin::Origin};
+use crate::identity::{Identity, Issuer, KeySet, Verifier};
+
+/// The keeper of one issuer's keys.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    name: String,
+    is_bundle: bool,
+    origin: Origin,
+    times: Times,
+    state: Mutex<State>,
+    wanted: Notify,
+    /// How many fetches have ended.
+    ended: watch::Sender<u64>,
+}
+
+/// How often an issuer is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// How long keys are taken for good.
+    pub(super) refresh: Duration,
+    /// How long keys are used that could not be fetched again.
+    pub(super) stale: Duration,
+    /// The least time between fetches.
+    pub(super) apart: Duration,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Whether a fetch is under way, or about to begin.
+    fetching: bool,
+    /// When the last one began.
+    began: Option<Instant>,
+}
+
+impl Keeper {
+    pub(super) fn new(issuer: &Issuer, keys: KeysFrom) -> Self {
+        let times = match &keys {
+            KeysFrom::File(_) => Times {
+                refresh: Duration::from_secs(5),
+                stale: Duration::from_secs(3_600),
+                apart: Duration::from_secs(1),
+            },
+        };
+        Self {
+            name: issuer.name.clone(),
+            is_bundle: matches!(issuer.identity, Identity::TrustDomain(_)),
+            origin: Origin::new(keys),
+            times,
+            // The first is about to begin: who asks before it has ended waits for it.
+            state: Mutex::new(State { fetching: true, began: None }),
+            wanted: Notify::new(),
+            ended: watch::Sender::new(0),
+        }
+    }
+
+    /// What is ready once a fetch has ended that is under way, or that this makes begin. `None` where the last one is too
+    /// short a time ago.
+    pub(super) fn refreshed(&self) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let mut state = self.state();
+        if !state.fetching {
+            if state.began.is_some_and(|began| began.elapsed() < self.times.apart) {
+                return None;
+            }
+            state.fetching = true;
+            self.wanted.notify_one();
+        }
+        let mut ended = self.ended.subscribe();
+        let so_far = *ended.borrow();
+        Some(async move {
+            let _ = ended.wait_for(|now| *now > so_far).await;
+        })
+    }
+
+    /// Gives the verifier this issuer's keys, whatever becomes of them, without end.
+    pub(super) async fn run(self: Arc<Self>, verifier: Arc<Verifier>) {
+        let mut good: Option<Instant> = None;
+        let mut failures: u32 = 0;
+        loop {
+            let began = Instant::now();
+            {
+                let mut state = self.state();
+                (state.fetching, state.began) = (true, Some(began));
+            }
+            let next = match self.fetch().await {
+                Ok(keys) => {
+                    if failures > 0 || good.is_none() {
+                        tracing::info!(issuer = self.name, "the issuer's keys were fetched");
+                    }
+                    (good, failures) = (Some(began), 0);
+                    verifier.publish(&self.name, Some(keys));
+                    began + self.times.refresh
+                }
+                Err(fault) => {
+                    tracing::warn!(issuer = self.name, %fault, "the issuer's keys can't be fetched");
+                    failures = failures.saturating_add(1);
+                    // 1 s, 2 s, 4 s … at first, so that an issuer that starts beside us is not waited for long.
+                    let wait = Duration::from_secs(1 << failures.min(6).saturating_sub(1)).min(self.times.apart);
+                    Instant::now() + wait.max(Duration::from_secs(1))
+                }
+            };
+            self.expire(&verifier, &mut good);
+            {
+                self.state().fetching = false;
+                self.ended.send_modify(|ended| *ended += 1);
+            }
+            let stale = good.map(|good| good + self.times.refresh + self.times.stale);
+            loop {
+                let until = stale.filter(|_| good.is_some()).map_or(next, |stale| stale.min(next));
+                tokio::select! {
+                    () = self.wanted.notified() => break,
+                    () = sleep_until(until) => {
+                        self.expire(&verifier, &mut good);
+                        if until == next {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes away keys that are older than they may be.
+    fn expire(&self, verifier: &Verifier, good: &mut Option<Instant>) {
+        if good.is_some_and(|good| good.elapsed() >= self.times.refresh + self.times.stale) {
+            tracing::error!(issuer = self.name, "the issuer's keys are too old to be used; its tokens are refused");
+            verifier.publish(&self.name, None);
+            *good = None;
+        }
+    }
+
+    async fn fetch(&self) -> Result<KeySet, Fault> {
+        let text = self.origin.fetch().await?;
+        let read = if self.is_bundle { KeySet::parse_bundle(&text) } else { KeySet::parse(&text) };
+        read.map_err(|_| Fault::NoKeys)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
