@@ -8,7 +8,7 @@ mod http;
 mod revocation;
 mod state;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +28,7 @@ use crate::{
     policy::{Capabilities, Network, Options},
     reload::{self, Failure, Reloader, Sink},
     revocation::{OpenError as RevocationError, Registry},
-    ssf,
+    source, ssf,
     telemetry::metrics::Metrics,
 };
 
@@ -134,6 +134,7 @@ impl App {
             policy.redact,
         ));
         let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
+        let strict = reload.strict;
         let options = Options {
             rego_v0: policy.rego_v0,
             evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
@@ -141,14 +142,8 @@ impl App {
             capabilities,
             ..Options::default()
         };
-        let strict = reload.strict;
         let reloading = reload::Settings { options, config: reload };
-        let sink = Arc::clone(&state) as Arc<dyn Sink>;
-        let mut reloader = if bundles.is_empty() {
-            Reloader::plain(source.open(), sink, reloading)
-        } else {
-            Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, reloading)
-        };
+        let mut reloader = reloader(bundles, &source, Arc::clone(&state) as Arc<dyn Sink>, reloading)?;
         let handle = reloader.handle();
         state.follow(handle.clone());
         if strict {
@@ -199,10 +194,7 @@ impl App {
         let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), ..door };
         tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
         revocation::start(writer, &receiver, &mut tasks, &draining)?;
-        let stop_reloading = draining.clone();
-        tasks.spawn(named("reloader", async move {
-            let _ = stop_reloading.run_until_cancelled_owned(reloader.run()).await;
-        }));
+        tasks.spawn(named("reloader", work(reloader, draining.clone())));
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
         let drain_timeout = server.drain_timeout;
         let (grpc, http) = (grpc_address, http_address);
@@ -266,6 +258,23 @@ impl App {
         tracing::info!("stopped");
         result
     }
+}
+
+/// What reloads the policies: of bundles, or of a plain folder.
+fn reloader(
+    bundles: BTreeMap<String, reload::Bundle>,
+    source: &source::Config,
+    sink: Arc<dyn Sink>,
+    settings: reload::Settings,
+) -> Result<Reloader, Error> {
+    if bundles.is_empty() {
+        return Ok(Reloader::plain(source.open(), sink, settings));
+    }
+    Ok(Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, settings))
+}
+
+async fn work(reloader: Reloader, draining: CancellationToken) {
+    let _ = draining.run_until_cancelled_owned(reloader.run()).await;
 }
 
 fn capabilities(policy: &crate::policy::Config) -> Result<Capabilities, Error> {

@@ -59,7 +59,6 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         request_timeout,
         reflection,
     } = grpc;
-    let api::search::Config { max_candidates, page_size } = search;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
@@ -76,8 +75,6 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("grpc.reflection", plain(reflection)),
     ];
     let rest = [
-        ("search.max_candidates", plain(max_candidates)),
-        ("search.page_size", plain(page_size)),
         (
             "admin.address",
             match place {
@@ -130,6 +127,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .chain(self::http(http, authzen))
         .chain(self::opa(opa))
         .chain(self::envoy(envoy))
+        .chain(self::search(search))
         .chain(rest)
         .chain(process(log, decision_log, (revocation, ssf), server))
         .collect()
@@ -183,6 +181,11 @@ fn process(
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
     ]
+}
+
+fn search(config: &api::search::Config) -> [(&'static str, Shown); 2] {
+    let api::search::Config { max_candidates, page_size } = config;
+    [("search.max_candidates", plain(max_candidates)), ("search.page_size", plain(page_size))]
 }
 
 fn opa(config: &api::opa::Config) -> [(&'static str, Shown); 3] {

@@ -83,7 +83,7 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
     let algorithms = match table.take::<OneOrMore>("algorithms") {
         None => Some(ALGORITHMS.to_vec()),
         given => texts(&mut table, "algorithms", given, "at least one algorithm")
-            .and_then(|names| algorithms(&mut table, names)),
+            .and_then(|names| algorithms(&mut table, &names)),
     };
     let issuers = match table.take::<OneOrMore>("issuers") {
         None => issuer.clone().map(|issuer| vec![issuer]),
@@ -94,7 +94,7 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
         table.fault(".keep", "is out of range", "a duration from 1m to 87840h");
     }
     let push_token_file = table.take("push_token_file");
-    let poll = table.take::<RawPoll>("poll").and_then(|raw| poll(&mut table, raw));
+    let poll = table.take::<RawPoll>("poll").map(|raw| poll(&mut table, raw));
     if poll.is_some() && push_token_file.is_some() {
         table.fault(
             ".push_token_file",
@@ -118,26 +118,20 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
     })
 }
 
-fn algorithms(table: &mut Table<'_>, names: Vec<String>) -> Option<Vec<Algorithm>> {
+fn algorithms(table: &mut Table<'_>, names: &[String]) -> Option<Vec<Algorithm>> {
     let mut all = Vec::new();
     for name in names {
-        match name.parse() {
-            Ok(algorithm) => all.push(algorithm),
-            Err(_) => {
-                let known = Algorithm::ALL.map(Algorithm::name).join("`, `");
-                table.fault(
-                    ".algorithms",
-                    format!("`{}` is no algorithm", excerpt(&name)),
-                    format!("some of `{known}`"),
-                );
-                return None;
-            }
-        }
+        let Ok(algorithm) = name.parse() else {
+            let known = Algorithm::ALL.map(Algorithm::name).join("`, `");
+            table.fault(".algorithms", format!("`{}` is no algorithm", excerpt(name)), format!("some of `{known}`"));
+            return None;
+        };
+        all.push(algorithm);
     }
     Some(all)
 }
 
-fn poll(table: &mut Table<'_>, raw: RawPoll) -> Option<Poll> {
+fn poll(table: &mut Table<'_>, raw: RawPoll) -> Poll {
     let RawPoll { url, token_file, ca_file, interval, max_events } = raw;
     match url::Url::parse(&url) {
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.host().is_some() => {
@@ -158,5 +152,5 @@ fn poll(table: &mut Table<'_>, raw: RawPoll) -> Option<Poll> {
     if !(1..=10_000).contains(&max_events) {
         table.fault(".poll.max_events", "is out of range", "a whole number from 1 to 10000");
     }
-    Some(Poll { url, token_file, ca_file, interval, max_events })
+    Poll { url, token_file, ca_file, interval, max_events }
 }

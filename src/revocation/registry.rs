@@ -28,6 +28,16 @@ use crate::{
     identity::Revocations,
 };
 
+/// What signals are about, in the words of policies, and the claims that name it.
+const ABOUT: [(&str, Kind, &[&str]); 6] = [
+    ("subject", Kind::Subject, &["sub"]),
+    ("session", Kind::Session, &["sid"]),
+    ("token", Kind::Token, &["jti"]),
+    ("client", Kind::Client, &["client_id", "azp"]),
+    ("device", Kind::Device, &["device_id", "deviceid"]),
+    ("tenant", Kind::Group, &["tenant_id", "tid"]),
+];
+
 /// The most changes that wait to be written.
 const WAITING: usize = 1_024;
 
@@ -200,8 +210,7 @@ impl Registry {
     /// What is said of a target.
     #[must_use]
     pub fn said(&self, target: &Target) -> Option<Object> {
-        let key = self.0.keys.target(target.kind, &target.issuer, &target.value);
-        Some(Object::clone(self.0.signals.get(&key)?.value()))
+        self.0.said(target.kind, &target.issuer, &target.value)
     }
 
     /// What it holds.
@@ -252,6 +261,10 @@ impl Inner {
         Compact::new(revocation.target.kind, revocation.reach, number)
     }
 
+    fn said(&self, kind: Kind, issuer: &str, value: &str) -> Option<Object> {
+        Some(Object::clone(self.signals.get(&self.keys.target(kind, issuer, value))?.value()))
+    }
+
     /// Whether a token of that age is revoked by what is held of that thing.
     fn revokes(&self, kind: Kind, issuer: &str, value: &str, age: Age) -> bool {
         self.force.has(kind)
@@ -268,8 +281,7 @@ impl Revocations for Registry {
             return false;
         }
         let issuers = inner.issuers.read().unwrap_or_else(PoisonError::into_inner);
-        let named = issuers.iter().find(|(name, _)| name == issuer).map(|(_, its)| its.as_str());
-        let issuer = named.or_else(|| text(claims, "iss")).unwrap_or(issuer);
+        let issuer = named(&issuers, issuer, claims);
         let age = Age { issued: second(claims, "iat").unwrap_or_default(), authenticated: second(claims, "auth_time") };
         let is = |kind, value: Option<&str>| value.is_some_and(|value| inner.revokes(kind, issuer, value, age));
         is(Kind::Token, text(claims, "jti"))
@@ -280,6 +292,32 @@ impl Revocations for Registry {
             || is(Kind::Everything, Some(""))
             || inner.revokes_identifier(issuer, claims, age)
             || inner.revokes_actor(issuer, claims, age)
+    }
+
+    fn signals(&self, issuer: &str, claims: &Object) -> Object {
+        let inner = &self.0;
+        if inner.signals.is_empty() {
+            return Object::new();
+        }
+        let issuers = inner.issuers.read().unwrap_or_else(PoisonError::into_inner);
+        let issuer = named(&issuers, issuer, claims);
+        let said = |kind, value: &str| inner.said(kind, issuer, value);
+        let mut all = Object::new();
+        for (member, kind, names) in ABOUT {
+            let mut of = Object::new();
+            for value in names.iter().filter_map(|name| text(claims, name)) {
+                let tenant = format!("tenant:{value}");
+                let value = if kind == Kind::Group { &tenant } else { value };
+                merge(&mut of, said(kind, value));
+            }
+            if kind == Kind::Subject {
+                identifiers(claims).iter().for_each(|value| merge(&mut of, said(Kind::Identifier, value)));
+            }
+            if !of.is_empty() {
+                all.insert(member.to_owned(), Value::Object(of));
+            }
+        }
+        all
     }
 
     fn epoch(&self) -> u64 {
@@ -303,6 +341,25 @@ impl Inner {
             is(Kind::Actor, "sub") || is(Kind::Actor, "client_id") || is(Kind::Client, "client_id")
         })
     }
+}
+
+/// Adds what was said of one who is known by several names; of the same attribute, the later stays.
+fn merge(all: &mut Object, more: Option<Object>) {
+    let at = |value: &Value| match value {
+        Value::Object(members) => second(members, "at"),
+        _ => None,
+    };
+    for (name, value) in more.into_iter().flatten() {
+        if all.get(&name).is_none_or(|known| at(known) <= at(&value)) {
+            all.insert(name, value);
+        }
+    }
+}
+
+/// The issuer as its tokens name it.
+fn named<'a>(issuers: &'a [(String, String)], issuer: &'a str, claims: &'a Object) -> &'a str {
+    let known = issuers.iter().find(|(name, _)| name == issuer).map(|(_, its)| its.as_str());
+    known.or_else(|| text(claims, "iss")).unwrap_or(issuer)
 }
 
 /// By what else a token's claims say who somebody is.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures::executor::block_on;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 use super::*;
@@ -42,7 +42,7 @@ impl Open {
         block_on(self.registry.change(Change { add: vec![revocation], ..Change::default() })).unwrap().added[0]
     }
 
-    fn is_revoked(&self, claims: &serde_json::Value) -> bool {
+    fn is_revoked(&self, claims: &Json) -> bool {
         self.registry.is_revoked("login", &object(claims))
     }
 }
@@ -54,7 +54,7 @@ impl Drop for Open {
     }
 }
 
-fn object(json: &serde_json::Value) -> Object {
+fn object(json: &Json) -> Object {
     match domain::parse(json.to_string().as_bytes()) {
         Ok(Value::Object(members)) => members,
         other => panic!("{other:?}"),
@@ -229,7 +229,20 @@ fn a_later_word_on_a_subject_stays() {
         block_on(open.registry.change(Change { signals: vec![signal], ..Change::default() })).unwrap();
     }
     let said = open.registry.said(&target).unwrap();
-    assert_eq!(said, object(&json!({"risk_level": {"level": "HIGH", "at": 9, "source": "idp"}})));
+    let high = json!({"risk_level": {"level": "HIGH", "at": 9, "source": "idp"}});
+    assert_eq!(said, object(&high));
+    let attribute = Attribute { value: json!({"level": "LOW"}), at: 10, source: "idp".to_owned() };
+    for (kind, value) in [(Kind::Identifier, "email:u@example.com"), (Kind::Device, "d"), (Kind::Group, "tenant:t")] {
+        let target = Target::new(kind, ISSUER, value);
+        let signal = Signal { target, name: "risk_level".to_owned(), attribute: attribute.clone() };
+        block_on(open.registry.change(Change { signals: vec![signal], ..Change::default() })).unwrap();
+    }
+    let low = json!({"risk_level": {"level": "LOW", "at": 10, "source": "idp"}});
+    let seen = |claims: Json| open.registry.signals("login", &object(&claims));
+    assert_eq!(seen(json!({"sub": "u"})), object(&json!({"subject": high})));
+    let all = json!({"sub": "u", "email": "U@example.com", "device_id": "d", "tid": "t", "sid": "s"});
+    assert_eq!(seen(all), object(&json!({"subject": low, "device": low, "tenant": low})));
+    assert_eq!(seen(json!({"sub": "v"})), Object::new());
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn does(family: &str, name: &str) -> Option<Does> {
     Some(match (family, name) {
         ("caep", "session-revoked") | ("risc", "sessions-revoked") | ("oauth", "tokens-revoked") => Does::EndSessions,
         ("caep", "token-claims-change") => Does::Tell("token_claims"),
-        ("caep", "credential-change") => Does::Tell("credential_change"),
+        ("caep", "credential-change") | ("oauth", "client-credential-changed") => Does::Tell("credential_change"),
         ("caep", "assurance-level-change") => Does::Tell("assurance_level"),
         ("caep", "device-compliance-change") => Does::Tell("device_compliance"),
         ("caep", "risk-level-change") => Does::Tell("risk_level"),
@@ -70,7 +70,6 @@ fn does(family: &str, name: &str) -> Option<Does> {
         ("oauth", "token-revoked") => Does::EndToken,
         ("oauth", "client-disabled") => Does::DisableClient,
         ("oauth", "client-enabled") => Does::EnableClient,
-        ("oauth", "client-credential-changed") => Does::Tell("credential_change"),
         _ => return None,
     })
 }
@@ -109,8 +108,7 @@ impl Changes {
             }
             let Some(does) = does(family, name) else { continue };
             let subject = match (&token.subject, payload.get("subject")) {
-                (Some(subject), _) => Some(Subject::read(subject)?),
-                (None, Some(Value::Object(subject))) => Some(Subject::read(subject)?),
+                (Some(subject), _) | (None, Some(Value::Object(subject))) => Some(Subject::read(subject)?),
                 (None, Some(_)) => return Err(Fault::request("an event's `subject` is no object")),
                 (None, None) => None,
             };
@@ -140,19 +138,19 @@ impl Event<'_> {
             Does::EndSessions => self.end_sessions(change),
             Does::EndSessionsAndTell(attribute) => {
                 self.end_sessions(change)?;
-                self.tell(attribute, self.payload.clone(), change)
+                self.tell(attribute, self.payload, change)
             }
-            Does::Tell(attribute) => self.tell(attribute, self.payload.clone(), change),
+            Does::Tell(attribute) => self.tell(attribute, self.payload, change),
             Does::Disable(status) => {
                 let all = Reach::default();
                 self.revoke_account(all, change)?;
-                self.tell("account", self.status(status), change)
+                self.tell("account", &self.status(status), change)
             }
             Does::Enable => {
                 for target in self.account()? {
                     change.lift.push(self.lift(target, "account-disabled"));
                 }
-                self.tell("account", self.status("enabled"), change)
+                self.tell("account", &self.status("enabled"), change)
             }
             Does::EndToken => self.end_token(change),
             Does::DisableClient => {
@@ -203,7 +201,7 @@ impl Event<'_> {
             return Ok(());
         }
         // A device, a tenant or a group: which tokens are theirs, policies may know.
-        self.tell("sessions_revoked", self.payload.clone(), change)
+        self.tell("sessions_revoked", self.payload, change)
     }
 
     fn revoke_older(&self, role: Role, one: &Identifier, reach: Reach, change: &mut Change) {
@@ -276,10 +274,10 @@ impl Event<'_> {
     }
 
     /// Policies are told of everything that the subject names.
-    fn tell(&self, name: &str, value: Object, change: &mut Change) -> Result<(), Fault> {
+    fn tell(&self, name: &str, value: &Object, change: &mut Change) -> Result<(), Fault> {
         let subject = self.subject()?;
         let device = name == "device_compliance";
-        let mut value = json(&value);
+        let mut value = json(value);
         if let Some(members) = value.as_object_mut() {
             // What is said elsewhere, and texts for people, which policies have no use for.
             for needless in ["subject", "event_timestamp", "reason_admin", "reason_user"] {

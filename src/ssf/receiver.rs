@@ -63,7 +63,7 @@ pub enum Outcome {
     Verified,
 }
 
-/// How tokens fared: by transmitter and result. A transmitter that is not known is ``.
+/// How tokens fared: by transmitter and result. One that is not known has an empty name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     /// Counts.

@@ -11,7 +11,9 @@
 mod forge;
 mod hostile;
 mod records;
+mod revocation;
 mod rig;
+mod signals;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;
