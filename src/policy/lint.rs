@@ -8,6 +8,7 @@ pub(super) mod capabilities;
 mod conflicts;
 mod constant;
 mod declared;
+mod differs;
 mod features;
 mod finding;
 mod graph;
@@ -57,6 +58,7 @@ pub(super) fn check(
     }
     conflicts::check(&sources, &mut found);
     features::check(&world, &mut found);
+    differs::check(&world, &mut found);
     calls::check(&world, &mut found);
     safety::check(&world, &mut found);
     for source in &sources {

@@ -1,6 +1,6 @@
 //! Differences that are known and written down (`docs/conformance.md`), each told from any other by a test of its own.
 //!
-//! None may open anything: where ours holds and OPA's does not, it is never known.
+//! None may open anything: where ours holds and OPA's does not, it is never known, unless OPA says that it failed itself.
 
 use serde_json::Value;
 
@@ -20,12 +20,19 @@ pub(crate) struct Asked<'a> {
 /// The row of the table that says why; `None` for a difference that nothing explains. OPA has the policy loaded, before
 /// and after.
 pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
+    if asked.difference.opa == Said::Error("eval_internal_error".to_owned()) {
+        return Some("a fault in OPA itself");
+    }
     if opens(asked.difference) {
         return None;
     }
     if asked.difference.class == Class::Error {
         if is_out_of_order(asked.difference) {
             return Some("a condition that needs what a later one gives a value");
+        }
+        if matches!(&asked.difference.ours, Said::Error(error) if error.contains("eval_conflict_error: an object has the key"))
+        {
+            return Some("an object with two equal keys");
         }
         if is_elsewhere(opa, asked) {
             return Some("an error in what OPA does not come to ask");
@@ -38,6 +45,14 @@ pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
     let yaml = asked.policy.replace("\"yes\"", "\"x\"");
     if asked.policy.contains("yaml.unmarshal(") && is_gone(opa, asked, (&yaml, asked.input)) {
         return Some("YAML 1.1");
+    }
+    let asked_for = asked.policy.replace("true with ", "1 == 1 with ");
+    if is_gone(opa, asked, (&asked_for, asked.input)) {
+        return Some("a body that is only `true with …`");
+    }
+    let json = asked.policy.replace("yaml.marshal(", "json.marshal(");
+    if asked.policy.contains("yaml.marshal(") && is_gone(opa, asked, (&json, asked.input)) {
+        return Some("the quotes of `yaml.marshal`");
     }
     None
 }

@@ -10,10 +10,11 @@ use crate::{
 const PAGE: &str = include_str!("../../../docs/lint.md");
 
 /// Every text that may say a code: all of the policies' own sources.
-const SOURCES: [&str; 13] = [
+const SOURCES: [&str; 14] = [
     include_str!("calls.rs"),
     include_str!("conflicts.rs"),
     include_str!("constant.rs"),
+    include_str!("differs.rs"),
     include_str!("features.rs"),
     include_str!("open.rs"),
     include_str!("recursion.rs"),

@@ -350,3 +350,33 @@ fn ten_thousand_rules_are_no_trouble() {
     // Each odd rule refers to itself; they are told, up to a bound.
     assert!((500..=501).contains(&faults.len()), "{}", faults.len());
 }
+
+#[test]
+fn what_would_be_asked_otherwise_than_by_opa_is_refused() {
+    let refused = |text: &str| {
+        let faults = faults_of(&[("a.rego", &format!("package a\nimport rego.v1\n{text}\n"))], Options::default());
+        faults.iter().any(|fault| fault.contains("rego_unsupported"))
+    };
+    for text in [
+        "r := {1: input.f, 1: 2}",
+        "r := {1: input.f, 1.0: 2}",
+        "r := {\"a\": 1, \"a\": input.x, `a`: 3}",
+        "r if {\n\tf({\"a\": {null: [input.x], null: 1}})\n}\nf(_) := 1",
+        "v := 1 if input.x\nr if count(input.y) == 1 with count as v",
+        "v := input.x\nr if count(input.y) == 1 with count as data.a.v",
+        "v := 1 if input.x\nf(x) := x\nr if f(1) == 1 with f as v",
+    ] {
+        assert!(refused(text), "{text}");
+    }
+    for text in [
+        "r := {1: 1, 1: 2}",
+        "r := {1: input.f, 2: input.f, \"1\": input.f, true: input.f}",
+        "v := 1\nr if count(input.y) == 1 with count as v",
+        "default v := 1\nv := 2 if input.x\nr if count(input.y) == 1 with count as v",
+        "v(_) := 1 if input.x\nr if count(input.y) == 1 with count as v",
+        "v := 1 if input.x\nw := 1\nr if w == 1 with w as v",
+        "v := 1 if input.x\nr if input.y == 1 with input as v",
+    ] {
+        assert!(!refused(text), "{text}");
+    }
+}

@@ -26,6 +26,7 @@
 //! Lines stay; `Edited` knows the columns.
 
 mod bodies;
+mod calls;
 mod dynamic;
 mod hoist;
 pub(in crate::policy) mod names;

@@ -5,8 +5,9 @@
 //! `not`, and would find it true.
 
 use super::{
-    super::ast::{Operator, Span, Term, TermKind},
+    super::ast::{Operator, Ref, Span, Term, TermKind},
     super::edit::{Edit, Edited},
+    super::visit::{self, Node},
     HELD, Lowering, SEEN, names,
     patterns::Equation,
 };
@@ -100,6 +101,42 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// The left side of a unification of arrays, which regorus takes apart: a rule or a call of a function in it is asked
+    /// before, as in OPA, which asks it where an element of the right side is undefined, too.
+    pub(super) fn apart_from(&mut self, side: &'a Term) {
+        match &side.kind {
+            TermKind::Array(items) => items.iter().for_each(|item| self.apart_from(item)),
+            TermKind::Parenthesised(inner) => self.apart_from(inner),
+            _ if self.is_settled(side) => {
+                let with = self.with.clone();
+                self.ask(side, &with);
+            }
+            _ => self.pattern(side),
+        }
+    }
+
+    /// Whether a term asks a rule or calls a function, and needs no variable.
+    fn is_settled(&self, term: &Term) -> bool {
+        if !matches!(term.kind, TermKind::Var(_) | TermKind::Ref(_) | TermKind::Call { .. }) {
+            return false;
+        }
+        let (mut asks, mut needs) = (false, false);
+        visit::term(term, &mut |node, scopes| {
+            let (name, called) = match node {
+                Node::Name(name, _) => (name, false),
+                Node::Ref(reference) => (head_of(reference), false),
+                Node::Call { function, .. } => (head_of(function), true),
+                _ => return,
+            };
+            if !scopes.declares(name) && !name.is_empty() {
+                let ours = name == "data" || self.is_rule(name);
+                asks |= ours;
+                needs |= !ours && !called && name != "input";
+            }
+        });
+        asks && !needs
+    }
+
     /// The value in a report of an explanation, which stays where it is. A policy's own function of that name is none.
     fn reported(&mut self, term: &'a Term, report: &str) -> Option<&'a Term> {
         let TermKind::Call { function, arguments } = &term.kind else { return None };
@@ -151,9 +188,17 @@ impl<'a> Lowering<'a> {
     }
 
     /// Whether lowering makes something else than a call of a call.
-    pub(super) fn is_special(&self, function: &super::Ref) -> bool {
+    pub(super) fn is_special(&self, function: &Ref) -> bool {
         let name = names::dotted(function);
         matches!(name.as_deref(), Some("rego.metadata.chain" | "rego.metadata.rule"))
             || (name.as_deref() == Some("walk") && !self.is_local("walk"))
+    }
+}
+
+/// The name that a reference begins with; empty where it begins with none.
+fn head_of(reference: &Ref) -> &str {
+    match &reference.head.kind {
+        TermKind::Var(name) => name,
+        _ => "",
     }
 }

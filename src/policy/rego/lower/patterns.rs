@@ -107,7 +107,10 @@ impl<'a> Lowering<'a> {
         let equation = if assigned { Equation::Assigned } else { Equation::Unified };
         self.unification(equation, left, right, |lowering| {
             let patterns = (assigned || lowering.binds(left), lowering.binds(right));
-            if patterns.0 {
+            let arrays = [left, right].into_iter().all(|side| matches!(bare(side).kind, TermKind::Array(_)));
+            if arrays {
+                lowering.apart_from(left);
+            } else if patterns.0 {
                 lowering.pattern(left);
             } else {
                 lowering.term(left);
