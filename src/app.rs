@@ -6,6 +6,7 @@ mod credentials;
 mod door;
 mod http;
 mod revocation;
+mod signals;
 mod state;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -122,9 +123,7 @@ impl App {
         // Before anything is answered.
         let (registry, writer) = Registry::open(&revocation)?;
         let receiver = ssf::Receiver::open(&ssf, registry.clone())?;
-        let capabilities = capabilities(&policy)?;
-        let mut network = policy.network;
-        network.allow = capabilities.hosts(network.allow);
+        let options = options(&policy)?;
         let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
         let decider = Arc::new(decider);
         let state = Arc::new(State::new(
@@ -135,13 +134,6 @@ impl App {
         ));
         let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
         let strict = reload.strict;
-        let options = Options {
-            rego_v0: policy.rego_v0,
-            evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
-            network: Network::new(network),
-            capabilities,
-            ..Options::default()
-        };
         let reloading = reload::Settings { options, config: reload };
         let mut reloader = reloader(bundles, &source, Arc::clone(&state) as Arc<dyn Sink>, reloading)?;
         let handle = reloader.handle();
@@ -194,7 +186,11 @@ impl App {
         let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), ..door };
         tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
         revocation::start(writer, &receiver, &mut tasks, &draining)?;
-        tasks.spawn(named("reloader", work(reloader, draining.clone())));
+        if !ssf.publish_interval.is_zero() {
+            let publishing = signals::publish(registry.clone(), handle.clone(), ssf.publish_interval);
+            tasks.spawn(named("signals", until(publishing, draining.clone())));
+        }
+        tasks.spawn(named("reloader", until(reloader.run(), draining.clone())));
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
         let drain_timeout = server.drain_timeout;
         let (grpc, http) = (grpc_address, http_address);
@@ -237,6 +233,7 @@ impl App {
         self.state.drain();
         self.draining.cancel();
         let Self { mut tasks, log_threads, log, registry, closing, drain_timeout, .. } = self;
+        let closed = registry.clone();
         let drain = async {
             // The HTTP door goes last, so that it can say "draining" while the other drains.
             while let Some(ended) = tasks.join_next().await {
@@ -244,7 +241,7 @@ impl App {
                     closing.cancel();
                 }
                 if matches!(ended, Ok("HTTP door")) {
-                    registry.close();
+                    closed.close();
                 }
             }
         };
@@ -252,6 +249,8 @@ impl App {
         if tokio::time::timeout(drain_timeout + Duration::from_secs(2), drain).await.is_err() {
             tracing::warn!("tasks were still running at the end of the drain timeout; ending them");
         }
+        // Also where a door did not end: nothing else ends the thread that writes.
+        registry.close();
         if let Some(log) = log {
             drain_log(&log, log_threads).await;
         }
@@ -273,15 +272,25 @@ fn reloader(
     Ok(Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, settings))
 }
 
-async fn work(reloader: Reloader, draining: CancellationToken) {
-    let _ = draining.run_until_cancelled_owned(reloader.run()).await;
+async fn until(work: impl Future<Output = ()>, draining: CancellationToken) {
+    let _ = draining.run_until_cancelled_owned(work).await;
 }
 
-fn capabilities(policy: &crate::policy::Config) -> Result<Capabilities, Error> {
-    match &policy.capabilities {
-        Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string())),
-        None => Ok(Capabilities::ALL),
-    }
+/// What policies may use and do.
+fn options(policy: &crate::policy::Config) -> Result<Options, Error> {
+    let capabilities = match &policy.capabilities {
+        Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string()))?,
+        None => Capabilities::ALL,
+    };
+    let mut network = policy.network.clone();
+    network.allow = capabilities.hosts(network.allow);
+    Ok(Options {
+        rego_v0: policy.rego_v0,
+        evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
+        network: Network::new(network),
+        capabilities,
+        ..Options::default()
+    })
 }
 
 /// Lets the decision log deliver what it has, as far as there is time; what a spool has stays there.

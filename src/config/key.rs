@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 59] = [
+pub(super) static KEYS: [Key; 60] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -126,6 +126,10 @@ pub(super) static KEYS: [Key; 59] = [
     key(
         "ssf.replay_window",
         Shape::Time(HOUR..=HOUR.saturating_mul(90 * 24), |config, value| config.ssf.replay_window = value),
+    ),
+    key(
+        "ssf.publish_interval",
+        Shape::Time(Duration::ZERO..=HOUR, |config, value| config.ssf.publish_interval = value),
     ),
     key(
         "server.drain_timeout",

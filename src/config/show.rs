@@ -152,8 +152,8 @@ fn process(
     decision_log: &audit::Config,
     (revocation, ssf): (&revocation::Config, &ssf::Config),
     server: &Server,
-) -> [(&'static str, Shown); 10] {
-    let ssf::Config { push, replay_window, transmitters: _ } = ssf;
+) -> [(&'static str, Shown); 11] {
+    let ssf::Config { push, replay_window, publish_interval, transmitters: _ } = ssf;
     let revocation::Config { store, max_entries } = revocation;
     let telemetry::Config { level, format } = log;
     let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
@@ -178,6 +178,7 @@ fn process(
         ("revocation.max_entries", plain(max_entries)),
         ("ssf.push", plain(push)),
         ("ssf.replay_window", Shown::Plain(show_time(*replay_window))),
+        ("ssf.publish_interval", Shown::Plain(show_time(*publish_interval))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
     ]

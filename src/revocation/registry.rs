@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
         mpsc::{self, SyncSender, TrySendError},
     },
     time::SystemTime,
 };
 
+use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use tokio::sync::oneshot;
 
@@ -18,7 +19,7 @@ use super::{
     entry::{Id, Kind, Reach, Revocation, Target},
     force::{Age, Compact, InForce},
     key::{self, Keys},
-    signal::{Attributes, LONGEST},
+    signal::{self, Attributes, LONGEST},
     store::{self, Filter, OpenError, Page, Store},
     writer::{Change, Done, Job, Refused, Writer},
 };
@@ -50,11 +51,15 @@ pub(super) struct Inner {
     pub(super) keys: Keys,
     pub(super) store: Option<Store>,
     signals: DashMap<u128, Arc<Object>>,
+    /// Whether there are any, which each verification asks: the map would have to be locked for that.
+    signalled: AtomicBool,
     /// The configured issuers: their names, and how tokens name them.
-    issuers: RwLock<Vec<(String, String)>>,
+    issuers: ArcSwap<Vec<(String, String)>>,
     /// Transmitters and their events, by number; operators have 0.
     sources: Mutex<Vec<String>>,
     epoch: AtomicU64,
+    /// How often something was said of a subject.
+    told: AtomicU64,
     max_entries: u64,
     jobs: SyncSender<Job>,
     clock: fn() -> SystemTime,
@@ -118,10 +123,12 @@ impl Registry {
             force,
             keys,
             store,
+            signalled: AtomicBool::new(!signals.is_empty()),
             signals,
-            issuers: RwLock::default(),
+            issuers: ArcSwap::default(),
             sources: Mutex::new(sources),
             epoch: AtomicU64::new(1),
+            told: AtomicU64::new(1),
             max_entries: config.max_entries as u64,
             jobs,
             clock,
@@ -132,14 +139,14 @@ impl Registry {
     /// Tells which issuers are configured: their names, and how tokens name them (`iss`, or `spiffe://` and the trust
     /// domain).
     pub fn know(&self, issuers: Vec<(String, String)>) {
-        *self.0.issuers.write().unwrap_or_else(PoisonError::into_inner) = issuers;
+        self.0.issuers.store(Arc::new(issuers));
     }
 
     /// The issuer as tokens name it, of its name in the configuration or that. `None` for one that is not configured,
     /// where any is.
     #[must_use]
     pub fn issuer(&self, given: &str) -> Option<String> {
-        let issuers = self.0.issuers.read().unwrap_or_else(PoisonError::into_inner);
+        let issuers = self.0.issuers.load();
         let known = issuers.iter().find(|(name, its)| name == given || its == given).map(|(_, its)| its.clone());
         known.or_else(|| issuers.is_empty().then(|| given.to_owned()))
     }
@@ -147,7 +154,7 @@ impl Registry {
     /// The configured issuers, as tokens name them.
     #[must_use]
     pub fn issuers(&self) -> Vec<String> {
-        let issuers = self.0.issuers.read().unwrap_or_else(PoisonError::into_inner);
+        let issuers = self.0.issuers.load();
         issuers.iter().map(|(_, its)| its.clone()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
@@ -213,6 +220,20 @@ impl Registry {
         self.0.said(target.kind, &target.issuer, &target.value)
     }
 
+    /// How often something was said of a subject; it begins with 1.
+    #[must_use]
+    pub fn told(&self) -> u64 {
+        self.0.told.load(Ordering::Acquire)
+    }
+
+    /// What was said of all, as JSON: by issuer, then `subject`, `session` and so on, then by which. Of more than `most`,
+    /// those of whom something was said last. Reads the disk, and holds the calling thread.
+    pub fn everything_said(&self, most: usize) -> Result<serde_json::Value, Refused> {
+        let Some(store) = &self.0.store else { return Ok(serde_json::Value::Object(serde_json::Map::new())) };
+        let all = store.signals().map_err(|cause| Refused::NotKept { path: store.path(), cause })?;
+        Ok(signal::by_issuer(all, most))
+    }
+
     /// What it holds.
     #[must_use]
     pub fn figures(&self) -> Figures {
@@ -248,6 +269,8 @@ impl Inner {
     /// Policies are told this from now on.
     pub(super) fn tell(&self, key: u128, attributes: &Attributes) {
         drop(self.signals.insert(key, Arc::new(attributes.shown())));
+        self.signalled.store(true, Ordering::Relaxed);
+        self.told.fetch_add(1, Ordering::AcqRel);
     }
 
     /// What is held of a revocation: of two that differ in their id, two that differ.
@@ -280,7 +303,7 @@ impl Revocations for Registry {
         if inner.force.total() == 0 {
             return false;
         }
-        let issuers = inner.issuers.read().unwrap_or_else(PoisonError::into_inner);
+        let issuers = inner.issuers.load();
         let issuer = named(&issuers, issuer, claims);
         let age = Age { issued: second(claims, "iat").unwrap_or_default(), authenticated: second(claims, "auth_time") };
         let is = |kind, value: Option<&str>| value.is_some_and(|value| inner.revokes(kind, issuer, value, age));
@@ -296,10 +319,10 @@ impl Revocations for Registry {
 
     fn signals(&self, issuer: &str, claims: &Object) -> Object {
         let inner = &self.0;
-        if inner.signals.is_empty() {
+        if !inner.signalled.load(Ordering::Relaxed) {
             return Object::new();
         }
-        let issuers = inner.issuers.read().unwrap_or_else(PoisonError::into_inner);
+        let issuers = inner.issuers.load();
         let issuer = named(&issuers, issuer, claims);
         let said = |kind, value: &str| inner.said(kind, issuer, value);
         let mut all = Object::new();
@@ -311,7 +334,9 @@ impl Revocations for Registry {
                 merge(&mut of, said(kind, value));
             }
             if kind == Kind::Subject {
-                identifiers(claims).iter().for_each(|value| merge(&mut of, said(Kind::Identifier, value)));
+                for value in identifiers(claims) {
+                    merge(&mut of, said(Kind::Identifier, &value));
+                }
             }
             if !of.is_empty() {
                 all.insert(member.to_owned(), Value::Object(of));

@@ -75,6 +75,36 @@ impl Attributes {
     }
 }
 
+/// What was said of all; see [`super::Registry::everything_said`].
+pub(super) fn by_issuer(mut all: Vec<Attributes>, most: usize) -> serde_json::Value {
+    let latest = |one: &Attributes| one.said.values().map(|attribute| attribute.at).max();
+    all.sort_by_key(|one| std::cmp::Reverse(latest(one)));
+    let mut issuers = serde_json::Map::new();
+    for Attributes { kind, issuer, value, said } in all.into_iter().take(most) {
+        let member = |map: &mut serde_json::Map<String, serde_json::Value>, name: String| {
+            map.entry(name)
+                .or_insert_with(|| serde_json::Value::Object(serde_json::Map::new()))
+                .as_object_mut()
+                .map(std::mem::take)
+        };
+        let mut kinds = member(&mut issuers, issuer.clone()).unwrap_or_default();
+        let mut values = member(&mut kinds, kind.clone()).unwrap_or_default();
+        let shown = said.into_iter().map(|(name, Attribute { value, at, source })| {
+            let mut members = match value {
+                serde_json::Value::Object(members) => members,
+                value => serde_json::Map::from_iter([("value".to_owned(), value)]),
+            };
+            members.insert("at".to_owned(), at.into());
+            members.insert("source".to_owned(), source.into());
+            (name, members.into())
+        });
+        values.insert(value, serde_json::Value::Object(shown.collect()));
+        kinds.insert(kind, values.into());
+        issuers.insert(issuer, kinds.into());
+    }
+    issuers.into()
+}
+
 impl Attribute {
     /// The value's members, and beside them when and by whom; a value that is no object is the member `value`.
     fn shown(&self) -> Value {

@@ -238,6 +238,18 @@ impl Store {
         self.read(|transaction| Ok(transaction.open_table(SEEN)?.get(key)?.is_some()))
     }
 
+    /// All that was said of subjects.
+    pub(super) fn signals(&self) -> Result<Vec<Attributes>, String> {
+        self.read(|transaction| {
+            let mut all = Vec::new();
+            for item in transaction.open_table(SIGNALS)?.iter()? {
+                let (_, value) = item?;
+                all.extend(serde_json::from_slice::<Attributes>(value.value()).ok());
+            }
+            Ok(all)
+        })
+    }
+
     /// At most so many revocations that fit, after `after`. Of one target if `target` is its hash.
     pub(super) fn list(
         &self,

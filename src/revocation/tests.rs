@@ -243,6 +243,10 @@ fn a_later_word_on_a_subject_stays() {
     let all = json!({"sub": "u", "email": "U@example.com", "device_id": "d", "tid": "t", "sid": "s"});
     assert_eq!(seen(all), object(&json!({"subject": low, "device": low, "tenant": low})));
     assert_eq!(seen(json!({"sub": "v"})), Object::new());
+    let all = open.registry.everything_said(2).unwrap();
+    let of = all[ISSUER].as_object().unwrap();
+    assert_eq!(of.values().map(|kind| kind.as_object().unwrap().len()).sum::<usize>(), 2, "{all}");
+    assert_eq!(open.registry.everything_said(9).unwrap()[ISSUER]["subject"]["u"], high);
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub struct Config {
     pub push: bool,
     /// For how long the ids of tokens are remembered. Older tokens are refused, so that none counts twice.
     pub replay_window: Duration,
+    /// How often what was signalled is published as `data.signals`; zero for never.
+    pub publish_interval: Duration,
     /// The transmitters by their names: `[ssf.transmitters.NAME]` of the file.
     pub transmitters: BTreeMap<String, Transmitter>,
 }
@@ -53,6 +55,11 @@ pub struct Poll {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { push: false, replay_window: Duration::from_hours(14 * 24), transmitters: BTreeMap::new() }
+        Self {
+            push: false,
+            replay_window: Duration::from_hours(14 * 24),
+            publish_interval: Duration::ZERO,
+            transmitters: BTreeMap::new(),
+        }
     }
 }

@@ -20,9 +20,9 @@ use super::{
     token::Token,
 };
 use crate::{
-    decision::Object,
+    decision::{Number, Object, Value},
     identity::{Invalid, Signed},
-    revocation::{Registry, Seen},
+    revocation::{Kind, Registry, Revocation, Seen, Target},
 };
 
 /// The type of a token (RFC 8417 §2.3).
@@ -161,6 +161,8 @@ impl Receiver {
         let now = registry.now();
         let token = Token::of(claims, &known.config, now, self.0.window)?;
         let Changes { mut change, known: events, verified } = Changes::of(&known.name, &known.config, &token, now)?;
+        // Events may come in another order than they happened.
+        change.add.retain(|new| !self.was_enabled_since(new));
         let (revoked, signalled) = (change.add.len(), change.signals.len());
         change.seen = Some(Seen {
             transmitter: known.name.clone(),
@@ -189,6 +191,19 @@ impl Receiver {
         let ended = done.removed.len();
         tracing::info!(transmitter = known.name, revoked, ended, signalled, "a security event");
         Ok(Outcome::Accepted)
+    }
+
+    /// Whether an account is disabled by an event from before it was enabled.
+    fn was_enabled_since(&self, new: &Revocation) -> bool {
+        if new.event != "account-disabled" {
+            return false;
+        }
+        let kind = if new.target.kind == Kind::Actor { Kind::Subject } else { new.target.kind };
+        let said = self.0.registry.said(&Target { kind, ..new.target.clone() }).unwrap_or_default();
+        let Some(Value::Object(account)) = said.get("account") else { return false };
+        let at = i64::try_from(new.at).unwrap_or(i64::MAX);
+        account.get("status") == Some(&Value::from("enabled"))
+            && matches!(account.get("at"), Some(Value::Number(Number::Int(since))) if *since > at)
     }
 
     async fn finish(

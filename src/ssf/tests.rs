@@ -342,6 +342,10 @@ fn accounts_end_until_they_are_enabled_and_purged_ones_for_good() {
     rig.event(&format!("{RISC}account-enabled"), &json!({}), user());
     assert!(rig.is_revoked(&young()));
     let rig = Rig::new();
+    rig.event(&format!("{RISC}account-enabled"), &json!({}), user());
+    rig.event(&format!("{RISC}account-disabled"), &json!({"event_timestamp": now() - 9}), user());
+    assert!(!rig.is_revoked(&young()), "it was enabled since");
+    let rig = Rig::new();
     rig.event(&format!("{RISC}credential-compromise"), &json!({"credential_type": "password"}), user());
     assert!(rig.is_revoked(&old()) && !rig.is_revoked(&young()));
     assert!(rig.said(Kind::Subject, "alice").as_str().unwrap().contains("credential_compromise"));

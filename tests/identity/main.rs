@@ -10,6 +10,7 @@
 
 mod forge;
 mod hostile;
+mod measure;
 mod records;
 mod revocation;
 mod rig;

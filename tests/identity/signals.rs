@@ -12,7 +12,10 @@ use aws_lc_rs::{
 };
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use verdict::api::grpc::proto::Effect;
+use verdict::{
+    api::grpc::proto::Effect,
+    bundle::{Compression, File, Package},
+};
 use wiremock::{
     Mock, MockServer, Request, Respond, ResponseTemplate,
     matchers::{method, path},
@@ -22,7 +25,7 @@ use crate::{
     forge::{encoded, now, token},
     revocation::STORE,
     rig::{MAIN, Rig, bearer, seen},
-    support::{Server, assert_denied, eventually},
+    support::{Serve, Server, assert_denied, eventually, question},
 };
 
 const CAEP: &str = "https://schemas.openid.net/secevent/caep/event-type/";
@@ -196,6 +199,35 @@ async fn policies_see_what_was_said_since() {
     assert_eq!((&risk["current_level"], &risk["source"]), (&json!("HIGH"), &json!("login")));
     let other = seen(&server.ask(bearer(&token(&json!({"sub": "bob"})))).await);
     assert_eq!(other["token"]["signals"], json!({}));
+}
+
+#[tokio::test]
+async fn what_was_said_of_others_is_data_where_configured() {
+    let transmitter = Transmitter::new();
+    let rig = rig(&transmitter, "  publish_interval: 100ms\n");
+    let policy = "package authz\n\ndefault allow := false\n\nallow if data.signals[\"https://issuer.example\"].subject.alice.account.status == \"disabled\"\n";
+    let files = [(".manifest", r#"{"roots": ["authz"]}"#), ("p.rego", policy)];
+    let files = files.map(|(path, text)| File { path: path.to_owned(), bytes: text.as_bytes().to_vec() });
+    let archive = Package::from_files(files.into_iter()).unwrap().write(Compression::Gzip);
+    std::fs::write(rig.0.join("main.tar.gz"), archive).unwrap();
+    let config = std::fs::read_to_string(rig.0.join("verdict.yaml")).unwrap();
+    let bundles = format!("bundles:\n  main:\n    url: 'file://{}'\n", rig.0.join("main.tar.gz").display());
+    rig.0.write("verdict.yaml", &(config + &bundles));
+    let serve = || Serve::embedded().arg("--config").arg(rig.0.join("verdict.yaml").to_str().unwrap());
+    let server = serve().ready().await;
+    assert_eq!(server.ask(question()).await.effect(), Effect::Deny);
+    let claims = json!({
+        "iss": ISSUER, "aud": "https://pdp.example", "iat": now(), "jti": "disabled",
+        "sub_id": {"format": "iss_sub", "iss": ISSUER, "sub": "alice"},
+        "events": {"https://schemas.openid.net/secevent/risc/event-type/account-disabled": {"reason": "hijacking"}},
+    });
+    assert_eq!(push(&server, SET, &transmitter.set(&claims)).await.0, 202);
+    let allows = async |server: &Server| (server.ask(question()).await.effect() == Effect::Allow).then_some(());
+    eventually("it is data", async || allows(&server).await).await;
+    server.signal("KILL");
+    drop(server);
+    let server = serve().ready().await;
+    eventually("it is data after a restart", async || allows(&server).await).await;
 }
 
 /// A transmitter that is polled (RFC 8936): it gives what is not acknowledged.

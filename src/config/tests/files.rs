@@ -75,6 +75,7 @@ revocation:
 ssf:
   push: true
   replay_window: 1h
+  publish_interval: 2s
 server:
   drain_timeout: 1s
   worker_threads: 2
@@ -155,6 +156,7 @@ max_entries = 9
 [ssf]
 push = true
 replay_window = "1h"
+publish_interval = "2s"
 [server]
 drain_timeout = "1s"
 worker_threads = 2
