@@ -6,6 +6,7 @@ use prost::Message as _;
 
 const PROTOS: [&str; 6] = [
     "verdict/v1/decision_service.proto",
+    "verdict/v1/issuance_service.proto",
     "verdict/v1/policy.proto",
     "verdict/v1/query.proto",
     "verdict/v1/revocation_service.proto",

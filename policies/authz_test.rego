@@ -36,13 +36,13 @@ test_asks_mcp_about_tools if {
 
 test_asks_issuance_about_tokens if {
 	answer := authz.decision with input as {
-		"subject": {"type": "client", "id": "web-portal"},
-		"action": {"name": "issue"},
+		"subject": {"type": "user", "id": "alice"},
+		"action": {"name": "issue:access_token:authorization_code"},
 		"resource": {"type": "token", "id": "access_token", "properties": {
 			"scopes": ["profile"],
-			"audience": "https://api.example.com",
-			"lifetime_seconds": 60,
+			"audience": ["https://api.example.com"],
 		}},
+		"context": {"client": {"id": "web-portal"}, "code_challenge_method": "S256"},
 	}
 	answer.allow == true
 	codes(answer) == {"token_allowed"}

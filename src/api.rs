@@ -6,6 +6,7 @@ pub mod credentials;
 mod deadline;
 pub mod envoy;
 pub mod grpc;
+pub mod issuance;
 pub mod json;
 pub mod listen;
 pub mod mcp;

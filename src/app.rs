@@ -20,12 +20,14 @@ use crate::{
         Address,
         credentials::Credentials,
         envoy, grpc,
+        issuance::Issuer,
         listen::{self, BindError, Listener},
     },
     audit::{DRAIN, Log, OpenError},
     clock,
     config::Config,
     decision::Decider,
+    issuance,
     policy::{Capabilities, Network, Options},
     reload::{self, Failure, Reloader, Sink},
     revocation::{OpenError as RevocationError, Registry},
@@ -102,6 +104,7 @@ impl App {
             authzen: authzen_config,
             opa: opa_config,
             envoy: envoy_config,
+            issuance: issuance_config,
             search,
             admin,
             policy,
@@ -152,11 +155,14 @@ impl App {
         let credentials = credentials::open(identity, &registry, &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
+        let issuer = issuer(&decider, observer(), issuance_config);
+        let issuances = grpc::Issuances::new(issuer.clone(), grpc_config.request_timeout);
         let http_doors = http::Doors {
             authzen: authzen_config,
             opa: opa_config,
             ssf: ssf.push.then(|| receiver.clone()),
             search,
+            issuer,
             max_items: grpc_config.max_batch_items,
             settings,
         };
@@ -164,7 +170,7 @@ impl App {
         let router = http_doors.router(&decider, &state, &handle)?;
         let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
         let service = decisions(decider, credentials, observer(), &grpc_config, &draining);
-        let routes = grpc::routes(service, Some(searches), Some(envoy), health, &grpc_config)
+        let routes = grpc::routes(service, Some(searches), Some(issuances), Some(envoy), health, &grpc_config)
             .map_err(|error| Error::System(error.to_string()))?;
         let routes = routes.observed(observer());
         let door = listen::Options {
@@ -303,6 +309,10 @@ async fn drain_log(log: &Log, mut threads: JoinSet<&'static str>) {
             tracing::error!("a sink of the decision log does not end; what it has in memory is lost");
         }
     }
+}
+
+fn issuer(decider: &Arc<Decider>, observer: Arc<dyn crate::api::Observer>, config: issuance::Config) -> Issuer {
+    Issuer::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, Arc::new(clock::seconds))
 }
 
 fn envoy_door(

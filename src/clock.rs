@@ -10,6 +10,12 @@ pub fn now() -> SystemTime {
     SystemTime::now()
 }
 
+/// Now, in seconds since the epoch.
+#[must_use]
+pub fn seconds() -> u64 {
+    now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 thread_local! {
     // A context for each thread: ids made on one thread rise, and no thread waits for another.
     static CONTEXT: Mutex<ContextV7> = const { Mutex::new(ContextV7::new()) };

@@ -33,7 +33,7 @@ pub use self::fault::{Fault, Faults};
 use self::{fault::Origin, key::Key, shape::Raw};
 use crate::{
     api::{self, Address, place::Place},
-    audit, policy, reload, revocation, source, ssf, telemetry,
+    audit, issuance, policy, reload, revocation, source, ssf, telemetry,
 };
 
 /// The whole configuration, one part a component.
@@ -49,6 +49,8 @@ pub struct Config {
     pub opa: api::opa::Config,
     /// The Envoy door: `envoy.*`.
     pub envoy: api::envoy::Config,
+    /// Token issuance: `issuance.*`.
+    pub issuance: issuance::Config,
     /// Searches: `search.*`.
     pub search: api::search::Config,
     /// The policy service: `admin.*`.

@@ -4,7 +4,7 @@
 //! clock: the time is handed in. Opens no socket: keys are handed in, and nothing that a token says is ever fetched.
 //! A token is a [`Secret`] from its first moment on; no error has any part of one.
 //!
-//! Who fetches keys, and answers the doors, is [`crate::issuers`].
+//! Who fetches keys and answers the doors is another component, `issuers`.
 
 mod actors;
 mod algorithm;

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod decision;
 pub mod identity;
+pub mod issuance;
 pub mod issuers;
 pub mod policy;
 pub mod reload;

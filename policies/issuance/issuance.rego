@@ -1,28 +1,27 @@
-# Token issuance: which scopes, audience and lifetime an authorization server may put into a token for a client.
+# Token issuance: which scopes, targets and lifetime an authorization server may put into a token.
 #
-# Shows an answer that narrows: the scopes that the client was granted come back in `context.granted_scopes`, and the
-# authorization server issues those and no others. Audience and lifetime are not narrowed but refused, since a client
-# that got less than it asked for would find out too late.
+# The entry point of `issuance.policy`, for the gRPC IssuanceService and for AuthZEN's token-issuance profile alike. What
+# every token is held to is here; each client has a profile, a package beside this one, which has a say on top of that.
+# What is not named under `context.issuance` is not granted, and Verdict cuts what goes beyond the request.
 #
-# The question: the subject is the client (`type` "client"), the action is `issue`, the resource is the token (`type`
-# "token", `id` "access_token" or "refresh_token") with `properties` `scopes` (an array of strings), `audience` (one
-# string) and `lifetime_seconds`. Whether a client is an agent is what its registration in data.json says, not what the
-# question says.
+# The question: the subject is the party whose rights are asked about (`context.party`: the `subject` whom the token
+# stands for, or the `actor` that gets it); the action is `issue:<token type>:<grant>`; the resource is the token, with
+# `scopes`, `audience`, `authorization_details`, `lifetime_seconds` and `cnf` as its properties; the context has the
+# client, the chain of actors and the consent. docs/issuance.md has all of it.
 package issuance
 
-decision := {
-	"allow": true,
-	"reasons": granted,
-	"context": {
-		"granted_scopes": sort(granted_scopes),
-		"audience": audience,
-		"lifetime_seconds": lifetime,
+decision := object.union(
+	{
+		"allow": true,
+		"reasons": granted,
+		"context": {"issuance": object.union(grant, shape)},
 	},
-} if {
+	step_up,
+) if {
 	allow
 }
 
-decision := {"allow": false, "reasons": deny} if not allow
+decision := {"allow": false, "reasons": deny, "context": {"issuance": refusal}} if not allow
 
 default allow := false
 
@@ -32,7 +31,14 @@ allow if {
 	scope_granted
 	audience_allowed
 	token_kind_allowed
-	lifetime_allowed
+	profile_satisfied
+}
+
+grant := {
+	"scopes": sort(granted_scopes),
+	"audience": sort(granted_audience),
+	"token_lifetime": ceiling_seconds,
+	"refused_scopes": {scope: "neither the client nor the party has it" | some scope in refused_scopes},
 }
 
 granted contains {
@@ -54,7 +60,7 @@ granted contains {
 
 deny contains {
 	"code": "action_not_allowed",
-	"message": "the question is not about the action `issue` on a resource of type `token`",
+	"message": "the question is not about issuing a token",
 	"user_message": "This request cannot be decided.",
 } if {
 	not issue_asked
@@ -62,7 +68,7 @@ deny contains {
 
 deny contains {
 	"code": "unknown_client",
-	"message": sprintf("there is no client `%s`", [client_id]),
+	"message": sprintf("there is no client `%s` with a profile", [client_id]),
 	"user_message": "This application is not registered.",
 } if {
 	not client_known
@@ -78,7 +84,7 @@ deny contains {
 
 deny contains {
 	"code": "audience_not_allowed",
-	"message": sprintf("client `%s` gets no token for the audience `%s`", [client_id, audience]),
+	"message": sprintf("client `%s` gets no token for any target that it names", [client_id]),
 	"user_message": "This application may not use that service.",
 } if {
 	not audience_allowed
@@ -92,56 +98,65 @@ deny contains {
 	not token_kind_allowed
 }
 
-deny contains {
-	"code": "lifetime_exceeds_ceiling",
-	"message": sprintf("the lifetime is not a whole number from 1 to %d seconds", [ceiling_seconds]),
-	"user_message": "This application asked for access for too long.",
-	"ceiling_seconds": ceiling_seconds,
-} if {
-	token_kind_allowed
-	not lifetime_allowed
-}
+deny contains objection if some objection in objections
+
+refusal := {"error": "invalid_target"} if {
+	scope_granted
+	not audience_allowed
+} else := {"error": "invalid_scope"} if {
+	not scope_granted
+} else := {}
 
 issue_asked if {
-	input.action.name == "issue"
+	startswith(input.action.name, "issue:")
 	input.resource.type == "token"
 }
 
-client_known if is_object(client)
+client_known if client.profile in profiles
 
 scope_granted if count(granted_scopes) > 0
 
-# An audience is compared as a whole, so a token is for one service.
-audience_allowed if {
-	audience != ""
-	audience in client.audiences
-}
+# A client that needs no target names none: each token is for a service.
+audience_allowed if count(granted_audience) > 0
 
 # Without a ceiling for this kind of client and token there is no such token: that is how agents get no refresh token.
 token_kind_allowed if is_number(ceiling_seconds)
 
-lifetime_allowed if {
-	lifetime >= 1
-	floor(lifetime) == lifetime
-	lifetime <= ceiling_seconds
-}
+profile_satisfied if count(objections) == 0
 
 granted_scopes := asked_scopes & grantable_scopes
 
 refused_scopes := asked_scopes - grantable_scopes
 
-# With a token that Verdict verified (token exchange, RFC 8693), the new one never carries more than the old.
-grantable_scopes := client_scopes if not input.token
-
-grantable_scopes := client_scopes & {scope | some scope in input.token.scope} if {
-	is_array(input.token.scope)
-}
+# What the client is registered for, the party has a right to, and the profile leaves.
+grantable_scopes := (client_scopes & party_scopes) & profile_scopes
 
 client_scopes := {scope | some scope in client.scopes}
 
-asked_scopes := {scope | some scope in input.resource.properties.scopes} if {
-	is_array(input.resource.properties.scopes)
+asked_scopes := {scope | some scope in input.resource.properties.scopes}
+
+granted_audience := {target |
+	some target in input.resource.properties.audience
+	target in client.audiences
 }
+
+# Users and agents have rights of their own; a client and its workloads have what it is registered for.
+default party_scopes := set()
+
+party_scopes := {scope | some scope in data.issuance.user_rights[input.subject.id].scopes} if {
+	input.subject.type == "user"
+}
+
+party_scopes := {scope | some scope in data.issuance.agent_rights[input.subject.id].scopes} if {
+	input.subject.type == "agent"
+}
+
+party_scopes := client_scopes if {
+	input.subject.type == "client"
+	input.subject.id == client_id
+}
+
+party_scopes := client_scopes if input.subject.type == "workload"
 
 ceiling_seconds := data.issuance.lifetime_ceilings_seconds[client.kind][token_kind]
 
@@ -149,20 +164,73 @@ client := data.issuance.clients[client_id]
 
 default client_id := ""
 
-client_id := input.subject.id if {
-	input.subject.type == "client"
-	is_string(input.subject.id)
-}
-
-default audience := ""
-
-audience := input.resource.properties.audience if is_string(input.resource.properties.audience)
+client_id := input.context.client.id
 
 default token_kind := ""
 
-token_kind := input.resource.id if is_string(input.resource.id)
+token_kind := input.resource.id
 
-# 0 is refused, so that a lifetime which is missing or no number is.
-default lifetime := 0
+profiles := {"authorization_code", "client_credentials", "agent", "ci", "rotation", "partner", "mcp"}
 
-lifetime := input.resource.properties.lifetime_seconds if is_number(input.resource.properties.lifetime_seconds)
+# What the client's profile has against it.
+objections contains objection if {
+	client.profile == "authorization_code"
+	some objection in data.issuance.authorization_code.deny
+}
+
+objections contains objection if {
+	client.profile == "client_credentials"
+	some objection in data.issuance.client_credentials.deny
+}
+
+objections contains objection if {
+	client.profile == "agent"
+	some objection in data.issuance.agent.deny
+}
+
+objections contains objection if {
+	client.profile == "ci"
+	some objection in data.issuance.ci.deny
+}
+
+objections contains objection if {
+	client.profile == "rotation"
+	some objection in data.issuance.rotation.deny
+}
+
+objections contains objection if {
+	client.profile == "partner"
+	some objection in data.issuance.partner.deny
+}
+
+objections contains objection if {
+	client.profile in {"mcp"}
+	some objection in data.issuance.mcp.deny
+}
+
+default profile_scopes := set()
+
+profile_scopes := data.issuance.ci.scopes if client.profile == "ci"
+
+profile_scopes := client_scopes if client.profile != "ci"
+
+# What else the client's profile puts into the answer.
+default shape := {}
+
+shape := {"consent": sort(granted_scopes)} if {
+	client.profile == "authorization_code"
+	client.first_party == false
+}
+
+shape := {"sender_binding": ["dpop", "mtls"]} if client.profile == "client_credentials"
+
+shape := data.issuance.partner.shape if client.profile == "partner"
+
+shape := data.issuance.mcp.shape if client.profile == "mcp"
+
+default step_up := {}
+
+step_up := {"step_up": data.issuance.authorization_code.wanted} if {
+	client.profile == "authorization_code"
+	data.issuance.authorization_code.wanted
+}

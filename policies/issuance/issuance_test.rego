@@ -3,8 +3,93 @@ package issuance_test
 
 import data.issuance
 
-test_grants_what_the_client_was_granted if {
-	answer := issuance.decision with input as question
+api := "https://api.example.com"
+
+# A question: `over` replaces what it names, whole.
+asked(client, method, subject, action, wanted, over) := object.union(
+	{
+		"subject": subject,
+		"action": {"name": action},
+		"resource": {
+			"type": "token",
+			"id": split(action, ":")[1],
+			"properties": object.union({"authorization_details": []}, wanted),
+		},
+		"context": {
+			"party": "subject",
+			"client": {"id": client, "authentication_method": method},
+			"consent": {"scopes": []},
+		},
+	},
+	over,
+)
+
+alice := {"type": "user", "id": "alice", "properties": {}}
+
+portal(scopes, over) := asked(
+	"web-portal", "private_key_jwt", alice, "issue:access_token:authorization_code",
+	{"scopes": scopes, "audience": [api]},
+	object.union({"context": {"code_challenge_method": "S256"}}, over),
+)
+
+service(action, method, subject) := asked(
+	"billing-service", method, subject, action,
+	{"scopes": ["invoices:read"], "audience": ["https://billing.example.com"]}, {},
+)
+
+exchange(party, over) := asked(
+	"support-bot", "private_key_jwt", party, "issue:access_token:token_exchange",
+	{"scopes": ["tickets:read", "tickets:write", "documents:write"], "audience": [api]},
+	object.union({"context": {"actor": bot, "actors": [bot]}}, over),
+)
+
+bot := {"type": "agent", "id": "support-bot", "properties": {}}
+
+for_alice := {"context": {"party": "actor", "on_behalf_of": alice}}
+
+build(repository, environment, ref) := asked(
+	"ci-runners", "private_key_jwt",
+	{"type": "workload", "id": "spiffe://ci/shop", "properties": {
+		"repository": repository,
+		"environment": environment,
+		"ref": ref,
+	}},
+	"issue:access_token:client_credentials",
+	{
+		"scopes": ["packages:publish", "deploy:production", "deploy:staging"],
+		"audience": ["https://deploy.example.com"],
+	},
+	{},
+)
+
+rotation(method) := asked(
+	"key-rotator", method, {"type": "client", "id": "key-rotator", "properties": {}},
+	"issue:access_token:client_credentials",
+	{"scopes": ["secrets:rotate"], "audience": ["https://vault.example.com"]}, {},
+)
+
+partner(scopes) := asked(
+	"acme-analytics", "private_key_jwt", {"type": "client", "id": "acme-analytics", "properties": {}},
+	"issue:access_token:client_credentials",
+	{"scopes": scopes, "audience": ["https://partners.example.com"]}, {},
+)
+
+tools(party, servers, actions, over) := asked(
+	"assistant", "private_key_jwt", party, "issue:access_token:token_exchange",
+	{
+		"scopes": ["tools:call"],
+		"audience": servers,
+		"authorization_details": [{"type": "mcp_tool", "actions": actions}, {"type": "other"}],
+	},
+	object.union({"context": {"actor": assistant, "actors": [assistant]}}, over),
+)
+
+assistant := {"type": "agent", "id": "assistant", "properties": {}}
+
+files := "https://mcp.example.com/files"
+
+test_grants_what_client_and_user_have if {
+	answer := issuance.decision with input as portal(["documents:read", "profile"], {})
 	answer == {
 		"allow": true,
 		"reasons": {{
@@ -12,179 +97,232 @@ test_grants_what_the_client_was_granted if {
 			"message": "client `web-portal` may have this token",
 			"user_message": "You are signed in.",
 		}},
-		"context": {
-			"granted_scopes": ["documents:read", "profile"],
-			"audience": "https://api.example.com",
-			"lifetime_seconds": 3600,
-		},
+		"context": {"issuance": {
+			"scopes": ["documents:read", "profile"],
+			"audience": [api],
+			"token_lifetime": 3600,
+			"refused_scopes": {},
+		}},
 	}
 }
 
 test_narrows_the_scopes if {
-	answer := issuance.decision with input as asking({"scopes": ["profile", "admin", "documents:read"]})
+	answer := issuance.decision with input as portal(["profile", "admin", "documents:read"], {})
 	answer.allow == true
-	answer.context.granted_scopes == ["documents:read", "profile"]
+	answer.context.issuance.scopes == ["documents:read", "profile"]
 	codes(answer) == {"token_allowed", "scopes_narrowed"}
-	{reason.refused_scopes | some reason in answer.reasons} == {["admin"]}
+	answer.context.issuance.refused_scopes == {"admin": "neither the client nor the party has it"}
 }
 
-test_never_grants_what_is_no_string if {
-	answer := issuance.decision with input as asking({"scopes": ["profile", null, 1, ["admin"], {"a": 1}]})
-	answer.allow == true
-	answer.context.granted_scopes == ["profile"]
+test_a_user_gets_no_more_than_the_user_has if {
+	question := object.union(portal(["profile", "documents:write"], {}), {"subject": {"id": "bob"}})
+	answer := issuance.decision with input as question
+	answer.context.issuance.scopes == ["profile"]
+	codes_of(object.union(question, {"subject": {"id": "stranger"}})) == {"scope_not_granted"}
 }
 
 test_denies_when_no_scope_is_granted if {
-	codes_of(asking({"scopes": ["admin"]})) == {"scope_not_granted"}
-	codes_of(asking({"scopes": []})) == {"scope_not_granted"}
+	codes_of(portal(["admin"], {})) == {"scope_not_granted"}
+	codes_of(portal([], {})) == {"scope_not_granted"}
+	codes_of(portal("profile", {})) == {"scope_not_granted"}
+	answer := issuance.decision with input as portal(["admin"], {})
+	answer.context.issuance.error == "invalid_scope"
 }
 
-test_denies_scopes_that_are_no_array if {
-	every scopes in ["profile", "profile documents:read", null, 1, {"profile": "profile"}] {
-		codes_of(asking({"scopes": scopes})) == {"scope_not_granted"}
-	}
+test_denies_other_targets if {
+	question := portal(["profile"], {"resource": {"properties": {"audience": ["https://mcp.example.com"]}}})
+	codes_of(question) == {"audience_not_allowed"}
+	answer := issuance.decision with input as question
+	answer.context.issuance.error == "invalid_target"
+	codes_of(portal(["profile"], {"resource": {"properties": {"audience": []}}})) == {"audience_not_allowed"}
 }
 
-test_exchanges_a_token_for_no_more_than_it_carries if {
-	asked := object.union(question, {"token": {"sub": "alice", "scope": ["profile", "admin"]}})
-	answer := issuance.decision with input as asked
-	answer.allow == true
-	answer.context.granted_scopes == ["profile"]
-	codes(answer) == {"token_allowed", "scopes_narrowed"}
-}
-
-test_exchanges_a_token_without_scope_for_nothing if {
-	every token in [{}, {"scope": []}, {"scope": null}, {"scope": "profile"}] {
-		codes_of(object.union(question, {"token": token})) == {"scope_not_granted"}
-	}
-}
-
-test_denies_another_audience if {
-	every audience in [
-		"https://mcp.example.com", "https://api.example.com/", "https://api.example.com.evil.example", "*", "",
-		null, ["https://api.example.com"], true,
-	] {
-		codes_of(asking({"audience": audience})) == {"audience_not_allowed"}
-	}
-}
-
-test_denies_a_lifetime_above_the_ceiling if {
-	every seconds in [3601, 1000000000000, 3600.5] {
-		answer := issuance.decision with input as asking({"lifetime_seconds": seconds})
-		answer.allow == false
-		codes(answer) == {"lifetime_exceeds_ceiling"}
-		{reason.ceiling_seconds | some reason in answer.reasons} == {3600}
-	}
-}
-
-test_denies_a_lifetime_that_is_none if {
-	every seconds in [0, -1, 0.5, 1.5, "60", null, [60], {}, true] {
-		codes_of(asking({"lifetime_seconds": seconds})) == {"lifetime_exceeds_ceiling"}
-	}
-}
-
-test_allows_a_service_a_refresh_token if {
-	asked := object.union(asking({"lifetime_seconds": 2592000}), {"resource": {"id": "refresh_token"}})
-	answer := issuance.decision with input as asked
-	answer.allow == true
-}
-
-test_allows_an_agent_a_short_token if {
-	answer := issuance.decision with input as for_agent({"lifetime_seconds": 600})
-	answer.allow == true
-	answer.context.granted_scopes == ["tickets:read"]
-}
-
-test_denies_an_agent_a_long_token if {
-	codes_of(for_agent({"lifetime_seconds": 601})) == {"lifetime_exceeds_ceiling"}
-}
-
-test_denies_an_agent_a_refresh_token if {
-	asked := object.union(for_agent({"lifetime_seconds": 60}), {"resource": {"id": "refresh_token"}})
-	codes_of(asked) == {"token_kind_not_allowed"}
-}
-
-test_ignores_what_a_client_says_it_is if {
-	asked := object.union(for_agent({"lifetime_seconds": 3600}), {"subject": {"properties": {"kind": "service"}}})
-	codes_of(asked) == {"lifetime_exceeds_ceiling"}
-}
-
-test_denies_an_unknown_kind_of_token if {
-	every kind in ["id_token", "", null, ["access_token"]] {
-		codes_of(object.union(question, {"resource": {"id": kind}})) == {"token_kind_not_allowed"}
-	}
+test_denies_what_is_no_question_of_issuance if {
+	"action_not_allowed" in codes_of(portal(["profile"], {"action": {"name": "read"}}))
+	"action_not_allowed" in codes_of(portal(["profile"], {"resource": {"type": "document"}}))
+	codes_of(portal(["profile"], {"action": {"name": "issue:access_token"}})) == {"grant_not_allowed"}
 }
 
 test_denies_an_unknown_client if {
-	unknown := {
-		"unknown_client", "scope_not_granted", "audience_not_allowed",
-		"token_kind_not_allowed",
+	"unknown_client" in codes_of(portal(["profile"], {"context": {"client": {"id": "stranger"}}}))
+	"unknown_client" in codes_of(json.remove(portal(["profile"], {}), ["context/client"]))
+	"token_kind_not_allowed" in codes_of(json.remove(portal(["profile"], {}), ["resource/id"]))
+}
+
+# authorization code
+
+test_a_code_has_to_be_bound_by_pkce if {
+	every method in ["plain", "", null] {
+		codes_of(portal(["profile"], {"context": {"code_challenge_method": method}})) == {"pkce_missing"}
 	}
-	codes_of(object.union(question, {"subject": {"id": "rogue"}})) == unknown
-	codes_of(object.union(question, {"subject": {"type": "user"}})) == unknown
+	refreshed := portal(["profile"], {
+		"action": {"name": "issue:access_token:refresh_token"},
+		"context": {"code_challenge_method": null},
+	})
+	codes_of(refreshed) == set()
 }
 
-test_denies_another_action_or_type if {
-	codes_of(object.union(question, {"action": {"name": "revoke"}})) == {"action_not_allowed"}
-	codes_of(object.union(question, {"resource": {"type": "document"}})) == {"action_not_allowed"}
+test_an_application_signs_people_in_and_nothing_else if {
+	question := portal(["profile"], {"action": {"name": "issue:access_token:client_credentials"}})
+	codes_of(question) == {"grant_not_allowed"}
+	as_client := portal(["profile"], {"subject": {"type": "client", "id": "web-portal"}})
+	codes_of(as_client) == {"subject_not_allowed"}
 }
 
-test_denies_when_any_part_is_missing if {
-	every path in [
-		"subject", "subject/type", "subject/id", "action", "action/name",
-		"resource", "resource/type", "resource/id", "resource/properties", "resource/properties/scopes",
-		"resource/properties/audience", "resource/properties/lifetime_seconds",
+test_what_costs_money_needs_a_second_factor if {
+	answer := issuance.decision with input as portal(["payments:write"], {})
+	answer.allow == true
+	answer.step_up == {"acr_values": ["urn:example:acr:mfa"], "max_age": 300}
+	not cheap_needs_step_up
+}
+
+cheap_needs_step_up if {
+	answer := issuance.decision with input as portal(["profile"], {})
+	answer.step_up
+}
+
+test_another_partys_application_needs_consent if {
+	answer := issuance.decision with input as portal(["profile"], {"context": {"client": {"id": "photo-print"}}})
+	answer.context.issuance.consent == ["profile"]
+}
+
+# client credentials
+
+test_a_service_proves_its_key if {
+	own := {"type": "client", "id": "billing-service", "properties": {}}
+	action := "issue:access_token:client_credentials"
+	answer := issuance.decision with input as service(action, "private_key_jwt", own)
+	answer.allow == true
+	answer.context.issuance.sender_binding == ["dpop", "mtls"]
+	codes_of(service(action, "client_secret_basic", own)) == {"authentication_too_weak"}
+	codes_of(service("issue:access_token:token_exchange", "tls_client_auth", own)) == {"grant_not_allowed"}
+	other := {"type": "client", "id": "web-portal", "properties": {}}
+	codes_of(service(action, "private_key_jwt", other)) == {"scope_not_granted", "subject_not_allowed"}
+	refresh := service("issue:refresh_token:client_credentials", "private_key_jwt", own)
+	codes_of(refresh) == {"token_kind_not_allowed"}
+}
+
+# an agent for a user
+
+test_user_and_agent_are_asked_each if {
+	of_alice := issuance.decision with input as exchange(alice, {})
+	of_alice.context.issuance.scopes == ["tickets:read"]
+	of_bot := issuance.decision with input as exchange(bot, for_alice)
+	of_bot.context.issuance.scopes == ["tickets:read", "tickets:write"]
+	of_bot.context.issuance.token_lifetime == 600
+}
+
+test_an_agent_acts_only_for_who_let_it if {
+	bob := {"type": "user", "id": "bob", "properties": {}}
+	"not_delegated" in codes_of(exchange(bob, {}))
+	codes_of(exchange(bot, {"context": {"party": "actor", "on_behalf_of": bob}})) == {"not_delegated"}
+	codes_of(exchange(bot, {"context": {"party": "actor", "on_behalf_of": bot}})) == {"no_user"}
+	codes_of(exchange(bot, {})) == {"no_user"}
+}
+
+test_an_agent_gets_nothing_otherwise if {
+	question := exchange(alice, {"action": {"name": "issue:access_token:client_credentials"}})
+	codes_of(question) == {"grant_not_allowed"}
+	refresh := exchange(alice, {"resource": {"id": "refresh_token"}})
+	codes_of(refresh) == {"token_kind_not_allowed"}
+}
+
+test_each_actor_of_a_chain_is_known if {
+	chain := [bot, {"type": "agent", "id": "planner"}]
+	codes_of(exchange(alice, {"context": {"actors": chain}})) == set()
+	"unknown_actor" in codes_of(exchange(alice, {"context": {"actors": [bot, {"type": "agent", "id": "x"}]}}))
+}
+
+test_a_token_says_who_may_act if {
+	codes_of(exchange(alice, {"context": {"may_act": {"sub": "support-bot"}}})) == set()
+	codes_of(exchange(alice, {"context": {"may_act": {"sub": "planner"}}})) == {"may_act_mismatch"}
+}
+
+# builds
+
+test_a_build_may_what_its_branch_and_environment_may if {
+	production := issuance.decision with input as build("example/shop", "production", "refs/heads/main")
+	production.context.issuance.scopes == ["deploy:production", "packages:publish"]
+	staging := issuance.decision with input as build("example/shop", "staging", "refs/heads/release")
+	staging.context.issuance.scopes == ["deploy:staging"]
+}
+
+test_another_branch_or_repository_may_nothing if {
+	every question in [
+		build("example/shop", "production", "refs/heads/release"),
+		build("example/shop", "production", "refs/tags/main"),
+		build("example/shop", "production", "refs/pull/1/merge"),
+		build("example/shop", "production", "main"),
 	] {
-		denied_with_reason(json.remove(question, [path]))
+		codes_of(question) == {"job_not_allowed"}
 	}
+	codes_of(build("example/fork", "production", "refs/heads/main")) == {"job_not_allowed", "scope_not_granted"}
+	codes_of(build("example/shop", "none", "refs/heads/main")) == {"job_not_allowed", "scope_not_granted"}
+	person := object.union(build("example/shop", "production", "refs/heads/main"), {"subject": {"type": "client"}})
+	"subject_not_allowed" in codes_of(person)
 }
 
-test_denies_dirty_input if {
-	every dirty in [
-		{},
-		{"subject": null, "action": null, "resource": null, "context": null},
-		{"subject": "web-portal", "action": "issue", "resource": "token"},
-		object.union(question, {"subject": {"id": ["web-portal"]}}),
-		object.union(question, {"action": {"name": ["issue"]}}),
-		object.union(question, {"resource": {"type": ["token"]}}),
-		object.union(question, {"resource": {"properties": []}}),
-		object.union(question, {"resource": {"properties": null}}),
-	] {
-		denied_with_reason(dirty)
-	}
+# rotation
+
+saturday_3 := time.parse_rfc3339_ns("2026-11-28T03:00:00Z")
+
+saturday_5 := time.parse_rfc3339_ns("2026-11-28T05:00:00Z")
+
+friday_3 := time.parse_rfc3339_ns("2026-11-27T03:00:00Z")
+
+test_keys_are_rotated_in_the_window if {
+	inside := codes_of(rotation("private_key_jwt")) with time.now_ns as saturday_3
+	inside == set()
+	late := codes_of(rotation("private_key_jwt")) with time.now_ns as saturday_5
+	late == {"outside_maintenance_window"}
+	weekday := codes_of(rotation("private_key_jwt")) with time.now_ns as friday_3
+	weekday == {"outside_maintenance_window"}
+	weak := codes_of(rotation("client_secret_post")) with time.now_ns as saturday_3
+	weak == {"authentication_too_weak"}
 }
 
-question := {
-	"subject": {"type": "client", "id": "web-portal"},
-	"action": {"name": "issue"},
-	"resource": {
-		"type": "token",
-		"id": "access_token",
-		"properties": {
-			"scopes": ["profile", "documents:read"],
-			"audience": "https://api.example.com",
-			"lifetime_seconds": 3600,
-		},
-	},
-	"context": {},
+# partners
+
+test_a_partner_gets_one_scope_until_its_contract_ends if {
+	answer := issuance.decision with input as partner(["reports:read"]) with time.now_ns as saturday_3
+	answer.allow == true
+	answer.context.issuance.claims == {"partner": "acme-analytics"}
+	answer.context.issuance.crit == ["partner"]
+	answer.context.issuance.token_lifetime == 300
+	two := codes_of(partner(["reports:read", "documents:read"])) with time.now_ns as saturday_3
+	two == {"too_many_scopes"}
+	ended := time.parse_rfc3339_ns("2027-06-30T00:00:00Z")
+	late := codes_of(partner(["reports:read"])) with time.now_ns as ended
+	late == {"contract_ended"}
 }
 
-asking(properties) := object.union(question, {"resource": {"properties": properties}})
+# tools
 
-for_agent(properties) := object.union(asking(properties), {
-	"subject": {"id": "support-bot"},
-	"resource": {"properties": {"scopes": ["tickets:read"]}},
-})
+test_a_tool_token_is_for_one_server_and_its_tools if {
+	answer := issuance.decision with input as tools(alice, [files], ["read_file", "delete_file", "format_disk"], {})
+	answer.allow == true
+	answer.context.issuance.audience == [files]
+	answer.context.issuance.authorization_details == [{
+		"type": "mcp_tool",
+		"actions": ["read_file"],
+		"locations": [files],
+	}]
+	of_agent := issuance.decision with input as tools(assistant, [files], ["read_file"], for_alice)
+	of_agent.allow == true
+}
+
+test_a_tool_token_is_for_nothing_else if {
+	codes_of(tools(alice, [files], ["search_tickets"], {})) == {"no_tool_granted"}
+	both := [files, "https://mcp.example.com/tickets"]
+	codes_of(tools(alice, both, ["read_file"], {})) == {"one_server_at_a_time"}
+	"one_server_at_a_time" in codes_of(tools(alice, [api], ["read_file"], {}))
+	bob := {"type": "user", "id": "bob", "properties": {}}
+	"not_delegated" in codes_of(tools(bob, [files], ["read_file"], {}))
+}
+
+codes_of(question) := codes(answer) if {
+	answer := issuance.decision with input as question
+	answer.allow == false
+} else := set()
 
 codes(answer) := {reason.code | some reason in answer.reasons}
-
-codes_of(asked) := codes(answer) if {
-	answer := issuance.decision with input as asked
-	answer.allow == false
-}
-
-denied_with_reason(asked) if {
-	answer := issuance.decision with input as asked
-	answer.allow == false
-	count(answer.reasons) > 0
-}

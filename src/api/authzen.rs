@@ -5,6 +5,7 @@
 
 pub(super) mod answer;
 mod evaluations;
+mod issuance;
 mod metadata;
 mod page;
 pub(super) mod request;
@@ -31,11 +32,12 @@ use futures::FutureExt as _;
 use serde_json::Value as Json;
 
 pub use self::metadata::{InvalidPublicUrl, PublicUrl};
-use self::page::Pages;
+use self::{evaluations::Semantic, page::Pages};
 use super::{
     Observer,
     deadline::Deadline,
     grpc::DecisionIds,
+    issuance::Issuer,
     json,
     search::Config as SearchConfig,
     settle::{Decided, DoorName, Settled},
@@ -69,6 +71,7 @@ pub struct Door {
     config: Config,
     max_items: usize,
     search: SearchConfig,
+    issuer: Issuer,
     pages: Pages,
 }
 
@@ -87,19 +90,20 @@ impl Default for Config {
 }
 
 impl Door {
-    /// A door that asks `decider`, with at most `max_items` evaluations in a request.
+    /// A door that asks `decider`, and `issuer` where tokens are to be issued, with at most `max_items` evaluations in a
+    /// request.
     ///
     /// # Errors
     /// Where the system gives no random key for the tokens of pages.
     pub fn new(
         decider: Arc<Decider>,
-        observer: Arc<dyn Observer>,
-        ids: DecisionIds,
+        (observer, ids): (Arc<dyn Observer>, DecisionIds),
         config: Config,
         max_items: usize,
         search: SearchConfig,
+        issuer: Issuer,
     ) -> Result<Self, NoRandomness> {
-        Ok(Self { decider, observer, ids, config, max_items, search, pages: Pages::new()? })
+        Ok(Self { decider, observer, ids, config, max_items, search, issuer, pages: Pages::new()? })
     }
 
     async fn evaluation(&self, request: Request) -> Result<Answer, CallError> {
@@ -110,6 +114,9 @@ impl Door {
     }
 
     async fn single(&self, query: Query, deadline: Deadline) -> Result<Answer, CallError> {
+        if issuance::is_gate(&query) {
+            return self.gate(query, deadline).await;
+        }
         let left = deadline.left()?;
         let started = Instant::now();
         let verdict = self.decider.decide(&query, left).await.ok_or(CallError::PoliciesNotReady)?;

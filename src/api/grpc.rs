@@ -4,6 +4,7 @@ pub mod codec;
 pub(in crate::api) mod deadline;
 mod explanation;
 mod health;
+mod issuance;
 mod limits;
 pub mod policy;
 mod question;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tonic::service::Routes;
 
 pub use health::{Health, HealthReporter};
+pub use issuance::Issuances;
 pub use limits::Limits;
 pub use search::Searches;
 pub use service::{DecisionIds, Service};
@@ -50,11 +52,12 @@ pub mod proto {
 /// The name that the decision service has in `grpc.health.v1`.
 pub const SERVICE_NAME: &str = "verdict.v1.DecisionService";
 
-/// The routes of one gRPC door: `service`, `searches`, Envoy's service, the health service that `health` feeds, and
+/// The routes of one gRPC door: `service`, `searches`, `issuances`, Envoy's service, the health service that `health` feeds, and
 /// reflection if configured, which describes all but Envoy's.
 pub fn routes<S>(
     service: S,
     searches: Option<Searches>,
+    issuances: Option<Issuances>,
     envoy: Option<super::envoy::Service>,
     health: Health,
     config: &Config,
@@ -62,13 +65,20 @@ pub fn routes<S>(
 where
     S: proto::decision_service_server::DecisionService,
 {
-    use proto::{decision_service_server::DecisionServiceServer, search_service_server::SearchServiceServer};
+    use proto::{
+        decision_service_server::DecisionServiceServer, issuance_service_server::IssuanceServiceServer,
+        search_service_server::SearchServiceServer,
+    };
 
     let service = DecisionServiceServer::new(service).max_decoding_message_size(config.max_message_bytes);
     let mut routes = Routes::new(service).add_service(health.service());
     if let Some(searches) = searches {
         let searches = SearchServiceServer::new(searches).max_decoding_message_size(config.max_message_bytes);
         routes = routes.add_service(searches);
+    }
+    if let Some(issuances) = issuances {
+        let issuances = IssuanceServiceServer::new(issuances).max_decoding_message_size(config.max_message_bytes);
+        routes = routes.add_service(issuances);
     }
     if let Some(envoy) = envoy {
         routes = routes.add_service(envoy);

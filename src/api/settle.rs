@@ -19,6 +19,8 @@ impl DoorName {
     pub const ENVOY: Self = Self("envoy");
     /// Messages of the Model Context Protocol, over HTTP.
     pub const MCP: Self = Self("mcp");
+    /// Questions of token issuance over gRPC.
+    pub const ISSUANCE: Self = Self("issuance");
 }
 
 impl fmt::Display for DoorName {

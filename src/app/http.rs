@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{Error, State};
 use crate::{
-    api::{self, Observer, authzen, mcp, opa, ops, search},
+    api::{self, Observer, authzen, issuance::Issuer, mcp, opa, ops, search},
     clock,
     decision::Decider,
     reload,
@@ -21,6 +21,7 @@ pub(super) struct Doors {
     /// What takes security events, if they may be pushed.
     pub(super) ssf: Option<Receiver>,
     pub(super) search: search::Config,
+    pub(super) issuer: Issuer,
     pub(super) max_items: usize,
     /// The settings, without secrets.
     pub(super) settings: Json,
@@ -38,7 +39,7 @@ impl Doors {
         state: &Arc<State>,
         handle: &reload::Handle,
     ) -> Result<Router, Error> {
-        let Self { authzen: authzen_config, opa: opa_config, ssf, search, max_items, settings } = self;
+        let Self { authzen: authzen_config, opa: opa_config, ssf, search, issuer, max_items, settings } = self;
         let request_timeout = authzen_config.request_timeout;
         let observer = || Arc::clone(state) as Arc<dyn Observer>;
         let status = || Arc::clone(state) as Arc<dyn ops::Status>;
@@ -61,8 +62,8 @@ impl Doors {
             max_tools: max_items,
         };
         let mcp = mcp::Door::new(Arc::clone(decider), observer(), Arc::new(clock::decision_id), mcp_config);
-        let ids = Arc::new(clock::decision_id);
-        let authzen = authzen::Door::new(Arc::clone(decider), observer(), ids, authzen_config, max_items, search)
+        let telling = (observer(), Arc::new(clock::decision_id) as _);
+        let authzen = authzen::Door::new(Arc::clone(decider), telling, authzen_config, max_items, search, issuer)
             .map_err(|error| Error::System(error.to_string()))?;
         let router = ops::router(status()).merge(authzen::router(authzen));
         let router = router.merge(opa::router(opa)).merge(mcp::router(mcp));

@@ -19,9 +19,10 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 60] = [
+pub(super) static KEYS: [Key; 70] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -63,6 +64,28 @@ pub(super) static KEYS: [Key; 60] = [
     key("envoy.subject", Shape::Subject(|config, value| config.envoy.subject = value)),
     key("envoy.subject_type", Shape::Name(|config, value| config.envoy.subject_type = value)),
     key("envoy.resource_type", Shape::Name(|config, value| config.envoy.resource_type = value)),
+    key("issuance.policy", Shape::EntryPoint(|config, value| config.issuance.policy = value)),
+    key("issuance.max_lifetime", Shape::Time(SECOND..=YEAR, |config, value| config.issuance.max_lifetime = value)),
+    key(
+        "issuance.max_refresh_lifetime",
+        Shape::Time(SECOND..=YEAR, |config, value| config.issuance.max_refresh_lifetime = value),
+    ),
+    key(
+        "issuance.max_actor_depth",
+        Shape::Count(0..=16, |config, value| config.issuance.max_actor_depth = value as usize),
+    ),
+    key(
+        "issuance.agent_max_lifetime",
+        Shape::Time(SECOND..=YEAR, |config, value| config.issuance.agent.lifetime = value),
+    ),
+    key("issuance.agent_scopes", Shape::Words(|config, value| config.issuance.agent.scopes = Some(value))),
+    key("issuance.agent_audience", Shape::Words(|config, value| config.issuance.agent.audience = Some(value))),
+    key(
+        "issuance.workload_max_lifetime",
+        Shape::Time(SECOND..=YEAR, |config, value| config.issuance.workload.lifetime = value),
+    ),
+    key("issuance.workload_scopes", Shape::Words(|config, value| config.issuance.workload.scopes = Some(value))),
+    key("issuance.workload_audience", Shape::Words(|config, value| config.issuance.workload.audience = Some(value))),
     key(
         "search.max_candidates",
         Shape::Count(1..=65_536, |config, value| config.search.max_candidates = value as usize),

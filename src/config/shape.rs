@@ -64,6 +64,7 @@ pub(super) enum Shape {
     IdHeader(fn(&mut Config, IdHeader)),
     Subject(fn(&mut Config, SubjectFrom)),
     Name(fn(&mut Config, String)),
+    Words(fn(&mut Config, Vec<String>)),
 }
 
 impl Raw {
@@ -142,6 +143,7 @@ impl Shape {
             Self::IdHeader(_) => "the name of a header, or `off`".into(),
             Self::Subject(_) => "`principal`, `header:NAME` or `metadata:FILTER/NAME/…`".into(),
             Self::Name(_) => "a name of 1 to 64 letters, digits, `_`, `-` and `.`".into(),
+            Self::Words(_) => "texts without spaces, joined by commas or a list, or `none`".into(),
             Self::Redaction(_) => {
                 "paths such as `input.token` or `data.keys`, and names of members such as `password`, joined by commas or a \
                  list"
@@ -206,6 +208,7 @@ impl Shape {
                 set(config, raw.text()?.parse().map_err(|invalid: InvalidSubject| raw.fails(&invalid.to_string()))?);
             }
             Self::Name(set) => set(config, name(raw)?),
+            Self::Words(set) => set(config, words(raw)?),
             Self::Redaction(set) => {
                 let entries = match raw {
                     Raw::List(entries) => entries.join(","),
@@ -260,6 +263,20 @@ fn name(raw: &Raw) -> Result<String, String> {
     let is_name = (1..=64).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
     if is_name { Ok(text.to_owned()) } else { Err(raw.fails("is no such name")) }
+}
+
+/// Texts of visible ASCII. `none` alone is for a list without any, which a variable could not say otherwise.
+fn words(raw: &Raw) -> Result<Vec<String>, String> {
+    let words: Vec<String> = match raw {
+        Raw::List(entries) => entries.clone(),
+        _ if raw.text()? == "none" => Vec::new(),
+        _ => raw.text()?.split(',').map(|word| word.trim().to_owned()).collect(),
+    };
+    let is_word = |word: &String| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic() && byte != b',');
+    match words.iter().find(|word| !is_word(word)) {
+        Some(word) => Err(format!("`{}` is empty, or has a space or another character", excerpt(word))),
+        None => Ok(words),
+    }
 }
 
 fn path(raw: &Raw) -> Result<PathBuf, String> {

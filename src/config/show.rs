@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     api::{self, place::Place},
-    audit, policy, reload, revocation, source, ssf, telemetry,
+    audit, issuance, policy, reload, revocation, source, ssf, telemetry,
 };
 
 /// A value as it is shown.
@@ -37,6 +37,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         authzen,
         opa,
         envoy,
+        issuance,
         search,
         admin,
         policy,
@@ -50,30 +51,12 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ssf,
         server,
     } = config;
-    let api::grpc::Config {
-        address,
-        max_message_bytes,
-        max_batch_items,
-        max_stream_in_flight,
-        max_concurrent_streams,
-        request_timeout,
-        reflection,
-    } = grpc;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
     let source::Config { path, settle, poll_interval } = source;
     let reload::Config { strict, retained, store, tests, start_timeout } = reload;
 
-    let doors = [
-        ("grpc.address", text(address)),
-        ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
-        ("grpc.max_batch_items", plain(max_batch_items)),
-        ("grpc.max_stream_in_flight", plain(max_stream_in_flight)),
-        ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
-        ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
-        ("grpc.reflection", plain(reflection)),
-    ];
     let rest = [
         (
             "admin.address",
@@ -122,15 +105,37 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("identity.cache_bytes", Shown::Plain(show_size(identity.cache_bytes))),
         ("explain.redact", text(redact)),
     ];
-    doors
+    self::grpc(grpc)
         .into_iter()
         .chain(self::http(http, authzen))
         .chain(self::opa(opa))
         .chain(self::envoy(envoy))
+        .chain(self::issuance(issuance))
         .chain(self::search(search))
         .chain(rest)
         .chain(process(log, decision_log, (revocation, ssf), server))
         .collect()
+}
+
+fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 7] {
+    let api::grpc::Config {
+        address,
+        max_message_bytes,
+        max_batch_items,
+        max_stream_in_flight,
+        max_concurrent_streams,
+        request_timeout,
+        reflection,
+    } = config;
+    [
+        ("grpc.address", text(address)),
+        ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
+        ("grpc.max_batch_items", plain(max_batch_items)),
+        ("grpc.max_stream_in_flight", plain(max_stream_in_flight)),
+        ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
+        ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
+        ("grpc.reflection", plain(reflection)),
+    ]
 }
 
 fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 4] {
@@ -230,6 +235,28 @@ fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {
         ("envoy.subject", text(subject)),
         ("envoy.subject_type", text(subject_type)),
         ("envoy.resource_type", text(resource_type)),
+    ]
+}
+
+fn issuance(config: &issuance::Config) -> [(&'static str, Shown); 10] {
+    let issuance::Config { policy, max_lifetime, max_refresh_lifetime, max_actor_depth, agent, workload } = config;
+    let time = |time: &std::time::Duration| Shown::Plain(show_time(*time));
+    let words = |words: &Option<Vec<String>>| match words {
+        None => Shown::Unset("no ceiling"),
+        Some(words) if words.is_empty() => text("none"),
+        Some(words) => text(&words.join(",")),
+    };
+    [
+        ("issuance.policy", text(policy)),
+        ("issuance.max_lifetime", time(max_lifetime)),
+        ("issuance.max_refresh_lifetime", time(max_refresh_lifetime)),
+        ("issuance.max_actor_depth", plain(max_actor_depth)),
+        ("issuance.agent_max_lifetime", time(&agent.lifetime)),
+        ("issuance.agent_scopes", words(&agent.scopes)),
+        ("issuance.agent_audience", words(&agent.audience)),
+        ("issuance.workload_max_lifetime", time(&workload.lifetime)),
+        ("issuance.workload_scopes", words(&workload.scopes)),
+        ("issuance.workload_audience", words(&workload.audience)),
     ]
 }
 

@@ -18,6 +18,7 @@ fn assert_metadata(answer: &Answer, base: &str) {
         "search_subject_endpoint": endpoint("search/subject"),
         "search_resource_endpoint": endpoint("search/resource"),
         "search_action_endpoint": endpoint("search/action"),
+        "capabilities": ["urn:openid:authzen:capability:token-issuance"],
     });
     assert_eq!(answer.ok(), wanted);
 }

@@ -6,7 +6,7 @@ use axum::extract::Request;
 use futures::future;
 use serde_json::json;
 
-use super::{Answer, Door, answer, denied, request};
+use super::{Answer, Door, answer, denied, issuance, request};
 use crate::{
     api::{
         deadline::Deadline,
@@ -22,10 +22,21 @@ const TURN: Duration = Duration::from_micros(500);
 
 /// When to stop (§7.1.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Semantic {
+pub(super) enum Semantic {
     ExecuteAll,
     DenyOnFirstDeny,
     PermitOnFirstPermit,
+}
+
+impl Semantic {
+    /// Whether nothing is decided after a decision.
+    pub(super) fn stops(self, allowed: bool) -> bool {
+        match self {
+            Self::ExecuteAll => false,
+            Self::DenyOnFirstDeny => !allowed,
+            Self::PermitOnFirstPermit => allowed,
+        }
+    }
 }
 
 impl Door {
@@ -53,6 +64,14 @@ impl Door {
         if !violations.is_empty() {
             return Err(CallError::InvalidQuery(violations));
         }
+        let items = if issuance::may_have_gates(&items, &object) {
+            match self.issuance(items, &object, semantic, deadline).await? {
+                Ok(answer) => return Ok(answer),
+                Err(items) => items,
+            }
+        } else {
+            items
+        };
         // One snapshot for all, however long it takes.
         let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
         let mut answers = Vec::with_capacity(items.len());
@@ -64,12 +83,7 @@ impl Door {
             }
             let (allowed, item) = self.item(item, &object, &snapshot, deadline.left()?).await;
             answers.push(item);
-            let stop = match semantic {
-                Semantic::ExecuteAll => false,
-                Semantic::DenyOnFirstDeny => !allowed,
-                Semantic::PermitOnFirstPermit => allowed,
-            };
-            if stop {
+            if semantic.stops(allowed) {
                 break;
             }
         }
@@ -125,7 +139,7 @@ fn semantic(options: Option<Value>) -> Result<Semantic, CallError> {
 /// An item over the defaults (§7.1.1): what it gives replaces a default whole, properties too. Only what identifies an
 /// entity, and is absent from it, is taken from the default of the same name (certification scenario, "Batch with
 /// default value merging").
-fn over(mut own: Object, defaults: &Object) -> Object {
+pub(super) fn over(mut own: Object, defaults: &Object) -> Object {
     let mut asked = Object::new();
     for (name, identity) in json::ENTITIES {
         let default = defaults.get(name);

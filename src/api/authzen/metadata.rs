@@ -13,7 +13,7 @@ use axum::{
 use serde_json::json;
 use url::Url;
 
-use super::{Door, fault};
+use super::{Door, fault, issuance};
 
 /// Where metadata is found (§9.2), and where of a public URL with a path.
 pub(super) const WELL_KNOWN: &str = "/.well-known/authzen-configuration";
@@ -76,6 +76,7 @@ pub(super) async fn configuration(State(door): State<Arc<Door>>, request: Reques
         "search_subject_endpoint": endpoint("search/subject"),
         "search_resource_endpoint": endpoint("search/resource"),
         "search_action_endpoint": endpoint("search/action"),
+        "capabilities": [issuance::CAPABILITY],
     });
     let mut response = ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, cache)], body.to_string()).into_response();
     if door.config.public_url.is_none() {

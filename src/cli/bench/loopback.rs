@@ -44,7 +44,7 @@ impl Loopback {
             let config = grpc::Config::default();
             let listener = listen::bind(&loopback())?;
             let address = listener.address()?;
-            let routes = grpc::routes(Null::new(), None, None, Health::new().await, &config)?;
+            let routes = grpc::routes(Null::new(), None, None, None, Health::new().await, &config)?;
             let options = listen::Options {
                 max_concurrent_streams: config.max_concurrent_streams,
                 drain_timeout: Duration::from_secs(1),

@@ -33,6 +33,17 @@ envoy:
   subject: header:x-user
   subject_type: service
   resource_type: route
+issuance:
+  policy: data.tokens
+  max_lifetime: 12h
+  max_refresh_lifetime: 24h
+  max_actor_depth: 2
+  agent_max_lifetime: 5m
+  agent_scopes: [read, list]
+  agent_audience: https://api.example.com
+  workload_max_lifetime: 30m
+  workload_scopes: none
+  workload_audience: [https://api.example.com]
 search:
   max_candidates: 13
   page_size: 14
@@ -112,6 +123,17 @@ reasons_in_body = true
 subject = "header:X-User"
 subject_type = "service"
 resource_type = "route"
+[issuance]
+policy = "data.tokens"
+max_lifetime = "12h"
+max_refresh_lifetime = "24h"
+max_actor_depth = 2
+agent_max_lifetime = "300s"
+agent_scopes = "read, list"
+agent_audience = ["https://api.example.com"]
+workload_max_lifetime = "30m"
+workload_scopes = []
+workload_audience = "https://api.example.com"
 [search]
 max_candidates = 13
 page_size = 14
@@ -273,7 +295,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "http: {tls: 1}",
@@ -282,11 +304,11 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "policies: {true: 2}",
