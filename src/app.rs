@@ -192,14 +192,11 @@ impl App {
         let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), ..door };
         tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
         revocation::start(writer, &receiver, &mut tasks, &draining)?;
-        if !ssf.publish_interval.is_zero() {
-            let publishing = signals::publish(registry.clone(), handle.clone(), ssf.publish_interval);
-            tasks.spawn(named("signals", until(publishing, draining.clone())));
-        }
+        let publishing = signals::publish(registry.clone(), handle.clone(), ssf.publish_interval);
+        tasks.spawn(named("signals", until(publishing, draining.clone())));
         tasks.spawn(named("reloader", until(reloader.run(), draining.clone())));
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
-        let drain_timeout = server.drain_timeout;
-        let (grpc, http) = (grpc_address, http_address);
+        let (drain_timeout, grpc, http) = (server.drain_timeout, grpc_address, http_address);
         Ok(Self { tasks, log_threads, log, registry, grpc, http, state, handle, draining, closing, drain_timeout })
     }
 

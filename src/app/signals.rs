@@ -14,8 +14,11 @@ use crate::{
 /// The most subjects that are published: those of whom something was said last.
 const MOST: usize = 10_000;
 
-/// Publishes until it is dropped.
+/// Publishes until it is dropped; never, if the interval is zero.
 pub(super) async fn publish(registry: Registry, handle: reload::Handle, interval: Duration) {
+    if interval.is_zero() {
+        return std::future::pending().await;
+    }
     let (mut published, mut complained) = (0, None);
     loop {
         tokio::time::sleep(interval).await;

@@ -153,7 +153,7 @@ async fn fill(operator: &mut RevocationServiceClient<Channel>, count: usize) {
                 4 => *which = Some(Which::Identifier(format!("email:{name}@example.com"))),
                 _ => {}
             }
-            new.reason = "measured".to_owned();
+            "measured".clone_into(&mut new.reason);
             new
         };
         let revocations = (first..(first + TOGETHER).min(count)).map(new).collect();
@@ -168,7 +168,7 @@ async fn cost(server: &Server, time: Duration) -> f64 {
     tokio::time::sleep(time).await;
     let asked = load.end().await;
     #[expect(clippy::cast_precision_loss, reason = "a figure")]
-    let micros = (server.cpu() - before).as_micros() as f64 / asked as f64;
+    let micros = server.cpu().saturating_sub(before).as_micros() as f64 / asked as f64;
     micros
 }
 
