@@ -22,7 +22,7 @@ use verdict::{
             self,
             proto::{self, CheckRequest, decision_service_server::DecisionService as _},
         },
-        settle::{Decided, Settled},
+        settle::{Decided, Kept, SearchEnded, Settled},
     },
     bundle::Bundle,
     clock,
@@ -151,6 +151,10 @@ impl api::Observer for Unobserved {
     fn decided(&self, _: &Decided<'_>, verdict: Verdict) -> Settled {
         Settled::Now(verdict)
     }
+    fn searched(&self, _: &SearchEnded<'_>) -> Kept {
+        Kept::Now(true)
+    }
+
     fn failed(&self, _: &'static str) {}
     fn in_flight(&self) -> Box<dyn Send + Sync> {
         Box::new(())

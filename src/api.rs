@@ -20,13 +20,16 @@ pub mod status;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
-use self::settle::{Decided, Settled};
+use self::settle::{Decided, Kept, SearchEnded, Settled};
 use crate::decision::Verdict;
 
 /// Who is told what the doors did.
 pub trait Observer: Send + Sync {
     /// A verdict was reached. What is given back is what the door answers, and nothing else.
     fn decided(&self, decided: &Decided<'_>, verdict: Verdict) -> Settled;
+
+    /// A search has ended. Where it is not kept, it may not be answered as a success.
+    fn searched(&self, ended: &SearchEnded<'_>) -> Kept;
 
     /// A call ended in an error with that reason, one of [`status::CallError::REASONS`].
     fn failed(&self, reason: &'static str);

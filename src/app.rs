@@ -154,7 +154,7 @@ impl App {
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
         let credentials = credentials::open(identity, &registry, &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
-        let searches = grpc::Searches::new(Arc::clone(&decider), observer(), grpc_config.clone(), search);
+        let searches = searches(&decider, observer(), &grpc_config, search.clone());
         let issuer = issuer(&decider, observer(), issuance_config);
         let issuances = grpc::Issuances::new(issuer.clone(), grpc_config.request_timeout);
         let http_doors = http::Doors {
@@ -306,6 +306,15 @@ async fn drain_log(log: &Log, mut threads: JoinSet<&'static str>) {
             tracing::error!("a sink of the decision log does not end; what it has in memory is lost");
         }
     }
+}
+
+fn searches(
+    decider: &Arc<Decider>,
+    observer: Arc<dyn crate::api::Observer>,
+    grpc: &grpc::Config,
+    search: crate::api::search::Config,
+) -> grpc::Searches {
+    grpc::Searches::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), grpc.clone(), search)
 }
 
 fn issuer(decider: &Arc<Decider>, observer: Arc<dyn crate::api::Observer>, config: issuance::Config) -> Issuer {

@@ -5,6 +5,7 @@
 //! handed; looks at no policy and opens no socket. `docs/configuration.md` is held to this by a test.
 
 mod bundles;
+mod candidates;
 mod env;
 mod fault;
 mod file;
@@ -26,6 +27,7 @@ use std::{
     ffi::OsString,
     net::IpAddr,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -51,7 +53,7 @@ pub struct Config {
     pub envoy: api::envoy::Config,
     /// Token issuance: `issuance.*`.
     pub issuance: issuance::Config,
-    /// Searches: `search.*`.
+    /// Searches: `search.*`, and `[search.candidates.ENTRY]` of the file.
     pub search: api::search::Config,
     /// The policy service: `admin.*`.
     pub admin: api::grpc::policy::Config,
@@ -148,10 +150,11 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
     let environment = env::read(env);
     let mut reader = Reader::default();
     if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
-        let file::Found { settings, bundles, sinks, transmitters, issuers, faults } = file::read(path);
+        let file::Found { settings, bundles, sinks, transmitters, issuers, candidates, faults } = file::read(path);
         reader.apply(settings, faults);
         reader.bundles(path, bundles);
         reader.sinks(path, sinks);
+        reader.candidates(path, candidates);
         reader.transmitters(path, transmitters);
         reader.issuers(path, issuers);
     }
@@ -200,6 +203,14 @@ impl Reader {
                 self.config.ssf.transmitters.insert(name, transmitter);
             }
         }
+    }
+
+    fn candidates(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
+        let mut paths = Vec::new();
+        for (entry, table) in tables {
+            paths.extend(candidates::read(file, &entry, table, &paths, &mut self.faults));
+        }
+        self.config.search.candidates = Arc::new(paths.into_iter().collect());
     }
 
     fn issuers(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {

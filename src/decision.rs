@@ -17,7 +17,7 @@ pub use decider::{AdHoc, Decider, Evaluator, Held, Pending, PendingAnswer, Pinne
 pub use explanation::{ConditionTrace, Explanation, Need, RuleOutcome, RuleTrace, Seen};
 pub use past::{At, Freshness, NotAt, Replaced};
 pub use query::{Action, Asks, EntryPoint, Input, InvalidEntryPoint, Query, Resource, Subject};
-pub use search::{PendingCandidates, SearchError, Searched};
+pub use search::{PendingCandidates, SearchError, SearchSummary, Searched};
 pub use sensitive::{Named, SensitiveNames};
 pub use value::{MAX_DEPTH, Number, Object, Value};
 pub use verdict::{

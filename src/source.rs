@@ -27,6 +27,7 @@ pub use fault::Fault;
 pub use spec::{
     BackOff, Basic, Fault as SpecFault, Headers, Kind, Limits, Location, OAuth2, Object, Polling, Size, Span, Spec, Tls,
 };
+use status::Observed;
 pub use status::{Report, Status};
 
 /// Settings of the policy folder.
@@ -205,8 +206,11 @@ impl Config {
     /// The source that these settings name.
     pub fn open(&self) -> Box<dyn Source> {
         match &self.path {
-            Some(path) => Box::new(Folder::new(path.clone(), self.settle, self.poll_interval)),
-            None => Box::new(Embedded::default()),
+            Some(path) => {
+                let folder = Folder::new(path.clone(), self.settle, self.poll_interval);
+                Box::new(Observed::new(folder, Kind::Folder))
+            }
+            None => Box::new(Observed::new(Embedded::default(), Kind::Embedded)),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub(super) mod answer;
 mod evaluations;
+mod freshness;
 mod issuance;
 mod metadata;
 mod page;
@@ -43,7 +44,7 @@ use super::{
     settle::{Decided, DoorName, Settled},
     status::{CallError, FieldViolation},
 };
-use crate::decision::{Decider, Query, Revision, Searched, Verdict};
+use crate::decision::{At, Decider, Pinned, Query, Revision, Searched, Verdict};
 
 /// The longest request id that is echoed, in bytes.
 const MAX_REQUEST_ID: usize = 256;
@@ -75,11 +76,20 @@ pub struct Door {
     pages: Pages,
 }
 
+/// What a request says beside its body.
+struct Call {
+    /// What its caller calls it; may be empty.
+    request_id: String,
+    /// What it is to be decided on.
+    at: At,
+    deadline: Deadline,
+}
+
 /// An answer of status 200.
 struct Answer {
     body: Json,
     revision: Revision,
-    /// Of a single decision.
+    /// Of a single decision, or of a search.
     decision_id: Option<String>,
 }
 
@@ -107,29 +117,49 @@ impl Door {
     }
 
     async fn evaluation(&self, request: Request) -> Result<Answer, CallError> {
-        let deadline = Deadline::within(self.config.request_timeout);
-        let object = request::object(request, self.config.max_body_bytes, deadline).await?;
+        let call = self.call(request.headers())?;
+        let object = request::object(request, self.config.max_body_bytes, call.deadline).await?;
         let query = json::query_of(object).map_err(CallError::InvalidQuery)?;
-        self.single(query, deadline).await
+        self.single(query, &call).await
     }
 
-    async fn single(&self, query: Query, deadline: Deadline) -> Result<Answer, CallError> {
+    async fn single(&self, query: Query, call: &Call) -> Result<Answer, CallError> {
         if issuance::is_gate(&query) {
-            return self.gate(query, deadline).await;
+            return self.gate(query, call).await;
         }
-        let left = deadline.left()?;
+        let left = call.deadline.left()?;
         let started = Instant::now();
-        let verdict = self.decider.decide(&query, left).await.ok_or(CallError::PoliciesNotReady)?;
+        let verdict = if call.at == At::Active {
+            self.decider.decide(&query, left).await.ok_or(CallError::PoliciesNotReady)?
+        } else {
+            self.pin(call).await?.decide(&query, call.deadline.left()?).await
+        };
         let id = (self.ids)();
-        let verdict = self.settle((Some(&query), verdict), started, &id).verdict().await;
+        let verdict = self.settle((Some(&query), verdict), started, (&id, &call.request_id)).verdict().await;
         let revision = verdict.revision.clone();
         Ok(Answer { body: answer::verdict(verdict, &id), revision, decision_id: Some(id) })
     }
 
+    /// What a request says beside its body, from its arrival on, which is now.
+    fn call(&self, headers: &HeaderMap) -> Result<Call, CallError> {
+        let deadline = Deadline::within(self.config.request_timeout);
+        Ok(Call { request_id: named(headers), at: freshness::wanted(headers)?, deadline })
+    }
+
+    /// Holds the snapshot that a request is to be decided on.
+    async fn pin(&self, call: &Call) -> Result<Pinned<'_>, CallError> {
+        freshness::within(self.decider.pin_at(&call.at), &self.decider, call).await
+    }
+
     /// Tells of a verdict that is about to be answered.
-    fn settle(&self, (query, verdict): (Option<&Query>, Verdict), started: Instant, decision_id: &str) -> Settled {
+    fn settle(
+        &self,
+        (query, verdict): (Option<&Query>, Verdict),
+        started: Instant,
+        (decision_id, request_id): (&str, &str),
+    ) -> Settled {
         let took = started.elapsed();
-        let decided = Decided { door: DoorName::AUTHZEN, decision_id, request_id: "", query, took };
+        let decided = Decided { door: DoorName::AUTHZEN, decision_id, request_id, query, took };
         self.observer.decided(&decided, verdict)
     }
 
@@ -236,6 +266,11 @@ fn request_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, FieldViolation
         return Ok(Some(id.clone()));
     };
     Err(FieldViolation::new("X-Request-ID", fault))
+}
+
+/// The request's id for its record, of a request that [`around`] let pass; empty if it has none.
+fn named(headers: &HeaderMap) -> String {
+    headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 /// An error: "an error message string" (§10.1.7).

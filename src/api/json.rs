@@ -50,11 +50,6 @@ pub fn members(json: &[u8]) -> (Members, Vec<FieldViolation>) {
     }
 }
 
-/// Reads a JSON text, or says what is wrong with it.
-pub fn document(json: &[u8]) -> Result<Value, String> {
-    parse(json)
-}
-
 /// Whether a document nests no deeper than [`MAX_DEPTH`], as that of a question may.
 pub fn is_shallow(document: &Value) -> bool {
     depth(document) <= MAX_DEPTH

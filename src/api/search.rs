@@ -3,30 +3,38 @@
 //! All on one snapshot. Several candidates are decided at once; what is found comes in the candidates' order.
 
 mod candidate;
+mod data;
+mod ending;
 
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _, stream};
 
-pub use self::candidate::Candidate;
+pub(super) use self::ending::Ending;
+pub use self::{
+    candidate::Candidate,
+    data::{DataPath, DataPaths},
+};
 use super::{deadline::Deadline, status::CallError};
-use crate::decision::{Decider, Held, Obligation, Query, Revision, Searched};
+use crate::decision::{Held, Obligation, Query, Revision, Searched};
 
 /// How many candidates of one search are decided at once.
 const AT_ONCE: usize = 8;
 
 /// Settings of searches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// The most candidates of one search.
     pub max_candidates: usize,
     /// The most results on one page.
     pub page_size: usize,
+    /// Data that names candidates in the place of the policies' rules.
+    pub candidates: Arc<DataPaths>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_candidates: 10_000, page_size: 1_000 }
+        Self { max_candidates: 10_000, page_size: 1_000, candidates: Arc::default() }
     }
 }
 
@@ -51,20 +59,22 @@ impl Search {
         held: Held,
         query: Query,
         searched: Searched,
-        config: Config,
+        config: &Config,
         deadline: Deadline,
     ) -> Result<Arc<Self>, CallError> {
-        let named = held.candidates(query.clone(), searched, deadline.left()?).await?;
+        let path = config.candidates.of(held.entry_point(&query), searched, query.kind_of(searched));
+        let (named, by) = match path {
+            Some(path) => (data::named(&held, path, deadline).await?, path.as_str()),
+            None => (held.candidates(query.clone(), searched, deadline.left()?).await?, searched.rule()),
+        };
         let most = config.max_candidates;
         if named.len() > most {
-            let fault = format!(
-                "`{}` names {} candidates, and a search has at most {most} (`search.max_candidates`)",
-                searched.rule(),
-                named.len()
-            );
+            let count = named.len();
+            let fault =
+                format!("`{by}` names {count} candidates, and a search has at most {most} (`search.max_candidates`)");
             return Err(CallError::SearchFailed(fault));
         }
-        let candidates = candidate::read(named, searched, &query).map_err(CallError::SearchFailed)?;
+        let candidates = candidate::read(named, searched, &query, by).map_err(CallError::SearchFailed)?;
         Ok(Arc::new(Self { held, query, searched, candidates }))
     }
 
@@ -105,9 +115,4 @@ impl Search {
         // A deny for want of the caller's time is none.
         deadline.left().map(|_| None)
     }
-}
-
-/// Holds the snapshot that a search is on.
-pub(super) fn hold(decider: &Arc<Decider>) -> Result<Held, CallError> {
-    decider.hold().ok_or(CallError::PoliciesNotReady)
 }

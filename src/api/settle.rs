@@ -2,7 +2,7 @@
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
-use crate::decision::{Query, Verdict};
+use crate::decision::{EntryPoint, Query, Revision, SearchSummary, Verdict};
 
 /// A door, by the name that records and metrics give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,6 +42,35 @@ pub struct Decided<'a> {
     pub query: Option<&'a Query>,
     /// How long deciding took.
     pub took: Duration,
+}
+
+/// A search, or a page of one, that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchEnded<'a> {
+    /// Where it was asked.
+    pub door: DoorName,
+    /// Its id.
+    pub id: &'a str,
+    /// What the caller calls it; may be empty.
+    pub request_id: &'a str,
+    /// What was asked; the identity of what is searched for is empty.
+    pub query: &'a Query,
+    /// What it was put to.
+    pub entry_point: &'a EntryPoint,
+    /// What it came to.
+    pub summary: SearchSummary,
+    /// What it was decided on.
+    pub revision: &'a Revision,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Whether a search is recorded as it must be, now or later.
+pub enum Kept {
+    /// It is, or it is not.
+    Now(bool),
+    /// It is to come.
+    Later(Pin<Box<dyn Future<Output = bool> + Send>>),
 }
 
 /// A verdict that may be answered, at once or when it is recorded.

@@ -163,9 +163,9 @@ impl CallError {
             Self::PoliciesNotReady | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::SearchUnsupported(_) => StatusCode::NOT_IMPLEMENTED,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+            Self::NotFreshEnough(_) => StatusCode::PRECONDITION_FAILED,
             // All but the first are of calls that HTTP does not have.
             Self::SearchFailed(_)
-            | Self::NotFreshEnough(_)
             | Self::RevisionNotRetained(_)
             | Self::InvalidRequest(_)
             | Self::BundleTooLarge(_)

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::state::State;
 use crate::{
-    api::settle::{Decided, Settled},
+    api::settle::{Decided, Kept, SearchEnded, Settled},
     audit::{self, Decision, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling},
     clock,
     decision::{Asks, At, Decider, Effect, Input, Query, Value, Verdict, code},
@@ -126,7 +126,7 @@ pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State)
 /// Records a verdict, and gives what may be answered.
 pub(super) fn settle(log: &Log, metrics: &Metrics, decided: &Decided<'_>, verdict: Verdict) -> Settled {
     let Decided { door, decision_id, request_id, query, took } = *decided;
-    let decision = Decision { door: door.0, decision_id, request_id, query, took, time: clock::now() };
+    let decision = Decision { door: door.0, decision_id, request_id, query, search: None, took, time: clock::now() };
     let count = move |metrics: &Metrics, verdict: &Verdict| {
         metrics.decision(verdict.entry_point.as_deref(), verdict.effect == Effect::Allow, took);
     };
@@ -148,6 +148,27 @@ pub(super) fn settle(log: &Log, metrics: &Metrics, decided: &Decided<'_>, verdic
                 verdict
             }))
         }
+    }
+}
+
+/// Records a search.
+pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
+    let SearchEnded { door, id, request_id, query, entry_point, summary, revision, took } = *ended;
+    let decision = Decision {
+        door: door.0,
+        decision_id: id,
+        request_id,
+        query: Some(query),
+        search: Some(summary),
+        took,
+        time: clock::now(),
+    };
+    let entry_point = Some(entry_point.as_str().into());
+    let verdict = Verdict { entry_point, revision: revision.clone(), ..Verdict::default() };
+    match log.record(&decision, &verdict) {
+        Recorded::Now => Kept::Now(true),
+        Recorded::Refused => Kept::Now(false),
+        Recorded::Later(waiting) => Kept::Later(Box::pin(waiting.kept())),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         Observer,
         administration::Administration as _,
         ops,
-        settle::{Decided, Settled},
+        settle::{Decided, Kept, SearchEnded, Settled},
     },
     audit::{Cause, Log, SinkFigures},
     decision::{Decider, Effect, Evaluator, NotAt, Replaced, Revision, Verdict},
@@ -224,6 +224,10 @@ impl Observer for State {
         }
         self.metrics.decision(verdict.entry_point.as_deref(), verdict.effect == Effect::Allow, decided.took);
         Settled::Now(verdict)
+    }
+
+    fn searched(&self, ended: &SearchEnded<'_>) -> Kept {
+        self.log.get().map_or(Kept::Now(true), |log| super::audit::searched(log, ended))
     }
 
     fn failed(&self, reason: &'static str) {

@@ -8,7 +8,7 @@ use serde::{
 };
 
 use super::{config::Format, log::Identity, record::Record};
-use crate::decision::{Asks, Number, Object, Value};
+use crate::decision::{Asks, Number, Object, SearchSummary, Value};
 
 /// The name and version of the record's schema.
 pub(super) const SCHEMA: &str = "verdict.decision.v1";
@@ -44,6 +44,8 @@ struct Native<'r> {
     entry_point: Option<&'r str>,
     asks: &'static str,
     effect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Search>,
     reasons: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<Json<'r>>,
@@ -67,6 +69,16 @@ struct Native<'r> {
     withheld: Option<&'static str>,
 }
 
+/// What a search came to.
+#[derive(Serialize)]
+struct Search {
+    r#for: &'static str,
+    candidates: usize,
+    decided: usize,
+    allowed: usize,
+    complete: bool,
+}
+
 #[derive(Serialize)]
 struct Revision<'r> {
     sequence: u64,
@@ -83,7 +95,8 @@ fn native(record: &Record) -> Native<'_> {
         door,
         entry_point,
         asks,
-        effect,
+        search,
+        effect: _,
         reasons,
         input,
         token,
@@ -105,14 +118,19 @@ fn native(record: &Record) -> Native<'_> {
         door,
         request_id,
         entry_point: entry_point.as_deref(),
-        asks: match asks {
-            Asks::Verdict => "verdict",
-            Asks::Document => "document",
+        asks: match (search, asks) {
+            (Some(_), _) => "search",
+            (None, Asks::Verdict) => "verdict",
+            (None, Asks::Document) => "document",
         },
-        effect: match effect {
-            crate::decision::Effect::Allow => "allow",
-            crate::decision::Effect::Deny => "deny",
-        },
+        effect: record.effect(),
+        search: search.map(|SearchSummary { searched, candidates, decided, allowed, complete }| Search {
+            r#for: searched.member(),
+            candidates,
+            decided,
+            allowed,
+            complete,
+        }),
         reasons,
         input: input.as_ref().map(Json),
         token: token.as_ref().map(Json),
@@ -165,6 +183,8 @@ struct Custom<'r> {
     #[serde(skip_serializing_if = "str::is_empty")]
     request_id: &'r str,
     effect: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<Search>,
     reasons: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<Json<'r>>,
@@ -189,6 +209,7 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         entry_point: _,
         asks: _,
         effect,
+        search,
         reasons,
         input,
         token,
@@ -218,6 +239,7 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
             door,
             request_id,
             effect,
+            search,
             reasons,
             token,
             revision,
@@ -237,7 +259,7 @@ impl Record {
         put("decision_id", self.decision_id.as_str().into());
         put("timestamp", Value::String(self.timestamp()));
         put("door", self.door.into());
-        put("effect", self.effect.to_string().as_str().into());
+        put("effect", self.effect().into());
         put("reasons", Value::Array(self.reasons.iter().map(|reason| reason.as_str().into()).collect()));
         if let Some(path) = self.path() {
             put("path", Value::String(path));

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::copy::Copier;
-use crate::decision::{Asks, EntryPoint, Input, Object, Query, Value, Verdict};
+use crate::decision::{Asks, EntryPoint, Input, Object, Query, SearchSummary, Searched, Value, Verdict};
 
 /// A decision that is about to be answered.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +16,8 @@ pub struct Decision<'a> {
     pub request_id: &'a str,
     /// What was asked; `None` for what was no question.
     pub query: Option<&'a Query>,
+    /// What it came to, if it was a search. Of the verdict, only what it was decided on counts then.
+    pub search: Option<SearchSummary>,
     /// How long deciding took.
     pub took: Duration,
     /// When it was decided.
@@ -32,6 +34,7 @@ pub struct Event {
     pub(super) took: Duration,
     pub(super) policy: Option<EntryPoint>,
     pub(super) asks: Asks,
+    pub(super) search: Option<SearchSummary>,
     pub(super) input: Option<Value>,
     pub(super) token: Option<Value>,
     pub(super) verdict: Verdict,
@@ -46,10 +49,14 @@ impl Event {
     /// Copies at most about `limit` bytes of the question, and as much of the verdict.
     #[must_use]
     pub fn new(decision: &Decision<'_>, verdict: &Verdict, limit: usize) -> Self {
-        let Decision { door, decision_id, request_id, query, took, time } = *decision;
+        let Decision { door, decision_id, request_id, query, search, took, time } = *decision;
         let mut copier = Copier::new(limit);
         let request_id = copier.within("request_id", |copier| copier.text(request_id));
         let input = query.and_then(|query| copier.within("input", |copier| input(copier, query)));
+        let input = match search {
+            Some(search) => input.map(|input| without(input, search.searched)),
+            None => input,
+        };
         let claims = query.and_then(|query| query.token.as_ref());
         let token = claims.map(|claims| copier.within("token", |copier| whose(copier, claims)));
         let mut answer = Copier::new(limit);
@@ -65,6 +72,7 @@ impl Event {
             took,
             policy: query.and_then(|query| query.policy.clone()),
             asks: query.map_or(Asks::Verdict, |query| query.asks),
+            search,
             input,
             token,
             verdict,
@@ -134,6 +142,21 @@ fn input<'v>(copier: &mut Copier<'v>, query: &'v Query) -> Option<Value> {
         parts.insert("context".to_owned(), context.into());
     }
     Some(parts.into())
+}
+
+/// The input of a search, without what is not there: that is what it searches for.
+fn without(mut input: Value, searched: Searched) -> Value {
+    if let Value::Object(parts) = &mut input {
+        match searched {
+            Searched::Action => drop(parts.remove(searched.member())),
+            Searched::Subject | Searched::Resource => {
+                if let Some(Value::Object(part)) = parts.get_mut(searched.member()) {
+                    part.remove("id");
+                }
+            }
+        }
+    }
+    input
 }
 
 /// The verdict, as far as it fits.

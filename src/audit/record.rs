@@ -15,7 +15,9 @@ use super::{
     redact::{HIDDEN, Secrets},
     rules::{self, Rule, Rules, Ruling},
 };
-use crate::decision::{Asks, Effect, EntryPoint, Revision, SensitiveNames, Value, code, credential_code};
+use crate::decision::{
+    Asks, Effect, EntryPoint, Revision, SearchSummary, SensitiveNames, Value, code, credential_code,
+};
 
 /// One record.
 pub(super) struct Record {
@@ -26,6 +28,8 @@ pub(super) struct Record {
     /// What answered, or what was asked and does not exist.
     pub(super) entry_point: Option<String>,
     pub(super) asks: Asks,
+    /// What a search came to; it has no effect.
+    pub(super) search: Option<SearchSummary>,
     pub(super) effect: Effect,
     pub(super) reasons: Vec<String>,
     pub(super) input: Option<Value>,
@@ -100,6 +104,15 @@ impl Record {
     /// The time as RFC 3339 has it.
     pub(super) fn timestamp(&self) -> String {
         DateTime::<Utc>::from(self.time).to_rfc3339_opts(SecondsFormat::Nanos, true)
+    }
+
+    /// `allow` or `deny`; `search` of a search.
+    pub(super) fn effect(&self) -> &'static str {
+        match (self.search, self.effect) {
+            (Some(_), _) => "search",
+            (None, Effect::Allow) => "allow",
+            (None, Effect::Deny) => "deny",
+        }
     }
 
     /// The parts of the entry point below `data`.
@@ -243,6 +256,7 @@ impl From<Event> for Record {
             took,
             policy,
             asks,
+            search,
             input,
             token,
             verdict,
@@ -258,6 +272,7 @@ impl From<Event> for Record {
             door,
             entry_point: entry_point.or_else(|| policy.map(|policy| policy.to_string())),
             asks,
+            search,
             effect: verdict.effect,
             reasons,
             input,
@@ -275,6 +290,7 @@ impl From<Event> for Record {
         };
         let whole = record.truncated.is_empty();
         record.result = match asks {
+            _ if search.is_some() => None,
             Asks::Verdict => Some(answer::contract(verdict, whole)),
             Asks::Document => verdict.value.map(|value| *value),
         };

@@ -274,8 +274,13 @@ impl Filter {
                 .and_then(|asked| asked.strip_prefix(entry.as_str()))
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
-        let sample = if verdict.is_allow() { self.sample_allows } else { self.sample_denies };
-        (self.effects.is_empty() || self.effects.contains(&verdict.effect))
+        // A search is neither an allow nor a deny.
+        let sample = match event.search {
+            Some(_) => None,
+            None if verdict.is_allow() => self.sample_allows,
+            None => self.sample_denies,
+        };
+        (self.effects.is_empty() || event.search.is_none() && self.effects.contains(&verdict.effect))
             && (self.doors.is_empty() || self.doors.iter().any(|door| door == event.door))
             && (self.entry_points.is_empty() || self.entry_points.iter().any(named))
             && sample.is_none_or(|rate| sampled(&event.decision_id, rate))

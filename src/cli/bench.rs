@@ -2,14 +2,18 @@
 
 mod client;
 mod compare;
+mod compare_log;
 mod cpu;
+mod doors;
 mod generated;
 mod load;
 mod loopback;
 mod null;
+mod outage;
 mod pace;
 mod questions;
 mod report;
+mod sinks;
 mod tally;
 
 use std::{
@@ -36,6 +40,7 @@ use super::{exit, say};
 /// Put load to a running server over gRPC, and measure latency and throughput
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct Args {
     /// The server: `127.0.0.1:9191`, `pdp.internal:9191` or `unix:/run/verdict.sock`
     #[arg(long, value_name = "ADDR", env = "VERDICT_SERVER", default_value = "127.0.0.1:9191")]
@@ -46,10 +51,10 @@ pub(super) struct Args {
     /// Requests in flight on each connection
     #[arg(long, value_name = "M", default_value = "32")]
     concurrency: NonZeroUsize,
-    /// How long to measure [default: 10s, or 3s a turn with --compare-null]
+    /// How long to measure [default: 10s, or 3s a turn in a comparison]
     #[arg(long, value_name = "TIME", value_parser = time)]
     duration: Option<Duration>,
-    /// How long to ask before measuring [default: 2s, or 500ms a turn with --compare-null]
+    /// How long to ask before measuring [default: 2s, or 500ms a turn in a comparison]
     #[arg(long, value_name = "TIME", value_parser = time)]
     warmup: Option<Duration>,
     /// Send R requests a second in all, whether or not the earlier ones are answered, and count latency from when each
@@ -73,14 +78,28 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", conflicts_with = "compare_null")]
     write_generated: Option<PathBuf>,
     /// Compare with a server that does everything but decide: both run in this process, and take turns
-    #[arg(long)]
+    #[arg(long, group = "comparison")]
     compare_null: bool,
+    /// Compare doors of one server in this process: gRPC's Check, AuthZEN's evaluation and OPA's data API take turns, over
+    /// N times M connections that have one request in flight each
+    #[arg(long, group = "comparison", conflicts_with_all = ["rate", "batch", "policy", "query", "write_generated"])]
+    compare_doors: bool,
+    /// Compare servers without a decision log, with one in best effort and with a durable one: all run in this process,
+    /// and take turns, as fast as they answer and at a fixed rate
+    #[arg(long, group = "comparison", conflicts_with_all = ["batch", "policy", "query", "write_generated"])]
+    compare_log: bool,
+    /// Ask at a fixed rate while the server that takes the decision log is silent for TIME, in best effort and durable
+    #[arg(long, value_name = "TIME", value_parser = time, group = "comparison", conflicts_with_all = ["batch", "policy", "query", "write_generated"])]
+    log_outage: Option<Duration>,
     /// Turns of each server in a comparison
-    #[arg(long, value_name = "N", default_value = "5", requires = "compare_null")]
+    #[arg(long, value_name = "N", default_value = "5", requires = "comparison")]
     rounds: NonZeroUsize,
     /// Threads of each server in a comparison [default: one a core]
-    #[arg(long, value_name = "N", requires = "compare_null")]
+    #[arg(long, value_name = "N", requires = "comparison")]
     server_threads: Option<NonZeroUsize>,
+    /// Where a comparison puts the decision log's files [default: the system's folder for temporary files]
+    #[arg(long, value_name = "DIR", requires = "comparison")]
+    log_dir: Option<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -94,6 +113,9 @@ Examples:
   verdict bench --batch 100 --server unix:/run/verdict.sock
   verdict bench --write-generated /tmp/rbac           the generated policy and data, to serve
   verdict bench --compare-null                        what deciding costs, beside what gRPC costs
+  verdict bench --compare-doors                       what AuthZEN and OPA's API cost, beside gRPC
+  verdict bench --compare-log                         what the decision log costs
+  verdict bench --log-outage 60s --rate 2000          what it costs while nobody takes it
 
 Exit codes: 0 measured, 2 nothing could be asked.";
 
@@ -110,7 +132,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = Builder::new_multi_thread().enable_all().thread_name("bench-client").build()?;
-    if args.compare_null { compare::run(args, &runtime) } else { measure(args, &runtime) }
+    match args.log_outage {
+        Some(silence) => outage::run(args, silence, &runtime),
+        None if args.compare_log => compare_log::run(args, &runtime),
+        None if args.compare_doors => doors::run(args, &runtime),
+        None if args.compare_null => compare::run(args, &runtime),
+        None => measure(args, &runtime),
+    }
 }
 
 fn measure(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
@@ -129,10 +157,11 @@ fn measure(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
         rate: args.rate,
     };
     let channels = runtime.block_on(client::connect(&args.server, args.connections.get()))?;
+    let connections = channels.into_iter().map(client::Connection::Grpc).collect();
     let progress = progress("asking", plan.warmup + plan.duration);
     let tally = runtime.block_on(async {
         let ticking = tokio::spawn(tick(progress.clone()));
-        let tally = load::run(&channels, &requests, plan).await;
+        let tally = load::run(connections, &requests, plan).await;
         ticking.abort();
         tally
     })?;

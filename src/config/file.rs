@@ -38,6 +38,7 @@ struct Walk<'a> {
     sinks: Vec<(String, serde_json::Value)>,
     transmitters: Vec<(String, serde_json::Value)>,
     issuers: Vec<(String, serde_json::Value)>,
+    candidates: Vec<(String, serde_json::Value)>,
     faults: Vec<Fault>,
 }
 
@@ -52,6 +53,9 @@ const TRANSMITTERS: &str = "ssf.transmitters";
 /// The same.
 const ISSUERS: &str = "identity.issuers";
 
+/// The table of which each table is called as an entry point.
+const CANDIDATES: &str = "search.candidates";
+
 /// What a file has.
 pub(super) struct Found {
     pub(super) settings: Vec<Setting>,
@@ -63,6 +67,8 @@ pub(super) struct Found {
     pub(super) transmitters: Vec<(String, serde_json::Value)>,
     /// The same.
     pub(super) issuers: Vec<(String, serde_json::Value)>,
+    /// Tables by entry points.
+    pub(super) candidates: Vec<(String, serde_json::Value)>,
     /// What is wrong with it as a file.
     pub(super) faults: Vec<Fault>,
 }
@@ -88,6 +94,7 @@ pub(super) fn read(path: &Path) -> Found {
         sinks: Vec::new(),
         transmitters: Vec::new(),
         issuers: Vec::new(),
+        candidates: Vec::new(),
         faults: Vec::new(),
     };
     match parse(&text) {
@@ -102,8 +109,8 @@ pub(super) fn read(path: &Path) -> Found {
             }
         }
     }
-    let Walk { path: _, settings, bundles, sinks, transmitters, issuers, faults } = walk;
-    Found { settings, bundles, sinks, transmitters, issuers, faults }
+    let Walk { path: _, settings, bundles, sinks, transmitters, issuers, candidates, faults } = walk;
+    Found { settings, bundles, sinks, transmitters, issuers, candidates, faults }
 }
 
 impl Found {
@@ -114,6 +121,7 @@ impl Found {
             sinks: Vec::new(),
             transmitters: Vec::new(),
             issuers: Vec::new(),
+            candidates: Vec::new(),
             faults: vec![fault],
         }
     }
@@ -173,10 +181,14 @@ impl Walk<'_> {
         } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(ISSUERS)) {
             let table = self.named(path, node);
             self.issuers.push((name.to_owned(), table));
-        } else if [SINKS, ISSUERS, TRANSMITTERS].contains(&path) && is_plain {
+        } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(CANDIDATES)) {
+            let table = self.named(path, node);
+            self.candidates.push((name.to_owned(), table));
+        } else if [SINKS, ISSUERS, CANDIDATES, TRANSMITTERS].contains(&path) && is_plain {
             let what = match path {
                 SINKS => "a table of sinks",
                 ISSUERS => "a table of issuers",
+                CANDIDATES => "a table of entry points",
                 _ => "a table of transmitters",
             };
             match node {

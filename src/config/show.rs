@@ -1,5 +1,7 @@
 //! The effective settings in words.
 
+mod bundles;
+mod candidates;
 mod issuers;
 mod sinks;
 mod transmitters;
@@ -190,7 +192,7 @@ fn process(
 }
 
 fn search(config: &api::search::Config) -> [(&'static str, Shown); 2] {
-    let api::search::Config { max_candidates, page_size } = config;
+    let api::search::Config { max_candidates, page_size, candidates: _ } = config;
     [("search.max_candidates", plain(max_candidates)), ("search.page_size", plain(page_size))]
 }
 
@@ -268,7 +270,10 @@ pub(super) fn yaml(config: &Config) -> String {
         let (section, leaf) = name.split_once('.').unwrap_or(("", name));
         if section != open {
             if open == "bundles" {
-                bundles(config, &mut yaml);
+                bundles::yaml(config, &mut yaml);
+            }
+            if open == "search" {
+                candidates::yaml(config, &mut yaml);
             }
             if open == "ssf" && !config.ssf.transmitters.is_empty() {
                 transmitters::yaml(config, &mut yaml);
@@ -292,39 +297,24 @@ pub(super) fn yaml(config: &Config) -> String {
     yaml
 }
 
-/// The bundles, of which only what may be seen: where they come from, and what is asked of them.
-fn bundles(config: &Config, yaml: &mut String) {
-    for (name, reload::Bundle { source, verification, stale_after, min_sequence }) in &config.bundles {
-        yaml.extend(["  ", name, ":\n"]);
-        let mut line = |key: &str, value: &str| yaml.extend(["    ", key, ": ", value, "\n"]);
-        match source {
-            Some(spec) => line("url", &quoted(&spec.url.to_string())),
-            None => line("# url", "not set: it is only put by hand"),
-        }
-        if let Some(reload::Verification { key_file, algorithm, key_id, scope, exclude: _ }) = verification {
-            let key_id = key_id.as_deref().unwrap_or_default();
-            let (key_file, algorithm) = (quoted(&key_file.to_string_lossy()), algorithm.name());
-            let (key_id, scope) = (quoted(key_id), quoted(scope));
-            line(
-                "verification",
-                &format!("{{key_file: {key_file}, algorithm: {algorithm}, key_id: {key_id}, scope: {scope}}}"),
-            );
-        }
-        if let Some(limit) = stale_after {
-            line("stale_after", &show_time(*limit));
-        }
-        if let Some(least) = min_sequence {
-            line("min_sequence", &least.to_string());
-        }
-    }
-}
-
 fn plain(value: &impl ToString) -> Shown {
     Shown::Plain(value.to_string())
 }
 
 fn text(value: &(impl ToString + ?Sized)) -> Shown {
     Shown::Text(value.to_string())
+}
+
+/// A flow sequence of texts.
+fn list<'t>(texts: impl IntoIterator<Item = &'t String>) -> String {
+    let texts: Vec<_> = texts.into_iter().map(|text| quoted(text)).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+/// A flow mapping of what is there.
+fn flow<const N: usize>(members: [(&str, Option<String>); N]) -> String {
+    let members = members.into_iter().filter_map(|(name, value)| Some(format!("{name}: {}", value?)));
+    format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
 }
 
 /// A double-quoted scalar (YAML 1.2 §7.3.1).

@@ -15,7 +15,8 @@ const NUMBER: &str = "$serde_json::private::Number";
 /// Parses one JSON text; at most 128 containers inside each other. The fault is in words, with line and column.
 pub fn parse(json: &[u8]) -> Result<Value, String> {
     // A text that has the name could pass an object off as a number. Written with escapes it is not lent, see [`Name`].
-    if json.windows(NUMBER.len()).any(|part| part == NUMBER.as_bytes()) {
+    let mut dollars = json.iter().enumerate().filter(|(_, byte)| **byte == b'$');
+    if dollars.any(|(at, _)| json.get(at..).is_some_and(|rest| rest.starts_with(NUMBER.as_bytes()))) {
         return Err(format!("is not usable JSON: it must not have `{NUMBER}` in it"));
     }
     serde_json::from_slice::<Json>(json).map(|json| json.0).map_err(|error| format!("is not usable JSON: {error}"))

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use super::value::Value;
+use super::{query::Query, value::Value};
 
 /// The part of a question that is searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,21 @@ pub enum Searched {
     Resource,
     /// What may be done.
     Action,
+}
+
+/// What a search, or a page of one, came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchSummary {
+    /// What was searched for.
+    pub searched: Searched,
+    /// How many candidates there are.
+    pub candidates: usize,
+    /// How many of them were decided.
+    pub decided: usize,
+    /// How many of these are allowed.
+    pub allowed: usize,
+    /// Whether the last candidate was decided.
+    pub complete: bool,
 }
 
 /// Why a search found nothing out.
@@ -28,6 +43,18 @@ pub enum SearchError {
 
 /// Candidates to come, in the policy's order; no value of the rule is as an empty list.
 pub type PendingCandidates = Pin<Box<dyn Future<Output = Result<Vec<Value>, SearchError>> + Send>>;
+
+impl Query {
+    /// The type of what is searched for; empty for actions.
+    #[must_use]
+    pub fn kind_of(&self, searched: Searched) -> &str {
+        match searched {
+            Searched::Subject => &self.subject.kind,
+            Searched::Resource => &self.resource.kind,
+            Searched::Action => "",
+        }
+    }
+}
 
 impl Searched {
     /// The question's member.

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::{
-    client::{EVALUATION, EVALUATIONS, policy, post, post_bytes},
+    client::{EVALUATION, EVALUATIONS, policy, post, post_bytes, send},
     support::Server,
 };
 
@@ -148,4 +148,59 @@ async fn a_policy_that_fails_denies() {
     let answer = post_bytes(&server, EVALUATION, with_context("1").as_bytes()).await;
     assert!(!answer.decision(), "{answer:?}");
     assert!(!answer.ok()["context"]["reason_admin"].as_object().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn much_is_answered_and_too_many_headers_are_refused() {
+    let (_folder, server) = policy("package p\n\nallow if count(input.context.n) == 1000\n").await;
+    let members: serde_json::Map<String, Json> = (0..1_000).map(|n| (format!("x-{n}"), json!(n))).collect();
+    assert!(post_bytes(&server, EVALUATION, with_context(&json!(members).to_string()).as_bytes()).await.decision());
+    let headers: Vec<(String, String)> = (0..1_000).map(|n| (format!("x-{n}"), n.to_string())).collect();
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let headers: Vec<_> = headers.chain([("content-type", "application/json")]).collect();
+    let answer = send(&server, "POST", EVALUATION, &headers, with_context("{}").as_bytes()).await;
+    assert_eq!((answer.status, answer.body.as_str()), (431, ""));
+    server.unharmed().await;
+}
+
+#[tokio::test]
+async fn a_path_is_one_of_the_door_s_or_it_is_none() {
+    let (_folder, server) = policy("package p\n\nallow := true\n").await;
+    let json = [("content-type", "application/json")];
+    for (path, status) in [
+        ("/access/v1/%65valuation", 404),
+        ("/%61%63%63%65%73%73/v1/evaluation", 404),
+        ("/access%2Fv1%2Fevaluation", 404),
+        ("//access/v1/evaluation", 404),
+        ("/access//v1/evaluation", 404),
+        ("/access/v1/x/../evaluation", 404),
+        ("/access/v1/evaluation/", 404),
+        ("/access/v1/Evaluation", 404),
+        ("access/v1/evaluation", 400),
+        ("*", 404),
+    ] {
+        let answer = send(&server, "POST", path, &json, with_context("1").as_bytes()).await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+        assert!(!answer.body.contains("decision"), "{path}: {answer:?}");
+    }
+    // The server's own name before the path, as a proxy is asked (RFC 9112 §3.2.2), is no other path.
+    assert!(
+        send(&server, "POST", "http://pdp.test/access/v1/evaluation", &json, with_context("1").as_bytes())
+            .await
+            .decision()
+    );
+}
+
+#[tokio::test]
+async fn an_id_is_a_text_and_never_decoded() {
+    let (_folder, server) = policy(ECHO).await;
+    for id in ["//admin", "/a/../admin", "%2e%2e%2fadmin", "%61dmin", "a\u{0}b", "\u{202e}nimda", " admin ", "ADMIN"] {
+        let asked = json!({
+            "subject": {"type": "user", "id": id}, "action": {"name": id}, "resource": {"type": id, "id": id},
+        });
+        let seen = post(&server, EVALUATION, &asked).await.ok()["context"]["input"].clone();
+        for pointer in ["/subject/id", "/action/name", "/resource/type", "/resource/id"] {
+            assert_eq!(seen.pointer(pointer), Some(&json!(id)), "{pointer}");
+        }
+    }
 }

@@ -8,11 +8,13 @@
 )]
 
 mod bad_input;
+mod candidates;
 mod certification;
 mod client;
 mod conformance;
 mod discovery;
 mod evaluations;
+mod freshness;
 mod search;
 mod search_service;
 #[path = "../server/support.rs"]

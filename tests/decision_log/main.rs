@@ -18,6 +18,7 @@ mod masking;
 mod opa;
 mod records;
 mod rig;
+mod searches;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;

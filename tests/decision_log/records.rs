@@ -3,8 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use crate::{
-    rig::{Rig, ask, stop},
-    support::{Ask as _, question, to},
+    rig::{Rig, ask, post, question, stop},
+    support::{self, Ask as _, to},
 };
 
 const SINK: &str = "all: {type: file, path: DIR/all.log}";
@@ -21,7 +21,7 @@ async fn records_of_every_kind_are_what_the_schema_says() {
     let mut client = server.client().await;
     client.ask(to("data.authz.broken")).await;
     client.ask(to("data.nowhere")).await;
-    let mut explained = question();
+    let mut explained = support::question();
     explained.explain = 2;
     explained.request_id = "mine".to_owned();
     client.ask(explained).await;
@@ -60,6 +60,31 @@ async fn records_of_every_kind_are_what_the_schema_says() {
 }
 
 #[tokio::test]
+async fn a_record_has_what_the_caller_calls_its_request() {
+    let rig = Rig::new(SINK, &[]);
+    let mut server = rig.ready().await;
+    let (one, id) = (question("alice", &json!({})), "trace-7/a b");
+    post(&server, "", &format!("x-request-id: {id}\r\n"), &one.to_string()).await;
+    let batch = json!({"evaluations": [one, {"subject": {}}, 7]});
+    post(&server, "s", &format!("X-Request-ID: {id}\r\n"), &batch.to_string()).await;
+    // What can't be echoed is refused, and decides nothing.
+    for refused in [format!("x-request-id: {}\r\n", "x".repeat(257)), "x-request-id: \u{e9}\r\n".to_owned()] {
+        assert!(post(&server, "", &refused, &one.to_string()).await.starts_with("HTTP/1.1 400"), "{refused}");
+    }
+    // A credential is none to be written down, whatever it is called.
+    let token = "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
+    post(&server, "", &format!("x-request-id: {token}\r\n"), &one.to_string()).await;
+    post(&server, "", "", &one.to_string()).await;
+    stop(&mut server).await;
+    let records = rig.lines("all.log");
+    let ids: Vec<_> = records.iter().map(|record| record["request_id"].as_str()).collect();
+    assert_eq!(ids.len(), 6, "{records:#?}");
+    assert_eq!(ids[..4], [Some(id); 4]);
+    assert!(ids[4].is_some_and(|id| !id.contains("eyJ")), "{ids:?}");
+    assert_eq!(ids[5], None);
+}
+
+#[tokio::test]
 async fn a_sink_gets_what_its_filter_wants() {
     let sinks = "denies: {type: file, path: DIR/denies.log, filter: {effects: [deny]}}
 doors: {type: file, path: DIR/doors.log, filter: {doors: [grpc]}}
@@ -70,7 +95,7 @@ some: {type: file, path: DIR/some.log, filter: {sample_allows: 30%}}";
     let mut server = rig.ready().await;
     let mut client = server.client().await;
     for _ in 0..400 {
-        client.ask(question()).await;
+        client.ask(support::question()).await;
     }
     for _ in 0..5 {
         client.ask(to("data.authz.broken")).await;

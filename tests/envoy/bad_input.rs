@@ -129,6 +129,36 @@ async fn a_body_that_is_not_what_it_says_is_refused_and_not_quoted() {
 }
 
 #[tokio::test]
+async fn a_number_of_a_body_reaches_the_policy_exact() {
+    let (_folder, server) = policy(
+        "package envoy.authz\n\nallow := {\"allowed\": true, \"headers\": {\"x-seen\": json.marshal(input.parsed_body)}}\n",
+    )
+    .await;
+    for number in ["9007199254740993", "18446744073709551615", "-9223372036854775808", "123456789012345678901234567890"]
+    {
+        let answer = check(&server, post("application/json", number)).await;
+        assert!(answer.allowed, "{answer:?}");
+        assert_eq!(answer.headers["x-seen"], [number]);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_text_is_as_an_empty_one_and_neither_is_another() {
+    let (_folder, server) =
+        policy("package envoy.authz\n\nallow if input.attributes.request.http.method == \"GET\"\n").await;
+    assert!(check(&server, get("/")).await.allowed);
+    for method in ["", "get", " GET", "GET\0"] {
+        let answer = check(&server, of(http(method, "/", &[]))).await;
+        assert!(!answer.allowed, "{method:?}: {answer:?}");
+    }
+    // In Envoy's messages an empty text is one that is not there: so it is for the policy, too.
+    let (_folder, server) = policy(ECHO).await;
+    let input = check(&server, of(http("", "/", &[("x-empty", "")]))).await.input();
+    let seen = &input["attributes"]["request"]["http"];
+    assert_eq!((seen.get("method"), &seen["headers"]["x-empty"]), (None, &json!("")));
+}
+
+#[tokio::test]
 async fn attributes_that_can_not_be_are_refused() {
     let (_folder, server) = policy(ECHO).await;
     check(&server, CheckRequest { attributes: None }).await.denied(400, &["INVALID_QUERY"]);

@@ -108,6 +108,37 @@ async fn what_is_too_large_is_refused_compressed_or_not() {
 }
 
 #[tokio::test]
+async fn much_is_answered_and_too_many_headers_are_refused() {
+    let (_folder, server) = serve(&[]).await;
+    let members: serde_json::Map<String, serde_json::Value> =
+        (0..1_000).map(|number| (format!("x-{number}"), number.into())).collect();
+    let answer = post(&server, ECHO, json!({ "input": members }).to_string()).await;
+    assert_eq!(answer.result(), json!(members));
+    let headers: Vec<(String, String)> = (0..1_000).map(|n| (format!("x-{n}"), n.to_string())).collect();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let answer = send(server.http, "POST", ECHO, &headers, b"{}").await;
+    assert_eq!((answer.status, answer.body.as_slice()), (431, &b""[..]));
+    server.unharmed().await;
+}
+
+#[tokio::test]
+async fn a_missing_text_is_told_from_an_empty_one_and_from_null() {
+    let (_folder, server) = serve(&[]).await;
+    for (body, seen) in [
+        (r#"{"input": {}}"#, json!({})),
+        (r#"{"input": {"user": ""}}"#, json!({"user": ""})),
+        (r#"{"input": {"user": null}}"#, json!({"user": null})),
+        (r#"{"input": ""}"#, json!("")),
+    ] {
+        assert_eq!(post(&server, ECHO, body).await.result(), seen, "{body}");
+    }
+    for user in [json!(null), json!(""), json!("Alice"), json!(["alice"])] {
+        let answer = post(&server, "/v1/data/shop/orders/allow", json!({"input": {"user": user}}).to_string()).await;
+        assert_eq!(answer.ok().get("result"), None, "{user}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_request_of_this_api_is_answered() {
     let (_folder, server) = serve(&[]).await;
     for (method, path) in

@@ -8,7 +8,7 @@ use verdict::api::grpc::proto::{
     ActivateRequest, ExpectedRevision, PatchDataRequest, RollbackRequest, activate_request::Target,
 };
 
-use crate::support::{Home, Server, assert_refused, eventually, policy};
+use crate::support::{Home, Server, assert_refused, eventually, policy, verdict};
 
 /// What `verdict policy` says as JSON, having succeeded.
 #[track_caller]
@@ -145,4 +145,24 @@ async fn data_that_no_bundle_owns_is_patched_all_or_nothing() {
     assert_refused(&patch(grant).await.unwrap_err(), Code::Aborted, "REVISION_CONFLICT");
     let ended = home.verdict(&["policy", "patch", "-", "--server", &server.admin], "[]");
     assert_eq!(ended.code, 2);
+}
+
+#[tokio::test]
+async fn what_is_no_bundle_is_current_while_nothing_changes() {
+    let home = Home::new();
+    std::fs::create_dir(home.path("policies")).unwrap();
+    std::fs::write(home.path("policies/a.rego"), "package authz\n\nallow := true\n").unwrap();
+    std::fs::write(home.path("plain.yaml"), "log: {format: json}\n").unwrap();
+    for (name, folder, kind) in [("a", Some(home.path("policies")), "folder"), ("b", None, "embedded")] {
+        let mut command = verdict(&home.path("."));
+        command.args(["serve", "--config", home.path("plain.yaml").to_str().unwrap(), "--grpc", "127.0.0.1:0"]);
+        command.args(["--http", "127.0.0.1:0", "--admin", &format!("unix:{}", home.path(name).join("s").display())]);
+        command.args(folder.iter().flat_map(|folder| ["--policies", folder.to_str().unwrap()]));
+        let server = Server::start(command).await;
+        server.logged("policies active").await;
+        let status = says(&home, &server, &["status"], "");
+        assert_eq!(status["bundles"][0]["source"]["kind"], kind, "{status:#}");
+        let text = home.verdict(&["policy", "status", "--server", &server.admin], "").out;
+        assert!(text.contains("0 s ago") && !text.contains("never"), "{text}");
+    }
 }

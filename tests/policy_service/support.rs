@@ -135,7 +135,7 @@ impl Home {
 }
 
 /// The program, without what the tests' own environment would have it do.
-fn verdict(folder: &Path) -> Command {
+pub(crate) fn verdict(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_verdict"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("VERDICT_") {

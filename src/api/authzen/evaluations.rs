@@ -9,7 +9,6 @@ use serde_json::json;
 use super::{Answer, Door, answer, denied, issuance, request};
 use crate::{
     api::{
-        deadline::Deadline,
         json,
         settle::Settled,
         status::{CallError, FieldViolation},
@@ -41,8 +40,8 @@ impl Semantic {
 
 impl Door {
     pub(super) async fn evaluations(&self, request: Request) -> Result<Answer, CallError> {
-        let deadline = Deadline::within(self.config.request_timeout);
-        let mut object = request::object(request, self.config.max_body_bytes, deadline).await?;
+        let call = self.call(request.headers())?;
+        let mut object = request::object(request, self.config.max_body_bytes, call.deadline).await?;
         let invalid = |field: &str, fault: String| CallError::InvalidQuery(vec![FieldViolation::new(field, fault)]);
         let semantic = semantic(object.remove("options"))?;
         let items = match object.remove("evaluations") {
@@ -53,7 +52,7 @@ impl Door {
         if items.is_empty() {
             // "behaves in a backwards-compatible manner with the (single) Access Evaluation API Request" (§7.1)
             let query = json::query_of(object).map_err(CallError::InvalidQuery)?;
-            return self.single(query, deadline).await;
+            return self.single(query, &call).await;
         }
         let most = self.max_items;
         if items.len() > most {
@@ -65,7 +64,7 @@ impl Door {
             return Err(CallError::InvalidQuery(violations));
         }
         let items = if issuance::may_have_gates(&items, &object) {
-            match self.issuance(items, &object, semantic, deadline).await? {
+            match self.issuance(items, &object, semantic, &call).await? {
                 Ok(answer) => return Ok(answer),
                 Err(items) => items,
             }
@@ -73,7 +72,7 @@ impl Door {
             items
         };
         // One snapshot for all, however long it takes.
-        let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
+        let snapshot = self.pin(&call).await?;
         let mut answers = Vec::with_capacity(items.len());
         let mut turn = Instant::now();
         for item in items {
@@ -81,7 +80,7 @@ impl Door {
                 tokio::task::yield_now().await;
                 turn = Instant::now();
             }
-            let (allowed, item) = self.item(item, &object, &snapshot, deadline.left()?).await;
+            let (allowed, item) = self.item((item, &object), &snapshot, call.deadline.left()?, &call.request_id).await;
             answers.push(item);
             if semantic.stops(allowed) {
                 break;
@@ -97,7 +96,13 @@ impl Door {
 
     /// Decides one item; what is wrong with it is its own deny (§7.2.1). Gives whether it is allowed, its id, and the
     /// verdict that is recorded meanwhile.
-    async fn item(&self, item: Value, defaults: &Object, on: &Pinned<'_>, left: Duration) -> (bool, (String, Settled)) {
+    async fn item(
+        &self,
+        (item, defaults): (Value, &Object),
+        on: &Pinned<'_>,
+        left: Duration,
+        request_id: &str,
+    ) -> (bool, (String, Settled)) {
         let started = Instant::now();
         let query = match item {
             Value::Object(own) => json::query_of(over(own, defaults)).map_err(CallError::InvalidQuery),
@@ -110,7 +115,7 @@ impl Door {
             Err(error) => denied(error, on.revision().clone()),
         };
         let (allowed, id) = (verdict.is_allow(), (self.ids)());
-        let settled = self.settle((query.as_ref().ok(), verdict), started, &id);
+        let settled = self.settle((query.as_ref().ok(), verdict), started, (&id, request_id));
         (allowed, (id, settled))
     }
 }

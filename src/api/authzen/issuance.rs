@@ -8,16 +8,15 @@ mod tuples;
 use serde_json::json;
 
 use self::tuples::{Group, Tuples};
-use super::{Answer, Door, Semantic, answer, denied, evaluations};
+use super::{Answer, Call, Door, Semantic, answer, denied, evaluations};
 use crate::{
     api::{
-        deadline::Deadline,
         issuance::Issued,
         json,
         settle::DoorName,
         status::{CallError, FieldViolation},
     },
-    decision::{Object, Query, Value},
+    decision::{At, Object, Query, Value},
     issuance::gate_name,
 };
 
@@ -46,9 +45,9 @@ pub(super) fn may_have_gates(items: &[Value], defaults: &Object) -> bool {
 
 impl Door {
     /// Answers a single gate: no scope is asked for, so none is granted.
-    pub(super) async fn gate(&self, query: Query, deadline: Deadline) -> Result<Answer, CallError> {
+    pub(super) async fn gate(&self, query: Query, call: &Call) -> Result<Answer, CallError> {
         let tuples = Tuples::read(vec![Ok(query)]).map_err(CallError::InvalidQuery)?;
-        let issued = self.issue(&tuples, deadline).await?;
+        let issued = self.issue(&tuples, call).await?;
         let revision = issued.first().map(|issued| issued.verdict.revision.clone()).unwrap_or_default();
         let decision_id = issued.first().map(|issued| issued.decision_id.clone());
         let body = item::answers(&tuples, &issued).pop().map(|(_, body)| body).unwrap_or_default();
@@ -61,7 +60,7 @@ impl Door {
         items: Vec<Value>,
         defaults: &Object,
         semantic: Semantic,
-        deadline: Deadline,
+        call: &Call,
     ) -> Result<Result<Answer, Vec<Value>>, CallError> {
         let query = |item: &Value| match item {
             Value::Object(own) => {
@@ -76,7 +75,7 @@ impl Door {
             return Ok(Err(items));
         }
         let tuples = Tuples::read(queries).map_err(CallError::InvalidQuery)?;
-        let issued = self.issue(&tuples, deadline).await?;
+        let issued = self.issue(&tuples, call).await?;
         let revision = issued.first().map(|issued| issued.verdict.revision.clone()).unwrap_or_default();
         let mut bodies = Vec::new();
         for (number, (allowed, body)) in item::answers(&tuples, &issued).into_iter().enumerate() {
@@ -85,7 +84,7 @@ impl Door {
                 Some(error) => {
                     let id = (self.ids)();
                     let verdict = denied(error, revision.clone());
-                    let settled = self.settle((None, verdict), std::time::Instant::now(), &id);
+                    let settled = self.settle((None, verdict), std::time::Instant::now(), (&id, &call.request_id));
                     answer::verdict(settled.verdict().await, &id)
                 }
                 None => body,
@@ -99,10 +98,16 @@ impl Door {
     }
 
     /// Decides each group of tuples that share the name of a gate.
-    async fn issue(&self, tuples: &Tuples, deadline: Deadline) -> Result<Vec<Issued>, CallError> {
+    async fn issue(&self, tuples: &Tuples, call: &Call) -> Result<Vec<Issued>, CallError> {
+        if call.at != At::Active {
+            // What is active later is no less fresh.
+            self.pin(call).await?;
+        }
         let mut issued = Vec::new();
         for Group { request, .. } in tuples.groups() {
-            issued.push(self.issuer.authorize(DoorName::AUTHZEN, request, "", deadline.left()?).await?);
+            issued.push(
+                self.issuer.authorize(DoorName::AUTHZEN, request, &call.request_id, call.deadline.left()?).await?,
+            );
         }
         if issued.is_empty() {
             return Err(CallError::InvalidQuery(vec![FieldViolation::new("evaluations", "has no gate")]));

@@ -2,11 +2,11 @@
 
 use std::{pin::Pin, sync::Arc};
 
-use futures::{Stream, StreamExt as _, future};
+use futures::{Stream, StreamExt as _, stream};
 use tonic::{Request, Response, Status};
 
 use super::{
-    Config,
+    Config, DecisionIds,
     deadline::Deadline,
     proto::{
         self, SearchActionsRequest, SearchActionsResponse, SearchResourcesRequest, SearchResourcesResponse,
@@ -17,7 +17,8 @@ use super::{
 use crate::{
     api::{
         Observer,
-        search::{self, Found, Search},
+        search::{self, Ending, Found, Search},
+        settle::DoorName,
         status::{CallError, FieldViolation},
     },
     decision::{Decider, Query, Searched},
@@ -30,6 +31,7 @@ pub struct Searches(Arc<Inner>);
 struct Inner {
     decider: Arc<Decider>,
     observer: Arc<dyn Observer>,
+    ids: DecisionIds,
     config: Config,
     search: search::Config,
 }
@@ -38,8 +40,14 @@ type Results<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Searches {
     /// A service that asks `decider`.
-    pub fn new(decider: Arc<Decider>, observer: Arc<dyn Observer>, config: Config, search: search::Config) -> Self {
-        Self(Arc::new(Inner { decider, observer, config, search }))
+    pub fn new(
+        decider: Arc<Decider>,
+        observer: Arc<dyn Observer>,
+        ids: DecisionIds,
+        config: Config,
+        search: search::Config,
+    ) -> Self {
+        Self(Arc::new(Inner { decider, observer, ids, config, search }))
     }
 
     async fn search<T: Send + 'static>(
@@ -53,27 +61,55 @@ impl Searches {
         let call = inner.observer.in_flight();
         let begun = async {
             let query = query.map_err(CallError::InvalidQuery)?;
-            Search::begin(search::hold(&inner.decider)?, query, searched, inner.search, deadline).await
+            let held = inner.decider.hold().ok_or(CallError::PoliciesNotReady)?;
+            Search::begin(held, query, searched, &inner.search, deadline).await
         };
         let search = begun.await.map_err(|error| inner.failed(error))?;
         let revision = response::revision(search.revision().clone());
-        let results = search.decided(0, deadline).filter_map(move |(_, found)| {
-            let _call = &call;
-            let message = match found {
-                Ok(found) => found.map(|found| Ok(message(found, revision.clone()))),
-                Err(error) => Some(Err(error)),
-            };
-            future::ready(message)
-        });
+        let id = (inner.ids)();
+        let header = id.parse();
+        let ending = Ending::new(&search, Arc::clone(&inner.observer), DoorName::GRPC, (id, String::new()));
+        let running = Running { inner, decided: Box::pin(search.decided(0, deadline)), ending, _call: call };
         // The first error is the end.
-        let results = results.scan(false, move |over, result| {
-            if *over {
-                return future::ready(None);
+        let results = stream::unfold(Some(running), move |running| {
+            let revision = revision.clone();
+            async move {
+                let (result, rest) = running?.next().await?;
+                Some((result.map(|found| message(found, revision)), rest))
             }
-            *over = result.is_err();
-            future::ready(Some(result.map_err(|error| inner.failed(error))))
         });
-        Ok(Response::new(Box::pin(results)))
+        let mut response = Response::new(Box::pin(results) as Results<T>);
+        // An id has nothing that metadata can't hold.
+        let _ = header.map(|id| response.metadata_mut().insert("verdict-decision-id", id));
+        Ok(response)
+    }
+}
+
+/// What a candidate came to.
+type Decided = Result<Option<Found>, CallError>;
+
+/// A search whose results are being sent.
+struct Running {
+    inner: Arc<Inner>,
+    decided: Pin<Box<dyn Stream<Item = (usize, Decided)> + Send>>,
+    ending: Ending,
+    _call: Box<dyn Send + Sync>,
+}
+
+impl Running {
+    /// The next result, and what sends those after it.
+    async fn next(mut self) -> Option<(Result<Found, Status>, Option<Self>)> {
+        while let Some((_, found)) = self.decided.next().await {
+            self.ending.count(&found);
+            match found {
+                Ok(Some(found)) => return Some((Ok(found), Some(self))),
+                Ok(None) => {}
+                Err(error) => return Some((Err(self.inner.failed(error)), None)),
+            }
+        }
+        let Self { inner, ending, .. } = self;
+        let error = ending.end(true).await.err()?;
+        Some((Err(inner.failed(error)), None))
     }
 }
 

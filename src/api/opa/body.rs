@@ -83,7 +83,7 @@ pub(super) fn document(headers: &HeaderMap, bytes: &[u8]) -> Result<Option<Value
         return Ok(None);
     }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let read = if kind.to_ascii_lowercase().contains("yaml") { yaml(bytes) } else { json::document(bytes) };
+    let read = if kind.to_ascii_lowercase().contains("yaml") { yaml(bytes) } else { json::any(bytes) };
     read.map(Some).map_err(|fault| Fault::invalid(format!("body contains malformed input document: it {fault}")))
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn get(State(door): Shared, uri: Uri, headers: HeaderMap) -> Re
         let parameters = Parameters::of(&uri)?;
         let input =
             match &parameters.input {
-                Some(text) => Input::Document(json::document(text.as_bytes()).map_err(|fault| {
+                Some(text) => Input::Document(json::any(text.as_bytes()).map_err(|fault| {
                     Fault::invalid(format!("parameter contains malformed input document: it {fault}"))
                 })?),
                 None => Input::Undefined,
@@ -217,7 +217,7 @@ mod tests {
         let value = || Some(Box::new(Value::Bool(true)));
         assert!(settled(&Verdict { value: value(), ..Verdict::default() }, "x").is_ok());
         assert!(settled(&Verdict::deny_for(code::NO_DECISION, "m", None), "x").is_ok());
-        for code in [code::EVALUATION_ERROR, code::BUDGET_EXCEEDED, code::INTERNAL_ERROR, "decision_not_recorded"] {
+        for code in [code::EVALUATION_ERROR, code::BUDGET_EXCEEDED, code::INTERNAL_ERROR, code::NOT_RECORDED] {
             assert!(settled(&Verdict::deny_for(code, "m", None), "x").is_err(), "{code}");
         }
         let allow = Verdict { effect: crate::decision::Effect::Allow, ..Verdict::default() };

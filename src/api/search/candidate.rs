@@ -32,18 +32,13 @@ impl Candidate {
     }
 }
 
-/// The candidates of the type that is asked for, each once.
-pub(super) fn read(named: Vec<Value>, searched: Searched, query: &Query) -> Result<Vec<Candidate>, String> {
-    let kind = match searched {
-        Searched::Subject => &query.subject.kind,
-        Searched::Resource => &query.resource.kind,
-        Searched::Action => "",
-    };
+/// The candidates of the type that is asked for, each once; `by` names what names them.
+pub(super) fn read(named: Vec<Value>, searched: Searched, query: &Query, by: &str) -> Result<Vec<Candidate>, String> {
+    let kind = query.kind_of(searched);
     let mut candidates: Vec<Candidate> = Vec::with_capacity(named.len());
     let mut seen = HashSet::new();
     for value in named {
-        let candidate =
-            candidate(value, searched, kind).map_err(|fault| format!("an item of `{}` {fault}", searched.rule()))?;
+        let candidate = candidate(value, searched, kind).map_err(|fault| format!("an item of `{by}` {fault}"))?;
         let Candidate { kind: its, id, properties } = &candidate;
         if its == kind && seen.insert((id.clone(), json::written_object(properties))) {
             candidates.push(candidate);
@@ -84,7 +79,7 @@ mod tests {
         let Some(Value::Array(items)) = json::object(items.as_bytes()).unwrap().remove("items") else { panic!() };
         let mut query = Query::default();
         "user".clone_into(&mut query.subject.kind);
-        read(items, searched, &query).map(|found| found.into_iter().map(|one| one.id).collect())
+        read(items, searched, &query, searched.rule()).map(|found| found.into_iter().map(|one| one.id).collect())
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! One HTTP/2 connection that asks encoded questions, and reads of the answers only what is counted.
+//! Connections that ask encoded questions, and read of the answers only what is counted: gRPC's over HTTP/2, and others'
+//! over HTTP/1.1 ([`http1`]).
+
+pub(super) mod http1;
 
 use std::time::Duration;
 
@@ -13,6 +16,8 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use verdict::api::{Address, grpc::proto::Effect};
+
+use super::questions::Method;
 
 /// How long a connection may take to be made.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,10 +54,53 @@ pub(super) struct Answer {
     pub(super) failed: u64,
 }
 
-/// Sends `body` to the method at `path`.
-pub(super) async fn ask(grpc: &mut Grpc<Channel>, path: PathAndQuery, body: Bytes) -> Result<Answer, Status> {
-    grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-    Ok(grpc.unary(Request::new(body), path, Raw).await?.into_inner())
+/// A connection to a server.
+pub(super) enum Connection {
+    /// gRPC over HTTP/2.
+    Grpc(Channel),
+    /// HTTP/1.1.
+    Http(http1::Connection),
+}
+
+/// Asks one question after the other on a connection.
+pub(super) enum Asker {
+    /// Beside others.
+    Grpc(Grpc<Channel>, PathAndQuery),
+    /// Alone.
+    Http(http1::Connection),
+}
+
+impl Connection {
+    /// As many askers as may have a request in flight at once: `concurrency`, and one over HTTP/1.1.
+    pub(super) fn askers(self, method: Method, concurrency: usize) -> Vec<Asker> {
+        match self {
+            Self::Grpc(channel) => {
+                let path = PathAndQuery::from_static(method.path());
+                (0..concurrency).map(|_| Asker::Grpc(Grpc::new(channel.clone()), path.clone())).collect()
+            }
+            Self::Http(connection) => vec![Asker::Http(connection)],
+        }
+    }
+}
+
+impl Asker {
+    /// Sends `body`.
+    pub(super) async fn ask(&mut self, body: Bytes) -> Result<Answer, Status> {
+        match self {
+            Self::Grpc(grpc, path) => {
+                grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+                Ok(grpc.unary(Request::new(body), path.clone(), Raw).await?.into_inner())
+            }
+            Self::Http(connection) => connection.ask(body).await,
+        }
+    }
+}
+
+impl Answer {
+    /// Of one decision.
+    fn of(allow: bool, failed: bool) -> Self {
+        Self { allow: allow.into(), deny: (!allow).into(), failed: failed.into() }
+    }
 }
 
 /// Both responses carry their verdicts as field 1.

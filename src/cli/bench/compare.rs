@@ -9,10 +9,12 @@ use anyhow::ensure;
 use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
-use verdict::decision::Query;
+use verdict::{audit, decision::Query};
 
 use super::{
-    Args, client, cpu,
+    Args,
+    client::{self, Connection},
+    cpu,
     generated::Directory,
     load::{self, Plan},
     loopback::Loopback,
@@ -29,15 +31,19 @@ const BATCH: usize = 100;
 
 /// One turn of one server.
 #[derive(Clone, Copy, Debug, Default)]
-struct Turn {
-    requests_per_second: f64,
+pub(super) struct Turn {
+    pub(super) requests_per_second: f64,
     decisions_per_second: f64,
-    p50: Duration,
-    p99: Duration,
+    pub(super) p50: Duration,
+    pub(super) p99: Duration,
     // Denies because something went wrong: on a busy machine, mostly because the evaluation budget was spent.
-    failed: u64,
+    pub(super) failed: u64,
     // Processor time of the server's threads for each request.
-    cpu: Option<Duration>,
+    pub(super) cpu: Option<Duration>,
+    // Answers in all, also those that were not measured.
+    pub(super) answers: u64,
+    // Requests that were due and never sent.
+    pub(super) unsent: u64,
 }
 
 /// A round: the null server's turn, then the real one's.
@@ -53,9 +59,17 @@ struct Phase {
     rounds: Vec<Round>,
 }
 
-struct Server {
-    loopback: Loopback,
+/// A server, and connections to it.
+pub(super) struct Server {
+    pub(super) loopback: Loopback,
     channels: Vec<Channel>,
+}
+
+impl Server {
+    pub(super) fn new(loopback: Loopback, connections: usize, runtime: &Runtime) -> anyhow::Result<Self> {
+        let channels = runtime.block_on(client::connect(&loopback.address.to_string(), connections))?;
+        Ok(Self { loopback, channels })
+    }
 }
 
 pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
@@ -63,11 +77,9 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     let threads = args.server_threads.unwrap_or(cores);
     let directory = Directory::generate();
     let queries: Vec<Query> = directory.questions().into_iter().map(|(query, _)| query).collect();
-    let server = |loopback: Loopback| {
-        let channels = runtime.block_on(client::connect(&loopback.address.to_string(), args.connections.get()))?;
-        anyhow::Ok(Server { loopback, channels })
-    };
-    let servers = [server(Loopback::null(threads)?)?, server(Loopback::real(threads, &directory)?)?];
+    let server = |loopback: Loopback| Server::new(loopback, args.connections.get(), runtime);
+    let real = Loopback::real("real-server", threads, &directory, audit::Config::default())?;
+    let servers = [server(Loopback::null(threads)?)?, server(real)?];
 
     let mut phases = phases(args);
     let turns: Duration = phases.iter().map(|phase| (phase.plan.warmup + phase.plan.duration) * 2).sum();
@@ -118,11 +130,27 @@ fn phases(args: &Args) -> [Phase; 3] {
     ]
 }
 
-async fn turn(server: &Server, requests: &Arc<Requests>, connections: usize, plan: Plan) -> anyhow::Result<Turn> {
-    let name = server.loopback.name;
+/// One turn of a server over gRPC, in which everything must be answered.
+pub(super) async fn turn(
+    server: &Server,
+    requests: &Arc<Requests>,
+    connections: usize,
+    plan: Plan,
+) -> anyhow::Result<Turn> {
     let channels = server.channels.get(..connections).unwrap_or(&server.channels);
+    let connections = channels.iter().cloned().map(Connection::Grpc).collect();
+    turn_over(server.loopback.name, connections, requests, plan).await
+}
+
+/// The same, over these connections; the server's threads are called `name`.
+pub(super) async fn turn_over(
+    name: &str,
+    connections: Vec<Connection>,
+    requests: &Arc<Requests>,
+    plan: Plan,
+) -> anyhow::Result<Turn> {
     let before = cpu::used_by(name);
-    let tally = load::run(channels, requests, plan).await?;
+    let tally = load::run(connections, requests, plan).await?;
     let after = cpu::used_by(name);
     let errors = &tally.errors;
     ensure!(tally.answers > 0, "the {name} answered nothing: {errors:?}");
@@ -134,6 +162,8 @@ async fn turn(server: &Server, requests: &Arc<Requests>, connections: usize, pla
         p50: tally.percentile(50.0),
         p99: tally.percentile(99.0),
         failed: tally.said.failed,
+        answers: tally.answers_ever,
+        unsent: tally.unsent,
         cpu: before.zip(after).and_then(|(before, after)| {
             let requests = u32::try_from(tally.answers_ever).ok().filter(|count| *count > 0)?;
             Some(after.saturating_sub(before) / requests)
@@ -169,7 +199,8 @@ fn batch_gain(phases: &[Phase; 3]) -> [f64; 2] {
     ]
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
+/// The median; not a number of nothing.
+pub(super) fn median(figures: impl Iterator<Item = f64>) -> f64 {
     let mut figures: Vec<f64> = figures.collect();
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)

@@ -10,9 +10,13 @@ use std::{
 
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio::task::JoinSet;
-use tonic::{client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel};
 
-use super::{client, pace::Pacer, questions::Requests, tally::Tally};
+use super::{
+    client::{Asker, Connection},
+    pace::Pacer,
+    questions::Requests,
+    tally::Tally,
+};
 
 /// How long answers that are outstanding at the end are waited for.
 const GRACE: Duration = Duration::from_secs(5);
@@ -32,31 +36,32 @@ pub(super) struct Plan {
     pub(super) rate: Option<u32>,
 }
 
-/// Runs `plan` over `channels`.
-pub(super) async fn run(channels: &[Channel], requests: &Arc<Requests>, plan: Plan) -> anyhow::Result<Tally> {
+/// Runs `plan` over `connections`.
+pub(super) async fn run(connections: Vec<Connection>, requests: &Arc<Requests>, plan: Plan) -> anyhow::Result<Tally> {
     let begin = Instant::now();
     let from = begin + plan.warmup;
     let until = from + plan.duration;
     let pacer = plan.rate.map(|rate| Arc::new(Pacer::new(begin, rate)));
     let mut total = Tally::new(from, until)?;
-    let mut connections = JoinSet::new();
-    for (number, channel) in channels.iter().enumerate() {
-        let connection = Connection {
+    let mut asking = JoinSet::new();
+    let count = connections.len().max(1);
+    for (number, connection) in connections.into_iter().enumerate() {
+        let load = Load {
             requests: Arc::clone(requests),
             // Each starts at another place of the round.
-            next: AtomicUsize::new(number * requests.len() / channels.len().max(1)),
+            next: AtomicUsize::new(number * requests.len() / count),
             pacer: pacer.clone(),
             until,
             tally: Mutex::new(total.clone()),
         };
-        connections.spawn(connection.run(channel.clone(), plan.concurrency));
+        asking.spawn(load.run(connection.askers(requests.method, plan.concurrency)));
     }
     if let Some(pacer) = &pacer {
         let pacer = Arc::clone(pacer);
         // A thread of its own: the runtime's timer is no finer than a millisecond.
         let _ = tokio::task::spawn_blocking(move || pacer.run(until)).await;
     }
-    while let Some(tally) = connections.join_next().await {
+    while let Some(tally) = asking.join_next().await {
         if let Ok(tally) = tally {
             total.add(&tally);
         }
@@ -65,7 +70,8 @@ pub(super) async fn run(channels: &[Channel], requests: &Arc<Requests>, plan: Pl
     Ok(total)
 }
 
-struct Connection {
+/// What one connection is to do.
+struct Load {
     requests: Arc<Requests>,
     next: AtomicUsize,
     pacer: Option<Arc<Pacer>>,
@@ -74,9 +80,9 @@ struct Connection {
     tally: Mutex<Tally>,
 }
 
-impl Connection {
-    async fn run(self, channel: Channel, concurrency: usize) -> Tally {
-        let mut asking: FuturesUnordered<_> = (0..concurrency).map(|_| self.ask_on(channel.clone())).collect();
+impl Load {
+    async fn run(self, askers: Vec<Asker>) -> Tally {
+        let mut asking: FuturesUnordered<_> = askers.into_iter().map(|asker| self.ask_with(asker)).collect();
         let finished = async { while asking.next().await.is_some() {} };
         let in_time = tokio::time::timeout_at((self.until + GRACE).into(), finished).await.is_ok();
         let unanswered = if in_time { 0 } else { asking.len() };
@@ -87,9 +93,7 @@ impl Connection {
     }
 
     /// One request after the other.
-    async fn ask_on(&self, channel: Channel) {
-        let path = PathAndQuery::from_static(self.requests.method.path());
-        let mut grpc = Grpc::new(channel);
+    async fn ask_with(&self, mut asker: Asker) {
         loop {
             let intended = match &self.pacer {
                 None => Some(Instant::now()).filter(|now| *now < self.until),
@@ -97,7 +101,7 @@ impl Connection {
             };
             let Some(intended) = intended else { return };
             let body = self.requests.body(self.next.fetch_add(1, Ordering::Relaxed));
-            let answer = client::ask(&mut grpc, path.clone(), body).await;
+            let answer = asker.ask(body).await;
             let failed = answer.is_err();
             self.tally.lock().unwrap_or_else(PoisonError::into_inner).record(intended, Instant::now(), answer);
             if failed {

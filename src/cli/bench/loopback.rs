@@ -1,6 +1,11 @@
 //! Servers in this process, each with threads of its own.
 
-use std::{net::Ipv4Addr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    net::Ipv4Addr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use tokio::{
@@ -15,6 +20,7 @@ use verdict::{
         listen,
     },
     app::{self, App},
+    audit,
     config::Config,
 };
 
@@ -25,6 +31,8 @@ pub(super) struct Loopback {
     /// What its threads are called.
     pub(super) name: &'static str,
     pub(super) address: Address,
+    /// Where its metrics are; `None` of one that has none.
+    pub(super) http: Option<Address>,
     closing: CancellationToken,
     // `None` once it has stopped.
     running: Option<(Runtime, JoinHandle<()>)>,
@@ -32,7 +40,14 @@ pub(super) struct Loopback {
 }
 
 /// A folder that goes away with this.
-struct Folder(PathBuf);
+pub(super) struct Folder(pub(super) PathBuf);
+
+impl Folder {
+    /// A new name below `parent`; nothing is made.
+    pub(super) fn below(parent: &Path) -> Self {
+        Self(parent.join(format!("verdict-bench-{}", uuid::Uuid::now_v7())))
+    }
+}
 
 impl Loopback {
     /// The null service, behind the same stack as the real one.
@@ -52,14 +67,18 @@ impl Loopback {
             let serving = tokio::spawn(listen::serve(listener, routes, options, closing.clone()));
             anyhow::Ok((address, serving))
         })?;
-        Ok(Self { name, address, closing, running: Some((runtime, serving)), _folder: None })
+        Ok(Self { name, address, http: None, closing, running: Some((runtime, serving)), _folder: None })
     }
 
-    /// What `verdict serve` runs, with the generated policy.
-    pub(super) fn real(threads: NonZeroUsize, directory: &Directory) -> anyhow::Result<Self> {
-        let name = "real-server";
+    /// What `verdict serve` runs, with the generated policy and this decision log; `name` has at most 15 bytes.
+    pub(super) fn real(
+        name: &'static str,
+        threads: NonZeroUsize,
+        directory: &Directory,
+        decision_log: audit::Config,
+    ) -> anyhow::Result<Self> {
         let runtime = runtime(name, threads)?;
-        let folder = Folder(std::env::temp_dir().join(format!("verdict-bench-{}", uuid::Uuid::now_v7())));
+        let folder = Folder::below(&std::env::temp_dir());
         write_generated(directory, &folder.0)?;
         let closing = CancellationToken::new();
         let mut config = Config::default();
@@ -67,16 +86,18 @@ impl Loopback {
         config.http.address = loopback();
         config.source.path = Some(folder.0.clone());
         config.reload.strict = true;
-        let (address, serving) = runtime.block_on(async {
+        config.decision_log = decision_log;
+        let (address, http, serving) = runtime.block_on(async {
             let app = App::start(config).await.context("can't start the server")?;
-            let address = app.grpc().clone();
+            let (address, http) = (app.grpc().clone(), app.http().clone());
             let closing = closing.clone();
             let serving = tokio::spawn(async move {
                 let _ = app.run(closing.cancelled()).await;
             });
-            anyhow::Ok((address, serving))
+            anyhow::Ok((address, http, serving))
         })?;
-        Ok(Self { name, address, closing, running: Some((runtime, serving)), _folder: Some(folder) })
+        let http = Some(http);
+        Ok(Self { name, address, http, closing, running: Some((runtime, serving)), _folder: Some(folder) })
     }
 }
 

@@ -21,6 +21,10 @@ pub(super) enum Method {
     Check,
     /// So many questions a request.
     BatchCheck(usize),
+    /// One question a request, of AuthZEN over HTTP.
+    Evaluation,
+    /// The generated policy's rule as a document, over OPA's data API.
+    Document,
 }
 
 /// Requests of one method, encoded.
@@ -36,6 +40,8 @@ impl Method {
         match self {
             Self::Check => "/verdict.v1.DecisionService/Check",
             Self::BatchCheck(_) => "/verdict.v1.DecisionService/BatchCheck",
+            Self::Evaluation => "/access/v1/evaluation",
+            Self::Document => "/v1/data/authz/decision",
         }
     }
 
@@ -44,6 +50,8 @@ impl Method {
         match self {
             Self::Check => "Check".to_owned(),
             Self::BatchCheck(items) => format!("BatchCheck of {items}"),
+            Self::Evaluation => "AuthZEN evaluation".to_owned(),
+            Self::Document => "OPA data".to_owned(),
         }
     }
 }
@@ -53,13 +61,13 @@ impl Requests {
     pub(super) fn encode(queries: Vec<Query>, method: Method, policy: Option<&EntryPoint>) -> Self {
         let policy = policy.map(EntryPoint::as_str).unwrap_or_default();
         let count = queries.len();
-        let checks = queries.into_iter().map(check);
+        let checks = |queries: Vec<Query>| queries.into_iter().map(check);
         let bodies = match method {
-            Method::Check => checks
+            Method::Check => checks(queries)
                 .map(|check| proto::CheckRequest { policy: policy.to_owned(), ..check }.encode_to_vec().into())
                 .collect(),
             Method::BatchCheck(size) => {
-                let items: Vec<proto::BatchCheckItem> = checks.map(item).collect();
+                let items: Vec<proto::BatchCheckItem> = checks(queries).map(item).collect();
                 let mut items = items.iter().cycle();
                 let batch = |items: &mut dyn Iterator<Item = &proto::BatchCheckItem>| proto::BatchCheckRequest {
                     policy: policy.to_owned(),
@@ -67,6 +75,10 @@ impl Requests {
                     ..proto::BatchCheckRequest::default()
                 };
                 (0..count.div_ceil(size.max(1))).map(|_| batch(&mut items).encode_to_vec().into()).collect()
+            }
+            Method::Evaluation => queries.iter().map(|query| evaluation(query).to_string().into()).collect(),
+            Method::Document => {
+                queries.iter().map(|query| serde_json::json!({"input": evaluation(query)}).to_string().into()).collect()
             }
         };
         Self { method, bodies }
@@ -129,6 +141,26 @@ fn check(query: Query) -> proto::CheckRequest {
     }
 }
 
+/// AuthZEN's evaluation request.
+fn evaluation(query: &Query) -> Json {
+    let Query { subject, action, resource, context, .. } = query;
+    let mut question = serde_json::json!({
+        "subject": {"type": subject.kind, "id": subject.id},
+        "action": {"name": action.name},
+        "resource": {"type": resource.kind, "id": resource.id},
+    });
+    let parts = [("subject", &subject.properties), ("action", &action.properties), ("resource", &resource.properties)];
+    for (part, properties) in parts {
+        if let Some(Json::Object(members)) = question.get_mut(part).filter(|_| !properties.is_empty()) {
+            members.insert("properties".to_owned(), json::written_object(properties).into());
+        }
+    }
+    if let Some(members) = question.as_object_mut().filter(|_| !context.is_empty()) {
+        members.insert("context".to_owned(), json::written_object(context).into());
+    }
+    question
+}
+
 fn item(check: proto::CheckRequest) -> proto::BatchCheckItem {
     let proto::CheckRequest { subject, action, resource, context, .. } = check;
     proto::BatchCheckItem { subject, action, resource, context, ..proto::BatchCheckItem::default() }
@@ -159,6 +191,20 @@ mod tests {
         assert_eq!(read_text(&format!(r#"[{{"name":"n","query":{QUESTION}}}]"#)).unwrap().len(), 1);
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/questions.json");
         assert!(read(&corpus).unwrap().len() > 10);
+    }
+
+    #[test]
+    fn encodes_for_each_door_what_it_reads_as_the_same_question() {
+        let queries =
+            || super::super::generated::Directory::generate().questions().into_iter().take(9).map(|(query, _)| query);
+        let requests = |method| Requests::encode(queries().collect(), method, None);
+        let (evaluations, documents) = (requests(Method::Evaluation), requests(Method::Document));
+        for (number, query) in queries().enumerate() {
+            assert!(!query.context.is_empty() && !query.subject.properties.is_empty());
+            assert_eq!(json::query(&evaluations.body(number)), Ok(query));
+            let document: Json = serde_json::from_slice(&documents.body(number)).unwrap();
+            assert_eq!(document["input"], serde_json::from_slice::<Json>(&evaluations.body(number)).unwrap());
+        }
     }
 
     #[test]

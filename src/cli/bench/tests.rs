@@ -2,13 +2,14 @@ use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use tokio::runtime::Builder;
 use verdict::{
+    audit,
     bundle::Bundle,
     decision::{Evaluator as _, Time},
     policy::{Options, Snapshot},
 };
 
 use super::{
-    client,
+    client::{self, Connection, http1},
     generated::Directory,
     load::{self, Plan},
     loopback::Loopback,
@@ -49,14 +50,21 @@ fn the_generated_data_has_the_size_that_it_says_and_is_always_the_same() {
 }
 
 fn load(server: &Loopback, directory: &Directory, method: Method, rate: Option<u32>) -> Tally {
+    let http = matches!(method, Method::Evaluation | Method::Document);
     let queries = directory.questions().into_iter().map(|(query, _)| query).take(200).collect();
     let requests = Arc::new(Requests::encode(queries, method, None));
     let (warmup, duration) = (Duration::from_millis(20), Duration::from_millis(300));
     let plan = Plan { concurrency: 2, warmup, duration, rate };
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let channels = client::connect(&server.address.to_string(), 2).await.unwrap();
-        load::run(&channels, &requests, plan).await.unwrap()
+        let connections = if http {
+            let connections = http1::connect(server.http.as_ref().unwrap(), method, 2).await.unwrap();
+            connections.into_iter().map(Connection::Http).collect()
+        } else {
+            let channels = client::connect(&server.address.to_string(), 2).await.unwrap();
+            channels.into_iter().map(Connection::Grpc).collect()
+        };
+        load::run(connections, &requests, plan).await.unwrap()
     })
 }
 
@@ -64,7 +72,10 @@ fn load(server: &Loopback, directory: &Directory, method: Method, rate: Option<u
 fn both_servers_answer_every_way_of_asking() {
     let directory = Directory::generate();
     let threads = NonZeroUsize::MIN;
-    let (null, real) = (Loopback::null(threads).unwrap(), Loopback::real(threads, &directory).unwrap());
+    let (null, real) = (
+        Loopback::null(threads).unwrap(),
+        Loopback::real("real-server", threads, &directory, audit::Config::default()).unwrap(),
+    );
     for method in [Method::Check, Method::BatchCheck(10)] {
         for rate in [None, Some(100)] {
             let tally = load(&null, &directory, method, rate);
@@ -73,6 +84,11 @@ fn both_servers_answer_every_way_of_asking() {
             assert!(tally.errors.is_empty() && tally.said.allow > 0 && tally.said.deny > 0, "{tally:?}");
             assert_eq!((tally.said.failed, tally.unanswered), (0, 0));
         }
+    }
+    for method in [Method::Evaluation, Method::Document] {
+        let tally = load(&real, &directory, method, None);
+        assert!(tally.errors.is_empty() && tally.said.allow > 0 && tally.said.deny > 0, "{tally:?}");
+        assert_eq!((tally.said.failed, tally.unanswered), (0, 0));
     }
 }
 

@@ -54,9 +54,24 @@ impl Record {
         let text = |name: &str| part.get(name).and_then(Json::as_str);
         match (text("type"), text("id"), text("name")) {
             (Some(kind), Some(id), _) => Some(format!("{kind}:{id}")),
+            // What a search searches for.
+            (Some(kind), None, _) if self.search().is_some() => Some(format!("{kind}:*")),
             (_, _, Some(name)) => Some(name.to_owned()),
             _ => None,
         }
+    }
+
+    /// What a search came to, in words.
+    pub(super) fn search(&self) -> Option<String> {
+        let search = self.0.get("search").or_else(|| self.0.pointer("/custom/search"))?;
+        let number = |name: &str| search.get(name).and_then(Json::as_u64).unwrap_or_default();
+        let what = search.get("for").and_then(Json::as_str).unwrap_or_default();
+        let (candidates, decided, allowed) = (number("candidates"), number("decided"), number("allowed"));
+        let rest = match search.get("complete") {
+            Some(Json::Bool(false)) => ", not to the end",
+            _ => "",
+        };
+        Some(format!("{allowed} of {decided} allowed, of {candidates} candidates for {what}{rest}"))
     }
 
     pub(super) fn nanos(&self) -> Option<u64> {

@@ -14,8 +14,8 @@ pub(super) struct Selection {
     /// The file that the log is written to, one of its full files, or a spool (`….redb`)
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// Only allows, or only denies
-    #[arg(long, value_name = "EFFECT", value_parser = ["allow", "deny"])]
+    /// Only allows, only denies, or only searches
+    #[arg(long, value_name = "EFFECT", value_parser = ["allow", "deny", "search"])]
     effect: Option<String>,
     /// Only about this subject: `user:alice`, or an id alone
     #[arg(long, value_name = "TYPE:ID")]

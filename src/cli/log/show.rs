@@ -62,6 +62,7 @@ fn text(record: &Record) -> String {
         line(part, &record.part(part).unwrap_or_default());
     }
     line("effect", record.effect());
+    line("search", &record.search().unwrap_or_default());
     line("reasons", &record.reasons().join(", "));
     let revision = record.0.get("revision").or_else(|| record.0.pointer("/custom/revision"));
     if let Some(revision) = revision {

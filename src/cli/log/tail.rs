@@ -114,7 +114,8 @@ fn line(record: &Record, json: bool) -> String {
     };
     let part = |name: &str| record.part(name).unwrap_or_else(|| "-".to_owned());
     let (subject, action, resource) = (part("subject"), part("action"), part("resource"));
-    let (time, reasons, id) = (record.time(), record.reasons().join(","), record.id());
+    let reasons = record.search().unwrap_or_else(|| record.reasons().join(","));
+    let (time, id) = (record.time(), record.id());
     let text =
         printable(&format!("{subject} {action} {resource}  {reasons}  {} {id}", record.entry_point())).into_owned();
     format!("{}  {effect}  {}", printable(time), text.replace('\n', " "))

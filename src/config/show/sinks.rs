@@ -1,8 +1,8 @@
 //! The sinks of the decision log, of which only what may be seen: where records go and how, and what is hidden.
 
-use super::{quoted, show_size, show_time};
+use super::{flow, list, quoted, show_size, show_time};
 use crate::{
-    audit::{Compression, FieldMask, Format, Mode, Place, SinkConfig, SpoolConfig, WhenFull},
+    audit::{Compression, FieldMask, Filter, Format, Mask, Mode, Place, SinkConfig, SpoolConfig, WhenFull},
     config::Config,
 };
 
@@ -18,7 +18,7 @@ pub(super) fn yaml(config: &Config, yaml: &mut String) {
 }
 
 fn lines(sink: &SinkConfig) -> Vec<(&'static str, String)> {
-    let SinkConfig { place, format, mode, queue, filter: _, mask } = sink;
+    let SinkConfig { place, format, mode, queue, filter, mask } = sink;
     let mut lines = Vec::new();
     match place {
         Place::Stdout => lines.push(("type", "stdout".to_owned())),
@@ -38,7 +38,9 @@ fn lines(sink: &SinkConfig) -> Vec<(&'static str, String)> {
             ));
             if let Some(chain) = chain {
                 let verifier = chain.signer.verifier();
-                lines.push(("# chain", format!("signed by the key {}", verifier.id())));
+                let (every, interval) = (chain.every, show_time(chain.interval));
+                let said = format!("every {every} records and {interval}, signed by the key {}", verifier.id());
+                lines.push(("# chain", said));
             }
         }
         Place::Http { url, token_file, ca_file, chunk_bytes, delay, timeout } => {
@@ -66,7 +68,11 @@ fn lines(sink: &SinkConfig) -> Vec<(&'static str, String)> {
         }
     }
     lines.push(("queue", format!("{{records: {}, bytes: {}}}", queue.records, show_size(queue.bytes))));
-    for field in &mask.fields {
+    if let Some(filter) = self::filter(filter) {
+        lines.push(("filter", filter));
+    }
+    let Mask { fields, key, policies, names } = mask;
+    for field in fields {
         lines.push((
             "# mask",
             match field {
@@ -76,10 +82,30 @@ fn lines(sink: &SinkConfig) -> Vec<(&'static str, String)> {
             },
         ));
     }
-    if !mask.policies {
+    if key.is_some() {
+        lines.push(("# mask", "hashes have a key".to_owned()));
+    }
+    lines.extend(names.iter().map(|name| ("# mask", format!("what is called {} is secret", quoted(name)))));
+    if !policies {
         lines.push(("# mask", "policies are not asked".to_owned()));
     }
     lines
+}
+
+/// Which records are wanted, if not all.
+fn filter(filter: &Filter) -> Option<String> {
+    let Filter { effects, doors, entry_points, sample_allows, sample_denies } = filter;
+    let effects: Vec<String> = effects.iter().map(|effect| effect.to_string().to_lowercase()).collect();
+    let some = |texts: &Vec<String>| (!texts.is_empty()).then(|| list(texts));
+    let share = |rate: &Option<u32>| rate.map(|rate| format!("{}.{:02}%", rate / 100, rate % 100));
+    let members = [
+        ("effects", some(&effects)),
+        ("doors", some(doors)),
+        ("entry_points", some(entry_points)),
+        ("sample_allows", share(sample_allows)),
+        ("sample_denies", share(sample_denies)),
+    ];
+    members.iter().any(|(_, value)| value.is_some()).then(|| flow(members))
 }
 
 fn bytes(bytes: u64) -> String {

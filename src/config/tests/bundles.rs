@@ -86,3 +86,112 @@ fn the_keys_of_a_source_are_those_that_it_takes_and_are_on_the_page() {
         assert!(page.contains(&format!("`{key}`")), "{key}");
     }
 }
+
+#[test]
+fn shows_every_member_of_a_bundle_but_what_could_be_a_secret() {
+    let yaml = "bundles:
+  by-hand: {}
+  web:
+    url: https://example.com/authz.tar.gz
+    polling: {min: 1s, max: 2s}
+    long_poll: 30s
+    token_file: /run/token
+    tls: {ca_file: ca.pem, cert_file: cert.pem, key_file: key.pem}
+    header_files: {x-key: /run/key}
+    limits: {size: 5MiB, timeout: 7s, idle_timeout: 6s, connect_timeout: 5s}
+    back_off: {min: 3s, max: 4m}
+    verification: {key_file: key.pem, algorithm: RS256, scope: s, exclude: [a.rego, '**/b']}
+    stale_after: 5m
+    min_sequence: 7
+  shop:
+    url: s3://bucket/key
+    object: {region: eu, access_key_id_file: /run/id, secret_access_key_file: /run/secret}
+  near:
+    url: http://example.com/a.tar.gz
+    plain_http: true
+    basic: {user: me, password_file: /run/password}
+  oauth:
+    url: https://example.com/b.tar.gz
+    oauth2: {token_url: 'https://example.com/token', client_id: id, client_secret_file: /run/s, scopes: [a, b]}
+";
+    let described = Given::yaml(yaml).described();
+    assert_eq!(Given::yaml(&described).described(), described);
+    for text in yaml.lines().skip(1).flat_map(|line| line.split([' ', '{', '}', ',', '[', ']', '\''])) {
+        assert!(described.contains(text), "{text}\n{described}");
+    }
+    let secretive = "bundles:
+  web:
+    url: https://me:hunter2@example.com/a?sig=hunter2
+    headers: {x-tenant: hunter2}
+  oauth:
+    url: https://example.com/b.tar.gz
+    oauth2: {token_url: 'https://example.com/token', client_id: id, client_secret_file: f, parameters: {audience: hunter2}}
+";
+    let described = Given::yaml(&secretive.replace("me:hunter2@", "").replace("?sig=hunter2", "")).described();
+    assert!(described.contains("x-tenant") && described.contains("audience"), "{described}");
+    assert!(!described.contains("hunter2"), "{described}");
+    assert!(Given::yaml(secretive).faults().iter().all(|fault| !fault.contains("hunter2")));
+}
+
+#[test]
+fn shows_which_records_a_sink_wants_and_what_it_hides() {
+    let yaml = "decision_log:
+  sinks:
+    all: {type: stdout}
+    some:
+      type: stdout
+      filter: {effects: [deny], doors: [grpc], entry_points: [data.a], sample_allows: 5%, sample_denies: 0.25%}
+      mask: {names: [iban], policies: false}
+";
+    let described = Given::yaml(yaml).described();
+    let filter = "filter: {effects: [\"deny\"], doors: [\"grpc\"], entry_points: [\"data.a\"], sample_allows: 5.00%, \
+                  sample_denies: 0.25%}\n";
+    assert!(described.contains(filter) && described.matches("filter").count() == 1, "{described}");
+    assert!(described.contains("iban") && described.contains("policies are not asked"), "{described}");
+    let again = Given::yaml(&described).load().unwrap();
+    assert_eq!(again.decision_log.sinks["some"].filter.sample_denies, Some(25));
+}
+
+#[test]
+fn candidates_of_searches_are_read_shown_and_faulted() {
+    let yaml = "search:
+  page_size: 7
+  candidates:
+    data.a.b:
+      subjects: {user: data.users, \"a b\": 'data.x[\"y z\"]'}
+      resources: data.docs
+    data.a: {actions: data.verbs}
+";
+    let toml = "[search]\npage_size = 7\n[search.candidates.\"data.a.b\"]\nresources = \"data.docs\"\n\
+                [search.candidates.\"data.a.b\".subjects]\nuser = \"data.users\"\n\"a b\" = 'data.x[\"y z\"]'\n\
+                [search.candidates.\"data.a\"]\nactions = \"data.verbs\"\n";
+    let described = Given::yaml(yaml).described();
+    assert_eq!(Given::file("verdict.toml", toml).described(), described);
+    assert_eq!(Given::yaml(&described).described(), described);
+    assert!(described.contains("    \"data.a\":\n      actions: \"data.verbs\"\n"), "{described}");
+    let faults = Given::yaml(
+        "search:
+  candidates:
+    users: {subjects: data.users}
+    data.a: 7
+    data.b: {subject: data.x, subjects: users, resources: {t: 7}, actions: {t: data.x}}
+    data.c: {subjects: data.x}
+    'data[\"c\"]': {subjects: data.y}
+",
+    )
+    .faults();
+    let starts = [
+        "verdict.yaml: search.candidates.users: is no reference; expected the rule or package",
+        "verdict.yaml: search.candidates.data.a: is no table; expected a table",
+        "verdict.yaml: search.candidates.data.b.subject: unknown key; expected one of `subjects`",
+        "verdict.yaml: search.candidates.data.b.subjects: `users` is no reference; expected a reference",
+        "verdict.yaml: search.candidates.data.b.resources.t: is of the wrong type; expected a reference",
+        "verdict.yaml: search.candidates.data.b.actions: is of the wrong type; expected a reference",
+        "verdict.yaml: search.candidates.data[\"c\"]: is given more than once",
+    ];
+    for start in starts {
+        assert!(faults.iter().any(|fault| fault.starts_with(start)), "{start}\n{faults:#?}");
+    }
+    assert_eq!(faults.len(), starts.len(), "{faults:#?}");
+    assert_eq!(Given::yaml("search: {candidates: 7}").faults().len(), 1);
+}

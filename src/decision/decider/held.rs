@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{Active, Decider};
-use crate::decision::{AdHoc, Diagnostic, Query, Revision, SearchError, Searched, Time, Value, Verdict};
+use crate::decision::{
+    AdHoc, At, Diagnostic, EntryPoint, NotAt, Query, Revision, SearchError, Searched, Time, Value, Verdict,
+};
 
 /// As [`super::Pinned`], without a lifetime.
 pub struct Held {
@@ -21,6 +23,15 @@ impl Decider {
     pub fn hold(self: &Arc<Self>) -> Option<Held> {
         Some(Held { active: self.active.load_full()?, decider: Arc::clone(self) })
     }
+
+    /// As [`Self::pin_at`], without a lifetime.
+    ///
+    /// # Errors
+    /// Where there is nothing, or what is asked for is not retained.
+    pub async fn hold_at(self: &Arc<Self>, at: &At) -> Result<Held, NotAt> {
+        let active = self.pin_at(at).await?.active;
+        Ok(Held { active, decider: Arc::clone(self) })
+    }
 }
 
 impl Held {
@@ -28,6 +39,12 @@ impl Held {
     #[must_use]
     pub fn revision(&self) -> &Revision {
         &self.active.revision
+    }
+
+    /// What `query` is put to.
+    #[must_use]
+    pub fn entry_point<'a>(&'a self, query: &'a Query) -> &'a EntryPoint {
+        query.policy.as_ref().unwrap_or(&self.decider.default_policy)
     }
 
     /// Decides one question on the held snapshot, as [`Decider::decide`] does.
@@ -83,7 +100,7 @@ mod tests {
     use futures::executor::block_on;
 
     use super::*;
-    use crate::decision::{EntryPoint, Evaluator, Pending, PendingCandidates, Time};
+    use crate::decision::{Evaluator, Pending, PendingCandidates, Time};
 
     #[derive(Default)]
     struct Panics(Revision);
