@@ -2,6 +2,7 @@
 
 pub mod administration;
 pub mod authzen;
+pub mod call;
 pub mod credentials;
 mod deadline;
 pub mod envoy;

@@ -309,6 +309,12 @@ impl Server {
         Duration::from_millis(ticks * 10)
     }
 
+    /// The file systems as it sees them.
+    #[allow(dead_code, reason = "the tests of the decision log look there")]
+    pub(crate) fn root(&self) -> PathBuf {
+        format!("/proc/{}/root", self.child.id()).into()
+    }
+
     /// Resident memory, in bytes.
     pub(crate) fn resident(&self) -> u64 {
         let text = fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap();
