@@ -246,14 +246,18 @@ fn refused(status: &Status) -> ExitCode {
 impl WhatArgs {
     fn whiches(&self) -> Vec<Which> {
         let Self { jti, session, subject, client, actor, identifier } = self;
-        let kinds: [(&Vec<String>, fn(String) -> Which); 6] = [
-            (jti, Which::Jti),
-            (session, Which::Session),
-            (subject, Which::Subject),
-            (client, Which::Client),
-            (actor, Which::Actor),
-            (identifier, Which::Identifier),
+        let all = [
+            of(jti, Which::Jti),
+            of(session, Which::Session),
+            of(subject, Which::Subject),
+            of(client, Which::Client),
+            of(actor, Which::Actor),
+            of(identifier, Which::Identifier),
         ];
-        kinds.into_iter().flat_map(|(names, which)| names.iter().cloned().map(which)).collect()
+        all.concat()
     }
+}
+
+fn of(names: &[String], which: fn(String) -> Which) -> Vec<Which> {
+    names.iter().cloned().map(which).collect()
 }
