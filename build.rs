@@ -28,5 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .btree_map(".")
         .codec_path("crate::api::grpc::codec::Codec")
         .compile_fds(descriptors)?;
+    // The contract of the service in examples/tonic, which the example includes.
+    println!("cargo::rerun-if-changed=examples/tonic/notes.proto");
+    tonic_prost_build::configure().compile_fds(protox::compile(["notes.proto"], ["examples/tonic"])?)?;
     Ok(())
 }

@@ -305,7 +305,7 @@ fn sessions_end_by_name_or_by_age() {
     rig.push(&claims(&format!("{OAUTH}tokens-revoked"), &older, None)).unwrap();
     assert!(rig.is_revoked(&old()) && !rig.is_revoked(&young()));
     assert!(
-        rig.is_revoked(&json!({"sub": "bob", "iat": 1, "actors": [{"sub": "alice"}]})),
+        rig.is_revoked(&json!({"iss": ISSUER, "sub": "bob", "iat": 1, "actors": [{"sub": "alice"}]})),
         "nor does she act for others"
     );
 }

@@ -283,6 +283,19 @@ impl Server {
         assert!(status.unwrap().success());
     }
 
+    /// Stops it with all its threads, as if it hung; `signal("CONT")` goes on.
+    pub(crate) async fn stop(&self) {
+        self.signal("STOP");
+        let tasks = format!("/proc/{}/task", self.child.id());
+        // The state stands behind the name, which is in brackets.
+        let is_stopped = |task: fs::DirEntry| {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+        };
+        let look = async || fs::read_dir(&tasks).unwrap().all(|task| is_stopped(task.unwrap())).then_some(());
+        eventually("all threads stop", look).await;
+    }
+
     /// Waits until it has ended by itself.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
