@@ -17,6 +17,7 @@ mod queue;
 pub mod read;
 mod record;
 mod redact;
+pub mod replay;
 mod rules;
 mod sink;
 mod spool;
@@ -28,7 +29,7 @@ pub use self::{
         Chain, Compression, Config, FieldMask, Filter, Format, InvalidPointer, Mask, Mode, Place, QueueLimits,
         Rotation, SinkConfig, SpoolConfig, WhenFull,
     },
-    event::{Decision, Event},
+    event::{Caller, Decision, Event},
     figures::{Cause, SinkFigures},
     log::{Identity, Log, OpenError, Recorded, Waiting, Worker},
     pointer::Pointer,

@@ -17,6 +17,7 @@ mod keys;
 mod proof;
 mod revocation;
 mod secret;
+mod signed;
 #[cfg(test)]
 mod tests;
 mod verifier;
@@ -28,4 +29,5 @@ pub use keys::{InvalidKeys, KeySet};
 pub use proof::Proof;
 pub use revocation::{Nothing, Revocations};
 pub use secret::Secret;
+pub use signed::Signed;
 pub use verifier::{Caller, Verifier};

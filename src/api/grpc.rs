@@ -10,6 +10,7 @@ pub mod policy;
 mod question;
 pub mod received;
 mod response;
+pub mod revocation;
 mod search;
 mod service;
 pub mod wire;

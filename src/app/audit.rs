@@ -12,7 +12,10 @@ use tokio::task::JoinSet;
 
 use super::state::State;
 use crate::{
-    api::settle::{Decided, Kept, SearchEnded, Settled},
+    api::{
+        call::{Call, Peer},
+        settle::{Decided, Kept, SearchEnded, Settled},
+    },
     audit::{self, Decision, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling},
     clock,
     decision::{Asks, At, Decider, Effect, Input, Query, Value, Verdict, code},
@@ -126,7 +129,18 @@ pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State)
 /// Records a verdict, and gives what may be answered.
 pub(super) fn settle(log: &Log, metrics: &Metrics, decided: &Decided<'_>, verdict: Verdict) -> Settled {
     let Decided { door, decision_id, request_id, query, took } = *decided;
-    let decision = Decision { door: door.0, decision_id, request_id, query, search: None, took, time: clock::now() };
+    let (caller, before) = of_call(took);
+    let decision = Decision {
+        door: door.0,
+        decision_id,
+        request_id,
+        query,
+        search: None,
+        took,
+        time: clock::now(),
+        caller,
+        before,
+    };
     let count = move |metrics: &Metrics, verdict: &Verdict| {
         metrics.decision(verdict.entry_point.as_deref(), verdict.effect == Effect::Allow, took);
     };
@@ -154,6 +168,7 @@ pub(super) fn settle(log: &Log, metrics: &Metrics, decided: &Decided<'_>, verdic
 /// Records a search.
 pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
     let SearchEnded { door, id, request_id, query, entry_point, summary, revision, took } = *ended;
+    let (caller, before) = of_call(took);
     let decision = Decision {
         door: door.0,
         decision_id: id,
@@ -162,6 +177,8 @@ pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
         search: Some(summary),
         took,
         time: clock::now(),
+        caller,
+        before,
     };
     let entry_point = Some(entry_point.as_str().into());
     let verdict = Verdict { entry_point, revision: revision.clone(), ..Verdict::default() };
@@ -170,6 +187,16 @@ pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
         Recorded::Refused => Kept::Now(false),
         Recorded::Later(waiting) => Kept::Later(Box::pin(waiting.kept())),
     }
+}
+
+/// Who asked, and how long it took until deciding began, of the request that this task answers.
+fn of_call(took: Duration) -> (Option<audit::Caller>, Option<Duration>) {
+    let call = Call::current();
+    let caller = call.map(|call| match call.peer {
+        Peer::Tcp(address) => audit::Caller::Tcp(address),
+        Peer::Unix { pid, uid, gid } => audit::Caller::Unix { pid, uid, gid },
+    });
+    (caller, call.map(|call| call.begun.elapsed().saturating_sub(took)))
 }
 
 /// What is answered in place of what could not be recorded.

@@ -1,13 +1,18 @@
 //! Records to JSON: Verdict's own shape, and that of OPA's decision log.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::{
     Serialize, Serializer,
     ser::{Error as _, SerializeMap as _},
 };
 
-use super::{config::Format, log::Identity, record::Record};
+use super::{
+    config::Format,
+    event::{self, InputForm},
+    log::Identity,
+    record::Record,
+};
 use crate::decision::{Asks, Number, Object, SearchSummary, Value};
 
 /// The name and version of the record's schema.
@@ -42,11 +47,17 @@ struct Native<'r> {
     request_id: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
     entry_point: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'r str>,
     asks: &'static str,
+    #[serde(skip_serializing_if = "is_false")]
+    strict: bool,
     effect: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<Search>,
     reasons: &'r [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_form: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,6 +70,9 @@ struct Native<'r> {
     explanation: Option<Json<'r>>,
     revision: Revision<'r>,
     duration_ns: u64,
+    phases_ns: Phases,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<Caller>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     erased: &'r [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -67,6 +81,35 @@ struct Native<'r> {
     truncated: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     withheld: Option<&'static str>,
+}
+
+/// How long each part of a decision's way took.
+#[derive(Serialize)]
+struct Phases {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decode: Option<u64>,
+    decide: u64,
+    log: u64,
+}
+
+/// The other end of the connection.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Caller {
+    Tcp {
+        address: SocketAddr,
+    },
+    Unix {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pid: Option<i32>,
+        uid: u32,
+        gid: u32,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(truth: &bool) -> bool {
+    !truth
 }
 
 /// What a search came to.
@@ -94,7 +137,10 @@ fn native(record: &Record) -> Native<'_> {
         time: _,
         door,
         entry_point,
+        policy,
         asks,
+        strict,
+        form,
         search,
         effect: _,
         reasons,
@@ -105,6 +151,9 @@ fn native(record: &Record) -> Native<'_> {
         explanation,
         revision,
         took,
+        caller,
+        before,
+        logged,
         erased,
         masked,
         truncated,
@@ -118,6 +167,8 @@ fn native(record: &Record) -> Native<'_> {
         door,
         request_id,
         entry_point: entry_point.as_deref(),
+        policy: policy.as_deref(),
+        strict: *strict,
         asks: match (search, asks) {
             (Some(_), _) => "search",
             (None, Asks::Verdict) => "verdict",
@@ -132,6 +183,11 @@ fn native(record: &Record) -> Native<'_> {
             complete,
         }),
         reasons,
+        input_form: form.map(|form| match form {
+            InputForm::Question => "question",
+            InputForm::Document => "document",
+            InputForm::Undefined => "undefined",
+        }),
         input: input.as_ref().map(Json),
         token: token.as_ref().map(Json),
         result: result.as_ref().map(Json),
@@ -143,6 +199,11 @@ fn native(record: &Record) -> Native<'_> {
             bundles: &revision.bundles,
         },
         duration_ns: nanos(*took),
+        phases_ns: Phases { decode: before.map(nanos), decide: nanos(*took), log: nanos(*logged) },
+        caller: caller.map(|caller| match caller {
+            event::Caller::Tcp(address) => Caller::Tcp { address },
+            event::Caller::Unix { pid, uid, gid } => Caller::Unix { pid, uid, gid },
+        }),
         erased,
         masked,
         truncated,
@@ -159,6 +220,8 @@ struct Opa<'r> {
     bundles: BTreeMap<&'r str, BundleRevision<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,13 +245,25 @@ struct Custom<'r> {
     door: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     request_id: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry_point: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'r str>,
+    asks: &'static str,
+    #[serde(skip_serializing_if = "is_false")]
+    strict: bool,
     effect: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<Search>,
     reasons: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
+    input_form: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<Json<'r>>,
     revision: Revision<'r>,
+    phases_ns: Phases,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<Caller>,
     #[serde(skip_serializing_if = "Option::is_none")]
     diagnostics: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,11 +281,14 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         time,
         door,
         request_id,
-        entry_point: _,
-        asks: _,
+        entry_point,
+        policy,
+        asks,
+        strict,
         effect,
         search,
         reasons,
+        input_form,
         input,
         token,
         result,
@@ -218,6 +296,8 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         explanation,
         revision,
         duration_ns,
+        phases_ns,
+        caller,
         erased,
         masked,
         truncated,
@@ -229,6 +309,10 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         decision_id,
         bundles: bundles.map(|(name, revision)| (name.as_str(), BundleRevision { revision })).collect(),
         path: record.path(),
+        requested_by: match record.caller {
+            Some(event::Caller::Tcp(address)) => Some(address.to_string()),
+            _ => None,
+        },
         input,
         result,
         erased,
@@ -238,11 +322,18 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         custom: Custom {
             door,
             request_id,
+            entry_point,
+            policy,
+            asks,
+            strict,
             effect,
             search,
             reasons,
+            input_form,
             token,
             revision,
+            phases_ns,
+            caller,
             diagnostics,
             explanation,
             truncated,

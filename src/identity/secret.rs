@@ -10,7 +10,7 @@ pub struct Secret(Zeroizing<String>);
 
 impl Secret {
     /// The secret itself.
-    pub(super) fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }

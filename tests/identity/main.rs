@@ -8,10 +8,14 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod client;
 mod forge;
 mod hostile;
+mod measure;
 mod records;
+mod revocation;
 mod rig;
+mod signals;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;

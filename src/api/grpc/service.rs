@@ -25,6 +25,7 @@ use super::{
 use crate::{
     api::{
         Observer,
+        call::Call,
         credentials::{Asked, Credentials, Refused},
         settle::{Decided, DoorName, Settled},
         status::{CallError, FieldViolation},
@@ -103,6 +104,7 @@ impl DecisionService for Service {
         let inner = Arc::clone(&self.0);
         let draining = inner.draining.clone();
         let limit = inner.config.max_message_bytes;
+        let asked_by = Call::current();
         // A fault of the stream itself ends it, after the answers to what was read before it.
         let fault = Arc::new(OnceLock::new());
         let found = Arc::clone(&fault);
@@ -115,7 +117,12 @@ impl DecisionService for Service {
                 let inner = Arc::clone(&inner);
                 async move {
                     // On a task of its own, so that one stream can use every core. Awaited: none dies unseen.
-                    let task = tokio::spawn(async move { inner.stream_item(question).await });
+                    let begun = Instant::now();
+                    let item = async move { inner.stream_item(question).await };
+                    let task = match asked_by {
+                        Some(call) => tokio::spawn(Call { begun, ..call }.scope(item)),
+                        None => tokio::spawn(item),
+                    };
                     task.await.map_err(|_| Status::internal("a decision's task ended without an answer"))
                 }
             }
