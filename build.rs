@@ -10,6 +10,7 @@ const PROTOS: [&str; 7] = [
     "verdict/v1/mcp_service.proto",
     "verdict/v1/policy.proto",
     "verdict/v1/query.proto",
+    "verdict/v1/revocation_service.proto",
     "verdict/v1/search_service.proto",
     "verdict/v1/verdict.proto",
 ];

@@ -5,9 +5,11 @@ mod bundles;
 mod credentials;
 mod door;
 mod http;
+mod revocation;
+mod signals;
 mod state;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +18,6 @@ use self::{door::Door, state::State};
 use crate::{
     api::{
         Address,
-        administration::Administration,
         credentials::Credentials,
         envoy, grpc,
         issuance::Issuer,
@@ -29,6 +30,8 @@ use crate::{
     issuance,
     policy::{Capabilities, Network, Options},
     reload::{self, Failure, Reloader, Sink},
+    revocation::{OpenError as RevocationError, Registry},
+    source, ssf,
     telemetry::metrics::Metrics,
 };
 
@@ -54,6 +57,12 @@ pub enum Error {
     /// A sink of the decision log can't be opened.
     #[error("decision_log.sinks.{0}")]
     DecisionLog(#[from] OpenError),
+    /// What was revoked can't be read, so that it might pass.
+    #[error("revocation.store: {0}")]
+    Revocation(#[from] RevocationError),
+    /// A transmitter's keys or token can't be read.
+    #[error("ssf.transmitters.{0}")]
+    Ssf(#[from] ssf::OpenError),
     /// The file of `envoy.descriptors` is none.
     #[error("envoy.descriptors: {0}")]
     Descriptors(#[from] envoy::DescriptorsError),
@@ -74,6 +83,7 @@ pub struct App {
     // The decision log's own, which end after the doors.
     log_threads: JoinSet<&'static str>,
     log: Option<Arc<Log>>,
+    registry: Registry,
     grpc: Address,
     http: Address,
     state: Arc<State>,
@@ -104,6 +114,8 @@ impl App {
             identity,
             log: _,
             decision_log,
+            revocation,
+            ssf,
             server,
         } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
@@ -111,28 +123,22 @@ impl App {
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
 
-        let capabilities = capabilities(&policy)?;
-        let mut network = policy.network;
-        network.allow = capabilities.hosts(network.allow);
+        // Before anything is answered.
+        let (registry, writer) = Registry::open(&revocation)?;
+        let receiver = ssf::Receiver::open(&ssf, registry.clone())?;
+        let options = options(&policy)?;
         let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
         let decider = Arc::new(decider);
-        let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), policy.redact));
+        let state = Arc::new(State::new(
+            Arc::clone(&decider),
+            Metrics::new(),
+            (registry.clone(), receiver.clone()),
+            policy.redact,
+        ));
         let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
-        let options = Options {
-            rego_v0: policy.rego_v0,
-            evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
-            network: Network::new(network),
-            capabilities,
-            ..Options::default()
-        };
         let strict = reload.strict;
         let reloading = reload::Settings { options, config: reload };
-        let sink = Arc::clone(&state) as Arc<dyn Sink>;
-        let mut reloader = if bundles.is_empty() {
-            Reloader::plain(source.open(), sink, reloading)
-        } else {
-            Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, reloading)
-        };
+        let mut reloader = reloader(bundles, &source, Arc::clone(&state) as Arc<dyn Sink>, reloading)?;
         let handle = reloader.handle();
         state.follow(handle.clone());
         if strict {
@@ -146,7 +152,7 @@ impl App {
         let health = grpc::Health::new().await;
         let mut tasks = JoinSet::new();
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
-        let credentials = credentials::open(identity, &mut tasks, &draining);
+        let credentials = credentials::open(identity, &registry, &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = searches(&decider, observer(), &grpc_config, search.clone());
         let issuer = issuer(&decider, observer(), issuance_config);
@@ -156,6 +162,7 @@ impl App {
             credentials: Arc::clone(&credentials),
             authzen: authzen_config,
             opa: opa_config,
+            ssf: ssf.push.then(|| receiver.clone()),
             search,
             issuer,
             max_items: grpc_config.max_batch_items,
@@ -173,23 +180,26 @@ impl App {
             drain_timeout: server.drain_timeout,
         };
         if let Some(admin_door) = admin_door {
-            let administration = Arc::new(handle.clone()) as Arc<dyn Administration>;
-            let observer = Arc::clone(&state) as Arc<dyn crate::api::Observer>;
-            let largest = grpc_config.max_message_bytes;
-            let serving = admin_door.serve(administration, observer, largest, door.clone(), draining.clone());
+            let operators = door::Operators {
+                administration: Arc::new(handle.clone()),
+                observer: observer(),
+                registry: registry.clone(),
+                max_message_bytes: grpc_config.max_message_bytes,
+            };
+            let serving = admin_door.serve(operators, door.clone(), draining.clone());
             tasks.spawn(named("policy service's door", serving));
         }
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door.clone(), draining.clone())));
         // It closes after the other door, so it gets no more than its own requests may take.
         let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), ..door };
         tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
-        let stop_reloading = draining.clone();
-        tasks.spawn(named("reloader", async move {
-            let _ = stop_reloading.run_until_cancelled_owned(reloader.run()).await;
-        }));
+        revocation::start(writer, &receiver, &mut tasks, &draining)?;
+        let publishing = signals::publish(registry.clone(), handle.clone(), ssf.publish_interval);
+        tasks.spawn(named("signals", until(publishing, draining.clone())));
+        tasks.spawn(named("reloader", until(reloader.run(), draining.clone())));
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
-        let (grpc, http, drain_timeout) = (grpc_address, http_address, server.drain_timeout);
-        Ok(Self { tasks, log_threads, log, grpc, http, state, handle, draining, closing, drain_timeout })
+        let (drain_timeout, grpc, http) = (server.drain_timeout, grpc_address, http_address);
+        Ok(Self { tasks, log_threads, log, registry, grpc, http, state, handle, draining, closing, drain_timeout })
     }
 
     /// What operators may ask of the policies.
@@ -227,12 +237,16 @@ impl App {
         tracing::info!(timeout = ?self.drain_timeout, "draining");
         self.state.drain();
         self.draining.cancel();
-        let Self { mut tasks, log_threads, log, closing, drain_timeout, .. } = self;
+        let Self { mut tasks, log_threads, log, registry, closing, drain_timeout, .. } = self;
+        let closed = registry.clone();
         let drain = async {
             // The HTTP door goes last, so that it can say "draining" while the other drains.
             while let Some(ended) = tasks.join_next().await {
                 if matches!(ended, Ok("gRPC door")) {
                     closing.cancel();
+                }
+                if matches!(ended, Ok("HTTP door")) {
+                    closed.close();
                 }
             }
         };
@@ -240,6 +254,8 @@ impl App {
         if tokio::time::timeout(drain_timeout + Duration::from_secs(2), drain).await.is_err() {
             tracing::warn!("tasks were still running at the end of the drain timeout; ending them");
         }
+        // Also where a door did not end: nothing else ends the thread that writes.
+        registry.close();
         if let Some(log) = log {
             drain_log(&log, log_threads).await;
         }
@@ -248,11 +264,38 @@ impl App {
     }
 }
 
-fn capabilities(policy: &crate::policy::Config) -> Result<Capabilities, Error> {
-    match &policy.capabilities {
-        Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string())),
-        None => Ok(Capabilities::ALL),
+/// What reloads the policies: of bundles, or of a plain folder.
+fn reloader(
+    bundles: BTreeMap<String, reload::Bundle>,
+    source: &source::Config,
+    sink: Arc<dyn Sink>,
+    settings: reload::Settings,
+) -> Result<Reloader, Error> {
+    if bundles.is_empty() {
+        return Ok(Reloader::plain(source.open(), sink, settings));
     }
+    Ok(Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, settings))
+}
+
+async fn until(work: impl Future<Output = ()>, draining: CancellationToken) {
+    let _ = draining.run_until_cancelled_owned(work).await;
+}
+
+/// What policies may use and do.
+fn options(policy: &crate::policy::Config) -> Result<Options, Error> {
+    let capabilities = match &policy.capabilities {
+        Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string()))?,
+        None => Capabilities::ALL,
+    };
+    let mut network = policy.network.clone();
+    network.allow = capabilities.hosts(network.allow);
+    Ok(Options {
+        rego_v0: policy.rego_v0,
+        evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
+        network: Network::new(network),
+        capabilities,
+        ..Options::default()
+    })
 }
 
 /// Lets the decision log deliver what it has, as far as there is time; what a spool has stays there.

@@ -20,6 +20,7 @@ mod sinks;
 mod table;
 #[cfg(test)]
 mod tests;
+mod transmitters;
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +35,7 @@ pub use self::fault::{Fault, Faults};
 use self::{fault::Origin, key::Key, shape::Raw};
 use crate::{
     api::{self, Address, place::Place},
-    audit, issuance, policy, reload, source, telemetry,
+    audit, issuance, policy, reload, revocation, source, ssf, telemetry,
 };
 
 /// The whole configuration, one part a component.
@@ -70,6 +71,10 @@ pub struct Config {
     pub log: telemetry::Config,
     /// The decision log: `decision_log.*`, and `[decision_log.sinks.NAME]` of the file.
     pub decision_log: audit::Config,
+    /// Revocation: `revocation.*`.
+    pub revocation: revocation::Config,
+    /// Shared Signals: `ssf.*`, and `[ssf.transmitters.NAME]` of the file.
+    pub ssf: ssf::Config,
     /// The process: `server.*`.
     pub server: Server,
 }
@@ -145,11 +150,12 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
     let environment = env::read(env);
     let mut reader = Reader::default();
     if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
-        let file::Found { settings, bundles, sinks, issuers, candidates, faults } = file::read(path);
+        let file::Found { settings, bundles, sinks, transmitters, issuers, candidates, faults } = file::read(path);
         reader.apply(settings, faults);
         reader.bundles(path, bundles);
         reader.sinks(path, sinks);
         reader.candidates(path, candidates);
+        reader.transmitters(path, transmitters);
         reader.issuers(path, issuers);
     }
     reader.apply(environment.settings, environment.faults);
@@ -187,6 +193,14 @@ impl Reader {
         for (name, table) in tables {
             if let Some(sink) = sinks::read(file, &name, table, &mut self.faults) {
                 self.config.decision_log.sinks.insert(name, sink);
+            }
+        }
+    }
+
+    fn transmitters(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
+        for (name, table) in tables {
+            if let Some(transmitter) = transmitters::read(file, &name, table, &mut self.faults) {
+                self.config.ssf.transmitters.insert(name, transmitter);
             }
         }
     }
@@ -234,6 +248,10 @@ impl Reader {
             let problem = "is given together with `bundles`: a plain folder owns all of `data`";
             let expected = "one of them; a folder can be a bundle, with the `url` `folder:///…`";
             self.faults.push(Fault::new(self.place("policies.path"), problem, expected));
+        }
+        if !self.config.ssf.transmitters.is_empty() && self.config.revocation.store.is_none() {
+            let problem = "is not set, and there are `ssf.transmitters`: what they say would be forgotten";
+            self.faults.push(Fault::new(self.place("revocation.store"), problem, "the path of a file"));
         }
         for (door, address) in
             [("grpc.address", &self.config.grpc.address), ("http.address", &self.config.http.address)]

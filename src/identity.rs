@@ -18,6 +18,7 @@ mod opaque;
 mod proof;
 mod revocation;
 mod secret;
+mod signed;
 #[cfg(test)]
 mod tests;
 mod verifier;
@@ -30,4 +31,5 @@ pub use opaque::{Keep, Told};
 pub use proof::Proof;
 pub use revocation::{Nothing, Revocations};
 pub use secret::Secret;
+pub use signed::Signed;
 pub use verifier::{Caller, Verifier};

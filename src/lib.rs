@@ -20,5 +20,7 @@ pub mod issuance;
 pub mod issuers;
 pub mod policy;
 pub mod reload;
+pub mod revocation;
 pub mod source;
+pub mod ssf;
 pub mod telemetry;

@@ -11,6 +11,7 @@ pub mod policy;
 mod question;
 pub mod received;
 mod response;
+pub mod revocation;
 mod search;
 mod service;
 pub mod wire;

@@ -7,10 +7,11 @@ use serde_json::Value as Json;
 
 use super::{Error, State};
 use crate::{
-    api::{Observer, authzen, credentials::Credentials, issuance::Issuer, mcp, opa, ops, search},
+    api::{self, Observer, authzen, credentials::Credentials, issuance::Issuer, mcp, opa, ops, search},
     clock,
     decision::Decider,
     reload,
+    ssf::Receiver,
 };
 
 /// What the doors are told.
@@ -19,6 +20,8 @@ pub(super) struct Doors {
     pub(super) credentials: Arc<dyn Credentials>,
     pub(super) authzen: authzen::Config,
     pub(super) opa: opa::Config,
+    /// What takes security events, if they may be pushed.
+    pub(super) ssf: Option<Receiver>,
     pub(super) search: search::Config,
     pub(super) issuer: Issuer,
     pub(super) max_items: usize,
@@ -38,7 +41,9 @@ impl Doors {
         state: &Arc<State>,
         handle: &reload::Handle,
     ) -> Result<Router, Error> {
-        let Self { credentials, authzen: authzen_config, opa: opa_config, search, issuer, max_items, settings } = self;
+        let Self { credentials, authzen: authzen_config, opa: opa_config, ssf, search, issuer, max_items, settings } =
+            self;
+        let request_timeout = authzen_config.request_timeout;
         let observer = || Arc::clone(state) as Arc<dyn Observer>;
         let status = || Arc::clone(state) as Arc<dyn ops::Status>;
         let limits = opa::Limits {
@@ -66,6 +71,10 @@ impl Doors {
             .map_err(|error| Error::System(error.to_string()))?
             .verifying(credentials);
         let router = ops::router(status()).merge(authzen::router(authzen));
-        Ok(router.merge(opa::router(opa)).merge(mcp::router(mcp)))
+        let router = router.merge(opa::router(opa)).merge(mcp::router(mcp));
+        Ok(match ssf {
+            Some(receiver) => router.merge(api::ssf::router(receiver, request_timeout)),
+            None => router,
+        })
     }
 }

@@ -18,7 +18,9 @@ use crate::{
     decision::{Decider, Effect, Evaluator, NotAt, Replaced, Revision, Verdict},
     policy::{self, Redaction, Size, Snapshot},
     reload::{self, Failure, Sink},
-    telemetry::metrics::{ActiveRevision, BundleFigures, Isolated, LogFigures, Metrics},
+    revocation::{self, Registry},
+    ssf::{self, Receiver},
+    telemetry::metrics::{ActiveRevision, BundleFigures, Isolated, LogFigures, Metrics, RevocationFigures},
 };
 
 /// Whether questions are welcome.
@@ -43,6 +45,8 @@ pub(super) struct State {
     serving: watch::Sender<Serving>,
     handle: OnceLock<reload::Handle>,
     log: OnceLock<Arc<Log>>,
+    registry: Registry,
+    receiver: Receiver,
     // Written by reloads, read by the HTTP door: never on the way of a question.
     reload: Mutex<Reload>,
 }
@@ -60,7 +64,12 @@ struct Reload {
 const SIZES: usize = 128;
 
 impl State {
-    pub(super) fn new(decider: Arc<Decider>, metrics: Metrics, redact: Redaction) -> Self {
+    pub(super) fn new(
+        decider: Arc<Decider>,
+        metrics: Metrics,
+        (registry, receiver): (Registry, Receiver),
+        redact: Redaction,
+    ) -> Self {
         metrics.ready(false);
         Self {
             decider,
@@ -69,6 +78,8 @@ impl State {
             serving: watch::Sender::new(Serving::NotReady),
             handle: OnceLock::new(),
             log: OnceLock::new(),
+            registry,
+            receiver,
             reload: Mutex::default(),
         }
     }
@@ -268,6 +279,10 @@ impl ops::Status for State {
         if let Some(log) = self.log.get() {
             self.metrics.decision_log(log.figures().into_iter().map(log_figures).collect());
         }
+        let revocation::Figures { revocations, signals, epoch } = self.registry.figures();
+        let revocations = revocations.into_iter().map(|(kind, held)| (kind.name(), held)).collect();
+        let ssf::Figures { tokens, last } = self.receiver.figures();
+        self.metrics.revocations(RevocationFigures { revocations, signals, changes: epoch, tokens, last });
         self.metrics.render()
     }
 }

@@ -22,7 +22,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 69] = [
+pub(super) static KEYS: [Key; 74] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -143,6 +143,20 @@ pub(super) static KEYS: [Key; 69] = [
     key(
         "decision_log.commit_timeout",
         Shape::Time(MILLISECOND..=MINUTE, |config, value| config.decision_log.commit_timeout = value),
+    ),
+    key("revocation.store", Shape::File(|config, value| config.revocation.store = Some(value))),
+    key(
+        "revocation.max_entries",
+        Shape::Count(1..=100_000_000, |config, value| config.revocation.max_entries = value as usize),
+    ),
+    key("ssf.push", Shape::Switch(|config, value| config.ssf.push = value)),
+    key(
+        "ssf.replay_window",
+        Shape::Time(HOUR..=HOUR.saturating_mul(90 * 24), |config, value| config.ssf.replay_window = value),
+    ),
+    key(
+        "ssf.publish_interval",
+        Shape::Time(Duration::ZERO..=HOUR, |config, value| config.ssf.publish_interval = value),
     ),
     key(
         "server.drain_timeout",

@@ -4,6 +4,7 @@ mod bundles;
 mod candidates;
 mod issuers;
 mod sinks;
+mod transmitters;
 
 use std::fmt::Write as _;
 
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     api::{self, place::Place},
-    audit, issuance, policy, reload, source, telemetry,
+    audit, issuance, policy, reload, revocation, source, ssf, telemetry,
 };
 
 /// A value as it is shown.
@@ -48,9 +49,10 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         identity,
         log,
         decision_log,
+        revocation,
+        ssf,
         server,
     } = config;
-    let api::search::Config { max_candidates, page_size, candidates: _ } = search;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
@@ -58,8 +60,6 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
     let reload::Config { strict, retained, store, tests, start_timeout } = reload;
 
     let rest = [
-        ("search.max_candidates", plain(max_candidates)),
-        ("search.page_size", plain(page_size)),
         (
             "admin.address",
             match place {
@@ -113,8 +113,9 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .chain(self::opa(opa))
         .chain(self::envoy(envoy))
         .chain(self::issuance(issuance))
+        .chain(self::search(search))
         .chain(rest)
-        .chain(process(log, decision_log, server))
+        .chain(process(log, decision_log, (revocation, ssf), server))
         .collect()
 }
 
@@ -154,7 +155,14 @@ fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static s
     ]
 }
 
-fn process(log: &telemetry::Config, decision_log: &audit::Config, server: &Server) -> [(&'static str, Shown); 6] {
+fn process(
+    log: &telemetry::Config,
+    decision_log: &audit::Config,
+    (revocation, ssf): (&revocation::Config, &ssf::Config),
+    server: &Server,
+) -> [(&'static str, Shown); 11] {
+    let ssf::Config { push, replay_window, publish_interval, transmitters: _ } = ssf;
+    let revocation::Config { store, max_entries } = revocation;
     let telemetry::Config { level, format } = log;
     let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
     let Server { drain_timeout, worker_threads } = server;
@@ -169,9 +177,24 @@ fn process(log: &telemetry::Config, decision_log: &audit::Config, server: &Serve
         ),
         ("decision_log.max_record_bytes", Shown::Plain(show_size(*max_record_bytes))),
         ("decision_log.commit_timeout", Shown::Plain(show_time(*commit_timeout))),
+        (
+            "revocation.store",
+            store
+                .as_ref()
+                .map_or(Shown::Unset("nowhere, so that nothing can be revoked"), |path| text(&path.to_string_lossy())),
+        ),
+        ("revocation.max_entries", plain(max_entries)),
+        ("ssf.push", plain(push)),
+        ("ssf.replay_window", Shown::Plain(show_time(*replay_window))),
+        ("ssf.publish_interval", Shown::Plain(show_time(*publish_interval))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
     ]
+}
+
+fn search(config: &api::search::Config) -> [(&'static str, Shown); 2] {
+    let api::search::Config { max_candidates, page_size, candidates: _ } = config;
+    [("search.max_candidates", plain(max_candidates)), ("search.page_size", plain(page_size))]
 }
 
 fn opa(config: &api::opa::Config) -> [(&'static str, Shown); 4] {
@@ -261,6 +284,9 @@ pub(super) fn yaml(config: &Config) -> String {
             }
             if open == "search" {
                 candidates::yaml(config, &mut yaml);
+            }
+            if open == "ssf" && !config.ssf.transmitters.is_empty() {
+                transmitters::yaml(config, &mut yaml);
             }
             if open == "identity" && !config.identity.issuers.is_empty() {
                 issuers::yaml(config, &mut yaml);

@@ -112,10 +112,13 @@ impl Verifier {
             self.cache.remove(&hash);
             return Err(invalid);
         }
-        let caller = verified.caller.clone();
+        let mut caller = verified.caller.clone();
         if self.revocations.is_revoked(&issuer.name, &caller.claims) {
             return Err(Invalid::Revoked);
         }
+        // Always ours, as what is added when it is verified: a claim of this name is not what policies read.
+        let signals = self.revocations.signals(&issuer.name, &caller.claims);
+        caller.claims.insert("signals".to_owned(), Value::Object(signals));
         proof.check(&caller.claims, issuer.bound)?;
         if self.cache.get(&hash).is_none_or(|known| !Arc::ptr_eq(&known, &verified)) {
             self.cache.insert(hash, verified);

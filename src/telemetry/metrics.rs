@@ -28,6 +28,10 @@
 //! | `verdict_decision_log_dropped_total` | counter | `sink`, `cause` |
 //! | `verdict_decision_log_withheld_total`, `_errors_total`, `_refused_total` | counter | `sink` |
 //! | `verdict_decision_log_queued`, `_spooled`, `_spooled_bytes` | gauge | `sink` |
+//! | `verdict_revocations` | gauge | `kind` |
+//! | `verdict_security_event_tokens_total` | counter | `transmitter`, `result` |
+//! | `verdict_security_event_last_timestamp_seconds` | gauge | `transmitter` |
+//! | `verdict_signals`, `verdict_revocation_changes_total` | gauge, counter | |
 //! | `verdict_isolated_evaluations_total` | counter | `result` (`answered`, `expired`, `refused`) |
 //! | `verdict_isolated_waiting`, `_stuck_threads` | gauge | |
 //! | `verdict_build_info` | gauge, 1 | `version` |
@@ -38,6 +42,7 @@ mod decision_log;
 mod decisions;
 mod labels;
 mod process;
+mod revocations;
 mod shards;
 mod text;
 
@@ -51,7 +56,7 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 
-pub use self::{bundles::BundleFigures, decision_log::LogFigures};
+pub use self::{bundles::BundleFigures, decision_log::LogFigures, revocations::RevocationFigures};
 use self::{
     decisions::Decisions,
     labels::ByLabel,
@@ -115,6 +120,7 @@ struct Figures {
     isolated: Mutex<Isolated>,
     bundles: Mutex<Vec<BundleFigures>>,
     log: Mutex<Vec<LogFigures>>,
+    revocations: Mutex<RevocationFigures>,
     process: Process,
 }
 
@@ -139,6 +145,7 @@ impl Metrics {
             isolated: Mutex::default(),
             bundles: Mutex::default(),
             log: Mutex::default(),
+            revocations: Mutex::default(),
             process: Process::new(),
         }))
     }
@@ -192,6 +199,11 @@ impl Metrics {
         *self.0.log.lock().unwrap_or_else(PoisonError::into_inner) = sinks;
     }
 
+    /// What is revoked; to be told before [`Self::render`].
+    pub fn revocations(&self, figures: RevocationFigures) {
+        *self.0.revocations.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
     /// Whether questions are welcome.
     pub fn ready(&self, ready: bool) {
         self.0.ready.store(ready, Relaxed);
@@ -217,6 +229,7 @@ impl Metrics {
         self.0.isolated.lock().unwrap_or_else(PoisonError::into_inner).render(&mut text);
         bundles::render(&self.0.bundles.lock().unwrap_or_else(PoisonError::into_inner), &mut text);
         decision_log::render(&self.0.log.lock().unwrap_or_else(PoisonError::into_inner), &mut text);
+        revocations::render(&self.0.revocations.lock().unwrap_or_else(PoisonError::into_inner), &mut text);
         text.family("verdict_build_info", Kind::Gauge, "The program that runs; always 1.");
         text.sample("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
         self.0.process.render(&mut text);

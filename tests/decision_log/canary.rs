@@ -1,9 +1,8 @@
 //! A secret in every place that a request has is in no log, no record, no metric and no reply.
 
 use serde_json::json;
-use verdict::api::grpc::proto::{CheckRequest, Credential};
 
-use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest, CheckStreamRequest};
+use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest, CheckStreamRequest, Credential};
 
 use crate::{
     envoy_client,

@@ -116,7 +116,7 @@ async fn answer(mut stream: TcpStream, mut says: Says) {
         Says::Endless(announced) => {
             let length = if announced { "content-length: 1073741824\r\n" } else { "" };
             let _ = stream.write_all(format!("HTTP/1.1 200 X\r\nconnection: close\r\n{length}\r\n").as_bytes()).await;
-            while stream.write_all(&[b' '; 65_536]).await.is_ok() {}
+            while stream.write_all(&[b' '; 8_192]).await.is_ok() {}
         }
         Says::Slow(..) | Says::Nothing => {}
     }

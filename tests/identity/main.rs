@@ -15,8 +15,11 @@ mod hostile;
 mod introspection;
 mod issuer;
 mod keys;
+mod measure;
 mod records;
+mod revocation;
 mod rig;
+mod signals;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;

@@ -145,7 +145,9 @@ impl Serve {
 
 /// The program, without whatever the tests' own environment would have it do.
 pub(crate) fn verdict() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_verdict"));
+    // A measurement is of a release build.
+    let built = std::env::var_os("VERDICT_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_verdict").into());
+    let mut command = Command::new(built);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("VERDICT_") {
             command.env_remove(name);
@@ -308,6 +310,16 @@ impl Server {
 
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// How long the processor has worked for it.
+    #[allow(dead_code, reason = "the tests of credentials measure")]
+    pub(crate) fn cpu(&self) -> Duration {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // proc(5): after the name, `utime` and `stime` are the 12th and 13th, in hundredths of a second.
+        let (_, fields) = text.rsplit_once(") ").unwrap();
+        let ticks: u64 = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
     }
 
     /// The file systems as it sees them.

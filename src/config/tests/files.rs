@@ -84,6 +84,13 @@ log:
 decision_log:
   max_record_bytes: 128KiB
   commit_timeout: 2s
+revocation:
+  store: revoked.redb
+  max_entries: 9
+ssf:
+  push: true
+  replay_window: 1h
+  publish_interval: 2s
 server:
   drain_timeout: 1s
   worker_threads: 2
@@ -173,6 +180,13 @@ format = "json"
 [decision_log]
 max_record_bytes = "128KiB"
 commit_timeout = "2s"
+[revocation]
+store = "revoked.redb"
+max_entries = 9
+[ssf]
+push = true
+replay_window = "1h"
+publish_interval = "2s"
 [server]
 drain_timeout = "1s"
 worker_threads = 2
@@ -289,7 +303,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "http: {tls: 1}",
@@ -298,11 +312,11 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "policies: {true: 2}",
