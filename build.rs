@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 7] = [
+const PROTOS: [&str; 8] = [
     "verdict/v1/decision_service.proto",
     "verdict/v1/issuance_service.proto",
     "verdict/v1/mcp_service.proto",
