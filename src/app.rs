@@ -157,7 +157,7 @@ impl App {
         let searches = searches(&decider, observer(), &grpc_config, search.clone());
         let issuer = issuer(&decider, observer(), issuance_config);
         let issuances = grpc::Issuances::new(issuer.clone(), grpc_config.request_timeout);
-        let mcp = grpc::Mcp::new(Arc::clone(&decider), observer(), Arc::new(clock::decision_id), grpc_config.clone());
+        let mcp = messages((&decider, &credentials), observer(), &grpc_config);
         let http_doors = http::Doors {
             credentials: Arc::clone(&credentials),
             authzen: authzen_config,
@@ -337,6 +337,15 @@ fn envoy_door(
         config,
         grpc,
     )?)
+}
+
+fn messages(
+    (decider, credentials): (&Arc<Decider>, &Arc<dyn Credentials>),
+    observer: Arc<dyn crate::api::Observer>,
+    config: &grpc::Config,
+) -> grpc::Mcp {
+    let asked = (Arc::clone(decider), Arc::clone(credentials));
+    grpc::Mcp::new(asked, observer, Arc::new(clock::decision_id), config.clone())
 }
 
 fn decisions(

@@ -19,11 +19,12 @@ pub use self::http::router;
 use self::message::{Fault, Message};
 pub(in crate::api) use self::{
     headers::{Headers, MIRRORS},
-    mapping::Caller,
+    mapping::{Caller, Shown},
     response::Response,
 };
 use super::{
     Observer,
+    credentials::{Asked, Credentials},
     deadline::Deadline,
     grpc::DecisionIds,
     settle::{Decided, DoorName},
@@ -59,6 +60,7 @@ pub struct Config {
 /// What the door asks, and its settings.
 pub struct Door {
     decider: Arc<Decider>,
+    credentials: Arc<dyn Credentials>,
     observer: Arc<dyn Observer>,
     ids: DecisionIds,
     config: Config,
@@ -85,40 +87,59 @@ pub(in crate::api) struct Checked {
 }
 
 impl Door {
-    /// A door that asks `decider`.
-    pub fn new(decider: Arc<Decider>, observer: Arc<dyn Observer>, ids: DecisionIds, config: Config) -> Self {
-        Self { decider, observer, ids, config }
+    /// A door that asks `decider`, and `credentials` whose a token is.
+    pub fn new(
+        (decider, credentials): (Arc<Decider>, Arc<dyn Credentials>),
+        observer: Arc<dyn Observer>,
+        ids: DecisionIds,
+        config: Config,
+    ) -> Self {
+        Self { decider, credentials, observer, ids, config }
     }
 
     /// Total but for what keeps it from deciding: whatever is wrong with the message is a deny.
     pub(in crate::api) async fn check(&self, check: Check, deadline: Deadline) -> Result<Checked, CallError> {
-        let Check { message, caller, headers, annotations, request_id } = check;
+        let Check { message, mut caller, headers, annotations, request_id } = check;
         let pinned = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
         let started = Instant::now();
         let (id, asked) = match Message::read(&message) {
-            Err(Fault { code, message, id }) => (id, Err((code, message))),
-            Ok(message) => {
-                let id = message.id.clone();
-                let asked = fits(&message, headers.as_ref()).and_then(|()| {
-                    mapping::query(message, &caller, annotations).map_err(|fault| (code::INVALID_PARAMS, fault))
-                });
-                (id, asked)
-            }
+            Err(Fault { code, message, id }) => (id, Err(Verdict::deny_for(code, message, None))),
+            Ok(message) => (message.id.clone(), {
+                let deny = |(code, fault): (&'static str, String)| Verdict::deny_for(code, fault, None);
+                match fits(&message, headers.as_ref()) {
+                    Err(fault) => Err(deny(fault)),
+                    Ok(()) => match self.unproven(&mut caller, deadline).await? {
+                        Some(verdict) => Err(verdict),
+                        None => mapping::query(message, &caller, annotations)
+                            .map_err(|fault| deny((code::INVALID_PARAMS, fault))),
+                    },
+                }
+            }),
         };
         let (query, verdict) = match asked {
             Ok(query) => {
                 let verdict = pinned.decide(&query, deadline.left()?).await;
                 (Some(query), verdict)
             }
-            Err((code, fault)) => {
-                let deny = Verdict::deny_for(code, fault, None);
-                (None, Verdict { revision: pinned.revision().clone(), ..deny })
-            }
+            Err(deny) => (None, Verdict { revision: pinned.revision().clone(), ..deny }),
         };
         let decision_id = (self.ids)();
         let verdict = self.settle(query.as_ref(), verdict, started, (&decision_id, &request_id)).await;
         let response = Response::to(&verdict, id.as_ref(), &caller, &decision_id);
         Ok(Checked { verdict, decision_id, response })
+    }
+
+    /// Takes what the caller's credential proves, if there is one; the deny of one that proves nothing.
+    async fn unproven(&self, caller: &mut Caller, deadline: Deadline) -> Result<Option<Verdict>, CallError> {
+        let Some(credential) = caller.credential() else { return Ok(None) };
+        let asked = Asked::with(Query::default(), credential, false);
+        match asked.admit(&*self.credentials, deadline.left()?).await {
+            Ok(Query { subject, token, .. }) => {
+                caller.proven(subject, token.unwrap_or_default());
+                Ok(None)
+            }
+            Err(refused) => Ok(Some(refused.verdict)),
+        }
     }
 
     async fn settle(

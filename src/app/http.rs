@@ -65,7 +65,12 @@ impl Doors {
             request_timeout: authzen_config.request_timeout,
             max_tools: max_items,
         };
-        let mcp = mcp::Door::new(Arc::clone(decider), observer(), Arc::new(clock::decision_id), mcp_config);
+        let mcp = mcp::Door::new(
+            (Arc::clone(decider), Arc::clone(&credentials)),
+            observer(),
+            Arc::new(clock::decision_id),
+            mcp_config,
+        );
         let telling = (observer(), Arc::new(clock::decision_id) as _);
         let authzen = authzen::Door::new(Arc::clone(decider), telling, authzen_config, max_items, search, issuer)
             .map_err(|error| Error::System(error.to_string()))?

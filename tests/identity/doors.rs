@@ -45,7 +45,7 @@ async fn serving(more: &str) -> (Rig, Server) {
     (rig, server)
 }
 
-async fn post(server: &Server, path: &str, body: &Json) -> (u16, Json) {
+pub(crate) async fn post(server: &Server, path: &str, body: &Json) -> (u16, Json) {
     let mut stream = tokio::net::TcpStream::connect(server.http).await.unwrap();
     let body = body.to_string();
     let head = format!(

@@ -15,6 +15,7 @@ mod hostile;
 mod introspection;
 mod issuer;
 mod keys;
+mod mcp;
 mod measure;
 mod records;
 mod revocation;

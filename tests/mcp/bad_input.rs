@@ -151,7 +151,7 @@ async fn what_is_no_request_of_the_door_is_an_error() {
         ("claims", json!({"sub": "", "client_id": "a"})),
         ("claims", json!({"sub": "a", "act": "b"})),
         ("claims", json!("a")),
-        ("token", json!("eyJ-secret")),
+        ("token", json!(["eyJ-secret"])),
         ("context", json!({"arguments": {}})),
         ("context", json!({"listing": true})),
         ("headers", json!([])),

@@ -13,12 +13,14 @@ use super::{
         FilterToolsRequest, FilterToolsResponse, McpCaller, McpHeader, McpHeaders, McpResponse, McpServiceCheckRequest,
         McpServiceCheckResponse, mcp_caller::Identity, mcp_service_server::McpService,
     },
-    response, wire,
+    question, response, wire,
 };
 use crate::{
     api::{
-        Observer, authzen, json,
-        mcp::{self, Caller, Check, Checked, Headers, violation},
+        Observer, authzen,
+        credentials::Credentials,
+        json,
+        mcp::{self, Caller, Check, Checked, Headers, Shown, violation},
         status::CallError,
     },
     decision::{Decider, Object},
@@ -35,14 +37,19 @@ struct Inner {
 }
 
 impl Mcp {
-    /// A service that asks `decider`, within the limits of the gRPC door.
-    pub fn new(decider: Arc<Decider>, observer: Arc<dyn Observer>, ids: DecisionIds, config: Config) -> Self {
+    /// A service that asks this decider, and whose a token is, within the limits of the gRPC door.
+    pub fn new(
+        asked: (Arc<Decider>, Arc<dyn Credentials>),
+        observer: Arc<dyn Observer>,
+        ids: DecisionIds,
+        config: Config,
+    ) -> Self {
         let limits = mcp::Config {
             max_body_bytes: config.max_message_bytes,
             request_timeout: config.request_timeout,
             max_tools: config.max_batch_items,
         };
-        let door = mcp::Door::new(decider, Arc::clone(&observer), ids, limits);
+        let door = mcp::Door::new(asked, Arc::clone(&observer), ids, limits);
         Self(Arc::new(Inner { door, observer, config }))
     }
 
@@ -101,7 +108,7 @@ impl McpService for Mcp {
             let FilterToolsRequest { result_json, caller } = request.into_inner();
             let caller = asked_by(caller)?;
             let result = json::object(&result_json).map_err(|fault| violation("result_json", fault))?;
-            let (result, revision) = self.0.door.filter(result, &caller, &request_id, deadline).await?;
+            let (result, revision) = self.0.door.filter(result, caller, &request_id, deadline).await?;
             let result_json = serde_json::Value::from(json::written_object(&result)).to_string().into_bytes();
             Ok(FilterToolsResponse { result_json, revision: Some(response::revision(revision)) })
         })
@@ -120,13 +127,16 @@ fn asked_by(caller: Option<McpCaller>) -> Result<Caller, CallError> {
     if server.is_empty() {
         return Err(violation("server", "is missing"));
     }
-    let claims = match identity {
-        None => None,
-        Some(Identity::Claims(claims)) => Some(object("claims", claims)?),
-        Some(Identity::ClaimsJson(text)) => Some(json::object(&text).map_err(|fault| violation("claims_json", fault))?),
+    let shown = match identity {
+        None => Shown::Nothing,
+        Some(Identity::Claims(claims)) => Shown::Claims(object("claims", claims)?),
+        Some(Identity::ClaimsJson(text)) => {
+            Shown::Claims(json::object(&text).map_err(|fault| violation("claims_json", fault))?)
+        }
+        Some(Identity::Credential(shown)) => Shown::Credential(question::credential(shown)),
     };
     let context = context.map_or(Ok(Object::new()), |context| object("context", context))?;
-    Caller::new(server, resource_metadata, claims, context)
+    Caller::new(server, resource_metadata, shown, context)
 }
 
 fn headers(given: McpHeaders) -> Headers {

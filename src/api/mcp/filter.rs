@@ -20,7 +20,7 @@ impl Door {
     pub(in crate::api) async fn filter(
         &self,
         mut result: Object,
-        caller: &Caller,
+        mut caller: Caller,
         request_id: &str,
         deadline: Deadline,
     ) -> Result<(Object, Revision), CallError> {
@@ -34,6 +34,10 @@ impl Door {
         if tools.len() > most {
             let fault = format!("has {} items, and may have {most} (`grpc.max_batch_items`)", tools.len());
             return Err(super::violation("result.tools", fault));
+        }
+        if let Some(deny) = self.unproven(&mut caller, deadline).await? {
+            let why = deny.reasons.first().map_or("proves nobody", |reason| reason.code.as_str());
+            return Err(super::violation("token", format!("is not good: `{why}`")));
         }
         let pinned = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
         let (mut kept, mut turn) = (Vec::new(), Instant::now());
@@ -52,7 +56,7 @@ impl Door {
                 Some(Value::Object(annotations)) => Some(annotations.clone()),
                 _ => None,
             };
-            let query = mapping::listed(caller, name, annotations);
+            let query = mapping::listed(&caller, name, annotations);
             let started = Instant::now();
             let verdict = pinned.decide(&query, deadline.left()?).await;
             // A deny for want of the caller's time is none.

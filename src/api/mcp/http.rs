@@ -16,15 +16,22 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::FutureExt as _;
 use serde_json::{Map, Value as Json};
 
-use super::{Check, Checked, Door, headers::Headers, mapping::Caller, violation};
+use super::{
+    Check, Checked, Door,
+    headers::Headers,
+    mapping::{Caller, Shown},
+    violation,
+};
 use crate::{
     api::{
         authzen::{self, answer, request},
+        credentials::Credential,
         deadline::Deadline,
         json::{self, written, written_object},
         status::CallError,
     },
     decision::{Object, Revision, Value},
+    identity::Proof,
 };
 
 /// The door, without a listener.
@@ -69,7 +76,7 @@ async fn filter_tools(State(door): State<Arc<Door>>, request: Request) -> Respon
         let (deadline, mut object) = read(&door, request).await?;
         let caller = caller(&mut object)?;
         let result = member(&mut object, "result")?.ok_or_else(|| violation("result", "is missing"))?;
-        let (result, revision) = door.filter(result, &caller, &request_id, deadline).await?;
+        let (result, revision) = door.filter(result, caller, &request_id, deadline).await?;
         Ok((serde_json::json!({ "result": written_object(&result) }), revision))
     };
     finish(&door, AssertUnwindSafe(answer).catch_unwind().await, id)
@@ -87,18 +94,30 @@ fn text_of(id: Option<&HeaderValue>) -> String {
 async fn read(door: &Door, request: Request) -> Result<(Deadline, Object), CallError> {
     let deadline = Deadline::within(door.config.request_timeout);
     let object = request::object(request, door.config.max_body_bytes, deadline).await?;
-    if object.get("token").is_some() {
-        // Until Verdict verifies tokens itself, one is no use to it, and a secret that it should not get.
-        return Err(violation("token", "is not read; verify it, and send its `claims`"));
-    }
     Ok((deadline, object))
 }
 
 fn caller(object: &mut Object) -> Result<Caller, CallError> {
     let server = text(object, "server")?.ok_or_else(|| violation("server", "is missing"))?;
     let metadata = text(object, "resource_metadata")?;
-    let claims = member(object, "claims")?;
-    Caller::new(server, metadata, claims, member(object, "context")?.unwrap_or_default())
+    let shown = shown(object)?;
+    Caller::new(server, metadata, shown, member(object, "context")?.unwrap_or_default())
+}
+
+/// The claims of a token, or the token itself with what was verified of the key that it is bound to.
+fn shown(object: &mut Object) -> Result<Shown, CallError> {
+    let proof = member(object, "proof")?;
+    match (member(object, "claims")?, text(object, "token")?) {
+        (Some(_), Some(_)) => Err(violation("token", "stands beside `claims`")),
+        (_, None) if proof.is_some() => Err(violation("proof", "stands without a `token`")),
+        (Some(claims), None) => Ok(Shown::Claims(claims)),
+        (None, None) => Ok(Shown::Nothing),
+        (None, Some(token)) => {
+            let mut proof = proof.unwrap_or_default();
+            let proof = Proof { jkt: text(&mut proof, "jkt")?, x5t_s256: text(&mut proof, "x5t_s256")? };
+            Ok(Shown::Credential(Credential { token: token.into(), proof }))
+        }
+    }
 }
 
 /// The message's bytes: as they came, in Base64 or as a text, or as JSON in its place.

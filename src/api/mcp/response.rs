@@ -71,7 +71,10 @@ fn challenge(verdict: &Verdict, caller: &Caller) -> (u16, Option<String>) {
     let scopes = tokens(&verdict.required_scopes);
     let step_up = verdict.step_up.as_ref();
     let mut parameters = Vec::new();
-    let status = if caller.is_anonymous() {
+    let status = if caller.is_unproven() {
+        parameters.push("error=\"invalid_token\"".to_owned());
+        401
+    } else if caller.is_anonymous() {
         401
     } else if let Some(step_up) = step_up {
         parameters.push("error=\"insufficient_user_authentication\"".to_owned());

@@ -4,7 +4,7 @@ package tools
 
 default decision := {"allow": false, "reasons": []}
 
-decision := {"allow": allowed, "reasons": [concat("_", ["seen", crypto.sha256(seen)])]}
+decision := {"allow": allowed, "reasons": [concat("_", ["seen", substring(crypto.sha256(seen), 0, 32)])]}
 
 seen := concat(" ", [
 	input.subject.type, input.subject.id, json.marshal(object.get(input.subject, "properties", {})),
