@@ -1,6 +1,6 @@
 //! Credentials in questions: what a door hands on, and the port that tells whom they prove.
 //!
-//! A door reads a question to [`Asked`]; only [`Asked::admit`] makes a [`Query`] of it, so that none is evaluated whose
+//! A door reads a question to `Asked`; only `Asked::admit` makes a [`Query`] of it, so that none is evaluated whose
 //! credential was not looked at. What does not prove whom the question is about is a deny that says why.
 
 mod place;

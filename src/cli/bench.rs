@@ -38,7 +38,9 @@ use self::{
 };
 use super::{exit, say};
 
-/// Put load to a running server over gRPC, and measure latency and throughput
+/// Put load on a running server over gRPC, and measure latency and throughput
+///
+/// The comparisons (`--compare-…`, `--token`, `--log-outage`) start servers of their own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]

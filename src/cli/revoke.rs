@@ -26,11 +26,12 @@ Examples:
   verdict revoke --client build-agent --actor helper-bot --issuer login
   verdict revoke --issued-before 2026-11-28T09:00:00Z --issuer login --reason 'the signing key leaked'
   verdict revoke list --issuer login
-  verdict revoke remove 3b1f…
+  verdict revoke remove cc4c8f21b645e86aa7c8a979d26a3084cfbb803f4f6cb72c
 
-From the answer on, no token that is meant passes any more, and a restart does not change that. The server is asked on a
-socket that its own user and root can use: the one of --server, that of VERDICT_ADMIN_ADDRESS, or else
-$XDG_RUNTIME_DIR/verdict/admin.sock or /run/verdict/admin.sock. It needs `revocation.store`.
+From the answer on, no token that is meant passes any more, and a restart does not change that.
+The server is asked on a socket that its own user and root can use: the one of --server, that of
+VERDICT_ADMIN_ADDRESS, or else $XDG_RUNTIME_DIR/verdict/admin.sock or /run/verdict/admin.sock.
+It needs `revocation.store`.
 
 Exit: 0 done, 1 nothing that was named is revoked (`remove`), 2 could not be done, 64 wrong usage.";
 

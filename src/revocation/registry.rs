@@ -142,13 +142,11 @@ impl Registry {
         self.0.issuers.store(Arc::new(issuers));
     }
 
-    /// The issuer as tokens name it, of its name in the configuration or that. `None` for one that is not configured,
-    /// where any is.
+    /// The issuer as tokens name it, of its name in the configuration or that. `None` for one that is not configured.
     #[must_use]
     pub fn issuer(&self, given: &str) -> Option<String> {
         let issuers = self.0.issuers.load();
-        let known = issuers.iter().find(|(name, its)| name == given || its == given).map(|(_, its)| its.clone());
-        known.or_else(|| issuers.is_empty().then(|| given.to_owned()))
+        issuers.iter().find(|(name, its)| name == given || its == given).map(|(_, its)| its.clone())
     }
 
     /// The configured issuers, as tokens name them.

@@ -27,11 +27,11 @@ Examples:
   verdict log replay decisions.log --bundle authz.tar.gz --effect allow --since 2026-03-03T00:00:00Z
   verdict log replay decisions.log --bundle authz.tar.gz --format json | jq -r '.changed[].decision_id'
 
-Each question is put at the time that its record has: that is what `time.now_ns()` says. Chance, hosts and base data are
-those of now.
+Each question is put at the time that its record has: that is what `time.now_ns()` says.
+Chance, hosts and base data are those of now.
 
-Exit codes: 0 nothing changed, 1 something changed, 2 could not be done, or there is no record, 3 nothing changed in what
-was put again, but some records could not be, 64 wrong usage.";
+Exit codes: 0 nothing changed, 1 something changed, 2 could not be done, or there is no record,
+3 nothing changed in what was put again, but some records could not be, 64 wrong usage.";
 
 /// Decide recorded questions again on a folder of policies or a bundle, and show which verdicts change
 ///

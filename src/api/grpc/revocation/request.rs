@@ -194,7 +194,7 @@ fn identifier(value: String, field: &str, faults: &mut Faults) -> String {
 fn listed(issuers: &[String]) -> String {
     const SHOWN: usize = 5;
     if issuers.is_empty() {
-        return "the `iss` of the tokens that are meant".to_owned();
+        return "one of those under `identity.issuers`, where none is configured".to_owned();
     }
     let names = issuers.iter().take(SHOWN).map(|issuer| format!("`{issuer}`")).collect::<Vec<_>>().join(", ");
     format!("one of {names}")
