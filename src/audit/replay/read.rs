@@ -7,7 +7,9 @@ use chrono::DateTime;
 use super::{Recorded, ResultOf, Said, Unrepeatable, rest};
 use crate::{
     audit::{encode::SCHEMA, redact::HIDDEN},
-    decision::{Action, Asks, Effect, EntryPoint, Input, Number, Object, Query, Resource, Subject, Value, code},
+    decision::{
+        Action, Asks, Effect, EntryPoint, Input, Number, Object, Query, Resource, Subject, Value, code, credential_code,
+    },
 };
 
 /// A record's members. What OPA has no place for is in `custom` there.
@@ -64,11 +66,24 @@ impl<'r> Members<'r> {
         self.get("schema").is_none() && self.get("door").is_none()
     }
 
+    /// Whether a party of an issuance was asked about: Verdict puts the party into the question's context.
+    fn is_issuance(self) -> bool {
+        let member = |of: &'r Value, name: &str| match of {
+            Value::Object(members) => members.get(name),
+            _ => None,
+        };
+        let input = self.get("input");
+        let action = input.and_then(|input| member(input, "action")).and_then(|action| member(action, "name"));
+        let party = input.and_then(|input| member(input, "context")).and_then(|context| member(context, "party"));
+        matches!(action, Some(Value::String(name)) if name.starts_with("issue:")) && party.is_some()
+    }
+
     fn asks(self) -> Result<Asks, Unrepeatable> {
         match (self.text("schema"), self.text("asks"), self.text("door")) {
             (Some(schema), ..) if schema != SCHEMA => Err(Unrepeatable::Other(format!("`{schema}`"))),
             // Several parties are asked about, and what they are granted is cut.
             (_, _, Some("issuance")) => Err(Unrepeatable::Other("a token's issuance".to_owned())),
+            _ if self.is_issuance() => Err(Unrepeatable::Other("a token's issuance".to_owned())),
             (_, Some("document"), _) | (_, None, Some("opa") | None) => Ok(Asks::Document),
             (_, Some("verdict"), _) | (_, None, Some(_)) => Ok(Asks::Verdict),
             (_, Some(other), _) => Err(Unrepeatable::Other(format!("a `{other}`"))),
@@ -90,6 +105,7 @@ impl<'r> Members<'r> {
             let below =
                 |part: &str| place.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
             below("/input")
+                || below("/token")
                 || below("/result") && asks == Asks::Document
                 || below("/result/reasons") && !place.ends_with("message")
         };
@@ -108,7 +124,7 @@ impl<'r> Members<'r> {
             return Err(Unrepeatable::Hidden(vec!["/reasons".to_owned()]));
         }
         let is = |code: &str| reasons.iter().any(|reason| reason == code);
-        if is(code::INVALID_QUERY) {
+        if is(code::INVALID_QUERY) || credential_code::ALL.into_iter().any(is) {
             return Err(Unrepeatable::NoQuestion);
         }
         if is(code::INVALID_DECISION) && self.text("door") == Some("envoy") {

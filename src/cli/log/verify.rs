@@ -50,7 +50,7 @@ fn text(report: &Report) -> String {
         1 => "1 fault".to_owned(),
         count => format!("{count} faults"),
     };
-    let plural = if checkpoints == 1 { "" } else { "s" };
+    let plural = if *checkpoints == 1 { "" } else { "s" };
     let _ = write!(
         text,
         "{records} records, {checkpoints} checkpoint{plural}, lines {first} to {last} of the chain: {found}"
