@@ -14,7 +14,7 @@ use crate::cli::duration;
 /// Which server, and how long to wait.
 #[derive(Clone, Debug, clap::Args)]
 pub(in crate::cli) struct ServerArgs {
-    /// The server's socket [default: $XDG_RUNTIME_DIR/verdict/admin.sock, or /run/verdict/admin.sock]
+    /// The server's socket [default: `$XDG_RUNTIME_DIR/verdict/admin.sock` or `/run/verdict/admin.sock`]
     #[arg(long, value_name = "SOCKET", env = "VERDICT_ADMIN_ADDRESS")]
     server: Option<String>,
     /// The longest to wait for the answer
