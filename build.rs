@@ -4,11 +4,13 @@ use std::{env, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const PROTOS: [&str; 6] = [
+const PROTOS: [&str; 8] = [
     "verdict/v1/decision_service.proto",
     "verdict/v1/issuance_service.proto",
+    "verdict/v1/mcp_service.proto",
     "verdict/v1/policy.proto",
     "verdict/v1/query.proto",
+    "verdict/v1/revocation_service.proto",
     "verdict/v1/search_service.proto",
     "verdict/v1/verdict.proto",
 ];
@@ -27,5 +29,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .btree_map(".")
         .codec_path("crate::api::grpc::codec::Codec")
         .compile_fds(descriptors)?;
+    // The contract of the service in examples/tonic, which the example includes.
+    println!("cargo::rerun-if-changed=examples/tonic/notes.proto");
+    tonic_prost_build::configure().compile_fds(protox::compile(["notes.proto"], ["examples/tonic"])?)?;
     Ok(())
 }

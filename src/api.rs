@@ -2,6 +2,7 @@
 
 pub mod administration;
 pub mod authzen;
+mod call;
 pub mod credentials;
 mod deadline;
 pub mod envoy;
@@ -15,6 +16,7 @@ pub mod ops;
 pub mod place;
 pub mod search;
 pub mod settle;
+pub mod ssf;
 pub mod status;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};

@@ -6,11 +6,12 @@ mod credentials;
 mod door;
 mod http;
 mod measured;
+mod revocation;
+mod signals;
 mod state;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use futures::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +19,6 @@ use self::{door::Door, state::State};
 use crate::{
     api::{
         Address,
-        administration::Administration,
         credentials::Credentials,
         envoy, grpc,
         issuance::Issuer,
@@ -31,6 +31,8 @@ use crate::{
     issuance,
     policy::{Capabilities, Network, Options},
     reload::{self, Failure, Reloader, Sink},
+    revocation::{OpenError as RevocationError, Registry},
+    source, ssf,
     telemetry::{
         doors::Protocol,
         export::{ExportError, Exports, Sending},
@@ -60,6 +62,12 @@ pub enum Error {
     /// A sink of the decision log can't be opened.
     #[error("decision_log.sinks.{0}")]
     DecisionLog(#[from] OpenError),
+    /// What was revoked can't be read, so that it might pass.
+    #[error("revocation.store: {0}")]
+    Revocation(#[from] RevocationError),
+    /// A transmitter's keys or token can't be read.
+    #[error("ssf.transmitters.{0}")]
+    Ssf(#[from] ssf::OpenError),
     /// The file of `envoy.descriptors` is none.
     #[error("envoy.descriptors: {0}")]
     Descriptors(#[from] envoy::DescriptorsError),
@@ -83,6 +91,7 @@ pub struct App {
     // The decision log's own, which end after the doors.
     log_threads: JoinSet<&'static str>,
     log: Option<Arc<Log>>,
+    registry: Registry,
     grpc: Address,
     http: Address,
     state: Arc<State>,
@@ -121,6 +130,8 @@ impl App {
             log: _,
             telemetry: _,
             decision_log,
+            revocation,
+            ssf,
             server,
         } = config;
         let grpc_listener = listen::bind(&grpc_config.address)?;
@@ -128,28 +139,23 @@ impl App {
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
 
-        let capabilities = capabilities(&policy)?;
-        let mut network = policy.network;
-        network.allow = capabilities.hosts(network.allow);
+        // Before anything is answered.
+        let (registry, writer) = Registry::open(&revocation)?;
+        let receiver = ssf::Receiver::open(&ssf, registry.clone())?;
+        let options = options(&policy)?;
         let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
         let decider = Arc::new(decider);
-        let state = Arc::new(State::new(Arc::clone(&decider), Metrics::new(), exports.clone(), policy.redact));
+        let state = Arc::new(State::new(
+            Arc::clone(&decider),
+            Metrics::new(),
+            (registry.clone(), receiver.clone()),
+            exports.clone(),
+            policy.redact,
+        ));
         let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
-        let options = Options {
-            rego_v0: policy.rego_v0,
-            evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
-            network: Network::new(network),
-            capabilities,
-            ..Options::default()
-        };
         let strict = reload.strict;
         let reloading = reload::Settings { options, config: reload };
-        let sink = Arc::clone(&state) as Arc<dyn Sink>;
-        let mut reloader = if bundles.is_empty() {
-            Reloader::plain(source.open(), sink, reloading)
-        } else {
-            Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, reloading)
-        };
+        let mut reloader = reloader(bundles, &source, Arc::clone(&state) as Arc<dyn Sink>, reloading)?;
         let handle = reloader.handle();
         state.follow(handle.clone());
         if strict {
@@ -163,48 +169,68 @@ impl App {
         let health = grpc::Health::new().await;
         let mut tasks = JoinSet::new();
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
-        let credentials = credentials::open(identity, &mut tasks, &draining);
+        let credentials = credentials::open(identity, &registry, &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = searches(&decider, observer(), &grpc_config, search.clone());
         let issuer = issuer(&decider, observer(), issuance_config);
         let issuances = grpc::Issuances::new(issuer.clone(), grpc_config.request_timeout);
+        let mcp = messages((&decider, &credentials), observer(), &grpc_config);
         let http_doors = http::Doors {
+            credentials: Arc::clone(&credentials),
             authzen: authzen_config,
             opa: opa_config,
+            ssf: ssf.push.then(|| receiver.clone()),
             search,
             issuer,
             max_items: grpc_config.max_batch_items,
             settings,
         };
-        let http_drain = http_doors.drain();
-        let router = http_doors.router(&decider, &state, &handle)?;
-        let envoy = envoy_door(&decider, observer(), envoy_config, &grpc_config)?;
+        let (http_drain, router) = (http_doors.drain(), http_doors.router(&decider, &state, &handle)?);
+        let envoy = envoy_door((&decider, &credentials), observer(), envoy_config, &grpc_config)?;
         let service = decisions(decider, credentials, observer(), &grpc_config, &draining);
-        let routes = grpc::routes(service, Some(searches), Some(issuances), Some(envoy), health, &grpc_config)
-            .map_err(|error| Error::System(error.to_string()))?;
+        let routes =
+            grpc::routes(service, Some(searches), Some(issuances), Some(mcp), Some(envoy), health, &grpc_config)
+                .map_err(|error| Error::System(error.to_string()))?;
         let routes = tower::Layer::layer(&state.follows(Protocol::Rpc), routes.observed(observer()));
         let door = listen::Options {
             max_concurrent_streams: grpc_config.max_concurrent_streams,
             drain_timeout: server.drain_timeout,
         };
         if let Some(admin_door) = admin_door {
-            let administration = Arc::new(handle.clone()) as Arc<dyn Administration>;
-            let observer = Arc::clone(&state) as Arc<dyn crate::api::Observer>;
-            let largest = grpc_config.max_message_bytes;
-            let serving = admin_door.serve(administration, observer, largest, door.clone(), draining.clone());
+            let operators = door::Operators {
+                administration: Arc::new(handle.clone()),
+                observer: observer(),
+                registry: registry.clone(),
+                max_message_bytes: grpc_config.max_message_bytes,
+            };
+            let serving = admin_door.serve(operators, door.clone(), draining.clone());
             tasks.spawn(named("policy service's door", serving));
         }
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door.clone(), draining.clone())));
         // It closes after the other door, so it gets no more than its own requests may take.
         let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), ..door };
         tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
-        let stop = draining.clone();
-        let reloading = stop.run_until_cancelled_owned(async move { reloader.run().await }).map(|_| ());
-        tasks.spawn(named("reloader", reloading));
+        revocation::start(writer, &receiver, &mut tasks, &draining)?;
+        let publishing = signals::publish(registry.clone(), handle.clone(), ssf.publish_interval);
+        tasks.spawn(named("signals", until(publishing, draining.clone())));
+        tasks.spawn(named("reloader", until(reloader.run(), draining.clone())));
         let sending = push(&exports, &state)?;
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
-        let (grpc, http, drain_timeout) = (grpc_address, http_address, server.drain_timeout);
-        Ok(Self { tasks, log_threads, log, grpc, http, state, handle, draining, closing, drain_timeout, sending })
+        let (drain_timeout, grpc, http) = (server.drain_timeout, grpc_address, http_address);
+        Ok(Self {
+            tasks,
+            log_threads,
+            log,
+            registry,
+            grpc,
+            http,
+            state,
+            handle,
+            draining,
+            closing,
+            drain_timeout,
+            sending,
+        })
     }
 
     /// What operators may ask of the policies.
@@ -242,12 +268,16 @@ impl App {
         tracing::info!(timeout = ?self.drain_timeout, "draining");
         self.state.drain();
         self.draining.cancel();
-        let Self { mut tasks, log_threads, log, closing, drain_timeout, sending, .. } = self;
+        let Self { mut tasks, log_threads, log, registry, closing, drain_timeout, sending, .. } = self;
+        let closed = registry.clone();
         let drain = async {
             // The HTTP door goes last, so that it can say "draining" while the other drains.
             while let Some(ended) = tasks.join_next().await {
                 if matches!(ended, Ok("gRPC door")) {
                     closing.cancel();
+                }
+                if matches!(ended, Ok("HTTP door")) {
+                    closed.close();
                 }
             }
         };
@@ -255,6 +285,8 @@ impl App {
         if tokio::time::timeout(drain_timeout + Duration::from_secs(2), drain).await.is_err() {
             tracing::warn!("tasks were still running at the end of the drain timeout; ending them");
         }
+        // Also where a door did not end: nothing else ends the thread that writes.
+        registry.close();
         if let Some(log) = log {
             drain_log(&log, log_threads).await;
         }
@@ -266,11 +298,38 @@ impl App {
     }
 }
 
-fn capabilities(policy: &crate::policy::Config) -> Result<Capabilities, Error> {
-    match &policy.capabilities {
-        Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string())),
-        None => Ok(Capabilities::ALL),
+/// What reloads the policies: of bundles, or of a plain folder.
+fn reloader(
+    bundles: BTreeMap<String, reload::Bundle>,
+    source: &source::Config,
+    sink: Arc<dyn Sink>,
+    settings: reload::Settings,
+) -> Result<Reloader, Error> {
+    if bundles.is_empty() {
+        return Ok(Reloader::plain(source.open(), sink, settings));
     }
+    Ok(Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, settings))
+}
+
+async fn until(work: impl Future<Output = ()>, draining: CancellationToken) {
+    let _ = draining.run_until_cancelled_owned(work).await;
+}
+
+/// What policies may use and do.
+fn options(policy: &crate::policy::Config) -> Result<Options, Error> {
+    let capabilities = match &policy.capabilities {
+        Some(path) => Capabilities::open(path).map_err(|error| Error::Capabilities(error.to_string()))?,
+        None => Capabilities::ALL,
+    };
+    let mut network = policy.network.clone();
+    network.allow = capabilities.hosts(network.allow);
+    Ok(Options {
+        rego_v0: policy.rego_v0,
+        evaluators: tokio::runtime::Handle::current().metrics().num_workers(),
+        network: Network::new(network),
+        capabilities,
+        ..Options::default()
+    })
 }
 
 /// Lets the decision log deliver what it has, as far as there is time; what a spool has stays there.
@@ -299,12 +358,28 @@ fn issuer(decider: &Arc<Decider>, observer: Arc<dyn crate::api::Observer>, confi
 }
 
 fn envoy_door(
-    decider: &Arc<Decider>,
+    (decider, credentials): (&Arc<Decider>, &Arc<dyn Credentials>),
     observer: Arc<dyn crate::api::Observer>,
     config: envoy::Config,
     grpc: &grpc::Config,
 ) -> Result<envoy::Service, Error> {
-    Ok(envoy::Service::new(Arc::clone(decider), observer, Arc::new(clock::decision_id), config, grpc)?)
+    Ok(envoy::Service::new(
+        Arc::clone(decider),
+        Arc::clone(credentials),
+        observer,
+        Arc::new(clock::decision_id),
+        config,
+        grpc,
+    )?)
+}
+
+fn messages(
+    (decider, credentials): (&Arc<Decider>, &Arc<dyn Credentials>),
+    observer: Arc<dyn crate::api::Observer>,
+    config: &grpc::Config,
+) -> grpc::Mcp {
+    let asked = (Arc::clone(decider), Arc::clone(credentials));
+    grpc::Mcp::new(asked, observer, Arc::new(clock::decision_id), config.clone())
 }
 
 /// Starts to push telemetry.

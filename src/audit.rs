@@ -17,6 +17,7 @@ mod queue;
 pub mod read;
 mod record;
 mod redact;
+pub mod replay;
 mod rules;
 mod sink;
 mod spool;

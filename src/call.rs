@@ -1,8 +1,9 @@
-//! The call that a task works for: when it came, and whose trace it belongs to. Goes with the task, not with the
+//! The call that a task works for: from whom it is, when it began, and whose trace it belongs to. Goes with the task, not with the
 //! question, which says what is asked and not who carried it here.
 
 use std::{
     future::Future,
+    net::SocketAddr,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Instant,
 };
@@ -17,12 +18,30 @@ tokio::task_local! {
 /// A call under way.
 #[derive(Debug)]
 pub struct Call {
+    /// From whom it is, where the connection says it.
+    peer: Option<Peer>,
     /// When its head was read.
-    arrived: Instant,
+    begun: Instant,
     /// Whether a first question of it was read.
     read: AtomicBool,
     /// The span of the call, or the one that it came from; empty without either.
     context: Context,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// A process of this machine, as the kernel names it.
+    Unix {
+        /// Its number, where the system tells it.
+        pid: Option<i32>,
+        /// Its user.
+        uid: u32,
+        /// Its group.
+        gid: u32,
+    },
 }
 
 /// Names a span of a trace (W3C Trace Context §3.2.2).
@@ -46,10 +65,29 @@ impl SpanName {
 }
 
 impl Call {
-    /// A call that came at that time, in the trace of `context`.
+    /// A call that begins now, in no trace yet.
     #[must_use]
-    pub fn new(arrived: Instant, context: Context) -> Self {
-        Self { arrived, read: AtomicBool::new(false), context }
+    pub fn begin(peer: Option<Peer>) -> Self {
+        Self { peer, begun: Instant::now(), read: AtomicBool::new(false), context: Context::new() }
+    }
+
+    /// The calling task's call, or one that begins now, in the trace of `context`.
+    #[must_use]
+    pub fn traced(context: Context) -> Self {
+        let (peer, begun) = current(|call| (call.peer, call.begun)).unwrap_or_else(|| (None, Instant::now()));
+        Self { peer, begun, read: AtomicBool::new(false), context }
+    }
+
+    /// From whom it is, where the connection says it.
+    #[must_use]
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer
+    }
+
+    /// When its head was read.
+    #[must_use]
+    pub fn begun(&self) -> Instant {
+        self.begun
     }
 
     /// The trace that it belongs to.
@@ -58,9 +96,9 @@ impl Call {
         &self.context
     }
 
-    /// When it came, for the first who asks: what comes second in a call has waited for what was first.
-    pub fn begin(&self) -> Option<Instant> {
-        (!self.read.swap(true, Relaxed)).then_some(self.arrived)
+    /// When it began, for the first who asks: what comes second in a call has waited for what was first.
+    pub fn first(&self) -> Option<Instant> {
+        (!self.read.swap(true, Relaxed)).then_some(self.begun)
     }
 
     /// Its span.
@@ -94,18 +132,18 @@ pub fn current<T>(say: impl FnOnce(&Call) -> T) -> Option<T> {
 
 /// Takes a call along to other tasks.
 #[derive(Clone, Debug)]
-pub struct Carrier(Option<(Instant, Context)>);
+pub struct Carrier(Option<(Option<Peer>, Context)>);
 
 impl Carrier {
     /// For the calling task's call.
     #[must_use]
     pub fn here() -> Self {
-        Self(current(|call| (call.arrived, call.context.clone())))
+        Self(current(|call| (call.peer, call.context.clone())))
     }
 
-    /// Lets `work` be for the call, too. It is not measured from the call's beginning.
+    /// Lets `work` be for a call of its own, from the same peer and in the same trace, which begins now.
     pub fn carry<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
-        let call = self.0.clone().map(|(arrived, context)| Call { arrived, read: AtomicBool::new(true), context });
+        let call = self.0.clone().map(|(peer, context)| Call { context, ..Call::begin(peer) });
         async move {
             match call {
                 Some(call) => within(call, work).await,
@@ -126,17 +164,26 @@ mod tests {
         assert!(current(Call::span).is_none());
         let (trace, span) = (TraceId::from(7), SpanId::from(9));
         let parent = SpanContext::new(trace, span, TraceFlags::SAMPLED, true, TraceState::default());
-        let call = Call::new(Instant::now(), Context::new().with_remote_span_context(parent));
-        within(call, async {
-            let name = SpanName { trace_id: trace.to_bytes(), span_id: span.to_bytes(), sampled: true };
-            assert_eq!(SpanName::read(&trace.to_string(), &span.to_string(), true), Some(name));
-            assert_eq!(current(Call::span), Some(Some(name)));
-            let work = Carrier::here().carry(async { current(|call| (call.span(), call.begin())) });
-            let carried = tokio::spawn(work);
-            assert_eq!(carried.await.unwrap(), Some((Some(name), None)), "it is not measured from the start");
-            assert!(tokio::spawn(async { current(Call::span) }).await.unwrap().is_none());
-            assert!(current(Call::begin).unwrap().is_some());
-            assert!(current(Call::begin).unwrap().is_none(), "once");
+        let peer = Some(Peer::Unix { pid: None, uid: 1, gid: 2 });
+        let came = Call::begin(peer);
+        let begun = came.begun();
+        let context = Context::new().with_remote_span_context(parent);
+        within(came, async {
+            within(Call::traced(context), async {
+                assert_eq!(current(|call| (call.peer(), call.begun())), Some((peer, begun)));
+                let name = SpanName { trace_id: trace.to_bytes(), span_id: span.to_bytes(), sampled: true };
+                assert_eq!(SpanName::read(&trace.to_string(), &span.to_string(), true), Some(name));
+                assert_eq!(current(Call::span), Some(Some(name)));
+                let work = Carrier::here().carry(async { current(|call| (call.span(), call.peer(), call.first())) });
+                let carried = tokio::spawn(work);
+                let (span, from, first) = carried.await.unwrap().unwrap();
+                assert_eq!((span, from), (Some(name), peer));
+                assert!(first.unwrap() > begun, "it is measured from its own beginning");
+                assert!(tokio::spawn(async { current(Call::span) }).await.unwrap().is_none());
+                assert!(current(Call::first).unwrap().is_some());
+                assert!(current(Call::first).unwrap().is_none(), "once");
+            })
+            .await;
         })
         .await;
     }

@@ -14,6 +14,7 @@ mod lint;
 mod log;
 mod policy;
 mod question;
+mod revoke;
 mod serve;
 mod test;
 mod verdict_text;
@@ -55,6 +56,7 @@ enum Verb {
     Test(test::Args),
     Lint(lint::Args),
     Policy(policy::Args),
+    Revoke(Box<revoke::Args>),
     Version(version::Args),
     Completions(version::CompletionsArgs),
     Bench(bench::Args),
@@ -89,6 +91,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Test(args) => test::run(&args),
         Verb::Lint(args) => lint::run(&args),
         Verb::Policy(args) => policy::run(&args),
+        Verb::Revoke(args) => revoke::run(*args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Bundle(args) => bundle::run(&args),
         Verb::Log(args) => log::run(&args),

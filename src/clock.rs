@@ -1,13 +1,24 @@
 //! The only reader of the wall clock.
 
-use std::{sync::Mutex, time::SystemTime};
+use std::{
+    sync::Mutex,
+    time::{Duration, SystemTime},
+};
 
+use rustix::time::{ClockId, clock_gettime};
 use uuid::{ContextV7, Timestamp, Uuid};
 
 /// Now.
 #[must_use]
 pub fn now() -> SystemTime {
     SystemTime::now()
+}
+
+/// The time since the machine started. Nobody can set it, and it goes on while the machine sleeps, which
+/// [`std::time::Instant`] does not: what may be used for a minute is too old after an hour of sleep.
+#[must_use]
+pub fn uptime() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
 /// Now, in seconds since the epoch.
@@ -37,6 +48,13 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn uptime_goes_on() {
+        let before = uptime();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(before > Duration::ZERO && uptime() >= before + Duration::from_millis(2));
+    }
 
     #[test]
     fn ids_are_unique_and_of_version_7() {

@@ -21,6 +21,7 @@ mod sinks;
 mod table;
 #[cfg(test)]
 mod tests;
+mod transmitters;
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +36,7 @@ pub use self::fault::{Fault, Faults};
 use self::{fault::Origin, key::Key, shape::Raw};
 use crate::{
     api::{self, Address, place::Place},
-    audit, issuance, policy, reload, source, telemetry,
+    audit, issuance, policy, reload, revocation, source, ssf, telemetry,
 };
 
 /// The whole configuration, one part a component.
@@ -73,6 +74,10 @@ pub struct Config {
     pub telemetry: telemetry::export::Config,
     /// The decision log: `decision_log.*`, and `[decision_log.sinks.NAME]` of the file.
     pub decision_log: audit::Config,
+    /// Revocation: `revocation.*`.
+    pub revocation: revocation::Config,
+    /// Shared Signals: `ssf.*`, and `[ssf.transmitters.NAME]` of the file.
+    pub ssf: ssf::Config,
     /// The process: `server.*`.
     pub server: Server,
 }
@@ -149,11 +154,12 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
     let environment = env::read(variables.iter().cloned());
     let mut reader = Reader::default();
     if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
-        let file::Found { settings, bundles, sinks, issuers, candidates, faults } = file::read(path);
+        let file::Found { settings, bundles, sinks, transmitters, issuers, candidates, faults } = file::read(path);
         reader.apply(settings, faults);
         reader.bundles(path, bundles);
         reader.sinks(path, sinks);
         reader.candidates(path, candidates);
+        reader.transmitters(path, transmitters);
         reader.issuers(path, issuers);
     }
     otel::apply(&variables, &mut reader.config, &mut reader.faults);
@@ -196,6 +202,14 @@ impl Reader {
         }
     }
 
+    fn transmitters(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
+        for (name, table) in tables {
+            if let Some(transmitter) = transmitters::read(file, &name, table, &mut self.faults) {
+                self.config.ssf.transmitters.insert(name, transmitter);
+            }
+        }
+    }
+
     fn candidates(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
         let mut paths = Vec::new();
         for (entry, table) in tables {
@@ -207,7 +221,7 @@ impl Reader {
     fn issuers(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
         for (name, table) in tables {
             let Some(issuer) = issuers::read(file, &name, table, &mut self.faults) else { continue };
-            let same = |other: &&crate::issuers::Settings| other.issuer.identity == issuer.issuer.identity;
+            let same = |other: &&crate::issuers::Settings| other.issuer.identity.is_same(&issuer.issuer.identity);
             if let Some(other) = self.config.identity.issuers.values().find(same) {
                 let problem = format!("is the same issuer as `{}`", other.issuer.name);
                 let place = fault::in_file(file, &format!("identity.issuers.{name}"));
@@ -240,6 +254,10 @@ impl Reader {
             let problem = "is given together with `bundles`: a plain folder owns all of `data`";
             let expected = "one of them; a folder can be a bundle, with the `url` `folder:///…`";
             self.faults.push(Fault::new(self.place("policies.path"), problem, expected));
+        }
+        if !self.config.ssf.transmitters.is_empty() && self.config.revocation.store.is_none() {
+            let problem = "is not set, and there are `ssf.transmitters`: what they say would be forgotten";
+            self.faults.push(Fault::new(self.place("revocation.store"), problem, "the path of a file"));
         }
         for (door, address) in
             [("grpc.address", &self.config.grpc.address), ("http.address", &self.config.http.address)]

@@ -6,17 +6,19 @@
 
 mod config;
 mod fault;
+mod http;
+mod introspection;
 mod keeper;
 mod origin;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 
-pub use self::config::{Config, KeysFrom, Settings};
-use self::keeper::Keeper;
+pub use self::config::{ClientAuth, Config, Introspection, KeysFrom, Means, SecretFrom, Settings, Times, Transport};
+use self::{introspection::Introspector, keeper::Keeper};
 use crate::{
     api::credentials::{Checked, Credential, Credentials},
     clock,
-    identity::{Invalid, Revocations, Secret, Verifier},
+    identity::{Invalid, Proof, Revocations, Secret, Verifier},
 };
 
 /// Tells whom credentials prove. Clones are the same one.
@@ -28,20 +30,30 @@ struct Inner {
     verifier: Arc<Verifier>,
     /// By the issuer's name.
     keepers: BTreeMap<String, Arc<Keeper>>,
+    /// The same.
+    introspectors: BTreeMap<String, Arc<Introspector>>,
 }
 
 impl Issuers {
     /// Those of the configuration, without keys until [`Self::work`] has fetched some.
     pub fn new(config: Config, revocations: Arc<dyn Revocations>) -> Self {
         let Config { issuers, cache_bytes } = config;
-        let (mut verified, mut keepers) = (Vec::new(), BTreeMap::new());
+        let (mut verified, mut keepers, mut introspectors) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
         for (name, settings) in issuers {
-            let Settings { issuer, keys } = settings;
-            keepers.insert(name.clone(), Arc::new(Keeper::new(&issuer, keys)));
+            let Settings { issuer, means, transport } = settings;
+            match means {
+                Means::Keys { from, times } => {
+                    keepers.insert(name, Arc::new(Keeper::new(&issuer, from, times, transport)));
+                }
+                Means::Introspection(settings) => {
+                    let introspector = Introspector::new(name.clone(), settings, transport);
+                    introspectors.insert(name, Arc::new(introspector));
+                }
+            }
             verified.push(issuer);
         }
         let verifier = Arc::new(Verifier::new(verified, revocations, cache_bytes));
-        Self(Arc::new(Inner { verifier, keepers }))
+        Self(Arc::new(Inner { verifier, keepers, introspectors }))
     }
 
     /// What keeps the keys of each issuer: a task each, without an end.
@@ -56,6 +68,20 @@ impl Inner {
     fn refreshed(&self, token: &Secret) -> Option<impl Future<Output = ()> + Send + 'static> {
         self.keepers.get(self.verifier.issuer_of(token)?)?.refreshed()
     }
+
+    /// Whom a token proves by what its issuer says of it.
+    fn opaque(&self, issuer: &str, token: &Secret, proof: Proof) -> Checked {
+        let now = clock::now();
+        if let Some(told) = self.verifier.recall(token, now) {
+            return Checked::Now(self.verifier.prove(&told, &proof, now));
+        }
+        let Some(introspector) = self.introspectors.get(issuer) else {
+            return Checked::Now(Err(Invalid::IssuerUnknown));
+        };
+        let (asked, verifier) = (introspector.ask(token, &self.verifier), Arc::clone(&self.verifier));
+        let later = async move { verifier.prove(&*asked.await?, &proof, clock::now()) };
+        Checked::Later(Box::pin(later), Invalid::IntrospectionUnavailable)
+    }
 }
 
 impl Credentials for Issuers {
@@ -65,15 +91,22 @@ impl Credentials for Issuers {
         if verifier.is_empty() {
             return Checked::Now(Err(Invalid::NotConfigured));
         }
+        match verifier.opaque_of(&token) {
+            Some(Ok(issuer)) => return self.0.opaque(issuer, &token, proof),
+            Some(Err(invalid)) => return Checked::Now(Err(invalid)),
+            None => {}
+        }
         let result = verifier.verify(&token, &proof, clock::now());
         if !matches!(result, Err(Invalid::KeyUnknown | Invalid::KeysUnavailable)) {
             return Checked::Now(result);
         }
         let Some(refreshed) = self.0.refreshed(&token) else { return Checked::Now(result) };
         let verifier = Arc::clone(verifier);
-        Checked::Later(Box::pin(async move {
+        let late = result.err().unwrap_or(Invalid::KeysUnavailable);
+        let later = async move {
             refreshed.await;
             verifier.verify(&token, &proof, clock::now())
-        }))
+        };
+        Checked::Later(Box::pin(later), late)
     }
 }

@@ -25,7 +25,8 @@ pub use directory::{Folder, read_folder};
 pub use embedded::Embedded;
 pub use fault::Fault;
 pub use spec::{
-    BackOff, Basic, Fault as SpecFault, Headers, Kind, Limits, Location, OAuth2, Object, Polling, Size, Span, Spec, Tls,
+    BackOff, Basic, Fault as SpecFault, Headers, Kind, Limits, Location, OAuth2, Object, Polling, Size, Span, Spec,
+    Tls, quantity,
 };
 use status::Observed;
 pub use status::{Report, Status};

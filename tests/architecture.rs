@@ -123,8 +123,11 @@ fn wire_and_engine_types_stay_in_their_components() {
         };
         only("regorus::", &["src/policy"]);
         // What goes to a collector is spoken of where it is sent.
-        only("tonic::", &["src/api", "src/cli", "src/otlp", "src/telemetry/export", "src/audit/sink/otlp"]);
-        only("prost::", &["src/api", "src/cli"]);
+        only(
+            "tonic::",
+            &["src/api", "src/cli", "src/client", "src/otlp", "src/telemetry/export", "src/audit/sink/otlp"],
+        );
+        only("prost::", &["src/api", "src/cli", "src/client"]);
     }
 }
 

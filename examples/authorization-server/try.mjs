@@ -2,18 +2,20 @@
 //
 // The program is `verdict` of the PATH, or what the variable VERDICT names.
 
-import { spawn } from 'node:child_process';
-import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { execFile, spawn } from 'node:child_process';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { SignJWT, createLocalJWKSet, decodeJwt, exportJWK, generateKeyPair, jwtVerify } from 'jose';
 import { AUDIENCE, api } from './api.mjs';
 import { server } from './server.mjs';
 import { services } from './verdict.mjs';
 
 const PATIENCE = 20_000;
+const VERDICT = process.env.VERDICT ?? 'verdict';
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const LOGIN = 'https://login.example.com';
 
@@ -37,14 +39,17 @@ async function key(kid) {
   return { privateKey, secret: { ...secret, ...about }, open: { ...open, ...about } };
 }
 
-// Verdict, once it is ready: its process, and where its gRPC door is. It believes the tokens of `issuer`, by its `keys`.
+// Verdict, once it is ready: its process, where its gRPC door is, and the socket of its operators. It believes the tokens of
+// `issuer`, by its `keys`, and keeps in the folder what was revoked.
 async function verdict(folder, policies, issuer, keys) {
   await writeFile(join(folder, 'issuer.jwks.json'), JSON.stringify(keys));
   const issuers = { main: { issuer, jwks_file: join(folder, 'issuer.jwks.json'), algorithms: ['ES256'], audience: [AUDIENCE] } };
   const config = join(folder, 'verdict.yaml');
-  await writeFile(config, JSON.stringify({ identity: { issuers } }));
-  const flags = ['serve', '--config', config, '--policies', policies, '--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0', '--log-format', 'json'];
-  const child = spawn(process.env.VERDICT ?? 'verdict', flags, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const admin = `unix:${join(folder, 'admin.sock')}`;
+  const revocation = { store: join(folder, 'revocations.redb') };
+  await writeFile(config, JSON.stringify({ identity: { issuers }, revocation }));
+  const flags = ['serve', '--config', config, '--policies', policies, '--grpc', '127.0.0.1:0', '--http', '127.0.0.1:0', '--admin', admin, '--log-format', 'json'];
+  const child = spawn(VERDICT, flags, { stdio: ['ignore', 'ignore', 'pipe'] });
   let text = '';
   child.stderr.on('data', (data) => { text += data; });
   for (const end = Date.now() + PATIENCE; Date.now() < end; await pause(20)) {
@@ -52,7 +57,7 @@ async function verdict(folder, policies, issuer, keys) {
       try { return [JSON.parse(line)]; } catch { return []; }
     });
     const doors = lines.find((line) => line.message === 'listening');
-    if (doors && lines.some((line) => line.message === 'policies active')) return { child, grpc: doors.grpc };
+    if (doors && lines.some((line) => line.message === 'policies active')) return { child, grpc: doors.grpc, admin };
     if (child.exitCode !== null) break;
   }
   child.kill();
@@ -66,7 +71,7 @@ async function main(folder) {
   let provider;
   const front = createServer((request, response) => provider(request, response));
   const issuer = await listen(front);
-  const { child, grpc } = await verdict(folder, policies, issuer, { keys: [own.open] });
+  const { child, grpc, admin } = await verdict(folder, policies, issuer, { keys: [own.open] });
   const asked = services(grpc);
   const clients = [{
     client_id: 'support-bot',
@@ -136,11 +141,9 @@ async function main(folder) {
     }
 
     // Now the token is revoked: its signature is as good as before.
-    const data = JSON.parse(await readFile(join(policies, 'data.json'), 'utf8'));
-    data.revoked.push(claims.jti);
-    await writeFile(join(folder, '.data.json'), JSON.stringify(data));
     const began = performance.now();
-    await rename(join(folder, '.data.json'), join(policies, 'data.json'));
+    const flags = ['revoke', '--server', admin, '--jti', claims.jti, '--reason', 'this is an example'];
+    await promisify(execFile)(VERDICT, flags);
     let answer = await use('GET', token);
     for (; answer.startsWith('200') && performance.now() - began < PATIENCE; await pause(5)) {
       answer = await use('GET', token);

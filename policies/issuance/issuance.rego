@@ -156,7 +156,10 @@ party_scopes := client_scopes if {
 	input.subject.id == client_id
 }
 
-party_scopes := client_scopes if input.subject.type == "workload"
+party_scopes := client_scopes if {
+	input.subject.type == "workload"
+	client.profile == "ci"
+}
 
 ceiling_seconds := data.issuance.lifetime_ceilings_seconds[client.kind][token_kind]
 

@@ -296,6 +296,17 @@ test_a_partner_gets_one_scope_until_its_contract_ends if {
 	late == {"contract_ended"}
 }
 
+test_rotation_and_partners_stand_for_themselves_only if {
+	other := {"subject": {"type": "workload", "id": "spiffe://x/anything", "properties": {}}}
+	exchange := {"action": {"name": "issue:access_token:token_exchange"}}
+	every asked_for in [rotation("private_key_jwt"), partner(["reports:read"])] {
+		subject := codes_of(object.union(asked_for, other)) with time.now_ns as saturday_3
+		"subject_not_allowed" in subject
+		grant := codes_of(object.union(asked_for, exchange)) with time.now_ns as saturday_3
+		"grant_not_allowed" in grant
+	}
+}
+
 # tools
 
 test_a_tool_token_is_for_one_server_and_its_tools if {

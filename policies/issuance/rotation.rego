@@ -3,6 +3,22 @@
 package issuance.rotation
 
 deny contains {
+	"code": "grant_not_allowed",
+	"message": "this client gets tokens by client credentials only",
+	"user_message": "This service is not set up for that.",
+} if {
+	not split(input.action.name, ":")[2] == "client_credentials"
+}
+
+deny contains {
+	"code": "subject_not_allowed",
+	"message": "this client gets tokens for itself only",
+	"user_message": "This service is not set up for that.",
+} if {
+	not data.issuance.client_credentials.own_token
+}
+
+deny contains {
 	"code": "outside_maintenance_window",
 	"message": "keys are rotated within the maintenance window only",
 	"user_message": "Ask again in the maintenance window.",

@@ -36,6 +36,7 @@ pub use self::metadata::{InvalidPublicUrl, PublicUrl};
 use self::{evaluations::Semantic, page::Pages};
 use super::{
     Observer,
+    credentials::{Asked, Credential, CredentialAt, Credentials, Nobody, Refused},
     deadline::Deadline,
     grpc::DecisionIds,
     issuance::Issuer,
@@ -44,12 +45,12 @@ use super::{
     settle::{Decided, DoorName, Settled},
     status::{CallError, FieldViolation},
 };
-use crate::decision::{At, Decider, Pinned, Query, Revision, Searched, Verdict};
+use crate::decision::{At, Decider, Object, Pinned, Query, Revision, Searched, Value, Verdict};
 
 /// The longest request id that is echoed, in bytes.
 const MAX_REQUEST_ID: usize = 256;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const DECISION_ID: HeaderName = HeaderName::from_static("verdict-decision-id");
 const REVISION: HeaderName = HeaderName::from_static("verdict-revision");
 
@@ -62,6 +63,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// Where clients find this door; `None` for what the request's `Host` says.
     pub public_url: Option<PublicUrl>,
+    /// Where a question has its credential.
+    pub credential_at: CredentialAt,
 }
 
 /// What the door asks, and its settings.
@@ -74,6 +77,7 @@ pub struct Door {
     search: SearchConfig,
     issuer: Issuer,
     pages: Pages,
+    credentials: Arc<dyn Credentials>,
 }
 
 /// What a request says beside its body.
@@ -95,7 +99,12 @@ struct Answer {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_body_bytes: 1 << 20, request_timeout: Duration::from_secs(1), public_url: None }
+        Self {
+            max_body_bytes: 1 << 20,
+            request_timeout: Duration::from_secs(1),
+            public_url: None,
+            credential_at: CredentialAt::default(),
+        }
     }
 }
 
@@ -113,31 +122,91 @@ impl Door {
         search: SearchConfig,
         issuer: Issuer,
     ) -> Result<Self, NoRandomness> {
-        Ok(Self { decider, observer, ids, config, max_items, search, issuer, pages: Pages::new()? })
+        Ok(Self {
+            decider,
+            observer,
+            ids,
+            config,
+            max_items,
+            search,
+            issuer,
+            pages: Pages::new()?,
+            credentials: Arc::new(Nobody),
+        })
     }
 
     async fn evaluation(&self, request: Request) -> Result<Answer, CallError> {
         let call = self.call(request.headers())?;
         let object = request::object(request, self.config.max_body_bytes, call.deadline).await?;
-        let query = json::query_of(object).map_err(CallError::InvalidQuery)?;
-        self.single(query, &call).await
+        self.single(object, &call).await
     }
 
-    async fn single(&self, query: Query, call: &Call) -> Result<Answer, CallError> {
-        if issuance::is_gate(&query) {
-            return self.gate(query, call).await;
+    async fn single(&self, object: Object, call: &Call) -> Result<Answer, CallError> {
+        let asked = self.asked(object, None)?;
+        if let Some(query) = asked.unproven().filter(|query| issuance::is_gate(query)) {
+            return self.gate(query.clone(), call).await;
         }
-        let left = call.deadline.left()?;
         let started = Instant::now();
-        let verdict = if call.at == At::Active {
-            self.decider.decide(&query, left).await.ok_or(CallError::PoliciesNotReady)?
-        } else {
-            self.pin(call).await?.decide(&query, call.deadline.left()?).await
+        let (query, verdict) = match asked.admit(&*self.credentials, call.deadline.left()?).await {
+            Ok(query) if call.at == At::Active => {
+                let verdict = self.decider.decide(&query, call.deadline.left()?).await;
+                (query, verdict.ok_or(CallError::PoliciesNotReady)?)
+            }
+            Ok(query) => {
+                let verdict = self.pin(call).await?.decide(&query, call.deadline.left()?).await;
+                (query, verdict)
+            }
+            Err(refused) => {
+                let Refused { query, verdict } = *refused;
+                let revision = self.pin(call).await?.revision().clone();
+                (query, Verdict { revision, ..verdict })
+            }
         };
         let id = (self.ids)();
         let verdict = self.settle((Some(&query), verdict), started, (&id, &call.request_id)).verdict().await;
         let revision = verdict.revision.clone();
         Ok(Answer { body: answer::verdict(verdict, &id), revision, decision_id: Some(id) })
+    }
+
+    /// Reads a question, with its own credential or else this one.
+    fn asked(&self, mut object: Object, otherwise: Option<Credential>) -> Result<Asked, CallError> {
+        let own = self.config.credential_at.take(&mut object);
+        let own = own.map_err(|violation| CallError::InvalidQuery(vec![violation]))?;
+        let Some(credential) = own.or(otherwise) else {
+            return json::query_of(object).map(Asked::plain).map_err(CallError::InvalidQuery);
+        };
+        let has_subject = match object.get("subject") {
+            None => false,
+            Some(Value::Object(subject)) => subject.get("type").is_some() || subject.get("id").is_some(),
+            Some(_) => true,
+        };
+        if !has_subject {
+            // A stand-in, which the reader takes for one and nobody else sees.
+            let mut subject = match object.remove("subject") {
+                Some(Value::Object(subject)) => subject,
+                _ => Object::new(),
+            };
+            subject.insert("type".to_owned(), "*".into());
+            subject.insert("id".to_owned(), "*".into());
+            object.insert("subject".to_owned(), subject.into());
+        }
+        let mut query = json::query_of(object).map_err(CallError::InvalidQuery)?;
+        if !has_subject {
+            query.subject.kind.clear();
+            query.subject.id.clear();
+        }
+        if issuance::is_gate(&query) {
+            let fault = "is given with a question for a token, which takes none";
+            let field = self.config.credential_at.to_string();
+            return Err(CallError::InvalidQuery(vec![FieldViolation::new(field, fault)]));
+        }
+        Ok(Asked::with(query, credential, has_subject))
+    }
+
+    /// The same door, which asks `credentials` whom a credential proves.
+    #[must_use]
+    pub fn verifying(self, credentials: Arc<dyn Credentials>) -> Self {
+        Self { credentials, ..self }
     }
 
     /// What a request says beside its body, from its arrival on, which is now.
@@ -253,7 +322,7 @@ async fn around(State(door): State<Arc<Door>>, request: Request, next: Next) -> 
 }
 
 /// The request's id, if it has one that can be echoed.
-fn request_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, FieldViolation> {
+pub(super) fn request_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, FieldViolation> {
     let mut ids = headers.get_all(&REQUEST_ID).iter();
     let Some(id) = ids.next() else { return Ok(None) };
     let fault = if ids.next().is_some() {

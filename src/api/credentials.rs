@@ -1,7 +1,9 @@
 //! Credentials in questions: what a door hands on, and the port that tells whom they prove.
 //!
-//! A door reads a question to [`Asked`]; only [`Asked::admit`] makes a [`Query`] of it, so that none is evaluated whose
+//! A door reads a question to `Asked`; only `Asked::admit` makes a [`Query`] of it, so that none is evaluated whose
 //! credential was not looked at. What does not prove whom the question is about is a deny that says why.
+
+mod place;
 
 use std::{
     future::Future,
@@ -12,8 +14,10 @@ use std::{
 
 use futures::FutureExt as _;
 
+pub(super) use self::place::bearer;
+pub use self::place::{CredentialAt, InvalidPlace};
 use crate::{
-    decision::{Query, Reason, Verdict, code},
+    decision::{Input, Query, Reason, Value, Verdict, code},
     identity::{Caller, Invalid, Proof, Secret},
 };
 
@@ -39,8 +43,8 @@ pub trait Credentials: Send + Sync {
 pub enum Checked {
     /// This.
     Now(Result<Caller, Invalid>),
-    /// What is to come.
-    Later(Pin<Box<dyn Future<Output = Result<Caller, Invalid>> + Send>>),
+    /// What is to come, and what it is if that does not come in time.
+    Later(Pin<Box<dyn Future<Output = Result<Caller, Invalid>> + Send>>, Invalid),
 }
 
 /// No credential is good.
@@ -81,6 +85,19 @@ impl Asked {
         Self { query, has_subject, credential: Some(credential) }
     }
 
+    /// The same of a document, where tokens are looked for: what it says of a token itself is not believed.
+    pub(super) fn document(mut query: Query, credential: Option<Credential>, has_subject: bool) -> Self {
+        if let Input::Document(Value::Object(document)) = &mut query.input {
+            document.remove("token");
+        }
+        Self { query, has_subject, credential }
+    }
+
+    /// The question, if it has no credential.
+    pub(super) fn unproven(&self) -> Option<&Query> {
+        self.credential.is_none().then_some(&self.query)
+    }
+
     /// The question, with its subject and what is known of its token, if the credential proves it within `left`.
     pub(super) async fn admit(self, credentials: &dyn Credentials, left: Duration) -> Result<Query, Box<Refused>> {
         let Self { mut query, has_subject, credential } = self;
@@ -98,6 +115,9 @@ impl Asked {
         for (name, value) in subject.properties {
             query.subject.properties.insert(name, value);
         }
+        if let Input::Document(Value::Object(document)) = &mut query.input {
+            document.insert("token".to_owned(), claims.clone().into());
+        }
         query.token = Some(claims);
         Ok(query)
     }
@@ -108,12 +128,12 @@ async fn verified(credentials: &dyn Credentials, credential: Credential, left: D
     let checked = catch_unwind(AssertUnwindSafe(|| credentials.verify(credential))).map_err(|_| panicked())?;
     let result = match checked {
         Checked::Now(result) => result,
-        Checked::Later(later) => {
+        Checked::Later(later, late) => {
             let patience = left.saturating_sub((left / 10).min(TO_ANSWER));
             match tokio::time::timeout(patience, AssertUnwindSafe(later).catch_unwind()).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(_)) => return Err(panicked()),
-                Err(_) => Err(Invalid::KeysUnavailable),
+                Err(_) => Err(late),
             }
         }
     };
@@ -171,7 +191,7 @@ mod tests {
         assert_eq!(query.subject.properties.get("role"), Some(&Value::from("admin")));
         assert_eq!(query.subject.properties.get("guest"), Some(&Value::from(true)));
         assert!(query.token.is_some());
-        let query = admit(|| Checked::Later(Box::pin(async { Ok(proves()) })), None).unwrap();
+        let query = admit(|| Checked::Later(Box::pin(async { Ok(proves()) }), Invalid::KeysUnavailable), None).unwrap();
         assert_eq!(query.subject, subject("alice", "admin"));
     }
 
@@ -181,8 +201,8 @@ mod tests {
             ((|| Checked::Now(Ok(proves()))) as fn() -> Checked, Some(subject("mallory", "x")), "subject_mismatch"),
             (|| Checked::Now(Err(Invalid::Expired)), None, "token_expired"),
             (|| panic!("canary"), None, "internal_error"),
-            (|| Checked::Later(Box::pin(async { panic!("canary") })), None, "internal_error"),
-            (|| Checked::Later(Box::pin(std::future::pending())), None, "keys_unavailable"),
+            (|| Checked::Later(Box::pin(async { panic!("canary") }), Invalid::KeysUnavailable), None, "internal_error"),
+            (|| Checked::Later(Box::pin(std::future::pending()), Invalid::KeysUnavailable), None, "keys_unavailable"),
         ] {
             let verdict = admit(says, stated).unwrap_err().verdict;
             assert_eq!((verdict.effect, verdict.reasons[0].code.as_str()), (Effect::Deny, code));

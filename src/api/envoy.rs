@@ -9,6 +9,7 @@ mod attributes;
 mod body;
 mod codec;
 mod config;
+mod credential;
 mod input;
 mod mcp;
 mod path;
@@ -31,6 +32,7 @@ use self::{
 };
 use super::{
     Observer,
+    credentials::{Asked, Credential, Credentials, Refused},
     deadline::Deadline,
     grpc::{self, DecisionIds},
     settle::{Decided, DoorName},
@@ -44,6 +46,7 @@ pub struct Service(Arc<Door>);
 
 struct Door {
     decider: Arc<Decider>,
+    credentials: Arc<dyn Credentials>,
     observer: Arc<dyn Observer>,
     ids: DecisionIds,
     config: Config,
@@ -71,6 +74,7 @@ impl Service {
     /// Where the file of descriptors can't be read.
     pub fn new(
         decider: Arc<Decider>,
+        credentials: Arc<dyn Credentials>,
         observer: Arc<dyn Observer>,
         ids: DecisionIds,
         config: Config,
@@ -86,7 +90,17 @@ impl Service {
             (None, Form::Question) => None,
         };
         let (max_message_bytes, request_timeout) = (grpc.max_message_bytes, grpc.request_timeout);
-        let door = Door { decider, observer, ids, config, policy, descriptors, max_message_bytes, request_timeout };
+        let door = Door {
+            decider,
+            credentials,
+            observer,
+            ids,
+            config,
+            policy,
+            descriptors,
+            max_message_bytes,
+            request_timeout,
+        };
         Ok(Self(Arc::new(door)))
     }
 }
@@ -124,11 +138,27 @@ impl Door {
         let request = received.0.map_err(CallError::MalformedMessage)?;
         let request_id = input::request_id(&request);
         let query_sent = input::query_sent(&request);
+        let mut request = request;
+        let credential = self.config.bearer.then(|| credential::take(&mut request)).flatten();
         let mut query = input::query(request, &self.config, self.descriptors.as_ref()).await?;
         query.policy.clone_from(&self.policy);
+        let asked = if self.config.bearer { self.asked(query, credential) } else { Asked::plain(query) };
         let started = Instant::now();
-        let decided = self.decider.decide(&query, deadline.left()?).await.ok_or(CallError::PoliciesNotReady)?;
-        let (verdict, mut extras) = Self::sound(decided, &query, &query_sent);
+        let (query, verdict, mut extras) = match asked.admit(&*self.credentials, deadline.left()?).await {
+            Ok(query) => {
+                let decided = self.decider.decide(&query, deadline.left()?).await;
+                let decided = decided.ok_or(CallError::PoliciesNotReady)?;
+                let (verdict, extras) = Self::sound(decided, &query, &query_sent);
+                (query, verdict, extras)
+            }
+            Err(refused) => {
+                let Refused { query, verdict } = *refused;
+                let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
+                let verdict = Verdict { revision: snapshot.revision().clone(), ..verdict };
+                let extras = Extras::unproven(!verdict.diagnostics.is_empty());
+                (query, verdict, extras)
+            }
+        };
         let allowed = verdict.is_allow();
         let decided = Decided {
             door: DoorName::ENVOY,
@@ -143,6 +173,13 @@ impl Door {
             extras = Extras::default();
         }
         Ok(Outcome::Decided(Box::new((verdict, extras))))
+    }
+
+    /// A question whose subject is the token's, unless the enforcement point says another by a header or by metadata.
+    fn asked(&self, query: Query, credential: Option<Credential>) -> Asked {
+        let said =
+            !matches!(self.config.subject, SubjectFrom::Principal) && query.subject.kind == self.config.subject_type;
+        Asked::document(query, credential, said)
     }
 
     /// The verdict, and what Envoy is to be told along with it. Where that can't be said, there is no decision to act

@@ -6,10 +6,12 @@ mod explanation;
 mod health;
 mod issuance;
 mod limits;
+mod mcp;
 pub mod policy;
 mod question;
 pub mod received;
 mod response;
+pub mod revocation;
 mod search;
 mod service;
 pub mod wire;
@@ -21,6 +23,7 @@ use tonic::service::Routes;
 pub use health::{Health, HealthReporter};
 pub use issuance::Issuances;
 pub use limits::Limits;
+pub use mcp::Mcp;
 pub use search::Searches;
 pub use service::{DecisionIds, Service};
 
@@ -51,12 +54,16 @@ pub mod proto {
 /// The name that the decision service has in `grpc.health.v1`.
 pub const SERVICE_NAME: &str = "verdict.v1.DecisionService";
 
-/// The routes of one gRPC door: `service`, `searches`, `issuances`, Envoy's service, the health service that `health` feeds, and
-/// reflection if configured, which describes all but Envoy's.
+/// The name that the MCP service has there.
+pub const MCP_SERVICE_NAME: &str = "verdict.v1.McpService";
+
+/// The routes of one gRPC door: `service`, `searches`, `issuances`, the MCP service, Envoy's service, the health service that
+/// `health` feeds, and reflection if configured, which describes all but Envoy's: `envoy-types` has no descriptors.
 pub fn routes<S>(
     service: S,
     searches: Option<Searches>,
     issuances: Option<Issuances>,
+    mcp: Option<Mcp>,
     envoy: Option<super::envoy::Service>,
     health: Health,
     config: &Config,
@@ -66,7 +73,7 @@ where
 {
     use proto::{
         decision_service_server::DecisionServiceServer, issuance_service_server::IssuanceServiceServer,
-        search_service_server::SearchServiceServer,
+        mcp_service_server::McpServiceServer, search_service_server::SearchServiceServer,
     };
 
     let service = DecisionServiceServer::new(service).max_decoding_message_size(config.max_message_bytes);
@@ -78,6 +85,9 @@ where
     if let Some(issuances) = issuances {
         let issuances = IssuanceServiceServer::new(issuances).max_decoding_message_size(config.max_message_bytes);
         routes = routes.add_service(issuances);
+    }
+    if let Some(mcp) = mcp {
+        routes = routes.add_service(McpServiceServer::new(mcp).max_decoding_message_size(config.max_message_bytes));
     }
     if let Some(envoy) = envoy {
         routes = routes.add_service(envoy);

@@ -2,6 +2,8 @@
 
 mod write;
 
+use std::collections::HashSet;
+
 pub use self::write::{object as written_object, value as written};
 use crate::{
     api::status::FieldViolation,
@@ -104,8 +106,25 @@ pub fn violations_of_defaults(object: Object) -> Vec<FieldViolation> {
 
 /// Whether a name is one of `names` but for its case: some readers take the one for the other.
 pub fn has_lookalike(object: &Object, names: &[&str]) -> bool {
-    let fold = |text: &str| text.to_lowercase().to_uppercase();
     object.iter().any(|(name, _)| !names.contains(&name) && names.iter().any(|known| fold(known) == fold(name)))
+}
+
+/// Whether any object in it has two names that are one but for their case.
+pub fn has_twins(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(has_twins),
+        Value::Object(members) => {
+            let mut seen = HashSet::with_capacity(members.len());
+            members.iter().any(|(name, member)| !seen.insert(fold(name)) || has_twins(member))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// The one spelling of all that differ in case only: small letters alone would keep `ſ` from `s`, and the Kelvin sign
+/// from `k`.
+fn fold(name: &str) -> String {
+    name.to_lowercase().to_uppercase()
 }
 
 fn complete(members: Members, mut violations: Vec<FieldViolation>) -> Result<Query, Vec<FieldViolation>> {

@@ -18,7 +18,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::Address;
+use super::{
+    Address,
+    call::{self, Known},
+};
+use crate::call::Peer;
 
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 1_024;
@@ -142,8 +146,8 @@ where
             stream = accept(&listener) => stream,
         };
         match stream {
-            Ok(stream) => {
-                let open = connection(stream, service.clone(), options.max_concurrent_streams, closing.clone());
+            Ok((stream, peer)) => {
+                let open = connection(stream, peer, service.clone(), options.max_concurrent_streams, closing.clone());
                 connections.spawn(open);
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -161,18 +165,23 @@ where
     }
 }
 
-async fn accept(listener: &Listener) -> io::Result<Box<dyn Io>> {
+async fn accept(listener: &Listener) -> io::Result<(Box<dyn Io>, Option<Peer>)> {
     match listener {
         Listener::Tcp(listener) => {
-            let (stream, _) = listener.accept().await?;
+            let (stream, address) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            Ok(Box::new(stream))
+            Ok((Box::new(stream), Some(Peer::Tcp(address))))
         }
-        Listener::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+        Listener::Unix(listener, _) => {
+            let (stream, _) = listener.accept().await?;
+            let peer = call::peer(&stream);
+            Ok((Box::new(stream), peer))
+        }
         Listener::Private(listener, ..) => {
             let (stream, _) = listener.accept().await?;
             private::admit(&stream)?;
-            Ok(Box::new(stream))
+            let peer = call::peer(&stream);
+            Ok((Box::new(stream), peer))
         }
     }
 }
@@ -187,8 +196,13 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn connection<S, B>(stream: Box<dyn Io>, service: S, max_concurrent_streams: u32, closing: CancellationToken)
-where
+async fn connection<S, B>(
+    stream: Box<dyn Io>,
+    peer: Option<Peer>,
+    service: S,
+    max_concurrent_streams: u32,
+    closing: CancellationToken,
+) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
     B: hyper::body::Body + Send + 'static,
@@ -206,7 +220,8 @@ where
         .max_header_list_size(16 << 10)
         .keep_alive_interval(Duration::from_secs(60))
         .keep_alive_timeout(Duration::from_secs(20));
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let service = Known { service: TowerToHyperService::new(service), peer };
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,

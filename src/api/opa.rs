@@ -37,6 +37,7 @@ use self::{answer::Answer, fault::Fault};
 use super::{
     Observer,
     administration::Administration,
+    credentials::{CredentialAt, Credentials},
     deadline::Deadline,
     grpc::DecisionIds,
     ops,
@@ -53,6 +54,8 @@ pub struct Config {
     pub query: bool,
     /// Whether clients may change data that no bundle owns.
     pub write: bool,
+    /// Where an input has its credential.
+    pub credential_at: CredentialAt,
 }
 
 /// What this door takes of a request.
@@ -68,6 +71,8 @@ pub struct Limits {
 pub struct Peers {
     /// Who decides.
     pub decider: Arc<Decider>,
+    /// Who tells whom a credential proves.
+    pub credentials: Arc<dyn Credentials>,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
     /// What gives decisions their ids.
@@ -89,7 +94,7 @@ pub struct Door {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { enabled: true, query: false, write: false }
+        Self { enabled: true, query: false, write: false, credential_at: CredentialAt::default() }
     }
 }
 

@@ -17,7 +17,7 @@ impl DoorName {
     pub const OPA: Self = Self("opa");
     /// Envoy's external authorization over gRPC.
     pub const ENVOY: Self = Self("envoy");
-    /// Messages of the Model Context Protocol, over HTTP.
+    /// Messages of the Model Context Protocol, over HTTP and gRPC.
     pub const MCP: Self = Self("mcp");
     /// Questions of token issuance over gRPC.
     pub const ISSUANCE: Self = Self("issuance");

@@ -7,7 +7,10 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::administration::{Diagnostic, Refusal};
-use crate::decision::{NotAt, SearchError};
+use crate::{
+    decision::{NotAt, SearchError},
+    revocation,
+};
 
 /// A field of a question, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +70,9 @@ pub enum CallError {
     /// A command to the policy service is refused.
     #[error("{}", cut(.0.to_string(), LONGEST_REFUSAL))]
     Refused(Box<Refusal>),
+    /// A change of what is revoked is refused.
+    #[error("{}", cut(.0.to_string(), LONGEST_REFUSAL))]
+    NotRevoked(revocation::Refused),
 }
 
 /// The longest text that quotes a caller.
@@ -97,7 +103,7 @@ impl FieldViolation {
 
 impl CallError {
     /// Every reason, for metrics and for the test that holds `docs/errors.md` to this table.
-    pub const REASONS: [&'static str; 24] = [
+    pub const REASONS: [&'static str; 27] = [
         "INVALID_QUERY",
         "MALFORMED_MESSAGE",
         "MESSAGE_TOO_LARGE",
@@ -121,6 +127,9 @@ impl CallError {
         "ROOT_OWNED",
         "PATCH_FAILED",
         "BUSY",
+        "REVOCATION_OFF",
+        "TOO_MANY_REVOCATIONS",
+        "REVOCATION_NOT_KEPT",
         "INTERNAL_ERROR",
     ];
 
@@ -141,6 +150,7 @@ impl CallError {
             Self::InvalidRequest(_) => (Code::InvalidArgument, "INVALID_REQUEST"),
             Self::BundleTooLarge(_) => (Code::ResourceExhausted, "BUNDLE_TOO_LARGE"),
             Self::Refused(refusal) => refused(refusal),
+            Self::NotRevoked(refused) => not_revoked(refused),
         }
     }
 
@@ -159,6 +169,7 @@ impl CallError {
             | Self::RevisionNotRetained(_)
             | Self::InvalidRequest(_)
             | Self::BundleTooLarge(_)
+            | Self::NotRevoked(_)
             | Self::Refused(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -184,7 +195,9 @@ impl From<CallError> for Status {
                     details.add_bad_request_violation(field, description);
                 }
             }
-            CallError::PoliciesNotReady | CallError::Draining => {
+            CallError::PoliciesNotReady
+            | CallError::Draining
+            | CallError::NotRevoked(revocation::Refused::Busy | revocation::Refused::Stopping) => {
                 details.set_retry_info(Some(Duration::from_secs(1)));
             }
             CallError::Refused(refusal) => match refusal.as_ref() {
@@ -206,7 +219,8 @@ impl From<CallError> for Status {
             | CallError::SearchUnsupported(_)
             | CallError::SearchFailed(_)
             | CallError::DeadlineExceeded
-            | CallError::BundleTooLarge(_) => {}
+            | CallError::BundleTooLarge(_)
+            | CallError::NotRevoked(_) => {}
         }
         Status::with_error_details(code, error.to_string(), details)
     }
@@ -225,6 +239,25 @@ impl From<NotAt> for CallError {
 impl From<Refusal> for CallError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(Box::new(refusal))
+    }
+}
+
+impl From<revocation::Refused> for CallError {
+    fn from(refused: revocation::Refused) -> Self {
+        Self::NotRevoked(refused)
+    }
+}
+
+/// [`CallError::code`] of a change of what is revoked.
+fn not_revoked(refused: &revocation::Refused) -> (Code, &'static str) {
+    match refused {
+        revocation::Refused::Off => (Code::FailedPrecondition, "REVOCATION_OFF"),
+        revocation::Refused::Full(_) | revocation::Refused::TooLong(_) => {
+            (Code::ResourceExhausted, "TOO_MANY_REVOCATIONS")
+        }
+        revocation::Refused::Busy => (Code::ResourceExhausted, "BUSY"),
+        revocation::Refused::Stopping => (Code::Unavailable, "DRAINING"),
+        revocation::Refused::NotKept { .. } => (Code::Unavailable, "REVOCATION_NOT_KEPT"),
     }
 }
 

@@ -14,7 +14,7 @@ use super::{measured::Measured, state::State};
 use crate::{
     api::settle::{Decided, Kept, SearchEnded, Settled},
     audit::{self, Decision, Delivery, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling, Traces},
-    call::{self, Call, SpanName},
+    call::{self, Call, Peer, SpanName},
     clock,
     decision::{Asks, At, Decider, Input, Query, Value, Verdict, code},
     telemetry::spans::{Delivering, Spans},
@@ -150,8 +150,19 @@ pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State)
 pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdict: Verdict) -> Settled {
     let Decided { door, decision_id, request_id, query, took } = *decided;
     let trace = measured.trace();
-    let decision =
-        Decision { door: door.0, decision_id, request_id, query, search: None, took, time: clock::now(), trace };
+    let (caller, before) = of_call(took);
+    let decision = Decision {
+        door: door.0,
+        decision_id,
+        request_id,
+        query,
+        search: None,
+        took,
+        time: clock::now(),
+        caller,
+        before,
+        trace,
+    };
     match log.record(&decision, &verdict) {
         Recorded::Now => {
             measured.settled(&verdict, None);
@@ -174,6 +185,7 @@ pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdi
 /// Records a search.
 pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
     let SearchEnded { door, id, request_id, query, entry_point, summary, revision, took } = *ended;
+    let (caller, before) = of_call(took);
     let decision = Decision {
         door: door.0,
         decision_id: id,
@@ -182,6 +194,8 @@ pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
         search: Some(summary),
         took,
         time: clock::now(),
+        caller,
+        before,
         trace: call::current(Call::span).flatten(),
     };
     let entry_point = Some(entry_point.as_str().into());
@@ -191,6 +205,11 @@ pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
         Recorded::Refused => Kept::Now(false),
         Recorded::Later(waiting) => Kept::Later(Box::pin(waiting.kept())),
     }
+}
+
+/// Who asked, and how long it took until deciding began, of the request that this task answers.
+fn of_call(took: Duration) -> (Option<Peer>, Option<Duration>) {
+    call::current(|call| (call.peer(), Some(call.begun().elapsed().saturating_sub(took)))).unwrap_or_default()
 }
 
 /// What is answered in place of what could not be recorded.

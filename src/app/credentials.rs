@@ -6,13 +6,30 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    identity::Nothing,
-    issuers::{Config, Issuers},
+    api::credentials::Credentials,
+    identity::Identity,
+    issuers::{Config, Issuers, Settings},
+    revocation::Registry,
 };
 
 /// Opens the issuers, and starts what keeps their keys until `draining` is cancelled.
-pub(super) fn open(config: Config, tasks: &mut JoinSet<&'static str>, draining: &CancellationToken) -> Arc<Issuers> {
-    let issuers = Issuers::new(config, Arc::new(Nothing));
+pub(super) fn open(
+    config: Config,
+    registry: &Registry,
+    tasks: &mut JoinSet<&'static str>,
+    draining: &CancellationToken,
+) -> Arc<dyn Credentials> {
+    let known = |(name, settings): (&String, &Settings)| {
+        // As its tokens name it.
+        let its = match &settings.issuer.identity {
+            Identity::Issuer(issuer) => issuer.clone(),
+            Identity::TrustDomain(domain) => format!("spiffe://{domain}"),
+            Identity::Opaque { issuer, .. } => issuer.clone().unwrap_or_else(|| name.clone()),
+        };
+        (name.clone(), its)
+    };
+    registry.know(config.issuers.iter().map(known).collect());
+    let issuers = Issuers::new(config, Arc::new(registry.clone()));
     for work in issuers.work() {
         let work = draining.clone().run_until_cancelled_owned(work);
         tasks.spawn(async move {

@@ -4,18 +4,32 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{
-    Observer,
-    administration::Administration,
-    grpc::policy::{Config, Service},
-    listen::{self, Listener, private},
-    place::{self, Place},
+use crate::{
+    api::{
+        Observer,
+        administration::Administration,
+        grpc::{
+            policy::{Config, Service},
+            revocation::Revocations,
+        },
+        listen::{self, Listener, private},
+        place::{self, Place},
+    },
+    revocation::Registry,
 };
 
 /// The policy service, bound but not served yet.
 pub(super) struct Door {
     listener: Listener,
     config: Config,
+}
+
+/// What operators get at.
+pub(super) struct Operators {
+    pub(super) administration: Arc<dyn Administration>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) registry: Registry,
+    pub(super) max_message_bytes: usize,
 }
 
 impl Door {
@@ -35,17 +49,12 @@ impl Door {
     }
 
     /// Serves until `draining` is cancelled and what was begun has ended.
-    pub(super) async fn serve(
-        self,
-        administration: Arc<dyn Administration>,
-        observer: Arc<dyn Observer>,
-        max_message_bytes: usize,
-        options: listen::Options,
-        draining: CancellationToken,
-    ) {
+    pub(super) async fn serve(self, operators: Operators, options: listen::Options, draining: CancellationToken) {
         let Self { listener, config } = self;
+        let Operators { administration, observer, registry, max_message_bytes } = operators;
+        let revocations = Revocations::new(registry, Arc::clone(&observer), config.request_timeout);
         let service = Service::new(administration, observer, config, max_message_bytes, draining.clone());
-        listen::serve(listener, service.routes(), options, draining).await;
+        listen::serve(listener, service.routes(revocations), options, draining).await;
     }
 }
 

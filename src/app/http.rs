@@ -7,17 +7,22 @@ use serde_json::Value as Json;
 
 use super::{Error, State};
 use crate::{
-    api::{Observer, authzen, issuance::Issuer, mcp, opa, ops, search},
+    api::{self, Observer, authzen, credentials::Credentials, issuance::Issuer, mcp, opa, ops, search},
     clock,
     decision::Decider,
     reload,
+    ssf::Receiver,
     telemetry::doors::Protocol,
 };
 
 /// What the doors are told.
 pub(super) struct Doors {
+    /// Who tells whom a credential proves.
+    pub(super) credentials: Arc<dyn Credentials>,
     pub(super) authzen: authzen::Config,
     pub(super) opa: opa::Config,
+    /// What takes security events, if they may be pushed.
+    pub(super) ssf: Option<Receiver>,
     pub(super) search: search::Config,
     pub(super) issuer: Issuer,
     pub(super) max_items: usize,
@@ -37,7 +42,9 @@ impl Doors {
         state: &Arc<State>,
         handle: &reload::Handle,
     ) -> Result<Router, Error> {
-        let Self { authzen: authzen_config, opa: opa_config, search, issuer, max_items, settings } = self;
+        let Self { credentials, authzen: authzen_config, opa: opa_config, ssf, search, issuer, max_items, settings } =
+            self;
+        let request_timeout = authzen_config.request_timeout;
         let observer = || Arc::clone(state) as Arc<dyn Observer>;
         let status = || Arc::clone(state) as Arc<dyn ops::Status>;
         let limits = opa::Limits {
@@ -46,6 +53,7 @@ impl Doors {
         };
         let peers = opa::Peers {
             decider: Arc::clone(decider),
+            credentials: Arc::clone(&credentials),
             observer: observer(),
             ids: Arc::new(clock::decision_id),
             status: status(),
@@ -58,12 +66,22 @@ impl Doors {
             request_timeout: authzen_config.request_timeout,
             max_tools: max_items,
         };
-        let mcp = mcp::Door::new(Arc::clone(decider), observer(), Arc::new(clock::decision_id), mcp_config);
+        let mcp = mcp::Door::new(
+            (Arc::clone(decider), Arc::clone(&credentials)),
+            observer(),
+            Arc::new(clock::decision_id),
+            mcp_config,
+        );
         let telling = (observer(), Arc::new(clock::decision_id) as _);
         let authzen = authzen::Door::new(Arc::clone(decider), telling, authzen_config, max_items, search, issuer)
-            .map_err(|error| Error::System(error.to_string()))?;
+            .map_err(|error| Error::System(error.to_string()))?
+            .verifying(credentials);
         let router = ops::router(status()).merge(authzen::router(authzen));
         let router = router.merge(opa::router(opa)).merge(mcp::router(mcp));
+        let router = match ssf {
+            Some(receiver) => router.merge(api::ssf::router(receiver, request_timeout)),
+            None => router,
+        };
         Ok(router.layer(state.follows(Protocol::Http(route))))
     }
 }

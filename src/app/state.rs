@@ -20,10 +20,14 @@ use crate::{
     decision::{Decider, Evaluator, NotAt, Replaced, Revision, Verdict},
     policy::{self, Redaction, Size, Snapshot},
     reload::{self, Failure, Sink},
+    revocation::{self, Registry},
+    ssf::{self, Receiver},
     telemetry::{
         doors::{Layer, Protocol},
         export::Exports,
-        metrics::{ActiveRevision, BundleFigures, CacheFigures, Family, Isolated, LogFigures, Metrics},
+        metrics::{
+            ActiveRevision, BundleFigures, CacheFigures, Family, Isolated, LogFigures, Metrics, RevocationFigures,
+        },
         spans::Spans,
     },
 };
@@ -54,6 +58,8 @@ pub(super) struct State {
     serving: watch::Sender<Serving>,
     handle: OnceLock<reload::Handle>,
     log: OnceLock<Arc<Log>>,
+    registry: Registry,
+    receiver: Receiver,
     // Written by reloads, read by the HTTP door: never on the way of a question.
     reload: Mutex<Reload>,
 }
@@ -71,7 +77,13 @@ struct Reload {
 const SIZES: usize = 128;
 
 impl State {
-    pub(super) fn new(decider: Arc<Decider>, metrics: Metrics, exports: Exports, redact: Redaction) -> Self {
+    pub(super) fn new(
+        decider: Arc<Decider>,
+        metrics: Metrics,
+        (registry, receiver): (Registry, Receiver),
+        exports: Exports,
+        redact: Redaction,
+    ) -> Self {
         metrics.ready(false);
         Self {
             decider,
@@ -83,6 +95,8 @@ impl State {
             serving: watch::Sender::new(Serving::NotReady),
             handle: OnceLock::new(),
             log: OnceLock::new(),
+            registry,
+            receiver,
             reload: Mutex::default(),
         }
     }
@@ -312,6 +326,10 @@ impl State {
         let (hits, misses) = policy::network_cache_figures();
         self.metrics.caches(vec![CacheFigures { cache: "http_send", hits, misses }]);
         self.metrics.exports(self.exports.figures());
+        let revocation::Figures { revocations, signals, epoch } = self.registry.figures();
+        let revocations = revocations.into_iter().map(|(kind, held)| (kind.name(), held)).collect();
+        let ssf::Figures { tokens, last } = self.receiver.figures();
+        self.metrics.revocations(RevocationFigures { revocations, signals, changes: epoch, tokens, last });
     }
 }
 

@@ -1,15 +1,15 @@
 //! Records to JSON: Verdict's own shape, and that of OPA's decision log.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use serde::{
     Serialize, Serializer,
     ser::{Error as _, SerializeMap as _},
 };
 
-use super::{config::Format, log::Identity, record::Record};
+use super::{config::Format, event::InputForm, log::Identity, record::Record};
 use crate::{
-    call::SpanName,
+    call::{Peer, SpanName},
     decision::{Asks, Number, Object, SearchSummary, Value},
 };
 
@@ -45,11 +45,17 @@ struct Native<'r> {
     request_id: &'r str,
     #[serde(skip_serializing_if = "Option::is_none")]
     entry_point: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'r str>,
     asks: &'static str,
+    #[serde(skip_serializing_if = "is_false")]
+    strict: bool,
     effect: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<Search>,
     reasons: &'r [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input_form: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +68,9 @@ struct Native<'r> {
     explanation: Option<Json<'r>>,
     revision: Revision<'r>,
     duration_ns: u64,
+    phases_ns: Phases,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<Caller>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,6 +85,35 @@ struct Native<'r> {
     truncated: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     withheld: Option<&'static str>,
+}
+
+/// How long each part of a decision's way took.
+#[derive(Serialize)]
+struct Phases {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decode: Option<u64>,
+    decide: u64,
+    log: u64,
+}
+
+/// The other end of the connection.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Caller {
+    Tcp {
+        address: SocketAddr,
+    },
+    Unix {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        pid: Option<i32>,
+        uid: u32,
+        gid: u32,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(truth: &bool) -> bool {
+    !truth
 }
 
 /// What a search came to.
@@ -103,7 +141,10 @@ fn native(record: &Record) -> Native<'_> {
         time: _,
         door,
         entry_point,
+        policy,
         asks,
+        strict,
+        form,
         search,
         effect: _,
         reasons,
@@ -114,6 +155,9 @@ fn native(record: &Record) -> Native<'_> {
         explanation,
         revision,
         took,
+        caller,
+        before,
+        logged,
         trace,
         erased,
         masked,
@@ -128,6 +172,8 @@ fn native(record: &Record) -> Native<'_> {
         door,
         request_id,
         entry_point: entry_point.as_deref(),
+        policy: policy.as_deref(),
+        strict: *strict,
         asks: match (search, asks) {
             (Some(_), _) => "search",
             (None, Asks::Verdict) => "verdict",
@@ -142,6 +188,11 @@ fn native(record: &Record) -> Native<'_> {
             complete,
         }),
         reasons,
+        input_form: form.map(|form| match form {
+            InputForm::Question => "question",
+            InputForm::Document => "document",
+            InputForm::Undefined => "undefined",
+        }),
         input: input.as_ref().map(Json),
         token: token.as_ref().map(Json),
         result: result.as_ref().map(Json),
@@ -153,6 +204,11 @@ fn native(record: &Record) -> Native<'_> {
             bundles: &revision.bundles,
         },
         duration_ns: nanos(*took),
+        phases_ns: Phases { decode: before.map(nanos), decide: nanos(*took), log: nanos(*logged) },
+        caller: caller.map(|caller| match caller {
+            Peer::Tcp(address) => Caller::Tcp { address },
+            Peer::Unix { pid, uid, gid } => Caller::Unix { pid, uid, gid },
+        }),
         trace_id: trace.map(|SpanName { trace_id, .. }| format!("{:032x}", u128::from_be_bytes(trace_id))),
         span_id: trace.map(|SpanName { span_id, .. }| format!("{:016x}", u64::from_be_bytes(span_id))),
         trace_sampled: trace.is_some_and(|trace| trace.sampled),
@@ -172,6 +228,8 @@ struct Opa<'r> {
     bundles: BTreeMap<&'r str, BundleRevision<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     input: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -201,13 +259,25 @@ struct Custom<'r> {
     door: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     request_id: &'r str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry_point: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'r str>,
+    asks: &'static str,
+    #[serde(skip_serializing_if = "is_false")]
+    strict: bool,
     effect: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     search: Option<Search>,
     reasons: &'r [String],
     #[serde(skip_serializing_if = "Option::is_none")]
+    input_form: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<Json<'r>>,
     revision: Revision<'r>,
+    phases_ns: Phases,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<Caller>,
     #[serde(skip_serializing_if = "Option::is_none")]
     diagnostics: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -225,11 +295,14 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         time,
         door,
         request_id,
-        entry_point: _,
-        asks: _,
+        entry_point,
+        policy,
+        asks,
+        strict,
         effect,
         search,
         reasons,
+        input_form,
         input,
         token,
         result,
@@ -237,6 +310,8 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         explanation,
         revision,
         duration_ns,
+        phases_ns,
+        caller,
         trace_id,
         span_id,
         trace_sampled,
@@ -251,6 +326,10 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         decision_id,
         bundles: bundles.map(|(name, revision)| (name.as_str(), BundleRevision { revision })).collect(),
         path: record.path(),
+        requested_by: match record.caller {
+            Some(Peer::Tcp(address)) => Some(address.to_string()),
+            _ => None,
+        },
         input,
         result,
         erased,
@@ -263,11 +342,18 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         custom: Custom {
             door,
             request_id,
+            entry_point,
+            policy,
+            asks,
+            strict,
             effect,
             search,
             reasons,
+            input_form,
             token,
             revision,
+            phases_ns,
+            caller,
             diagnostics,
             explanation,
             truncated,

@@ -1,10 +1,10 @@
 //! What is kept of a decision on the thread that made it: copies, bounded, not yet masked.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::copy::Copier;
 use crate::{
-    call::SpanName,
+    call::{Peer, SpanName},
     decision::{Asks, EntryPoint, Input, Object, Query, SearchSummary, Searched, Value, Verdict},
 };
 
@@ -25,8 +25,24 @@ pub struct Decision<'a> {
     pub took: Duration,
     /// When it was decided.
     pub time: SystemTime,
+    /// Who asked, as far as the connection says it.
+    pub caller: Option<Peer>,
+    /// How long it took from the request's beginning until deciding began: reading, decoding, and what of the same
+    /// request was decided before.
+    pub before: Option<Duration>,
     /// The span that it belongs to.
     pub trace: Option<SpanName>,
+}
+
+/// What the policy had for `input`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InputForm {
+    /// Subject, action, resource and context, without a token's claims; empty properties and an empty context are left out.
+    Question,
+    /// A document, as it is.
+    Document,
+    /// Nothing.
+    Undefined,
 }
 
 /// The copy of a decision. Not masked: it is not to be shown.
@@ -37,9 +53,16 @@ pub struct Event {
     pub(super) request_id: String,
     pub(super) time: SystemTime,
     pub(super) took: Duration,
+    pub(super) caller: Option<Peer>,
+    pub(super) before: Option<Duration>,
+    /// When it was decided, by the clock that only rises.
+    pub(super) at: Instant,
     pub(super) trace: Option<SpanName>,
     pub(super) policy: Option<EntryPoint>,
     pub(super) asks: Asks,
+    pub(super) strict: bool,
+    /// `None` of what was no question.
+    pub(super) form: Option<InputForm>,
     pub(super) search: Option<SearchSummary>,
     pub(super) input: Option<Value>,
     pub(super) token: Option<Value>,
@@ -55,7 +78,7 @@ impl Event {
     /// Copies at most about `limit` bytes of the question, and as much of the verdict.
     #[must_use]
     pub fn new(decision: &Decision<'_>, verdict: &Verdict, limit: usize) -> Self {
-        let Decision { door, decision_id, request_id, query, search, took, time, trace } = *decision;
+        let Decision { door, decision_id, request_id, query, search, took, time, caller, before, trace } = *decision;
         let mut copier = Copier::new(limit);
         let request_id = copier.within("request_id", |copier| copier.text(request_id));
         let input = query.and_then(|query| copier.within("input", |copier| input(copier, query)));
@@ -76,9 +99,18 @@ impl Event {
             request_id,
             time,
             took,
+            caller,
+            before,
+            at: Instant::now(),
             trace,
             policy: query.and_then(|query| query.policy.clone()),
             asks: query.map_or(Asks::Verdict, |query| query.asks),
+            strict: query.is_some_and(|query| query.strict),
+            form: query.map(|query| match query.input {
+                Input::Parts => InputForm::Question,
+                Input::Document(_) => InputForm::Document,
+                Input::Undefined => InputForm::Undefined,
+            }),
             search,
             input,
             token,

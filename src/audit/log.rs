@@ -111,6 +111,7 @@ impl Log {
             });
             if let Some(spool) = &channel.spool {
                 spool.show(&channel.counts);
+                channel.counts.drop(Cause::SpoolCorrupt, spool.lost());
             }
             let target = sink::open(&sink, channel.durable, time, traces).map_err(failed)?;
             let shared = Shared::new(Arc::clone(&channel), &sink, identity.clone(), Arc::clone(rules));

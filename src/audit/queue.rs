@@ -21,6 +21,8 @@ pub(super) struct Item {
 pub(super) struct Queue {
     state: Mutex<State>,
     filled: Condvar,
+    // For pauses: one of its own, as a wake-up that is for who takes must not end at who only waits.
+    ending: Condvar,
     limits: QueueLimits,
 }
 
@@ -42,7 +44,7 @@ pub(super) enum Taken {
 
 impl Queue {
     pub(super) fn new(limits: QueueLimits) -> Self {
-        Self { state: Mutex::default(), filled: Condvar::new(), limits }
+        Self { state: Mutex::default(), filled: Condvar::new(), ending: Condvar::new(), limits }
     }
 
     /// Puts a decision in, or gives it back if there is no room.
@@ -82,6 +84,7 @@ impl Queue {
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_all();
+        self.ending.notify_all();
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -98,8 +101,8 @@ impl Queue {
             if state.closed || left.is_zero() || half {
                 return;
             }
-            // A push wakes nobody who is not `sleeping`, so this looks again.
-            let waited = self.filled.wait_timeout(state, left.min(Duration::from_millis(20)));
+            // A push wakes nobody who pauses, so this looks again.
+            let waited = self.ending.wait_timeout(state, left.min(Duration::from_millis(20)));
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }

@@ -37,7 +37,8 @@ pub fn head(path: &Path) -> PathBuf {
 
 /// Gives every line of a log, oldest first, with its file and its number there.
 pub fn lines(path: &Path, each: &mut dyn FnMut(Line<'_>) -> ControlFlow<()>) -> Result<(), ReadError> {
-    if path.extension().is_some_and(|extension| extension == "redb") {
+    // Also one that was put aside.
+    if path.file_name().is_some_and(|name| name.to_string_lossy().contains(".redb")) {
         let records = spool::contents(path).map_err(|cause| failed(path, &format!("can't be read: {cause}")))?;
         for record in records {
             let line = Line { file: path, number: record.number, bytes: &record.line, whole: true };

@@ -2,7 +2,7 @@
 //!
 //! `docs/decision-record.schema.json` is its schema, `docs/decision-log.md` tells of it.
 
-mod answer;
+pub(super) mod answer;
 
 use std::time::{Duration, SystemTime};
 
@@ -10,13 +10,13 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     config::Mask,
-    event::Event,
+    event::{Event, InputForm},
     mask,
     redact::{HIDDEN, Secrets},
     rules::{self, Rule, Rules, Ruling},
 };
 use crate::{
-    call::SpanName,
+    call::{Peer, SpanName},
     decision::{Asks, Effect, EntryPoint, Revision, SearchSummary, SensitiveNames, Value, code, credential_code},
 };
 
@@ -28,7 +28,11 @@ pub(super) struct Record {
     pub(super) door: &'static str,
     /// What answered, or what was asked and does not exist.
     pub(super) entry_point: Option<String>,
+    /// The rule or package that the question named.
+    pub(super) policy: Option<String>,
     pub(super) asks: Asks,
+    pub(super) strict: bool,
+    pub(super) form: Option<InputForm>,
     /// What a search came to; it has no effect.
     pub(super) search: Option<SearchSummary>,
     pub(super) effect: Effect,
@@ -41,6 +45,11 @@ pub(super) struct Record {
     pub(super) explanation: Option<Value>,
     pub(super) revision: Revision,
     pub(super) took: Duration,
+    pub(super) caller: Option<Peer>,
+    /// From the request's beginning until deciding began.
+    pub(super) before: Option<Duration>,
+    /// From the decision until this was made of it.
+    pub(super) logged: Duration,
     /// The span that the decision belongs to.
     pub(super) trace: Option<SpanName>,
     pub(super) erased: Vec<String>,
@@ -135,7 +144,8 @@ impl Record {
                 secrets.take(value, &mut at.to_owned());
             }
         }
-        for text in self.reasons.iter_mut().chain([&mut self.request_id]).chain(&mut self.entry_point) {
+        let texts = self.reasons.iter_mut().chain([&mut self.request_id]);
+        for text in texts.chain(&mut self.entry_point).chain(&mut self.policy) {
             if secrets.credential(text) {
                 HIDDEN.clone_into(text);
             }
@@ -162,7 +172,8 @@ impl Record {
                 secrets.scrub(value, &mut at.to_owned());
             }
         }
-        for text in self.reasons.iter_mut().chain([&mut self.request_id]).chain(&mut self.entry_point) {
+        let texts = self.reasons.iter_mut().chain([&mut self.request_id]);
+        for text in texts.chain(&mut self.entry_point).chain(&mut self.policy) {
             secrets.scrub_text(text);
         }
     }
@@ -257,9 +268,14 @@ impl From<Event> for Record {
             request_id,
             time,
             took,
+            caller,
+            before,
+            at,
             trace,
             policy,
             asks,
+            strict,
+            form,
             search,
             input,
             token,
@@ -274,8 +290,11 @@ impl From<Event> for Record {
             request_id,
             time,
             door,
-            entry_point: entry_point.or_else(|| policy.map(|policy| policy.to_string())),
+            entry_point: entry_point.or_else(|| policy.as_ref().map(EntryPoint::to_string)),
+            policy: policy.map(|policy| policy.to_string()),
             asks,
+            strict,
+            form,
             search,
             effect: verdict.effect,
             reasons,
@@ -286,6 +305,9 @@ impl From<Event> for Record {
             explanation: verdict.explanation.as_deref().map(answer::explanation),
             revision: verdict.revision.clone(),
             took,
+            caller,
+            before,
+            logged: at.elapsed(),
             trace,
             erased: Vec::new(),
             masked: Vec::new(),

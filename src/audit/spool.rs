@@ -7,6 +7,7 @@
 mod chunk;
 mod index;
 mod open;
+mod salvage;
 
 use std::{
     path::PathBuf,
@@ -19,7 +20,7 @@ use std::{
 
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 
-use self::index::Index;
+use self::{chunk::Head, index::Index};
 pub(super) use self::{chunk::Numbered, open::contents};
 use super::{
     config::{SpoolConfig, WhenFull},
@@ -28,7 +29,7 @@ use super::{
 
 /// By the number of their first record.
 const CHUNKS: TableDefinition<'static, u64, &[u8]> = TableDefinition::new("chunks");
-/// `next`: the number of the next record; `id`: by which the spool is known.
+/// `next`: the number of the next record; `id`: by which the spool is known; `sum`: that these are as they were written.
 const META: TableDefinition<'static, &str, u64> = TableDefinition::new("meta");
 
 /// Why records could not be kept or read.
@@ -37,6 +38,13 @@ pub(super) enum SpoolError {
     /// No more may wait.
     #[error("the spool is full")]
     Full,
+    /// It is damaged, and nothing may be lost without a word.
+    #[error(
+        "the spool `{path}` is damaged ({cause}): {readable} records can be read, and at least {lost} are lost; `verdict \
+         log tail {path}` shows them. It is configured to fail closed: to go on with what can be read, start once with \
+         `when_full: drop_oldest`"
+    )]
+    Refused { path: String, readable: u64, lost: u64, cause: String },
     /// The system or the database failed.
     #[error("the spool `{path}` {what}: {cause}")]
     Failed { path: String, what: &'static str, cause: String },
@@ -55,6 +63,8 @@ pub(super) struct Spool {
     index: Mutex<Index>,
     arrived: Condvar,
     finished: AtomicBool,
+    /// Records that were damaged when it was opened.
+    lost: u64,
 }
 
 /// Records to deliver, of whole chunks.
@@ -64,10 +74,11 @@ pub(super) struct Batch {
 }
 
 impl Spool {
-    /// Opens or creates it. What is damaged as a whole is put aside, with a word in the log.
+    /// Opens or creates it. One that is damaged is put aside, with a word in the log, and what can be read of it is taken
+    /// over; one that fails closed is refused then.
     pub(super) fn open(config: &SpoolConfig, sink: &str) -> Result<Self, SpoolError> {
         let SpoolConfig { path, max_bytes, max_age, when_full } = config.clone();
-        let open::Opened { database, id, index } = open::open(&path, sink)?;
+        let open::Opened { database, id, index, lost } = open::open(&path, sink, when_full == WhenFull::FailClosed)?;
         Ok(Self {
             path,
             id,
@@ -79,12 +90,18 @@ impl Spool {
             index: Mutex::new(index),
             arrived: Condvar::new(),
             finished: AtomicBool::new(false),
+            lost,
         })
     }
 
     /// By which the spool is known: another one may use the same numbers.
     pub(super) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// How many records were damaged when it was opened.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// Tells the figures of what waits.
@@ -97,7 +114,8 @@ impl Spool {
     /// Keeps records: from its return on, they outlive the process. What no longer may wait goes with the same commit.
     pub(super) fn append(&self, records: &[Vec<u8>], counts: &Counts) -> Result<(), SpoolError> {
         let size: u64 = records.iter().map(|record| record.len() as u64).sum();
-        let (first, tick, removals) = {
+        let count = records.len() as u64;
+        let (head, removals) = {
             let mut index = self.lock();
             let tick = index.tick(self.started.elapsed());
             index.expire(tick, self.max_age, counts);
@@ -106,13 +124,14 @@ impl Spool {
             if !fits {
                 return Err(SpoolError::Full);
             }
-            (index.next(), tick, index.removals())
+            let first = index.next();
+            let oldest = index.oldest_waiting().unwrap_or(first);
+            (Head { id: self.id, first, count, oldest, tick }, index.removals())
         };
-        let value = chunk::encode(tick, records);
-        self.commit(Some((first, &value, records.len() as u64)), &removals)?;
+        self.commit(Some((head, &chunk::encode(head, records))), &removals)?;
         let mut index = self.lock();
         index.removed(&removals);
-        index.insert(first, records.len() as u64, size, tick);
+        index.insert(head.first, count, size, head.tick);
         counts.spooled.store(index.records(), Relaxed);
         counts.spooled_bytes.store(index.bytes(), Relaxed);
         drop(index);
@@ -195,12 +214,12 @@ impl Spool {
             let table = transaction.open_table(CHUNKS).map_err(|error| text(error.into()))?;
             let value = table.get(key).map_err(|error| text(error.into()))?;
             let value = value.ok_or("a chunk is not there")?;
-            chunk::decode(key, value.value()).ok_or_else(|| "a chunk is not what was written".to_owned())
+            chunk::decode(self.id, key, value.value()).ok_or_else(|| "a chunk is not what was written".to_owned())
         }));
         read.unwrap_or_else(|_| Err("it can't be read".to_owned()))
     }
 
-    fn commit(&self, chunk: Option<(u64, &[u8], u64)>, removals: &[u64]) -> Result<(), SpoolError> {
+    fn commit(&self, chunk: Option<(Head, &[u8])>, removals: &[u64]) -> Result<(), SpoolError> {
         let outcome = {
             let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
             let committed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| match database.as_ref() {
@@ -229,16 +248,16 @@ impl Spool {
     }
 }
 
-fn write(database: &Database, chunk: Option<(u64, &[u8], u64)>, removals: &[u64]) -> Result<(), redb::Error> {
+fn write(database: &Database, chunk: Option<(Head, &[u8])>, removals: &[u64]) -> Result<(), redb::Error> {
     let transaction = database.begin_write()?;
     {
         let mut table = transaction.open_table(CHUNKS)?;
         for key in removals {
             table.remove(key)?;
         }
-        if let Some((first, value, records)) = chunk {
-            table.insert(first, value)?;
-            transaction.open_table(META)?.insert("next", first + records)?;
+        if let Some((head, value)) = chunk {
+            table.insert(head.first, value)?;
+            open::put_meta(&mut transaction.open_table(META)?, head.id, head.first + head.count)?;
         }
     }
     transaction.commit()?;

@@ -15,6 +15,7 @@ mod questions;
 mod report;
 mod sinks;
 mod tally;
+mod token;
 
 use std::{
     fs,
@@ -37,7 +38,9 @@ use self::{
 };
 use super::{exit, say};
 
-/// Put load to a running server over gRPC, and measure latency and throughput
+/// Put load on a running server over gRPC, and measure latency and throughput
+///
+/// The comparisons (`--compare-…`, `--token`, `--log-outage`) start servers of their own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -94,6 +97,12 @@ pub(super) struct Args {
     /// Turns of each server in a comparison
     #[arg(long, value_name = "N", default_value = "5", requires = "comparison")]
     rounds: NonZeroUsize,
+    /// Compare checks with a verified token of this algorithm with checks without: a server in this process, in turns
+    #[arg(long, value_name = "ALG", group = "comparison", conflicts_with_all = ["rate", "batch", "policy", "query"])]
+    token: Option<token::Signed>,
+    /// How many different tokens there are, each of a user
+    #[arg(long, value_name = "N", default_value = "1000", requires = "token")]
+    tokens: NonZeroUsize,
     /// Threads of each server in a comparison [default: one a core]
     #[arg(long, value_name = "N", requires = "comparison")]
     server_threads: Option<NonZeroUsize>,
@@ -113,6 +122,7 @@ Examples:
   verdict bench --batch 100 --server unix:/run/verdict.sock
   verdict bench --write-generated /tmp/rbac           the generated policy and data, to serve
   verdict bench --compare-null                        what deciding costs, beside what gRPC costs
+  verdict bench --token rs256                         what verifying a token costs, beside checks without one
   verdict bench --compare-doors                       what AuthZEN and OPA's API cost, beside gRPC
   verdict bench --compare-log                         what the decision log costs
   verdict bench --log-outage 60s --rate 2000          what it costs while nobody takes it
@@ -132,12 +142,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let runtime = Builder::new_multi_thread().enable_all().thread_name("bench-client").build()?;
-    match args.log_outage {
-        Some(silence) => outage::run(args, silence, &runtime),
-        None if args.compare_log => compare_log::run(args, &runtime),
-        None if args.compare_doors => doors::run(args, &runtime),
-        None if args.compare_null => compare::run(args, &runtime),
-        None => measure(args, &runtime),
+    match (args.log_outage, args.token) {
+        (Some(silence), _) => outage::run(args, silence, &runtime),
+        (None, Some(signed)) => token::run(args, signed, &runtime),
+        (None, None) if args.compare_log => compare_log::run(args, &runtime),
+        (None, None) if args.compare_doors => doors::run(args, &runtime),
+        (None, None) if args.compare_null => compare::run(args, &runtime),
+        (None, None) => measure(args, &runtime),
     }
 }
 

@@ -11,7 +11,7 @@ mod select;
 mod sign;
 mod verify;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use clap::Subcommand;
 use verdict::bundle::{Bundle, Package, assemble};
@@ -65,6 +65,11 @@ enum Format {
     Text,
     /// One object
     Json,
+}
+
+/// Reads a bundle: an archive, or a folder that is laid out like one.
+pub(super) fn package(path: &Path) -> anyhow::Result<Package> {
+    files::read_sources(path)
 }
 
 /// The policies of a bundle, which need not be one that can be loaded.

@@ -50,7 +50,7 @@ pub(super) fn describe(status: &Status) -> String {
     let details = status.get_error_details();
     let reason = details.error_info().map(|info| format!(" ({})", info.reason)).unwrap_or_default();
     let what = match status.code() {
-        Code::FailedPrecondition | Code::Aborted | Code::NotFound => "the server refused",
+        Code::FailedPrecondition | Code::Aborted | Code::NotFound | Code::InvalidArgument => "the server refused",
         _ => "the server could not be asked",
     };
     let mut text = format!("{what}: {}{reason}", status.message());

@@ -15,8 +15,9 @@ use clap::{Subcommand, ValueEnum};
 use tonic::Status;
 
 pub(super) use self::{
-    connect::{Expect, expect},
+    connect::{Expect, ServerArgs, expect},
     push::{Push, push},
+    shown::moment,
 };
 use super::{client, complain, exit};
 
@@ -77,7 +78,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+/// Runs `work` on this thread.
+pub(super) fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("can't start a runtime")?;
     let code = runtime.block_on(work);

@@ -36,6 +36,7 @@ struct Walk<'a> {
     settings: Vec<Setting>,
     bundles: Vec<(String, serde_json::Value)>,
     sinks: Vec<(String, serde_json::Value)>,
+    transmitters: Vec<(String, serde_json::Value)>,
     issuers: Vec<(String, serde_json::Value)>,
     candidates: Vec<(String, serde_json::Value)>,
     faults: Vec<Fault>,
@@ -47,6 +48,8 @@ const BUNDLES: &str = "bundles";
 /// The table of which each table has a name of the operator's.
 const SINKS: &str = "decision_log.sinks";
 
+/// The same, of transmitters of security events.
+const TRANSMITTERS: &str = "ssf.transmitters";
 /// The same.
 const ISSUERS: &str = "identity.issuers";
 
@@ -60,6 +63,8 @@ pub(super) struct Found {
     pub(super) bundles: Vec<(String, serde_json::Value)>,
     /// The same.
     pub(super) sinks: Vec<(String, serde_json::Value)>,
+    /// The same.
+    pub(super) transmitters: Vec<(String, serde_json::Value)>,
     /// The same.
     pub(super) issuers: Vec<(String, serde_json::Value)>,
     /// Tables by entry points.
@@ -87,6 +92,7 @@ pub(super) fn read(path: &Path) -> Found {
         settings: Vec::new(),
         bundles: Vec::new(),
         sinks: Vec::new(),
+        transmitters: Vec::new(),
         issuers: Vec::new(),
         candidates: Vec::new(),
         faults: Vec::new(),
@@ -103,8 +109,8 @@ pub(super) fn read(path: &Path) -> Found {
             }
         }
     }
-    let Walk { path: _, settings, bundles, sinks, issuers, candidates, faults } = walk;
-    Found { settings, bundles, sinks, issuers, candidates, faults }
+    let Walk { path: _, settings, bundles, sinks, transmitters, issuers, candidates, faults } = walk;
+    Found { settings, bundles, sinks, transmitters, issuers, candidates, faults }
 }
 
 impl Found {
@@ -113,6 +119,7 @@ impl Found {
             settings: Vec::new(),
             bundles: Vec::new(),
             sinks: Vec::new(),
+            transmitters: Vec::new(),
             issuers: Vec::new(),
             candidates: Vec::new(),
             faults: vec![fault],
@@ -168,17 +175,21 @@ impl Walk<'_> {
         } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(SINKS)) {
             let table = self.named(path, node);
             self.sinks.push((name.to_owned(), table));
+        } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(TRANSMITTERS)) {
+            let table = self.named(path, node);
+            self.transmitters.push((name.to_owned(), table));
         } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(ISSUERS)) {
             let table = self.named(path, node);
             self.issuers.push((name.to_owned(), table));
         } else if path.strip_suffix(name).is_some_and(|parent| parent.strip_suffix('.') == Some(CANDIDATES)) {
             let table = self.named(path, node);
             self.candidates.push((name.to_owned(), table));
-        } else if [SINKS, ISSUERS, CANDIDATES].contains(&path) && is_plain {
+        } else if [SINKS, ISSUERS, CANDIDATES, TRANSMITTERS].contains(&path) && is_plain {
             let what = match path {
                 SINKS => "a table of sinks",
                 ISSUERS => "a table of issuers",
-                _ => "a table of entry points",
+                CANDIDATES => "a table of entry points",
+                _ => "a table of transmitters",
             };
             match node {
                 Node::Table(entries) => self.table(path, entries),

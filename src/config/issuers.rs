@@ -8,24 +8,41 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
+use url::Url;
 
 use super::{
     bundles::is_name,
     fault::{Fault, excerpt, in_file},
-    quantity::time,
+    quantity::{show_time, time},
     table::Table,
 };
 use crate::{
-    identity::{Algorithm, Identity, Issuer, Mapping},
-    issuers::{KeysFrom, Settings},
+    identity::{Algorithm, Identity, Issuer, Keep, Mapping},
+    issuers::{ClientAuth, Introspection, KeysFrom, Means, SecretFrom, Settings, Times, Transport},
 };
 
 /// What an issuer may be told.
-pub(super) const KNOWN: [&str; 14] = [
+pub(super) const KNOWN: [&str; 29] = [
     "kind",
     "issuer",
     "trust_domain",
     "jwks_file",
+    "jwks_url",
+    "discovery",
+    "refresh",
+    "stale",
+    "refetch_after",
+    "timeout",
+    "ca_file",
+    "plain_http",
+    "prefix",
+    "introspection_url",
+    "client_id",
+    "client_secret_file",
+    "client_secret_env",
+    "client_auth",
+    "cache_active",
+    "cache_inactive",
     "algorithms",
     "audience",
     "types",
@@ -35,7 +52,6 @@ pub(super) const KNOWN: [&str; 14] = [
     "required_claims",
     "sender_constrained",
     "subject",
-    "refresh",
 ];
 
 /// The greatest difference between two clocks.
@@ -47,6 +63,14 @@ enum Kind {
     #[default]
     Jwt,
     Spiffe,
+    Opaque,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RawAuth {
+    ClientSecretBasic,
+    ClientSecretPost,
 }
 
 /// A duration, or `off`.
@@ -107,9 +131,14 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
     let mut table = Table { place: &place, page: "docs/identity.md", members, faults };
     let kind = table.take::<Kind>("kind").unwrap_or_default();
     let identity = identity(&mut table, kind);
-    let algorithms = algorithms(&mut table);
-    let audience = list(&mut table, "audience", "the audiences of which a token must have one, such as `[\"api\"]`");
-    let types = types(&mut table, kind);
+    let signed = kind != Kind::Opaque;
+    let algorithms = if signed { algorithms(&mut table) } else { Vec::new() };
+    let audience = if signed {
+        list(&mut table, "audience", "the audiences of which a token must have one, such as `[\"api\"]`")
+    } else {
+        table.take("audience").unwrap_or_default()
+    };
+    let types = if signed { types(&mut table, kind) } else { Vec::new() };
     let leeway =
         table.take::<Limit>("leeway").map_or(Duration::from_secs(30), |Limit(leeway)| leeway.unwrap_or_default());
     if leeway > MAX_LEEWAY {
@@ -118,7 +147,7 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
     let max_lifetime = match (table.take::<Limit>("max_lifetime"), kind) {
         (Some(Limit(limit)), _) => limit,
         (None, Kind::Jwt) => Some(Duration::from_hours(24)),
-        (None, Kind::Spiffe) => None,
+        (None, Kind::Spiffe | Kind::Opaque) => None,
     };
     let issuer = Issuer {
         name: name.to_owned(),
@@ -133,12 +162,13 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
         bound: table.take("sender_constrained").unwrap_or_default(),
         subject: subject(&mut table, kind),
     };
-    let keys = keys(&mut table);
+    let transport = transport(&mut table);
+    let means = if signed { keys(&mut table, &issuer, &transport) } else { introspection(&mut table, &transport) };
     table.end(&KNOWN, "is nothing that this kind of issuer has", "it at another one");
     if faults.len() > before {
         return None;
     }
-    Some(Settings { issuer, keys: keys? })
+    Some(Settings { issuer, means: means?, transport })
 }
 
 fn identity(table: &mut Table<'_>, kind: Kind) -> Option<Identity> {
@@ -149,6 +179,9 @@ fn identity(table: &mut Table<'_>, kind: Kind) -> Option<Identity> {
                 table.fault(".issuer", "is empty", "the whole of `iss`, such as `https://issuer.example.com`");
             }
             Some(Identity::Issuer(issuer))
+        }
+        Kind::Opaque => {
+            Some(Identity::Opaque { prefix: table.take("prefix").unwrap_or_default(), issuer: table.take("issuer") })
         }
         Kind::Spiffe => {
             let domain: String = table.need("trust_domain", "a SPIFFE trust domain, such as `example.org`")?;
@@ -186,7 +219,7 @@ fn types(table: &mut Table<'_>, kind: Kind) -> Vec<String> {
     let given: Option<Vec<String>> = table.take("types");
     // RFC 9068 §4; JWT-SVID §2.3.
     let usual: &[&str] = match kind {
-        Kind::Jwt => &["at+jwt"],
+        Kind::Jwt | Kind::Opaque => &["at+jwt"],
         Kind::Spiffe => &["jwt", "jose", ""],
     };
     let types = given.unwrap_or_else(|| usual.iter().map(|name| (*name).to_owned()).collect());
@@ -216,7 +249,7 @@ fn subject(table: &mut Table<'_>, kind: Kind) -> Mapping {
     }
     let usual = Mapping::default();
     let otherwise = match kind {
-        Kind::Jwt => usual.kind,
+        Kind::Jwt | Kind::Opaque => usual.kind,
         Kind::Spiffe => "workload".to_owned(),
     };
     Mapping {
@@ -227,7 +260,92 @@ fn subject(table: &mut Table<'_>, kind: Kind) -> Mapping {
     }
 }
 
-fn keys(table: &mut Table<'_>) -> Option<KeysFrom> {
-    let file: PathBuf = table.need("jwks_file", "the file of the issuer's keys, a JWK set")?;
-    Some(KeysFrom::File(file))
+/// A duration within these bounds.
+fn span(table: &mut Table<'_>, field: &str, default: Duration, [least, most]: [Duration; 2]) -> Duration {
+    let given = table.take::<Limit>(field).map_or(default, |Limit(limit)| limit.unwrap_or_default());
+    if !(least..=most).contains(&given) {
+        let bounds = format!("a duration from {} to {}", show_time(least), show_time(most));
+        table.fault(&format!(".{field}"), "is out of range", bounds);
+    }
+    given
+}
+
+fn transport(table: &mut Table<'_>) -> Transport {
+    let Transport { timeout, .. } = Transport::default();
+    Transport {
+        timeout: span(table, "timeout", timeout, [Duration::from_millis(10), Duration::from_mins(1)]),
+        ca_file: table.take("ca_file"),
+        plain_http: table.take("plain_http").unwrap_or_default(),
+    }
+}
+
+/// A URL that may be asked.
+fn url(table: &mut Table<'_>, field: &str, text: &str, transport: &Transport) -> Option<Url> {
+    let problem = match Url::parse(text) {
+        Ok(url) => match transport.refuses(&url) {
+            None => return Some(url),
+            Some(problem) => problem,
+        },
+        Err(_) => "is no URL",
+    };
+    let expected = "one such as `https://issuer.example.com/keys`; to this machine `http`, with `plain_http: true`";
+    // It may hold a secret: it is not shown.
+    table.fault(&format!(".{field}"), problem, expected);
+    None
+}
+
+fn keys(table: &mut Table<'_>, issuer: &Issuer, transport: &Transport) -> Option<Means> {
+    let file: Option<PathBuf> = table.take("jwks_file");
+    let given: Option<String> = table.take("jwks_url");
+    let discovery = table.take("discovery").unwrap_or(false);
+    let places = usize::from(file.is_some()) + usize::from(given.is_some()) + usize::from(discovery);
+    if places != 1 {
+        let problem = if places == 0 { "is missing" } else { "is given together with another place of keys" };
+        table.fault(".jwks_file", problem, "one of `jwks_file`, `jwks_url` and `discovery: true`");
+        return None;
+    }
+    let from = match (file, given) {
+        (Some(path), _) => KeysFrom::File(path),
+        (None, Some(given)) => KeysFrom::Url(url(table, "jwks_url", &given, transport)?),
+        (None, None) if matches!(issuer.identity, Identity::TrustDomain(_)) => {
+            table.fault(".discovery", "is nothing that a trust domain has", "`jwks_file` or `jwks_url`");
+            return None;
+        }
+        (None, None) => KeysFrom::Discovery(url(table, "issuer", issuer.identity.as_str(), transport)?),
+    };
+    let (second, day) = (Duration::from_secs(1), Duration::from_hours(24));
+    let is_file = matches!(from, KeysFrom::File(_));
+    let (refresh, apart) = if is_file { (5, 1) } else { (600, 30) };
+    let times = Times {
+        refresh: span(table, "refresh", Duration::from_secs(refresh), [second, day]),
+        stale: span(table, "stale", Duration::from_hours(1), [Duration::ZERO, 7 * day]),
+        apart: span(table, "refetch_after", Duration::from_secs(apart), [second, Duration::from_hours(1)]),
+    };
+    Some(Means::Keys { from, times })
+}
+
+fn introspection(table: &mut Table<'_>, transport: &Transport) -> Option<Means> {
+    let given: Option<String> = table.need("introspection_url", "where the issuer is asked about a token (RFC 7662)");
+    let client_id: Option<String> = table.need("client_id", "the id of the client that asks");
+    let (file, variable) = (table.take::<PathBuf>("client_secret_file"), table.take::<String>("client_secret_env"));
+    let auth = match table.take::<RawAuth>("client_auth") {
+        Some(RawAuth::ClientSecretPost) => ClientAuth::Post,
+        Some(RawAuth::ClientSecretBasic) | None => ClientAuth::Basic,
+    };
+    let (zero, hour) = (Duration::ZERO, Duration::from_hours(1));
+    let keep = Keep {
+        active: span(table, "cache_active", Duration::from_secs(30), [zero, hour]),
+        inactive: span(table, "cache_inactive", Duration::from_secs(10), [zero, hour]),
+    };
+    let secret = match (file, variable) {
+        (Some(path), None) => Some(SecretFrom::File(path)),
+        (None, Some(name)) => Some(SecretFrom::Variable(name)),
+        (file, _) => {
+            let problem = if file.is_some() { "is given together with `client_secret_env`" } else { "is missing" };
+            table.fault(".client_secret_file", problem, "one of `client_secret_file` and `client_secret_env`");
+            None
+        }
+    };
+    let url = url(table, "introspection_url", &given?, transport)?;
+    Some(Means::Introspection(Introspection { url, client_id: client_id?, secret: secret?, auth, keep }))
 }

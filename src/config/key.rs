@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 69] = [
+pub(super) static KEYS: [Key; 78] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key(
@@ -50,16 +50,20 @@ pub(super) static KEYS: [Key; 69] = [
         Shape::Time(MILLISECOND..=MINUTE.saturating_mul(5), |config, value| config.authzen.request_timeout = value),
     ),
     key("http.public_url", Shape::PublicUrl(|config, value| config.authzen.public_url = Some(value))),
+    key("http.credential_at", Shape::CredentialAt(|config, value| config.authzen.credential_at = value)),
     key("opa.enabled", Shape::Switch(|config, value| config.opa.enabled = value)),
     key("opa.query", Shape::Switch(|config, value| config.opa.query = value)),
     key("opa.write", Shape::Switch(|config, value| config.opa.write = value)),
+    key("opa.credential_at", Shape::CredentialAt(|config, value| config.opa.credential_at = value)),
     key("envoy.input", Shape::Form(|config, value| config.envoy.form = value)),
     key("envoy.policy", Shape::EntryPoint(|config, value| config.envoy.policy = Some(value))),
     key("envoy.dry_run", Shape::Switch(|config, value| config.envoy.dry_run = value)),
     key("envoy.parse_body", Shape::Switch(|config, value| config.envoy.parse_body = value)),
+    key("envoy.mcp", Shape::Switch(|config, value| config.envoy.mcp = value)),
     key("envoy.descriptors", Shape::File(|config, value| config.envoy.descriptors = Some(value))),
     key("envoy.decode_slashes", Shape::Switch(|config, value| config.envoy.decode_slashes = value)),
     key("envoy.dot_segments", Shape::Switch(|config, value| config.envoy.dot_segments = value)),
+    key("envoy.bearer", Shape::Switch(|config, value| config.envoy.bearer = value)),
     key("envoy.decision_id_header", Shape::IdHeader(|config, value| config.envoy.decision_id_header = value)),
     key("envoy.reasons_in_body", Shape::Switch(|config, value| config.envoy.reasons_in_body = value)),
     key("envoy.subject", Shape::Subject(|config, value| config.envoy.subject = value)),
@@ -150,6 +154,20 @@ pub(super) static KEYS: [Key; 69] = [
     key(
         "decision_log.commit_timeout",
         Shape::Time(MILLISECOND..=MINUTE, |config, value| config.decision_log.commit_timeout = value),
+    ),
+    key("revocation.store", Shape::File(|config, value| config.revocation.store = Some(value))),
+    key(
+        "revocation.max_entries",
+        Shape::Count(1..=100_000_000, |config, value| config.revocation.max_entries = value as usize),
+    ),
+    key("ssf.push", Shape::Switch(|config, value| config.ssf.push = value)),
+    key(
+        "ssf.replay_window",
+        Shape::Time(HOUR..=HOUR.saturating_mul(90 * 24), |config, value| config.ssf.replay_window = value),
+    ),
+    key(
+        "ssf.publish_interval",
+        Shape::Time(Duration::ZERO..=HOUR, |config, value| config.ssf.publish_interval = value),
     ),
     key(
         "server.drain_timeout",

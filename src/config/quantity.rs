@@ -2,34 +2,8 @@
 
 use std::time::Duration;
 
-/// Units of size, the largest first, with their bytes.
-const SIZES: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
-/// Units of time, the largest first, with their milliseconds.
-const TIMES: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
-
-/// Bytes: a whole number, with a unit or without one.
-pub(super) fn size(text: &str) -> Result<u64, &'static str> {
-    let (number, unit) = split(text);
-    match unit {
-        "" => whole(number),
-        _ => scale(number, unit, &SIZES, "has no unit of size"),
-    }
-}
-
-/// A duration: a whole number and its unit.
-pub(super) fn time(text: &str) -> Result<Duration, &'static str> {
-    let (number, unit) = split(text);
-    scale(number, unit, &TIMES, if unit.is_empty() { "has no unit" } else { "has no unit of time" })
-        .map(Duration::from_millis)
-}
-
-/// A whole number in decimal digits.
-pub(super) fn whole(text: &str) -> Result<u64, &'static str> {
-    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err("is no whole number");
-    }
-    text.parse().map_err(|_| "is out of range")
-}
+use crate::source::quantity::{SIZES, TIMES};
+pub(super) use crate::source::quantity::{size, time, whole};
 
 /// A size in the largest unit that divides it.
 pub(super) fn show_size(bytes: usize) -> String {
@@ -39,17 +13,6 @@ pub(super) fn show_size(bytes: usize) -> String {
 /// A duration in the largest unit that divides it; what is less than a millisecond is dropped.
 pub(super) fn show_time(time: Duration) -> String {
     show(time.as_millis(), &TIMES).unwrap_or_else(|| "0s".to_owned())
-}
-
-fn split(text: &str) -> (&str, &str) {
-    let (number, unit) = text.split_at(text.find(|next: char| !next.is_ascii_digit()).unwrap_or(text.len()));
-    (number, unit.trim_start())
-}
-
-fn scale(number: &str, unit: &str, units: &[(&str, u64)], unknown: &'static str) -> Result<u64, &'static str> {
-    let number = whole(number)?;
-    let (_, factor) = units.iter().find(|(name, _)| *name == unit).ok_or(unknown)?;
-    number.checked_mul(*factor).ok_or("is out of range")
 }
 
 fn show(amount: u128, units: &[(&str, u64)]) -> Option<String> {

@@ -15,6 +15,7 @@ use crate::{
     api::{
         Address,
         authzen::{InvalidPublicUrl, PublicUrl},
+        credentials::{CredentialAt, InvalidPlace as InvalidPath},
         envoy::{Form, IdHeader, InvalidIdHeader, InvalidSubject, SubjectFrom},
         place::{InvalidPlace, Place},
     },
@@ -63,6 +64,7 @@ pub(super) enum Shape {
     Tests(fn(&mut Config, Tests)),
     Form(fn(&mut Config, Form)),
     IdHeader(fn(&mut Config, IdHeader)),
+    CredentialAt(fn(&mut Config, CredentialAt)),
     Subject(fn(&mut Config, SubjectFrom)),
     Name(fn(&mut Config, String)),
     Collector(fn(&mut Config, Endpoint)),
@@ -144,6 +146,7 @@ impl Shape {
             Self::Tests(_) => "`off`, `warn` or `require`".into(),
             Self::Form(_) => "`attributes` or `question`".into(),
             Self::IdHeader(_) => "the name of a header, or `off`".into(),
+            Self::CredentialAt(_) => "the place of a member such as `context.token`, or `off`".into(),
             Self::Subject(_) => "`principal`, `header:NAME` or `metadata:FILTER/NAME/…`".into(),
             Self::Collector(_) => "the address of a collector such as `http://localhost:4317`".into(),
             Self::Share(_) => "a share such as `5%` or `0.25%`".into(),
@@ -206,6 +209,9 @@ impl Shape {
                 "question" => set(config, Form::Question),
                 _ => return Err(raw.fails("is neither")),
             },
+            Self::CredentialAt(set) => {
+                set(config, raw.text()?.parse().map_err(|invalid: InvalidPath| raw.fails(&invalid.to_string()))?);
+            }
             Self::IdHeader(set) => {
                 set(config, raw.text()?.parse().map_err(|invalid: InvalidIdHeader| raw.fails(&invalid.to_string()))?);
             }

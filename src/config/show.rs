@@ -4,6 +4,7 @@ mod bundles;
 mod candidates;
 mod issuers;
 mod sinks;
+mod transmitters;
 
 use std::fmt::Write as _;
 
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     api::{self, place::Place},
-    audit, issuance, policy, reload, source, telemetry,
+    audit, issuance, policy, reload, revocation, source, ssf, telemetry,
 };
 
 /// A value as it is shown.
@@ -49,9 +50,10 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         log,
         telemetry,
         decision_log,
+        revocation,
+        ssf,
         server,
     } = config;
-    let api::search::Config { max_candidates, page_size, candidates: _ } = search;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
     let policy::NetworkSettings { allow, timeout, max_response_bytes, cache_bytes } = network;
@@ -59,8 +61,6 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
     let reload::Config { strict, retained, store, tests, start_timeout } = reload;
 
     let rest = [
-        ("search.max_candidates", plain(max_candidates)),
-        ("search.page_size", plain(page_size)),
         (
             "admin.address",
             match place {
@@ -114,8 +114,9 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .chain(self::opa(opa))
         .chain(self::envoy(envoy))
         .chain(self::issuance(issuance))
+        .chain(self::search(search))
         .chain(rest)
-        .chain(process(log, telemetry, decision_log, server))
+        .chain(process((log, telemetry), decision_log, (revocation, ssf), server))
         .collect()
 }
 
@@ -140,9 +141,9 @@ fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 7] {
     ]
 }
 
-fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 4] {
+fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 5] {
     let api::ops::Config { address } = http;
-    let api::authzen::Config { max_body_bytes, request_timeout, public_url } = authzen;
+    let api::authzen::Config { max_body_bytes, request_timeout, public_url, credential_at } = authzen;
     [
         ("http.address", text(address)),
         ("http.max_body_bytes", Shown::Plain(show_size(*max_body_bytes))),
@@ -151,17 +152,20 @@ fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static s
             "http.public_url",
             public_url.as_ref().map_or(Shown::Unset("what the request's `Host` says, by `https`"), text),
         ),
+        ("http.credential_at", text(credential_at)),
     ]
 }
 
 fn process(
-    log: &telemetry::Config,
-    export: &telemetry::export::Config,
+    (log, export): (&telemetry::Config, &telemetry::export::Config),
     decision_log: &audit::Config,
+    (revocation, ssf): (&revocation::Config, &ssf::Config),
     server: &Server,
-) -> [(&'static str, Shown); 10] {
+) -> [(&'static str, Shown); 15] {
     // What else OpenTelemetry's variables say is not shown: it may be secret.
     let telemetry::export::Config { all, sampler, service_name, metrics_interval, .. } = export;
+    let ssf::Config { push, replay_window, publish_interval, transmitters: _ } = ssf;
+    let revocation::Config { store, max_entries } = revocation;
     let telemetry::Config { level, format } = log;
     let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
     let Server { drain_timeout, worker_threads } = server;
@@ -180,25 +184,47 @@ fn process(
         ("telemetry.metrics_interval", Shown::Plain(show_time(*metrics_interval))),
         ("decision_log.max_record_bytes", Shown::Plain(show_size(*max_record_bytes))),
         ("decision_log.commit_timeout", Shown::Plain(show_time(*commit_timeout))),
+        (
+            "revocation.store",
+            store
+                .as_ref()
+                .map_or(Shown::Unset("nowhere, so that nothing can be revoked"), |path| text(&path.to_string_lossy())),
+        ),
+        ("revocation.max_entries", plain(max_entries)),
+        ("ssf.push", plain(push)),
+        ("ssf.replay_window", Shown::Plain(show_time(*replay_window))),
+        ("ssf.publish_interval", Shown::Plain(show_time(*publish_interval))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
     ]
 }
 
-fn opa(config: &api::opa::Config) -> [(&'static str, Shown); 3] {
-    let api::opa::Config { enabled, query, write } = config;
-    [("opa.enabled", plain(enabled)), ("opa.query", plain(query)), ("opa.write", plain(write))]
+fn search(config: &api::search::Config) -> [(&'static str, Shown); 2] {
+    let api::search::Config { max_candidates, page_size, candidates: _ } = config;
+    [("search.max_candidates", plain(max_candidates)), ("search.page_size", plain(page_size))]
 }
 
-fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {
+fn opa(config: &api::opa::Config) -> [(&'static str, Shown); 4] {
+    let api::opa::Config { enabled, query, write, credential_at } = config;
+    [
+        ("opa.enabled", plain(enabled)),
+        ("opa.query", plain(query)),
+        ("opa.write", plain(write)),
+        ("opa.credential_at", text(credential_at)),
+    ]
+}
+
+fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 14] {
     let api::envoy::Config {
         form,
         policy,
         dry_run,
         parse_body,
+        mcp,
         descriptors,
         decode_slashes,
         dot_segments,
+        bearer,
         decision_id_header,
         reasons_in_body,
         subject,
@@ -213,6 +239,7 @@ fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {
         ),
         ("envoy.dry_run", plain(dry_run)),
         ("envoy.parse_body", plain(parse_body)),
+        ("envoy.mcp", plain(mcp)),
         (
             "envoy.descriptors",
             descriptors
@@ -221,6 +248,7 @@ fn envoy(config: &api::envoy::Config) -> [(&'static str, Shown); 12] {
         ),
         ("envoy.decode_slashes", plain(decode_slashes)),
         ("envoy.dot_segments", plain(dot_segments)),
+        ("envoy.bearer", plain(bearer)),
         ("envoy.decision_id_header", text(decision_id_header)),
         ("envoy.reasons_in_body", plain(reasons_in_body)),
         ("envoy.subject", text(subject)),
@@ -263,6 +291,9 @@ pub(super) fn yaml(config: &Config) -> String {
             }
             if open == "search" {
                 candidates::yaml(config, &mut yaml);
+            }
+            if open == "ssf" && !config.ssf.transmitters.is_empty() {
+                transmitters::yaml(config, &mut yaml);
             }
             if open == "identity" && !config.identity.issuers.is_empty() {
                 issuers::yaml(config, &mut yaml);

@@ -1,6 +1,6 @@
 //! The question: OpenID AuthZEN Authorization API 1.0 §5, and the entry point that it is put to.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::SystemTime};
 
 use super::value::{Object, Value};
 
@@ -59,6 +59,8 @@ pub struct Query {
     pub asks: Asks,
     /// Whether a built-in that fails is an error, where it else is undefined (OPA's `strict-builtin-errors`).
     pub strict: bool,
+    /// The time that policies are told, for what is decided again; `None` for that of the clock.
+    pub time: Option<SystemTime>,
 }
 
 /// What a policy sees as `input`.

@@ -71,13 +71,17 @@ pub mod credential_code {
     pub const CLAIM_MISSING: &str = "claim_missing";
     /// It was revoked.
     pub const TOKEN_REVOKED: &str = "token_revoked";
+    /// Its issuer says that it is not active.
+    pub const TOKEN_INACTIVE: &str = "token_inactive";
+    /// Its issuer can't be asked about it.
+    pub const INTROSPECTION_UNAVAILABLE: &str = "introspection_unavailable";
     /// The proof of possession is missing, or of another key.
     pub const PROOF_MISMATCH: &str = "proof_mismatch";
     /// The subject beside the token is another than the token's.
     pub const SUBJECT_MISMATCH: &str = "subject_mismatch";
 
     /// All of them.
-    pub const ALL: [&str; 17] = [
+    pub const ALL: [&str; 19] = [
         CREDENTIALS_NOT_CONFIGURED,
         TOKEN_MALFORMED,
         ISSUER_UNKNOWN,
@@ -93,6 +97,8 @@ pub mod credential_code {
         TOKEN_LIFETIME_EXCEEDED,
         CLAIM_MISSING,
         TOKEN_REVOKED,
+        TOKEN_INACTIVE,
+        INTROSPECTION_UNAVAILABLE,
         PROOF_MISMATCH,
         SUBJECT_MISMATCH,
     ];

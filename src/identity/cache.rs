@@ -1,11 +1,9 @@
-//! Tokens that were verified, by their hash: never the token itself.
+//! What is known of tokens, by their hash: never the token itself.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
-
-use super::verifier::Verified;
 
 /// Parts with a lock each, so that threads seldom meet.
 const PARTS: usize = 32;
@@ -19,35 +17,46 @@ const BASE: usize = 256;
 /// A SHA-256 of a token.
 pub(super) type Hash = [u8; 32];
 
-/// What was verified, by hash. Only what is valid gets in, so that nobody without valid tokens can fill it.
-pub(super) struct Cache {
-    parts: [Mutex<Part>; PARTS],
+/// What can be remembered.
+pub(super) trait Weighed {
+    /// About how many bytes it takes.
+    fn size(&self) -> usize;
+}
+
+/// What is known, by hash. Where only what is valid gets in, nobody without valid tokens can fill it.
+pub(super) struct Cache<T> {
+    parts: [Mutex<Part<T>>; PARTS],
     /// The most bytes of a generation of a part.
     bytes: usize,
 }
 
-#[derive(Default)]
-struct Part {
-    young: HashMap<Hash, Arc<Verified>>,
+struct Part<T> {
+    young: HashMap<Hash, Arc<T>>,
     /// About what `young` takes, in bytes.
     size: usize,
-    old: HashMap<Hash, Arc<Verified>>,
+    old: HashMap<Hash, Arc<T>>,
 }
 
-impl Cache {
+impl<T> Default for Part<T> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), size: 0, old: HashMap::new() }
+    }
+}
+
+impl<T: Weighed> Cache<T> {
     /// One that takes about `bytes` at most.
     pub(super) fn new(bytes: usize) -> Self {
         Self { parts: std::array::from_fn(|_| Mutex::default()), bytes: bytes / PARTS / 2 }
     }
 
-    pub(super) fn get(&self, hash: &Hash) -> Option<Arc<Verified>> {
+    pub(super) fn get(&self, hash: &Hash) -> Option<Arc<T>> {
         let part = self.part(hash)?.lock().unwrap_or_else(PoisonError::into_inner);
         part.young.get(hash).or_else(|| part.old.get(hash)).cloned()
     }
 
-    pub(super) fn insert(&self, hash: Hash, verified: Arc<Verified>) {
+    pub(super) fn insert(&self, hash: Hash, known: Arc<T>) {
         let Some(part) = self.part(&hash) else { return };
-        let size = BASE + verified.size();
+        let size = BASE + known.size();
         if size > self.bytes {
             return;
         }
@@ -56,7 +65,7 @@ impl Cache {
             part.old = std::mem::take(&mut part.young);
             part.size = 0;
         }
-        if part.young.insert(hash, verified).is_none() {
+        if part.young.insert(hash, known).is_none() {
             part.size += size;
         }
     }
@@ -75,12 +84,12 @@ impl Cache {
     pub(super) fn held(&self) -> (usize, usize) {
         let parts = self.parts.iter().map(|part| part.lock().unwrap());
         parts.fold((0, 0), |(bytes, tokens), part| {
-            let of = |all: &HashMap<Hash, Arc<Verified>>| all.values().map(|one| BASE + one.size()).sum::<usize>();
+            let of = |all: &HashMap<Hash, Arc<T>>| all.values().map(|one| BASE + one.size()).sum::<usize>();
             (bytes + of(&part.young) + of(&part.old), tokens + part.young.len() + part.old.len())
         })
     }
 
-    fn part(&self, hash: &Hash) -> Option<&Mutex<Part>> {
+    fn part(&self, hash: &Hash) -> Option<&Mutex<Part<T>>> {
         self.parts.get(usize::from(*hash.first()?) % PARTS)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::{Invalid, Issuer};
+use super::{Identity, Invalid, Issuer};
 use crate::decision::{Number, Object, Value};
 
 /// The latest time that is believed, in seconds since 1970: the end of the year 9999.
@@ -11,19 +11,24 @@ const LATEST: f64 = 253_402_300_799.0;
 /// When a token is good.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
-    pub(super) expires: SystemTime,
+    /// `None` where an issuer that was asked says no time.
+    pub(super) expires: Option<SystemTime>,
     from: Option<SystemTime>,
     issued: Option<SystemTime>,
 }
 
 impl Times {
     pub(super) fn of(claims: &Object, issuer: &Issuer) -> Result<Self, Invalid> {
-        let expires = time(claims, "exp")?.ok_or(Invalid::ClaimMissing)?;
-        let (from, issued) = (time(claims, "nbf")?, time(claims, "iat")?);
-        if (issuer.max_age.is_some() || issuer.max_lifetime.is_some()) && issued.is_none() {
+        let expires = time(claims, "exp")?;
+        if expires.is_none() && !matches!(issuer.identity, Identity::Opaque { .. }) {
             return Err(Invalid::ClaimMissing);
         }
-        if let (Some(longest), Some(issued)) = (issuer.max_lifetime, issued)
+        let (from, issued) = (time(claims, "nbf")?, time(claims, "iat")?);
+        let is_old = issuer.max_age.is_some() || issuer.max_lifetime.is_some() && expires.is_some();
+        if is_old && issued.is_none() {
+            return Err(Invalid::ClaimMissing);
+        }
+        if let (Some(longest), Some(issued), Some(expires)) = (issuer.max_lifetime, issued, expires)
             && expires.duration_since(issued).unwrap_or_default() > longest
         {
             return Err(Invalid::LifetimeExceeded);
@@ -34,7 +39,7 @@ impl Times {
     /// Whether it is good now; asked on every decision.
     pub(super) fn check(&self, issuer: &Issuer, now: SystemTime) -> Result<(), Invalid> {
         let (earliest, latest) = (later(now, issuer.leeway), now.checked_sub(issuer.leeway).unwrap_or(now));
-        if self.expires <= latest {
+        if self.expires.is_some_and(|expires| expires <= latest) {
             return Err(Invalid::Expired);
         }
         if self.from.into_iter().chain(self.issued).any(|time| time > earliest) {
@@ -51,7 +56,8 @@ impl Times {
 
 /// Whether the token is for us, and has what it must have.
 pub(super) fn check(claims: &Object, issuer: &Issuer) -> Result<(), Invalid> {
-    let ours = |value: &Value| matches!(value, Value::String(one) if issuer.audience.contains(one));
+    let any = issuer.audience.is_empty() && matches!(issuer.identity, Identity::Opaque { .. });
+    let ours = |value: &Value| matches!(value, Value::String(one) if any || issuer.audience.contains(one));
     let is_ours = match claims.get("aud") {
         Some(Value::Array(all)) => {
             if !all.iter().all(|one| matches!(one, Value::String(_))) {
@@ -61,7 +67,8 @@ pub(super) fn check(claims: &Object, issuer: &Issuer) -> Result<(), Invalid> {
         }
         Some(one @ Value::String(_)) => ours(one),
         Some(_) => return Err(Invalid::Malformed("its `aud` is neither a text nor an array of texts")),
-        None => false,
+        // Whoever asks an issuer about a token has the answer meant for itself.
+        None => any,
     };
     if !is_ours {
         return Err(Invalid::AudienceMismatch);

@@ -50,6 +50,12 @@ pub enum Invalid {
     /// It was revoked.
     #[error("the token was revoked")]
     Revoked,
+    /// Its issuer says that it is not active.
+    #[error("the token is not active, its issuer says")]
+    Inactive,
+    /// Its issuer can't be asked about it.
+    #[error("the token's issuer can't be asked about it")]
+    IntrospectionUnavailable,
     /// The proof of possession is missing, or of another key than the token is bound to.
     #[error("the proof of possession is not of the key that the token is bound to")]
     ProofMismatch,
@@ -78,6 +84,8 @@ impl Invalid {
             Self::LifetimeExceeded => code::TOKEN_LIFETIME_EXCEEDED,
             Self::ClaimMissing => code::CLAIM_MISSING,
             Self::Revoked => code::TOKEN_REVOKED,
+            Self::Inactive => code::TOKEN_INACTIVE,
+            Self::IntrospectionUnavailable => code::INTROSPECTION_UNAVAILABLE,
             Self::ProofMismatch => code::PROOF_MISMATCH,
             Self::SubjectMismatch => code::SUBJECT_MISMATCH,
         }
@@ -86,6 +94,6 @@ impl Invalid {
     /// Whether it says nothing of the token: what is needed to tell can't be had.
     #[must_use]
     pub fn is_outage(self) -> bool {
-        matches!(self, Self::NotConfigured | Self::KeysUnavailable)
+        matches!(self, Self::NotConfigured | Self::KeysUnavailable | Self::IntrospectionUnavailable)
     }
 }

@@ -39,6 +39,14 @@ pub enum Identity {
     Issuer(String),
     /// By the trust domain of a SPIFFE id in `sub` (JWT-SVID §3.1).
     TrustDomain(String),
+    /// By how they begin, and by being no signed tokens where that is nothing: the issuer is asked about them
+    /// (RFC 7662). What it says of `iss` must be this, if it is given.
+    Opaque {
+        /// How they begin.
+        prefix: String,
+        /// The issuer.
+        issuer: Option<String>,
+    },
 }
 
 /// Which claims make the subject. A claim is a path: names, each inside the one before.
@@ -62,6 +70,15 @@ impl Default for Mapping {
 }
 
 impl Identity {
+    /// Whether nothing tells their tokens from each other.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Opaque { prefix, .. }, Self::Opaque { prefix: other, .. }) => prefix == other,
+            _ => self == other,
+        }
+    }
+
     /// Whether a token with these claims says that it is this issuer's.
     pub(super) fn is_of(&self, claims: &Object) -> bool {
         let text = |name: &str| match claims.get(name) {
@@ -69,6 +86,7 @@ impl Identity {
             _ => None,
         };
         match self {
+            Self::Opaque { .. } => false,
             Self::Issuer(issuer) => text("iss") == Some(issuer),
             Self::TrustDomain(domain) => text("sub")
                 .and_then(|sub| sub.strip_prefix("spiffe://"))

@@ -6,6 +6,18 @@ use crate::decision::Object;
 pub trait Revocations: Send + Sync {
     /// Whether the token with these claims, of the issuer that is configured under this name, is no longer good.
     fn is_revoked(&self, issuer: &str, claims: &Object) -> bool;
+
+    /// What was said since of whom and what the claims name: policies see it as `input.token.signals`.
+    fn signals(&self, issuer: &str, claims: &Object) -> Object {
+        let (_, _) = (issuer, claims);
+        Object::new()
+    }
+
+    /// How often what is revoked has changed: whoever keeps an answer that took this into account keeps it with this
+    /// number, and uses it only while the number is the same.
+    fn epoch(&self) -> u64 {
+        0
+    }
 }
 
 /// Nothing was ever revoked.

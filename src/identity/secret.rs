@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// The secret itself.
-    pub(super) fn expose(&self) -> &str {
+    /// The secret itself, for whoever must read or send it.
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }

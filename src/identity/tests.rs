@@ -1,5 +1,8 @@
 use std::{
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -229,7 +232,7 @@ fn what_is_remembered_is_bounded_in_bytes_and_changes_no_answer() {
         let claims = with(claims(), "x", json!(format!("{n}{}", "x".repeat(long))));
         signed(&header().to_string(), &claims)
     };
-    for (bytes, least) in [(0, 0), (256 << 10, 100), (64 << 20, 600)] {
+    for (bytes, least) in [(0, 0), (1 << 20, 100), (64 << 20, 600)] {
         let verifier = sized(bytes);
         for n in 0..600 {
             let token = token(n, 100);
@@ -242,19 +245,28 @@ fn what_is_remembered_is_bounded_in_bytes_and_changes_no_answer() {
     }
 }
 
-struct All;
+#[derive(Default)]
+struct All(AtomicBool);
 
 impl Revocations for All {
-    fn is_revoked(&self, _: &str, _: &Object) -> bool {
-        true
+    fn is_revoked(&self, issuer: &str, claims: &Object) -> bool {
+        assert_eq!((issuer, claims.get("sub")), ("main", Some(&Value::from("alice"))));
+        self.0.load(SeqCst)
     }
 }
 
 #[test]
-fn what_is_revoked_is_refused() {
-    let verifier = Verifier::new(vec![issuer()], Arc::new(All), 1 << 20);
+fn what_is_revoked_is_refused_whatever_is_remembered() {
+    let revocations = Arc::new(All::default());
+    let verifier = Verifier::new(vec![issuer()], Arc::clone(&revocations) as Arc<dyn Revocations>, 1 << 20);
     verifier.publish("main", Some(keys()));
-    assert_eq!(ask(&verifier, signed(&header().to_string(), &claims().to_string())), Err(Invalid::Revoked));
+    let token = signed(&header().to_string(), &claims().to_string());
+    assert!(ask(&verifier, token.clone()).is_ok());
+    assert_eq!(verifier.cache().held().1, 1);
+    revocations.0.store(true, SeqCst);
+    assert_eq!(ask(&verifier, token.clone()), Err(Invalid::Revoked));
+    revocations.0.store(false, SeqCst);
+    assert!(ask(&verifier, token).is_ok());
 }
 
 #[test]

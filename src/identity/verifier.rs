@@ -7,9 +7,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Algorithm, Identity, Invalid, Issuer, KeySet, Proof, Revocations, Secret, actors,
-    cache::{Cache, Hash},
+    cache::{Cache, Hash, Weighed},
     claims::{self, Times},
     jws::Unverified,
+    opaque::Told,
 };
 use crate::decision::{Object, Subject, Value};
 
@@ -40,27 +41,36 @@ pub(super) struct Verified {
     size: usize,
 }
 
-impl Verified {
-    /// About how many bytes it takes.
-    pub(super) fn size(&self) -> usize {
+impl Weighed for Verified {
+    fn size(&self) -> usize {
         self.size
     }
 }
 
 /// Verifies tokens of the issuers that are configured.
 pub struct Verifier {
-    issuers: Vec<(Issuer, ArcSwapOption<KeySet>)>,
-    revocations: Arc<dyn Revocations>,
-    cache: Cache,
+    pub(super) issuers: Vec<(Issuer, ArcSwapOption<KeySet>)>,
+    pub(super) revocations: Arc<dyn Revocations>,
+    cache: Cache<Verified>,
+    /// What issuers said of tokens that are active.
+    pub(super) active: Cache<Told>,
+    /// And of others, apart from those: anybody can make some up.
+    pub(super) inactive: Cache<Told>,
 }
 
 impl Verifier {
     /// A verifier that has no keys yet; it remembers tokens in about `cache_bytes`.
     pub fn new(mut issuers: Vec<Issuer>, revocations: Arc<dyn Revocations>, cache_bytes: usize) -> Self {
         // What says whose it is goes before what only looks like somebody's.
-        issuers.sort_by_key(|issuer| matches!(issuer.identity, Identity::TrustDomain(_)));
+        issuers.sort_by_key(|issuer| match &issuer.identity {
+            Identity::Issuer(_) => (0, 0),
+            Identity::TrustDomain(_) => (1, 0),
+            // The longest beginning first.
+            Identity::Opaque { prefix, .. } => (2, usize::MAX - prefix.len()),
+        });
         let issuers = issuers.into_iter().map(|issuer| (issuer, ArcSwapOption::empty())).collect();
-        Self { issuers, revocations, cache: Cache::new(cache_bytes) }
+        let (cache, active) = (Cache::new(cache_bytes / 2), Cache::new(cache_bytes / 4));
+        Self { issuers, revocations, cache, active, inactive: Cache::new(cache_bytes / 4) }
     }
 
     /// Whether there is no issuer whose tokens are good.
@@ -102,10 +112,13 @@ impl Verifier {
             self.cache.remove(&hash);
             return Err(invalid);
         }
-        let caller = verified.caller.clone();
+        let mut caller = verified.caller.clone();
         if self.revocations.is_revoked(&issuer.name, &caller.claims) {
             return Err(Invalid::Revoked);
         }
+        // Always ours, as what is added when it is verified: a claim of this name is not what policies read.
+        let signals = self.revocations.signals(&issuer.name, &caller.claims);
+        caller.claims.insert("signals".to_owned(), Value::Object(signals));
         proof.check(&caller.claims, issuer.bound)?;
         if self.cache.get(&hash).is_none_or(|known| !Arc::ptr_eq(&known, &verified)) {
             self.cache.insert(hash, verified);
@@ -129,7 +142,7 @@ impl Verifier {
     }
 
     #[cfg(test)]
-    pub(super) fn cache(&self) -> &Cache {
+    pub(super) fn cache(&self) -> &Cache<Verified> {
         &self.cache
     }
 
@@ -155,18 +168,13 @@ impl Verifier {
         let keys = keys.load_full().ok_or(Invalid::KeysUnavailable)?;
         keys.verify(&unverified, algorithm)?;
 
-        let mut claims = unverified.claims;
+        let claims = unverified.claims;
         claims::check(&claims, issuer)?;
         let times = Times::of(&claims, issuer)?;
         times.check(issuer, now)?;
-        let subject = issuer.subject.subject(&claims)?;
-        claims::scopes(&mut claims)?;
-        // Always ours: a claim of one of these names in the token is not what policies read.
-        claims.insert("actors".to_owned(), actors::of(&claims)?);
-        let verified = verified(issuer, &claims);
-        claims.insert("verified".to_owned(), verified);
+        let caller = caller(issuer, claims)?;
         let size = 2 * token.expose().len();
-        Ok(Verified { issuer: position, keys, times, caller: Caller { subject, claims }, size })
+        Ok(Verified { issuer: position, keys, times, caller, size })
     }
 }
 
@@ -175,9 +183,20 @@ impl Identity {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Issuer(name) | Self::TrustDomain(name) => name,
+            Self::Issuer(name) | Self::TrustDomain(name) | Self::Opaque { prefix: name, .. } => name,
         }
     }
+}
+
+/// Whom these claims prove.
+pub(super) fn caller(issuer: &Issuer, mut claims: Object) -> Result<Caller, Invalid> {
+    let subject = issuer.subject.subject(&claims)?;
+    claims::scopes(&mut claims)?;
+    // Always ours: a claim of one of these names in the token is not what policies read.
+    claims.insert("actors".to_owned(), actors::of(&claims)?);
+    let verified = verified(issuer, &claims);
+    claims.insert("verified".to_owned(), verified);
+    Ok(Caller { subject, claims })
 }
 
 /// What Verdict itself says of a token: which issuer's, of which kind, and by what it is bound to its bearer. A binding
@@ -186,6 +205,7 @@ fn verified(issuer: &Issuer, claims: &Object) -> Value {
     let kind = match issuer.identity {
         Identity::Issuer(_) => "jwt",
         Identity::TrustDomain(_) => "jwt-svid",
+        Identity::Opaque { .. } => "opaque",
     };
     let bindings = match claims.get("cnf") {
         Some(Value::Object(cnf)) => cnf.iter().map(|(method, _)| Value::from(method)).collect(),
@@ -199,7 +219,7 @@ fn verified(issuer: &Issuer, claims: &Object) -> Value {
     Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-fn hash(token: &Secret) -> Hash {
+pub(super) fn hash(token: &Secret) -> Hash {
     Sha256::digest(token.expose().as_bytes()).into()
 }
 

@@ -7,7 +7,7 @@ use crate::decision::{Object, Value};
 
 /// The common fields that are lists (RFC 9396 §2.2).
 const AXES: [&str; 4] = ["locations", "actions", "datatypes", "privileges"];
-const LOCATIONS: &str = "locations";
+pub(super) const LOCATIONS: &str = "locations";
 const IDENTIFIER: &str = "identifier";
 
 /// What is left of an entry: of which entry of the request it is a part, and whether it had more.

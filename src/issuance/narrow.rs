@@ -42,7 +42,8 @@ pub(super) fn narrow(request: &Request, grant: Grant, config: &Config, acting: b
     audience(request, &grant, &ceilings, &mut narrowed);
     lifetime(request, &grant, config, &ceilings, &mut narrowed);
     for given in &grant.details {
-        let kept = details::keep(given, &request.details, &request.audience);
+        let kept = details::keep(given, &request.details, &narrowed.audience);
+        let kept = kept.and_then(|kept| within(kept, &ceilings, &mut narrowed));
         if kept.as_ref().is_none_or(|kept| kept.cut) {
             let kind = if let Some(Value::String(kind)) = given.get("type") { kind.as_str() } else { "" };
             narrowed.cut("authorization_details", kind, code::NOT_REQUESTED);
@@ -126,6 +127,24 @@ fn lifetime(
     };
     // A whole number of seconds, and never more.
     narrowed.lifetime = Duration::from_secs(narrowed.lifetime.as_secs());
+}
+
+/// An entry without the locations that a ceiling excludes; `None` where it had no others.
+fn within(mut kept: Kept, ceilings: &[(&'static str, &Ceiling)], narrowed: &mut Narrowed) -> Option<Kept> {
+    let Some(Value::Array(locations)) = kept.entry.get(details::LOCATIONS) else { return Some(kept) };
+    let mut left = Vec::new();
+    for location in locations {
+        let Value::String(text) = location else { return None };
+        match ceilings.iter().find(|(_, ceiling)| is_over(ceiling.audience.as_ref(), text)) {
+            Some((code, _)) => narrowed.cut("authorization_details", text, code),
+            None => left.push(location.clone()),
+        }
+    }
+    if left.is_empty() {
+        return None;
+    }
+    kept.entry.insert(details::LOCATIONS.to_owned(), Value::Array(left));
+    Some(kept)
 }
 
 fn is_over(ceiling: Option<&Vec<String>>, text: &String) -> bool {

@@ -22,8 +22,7 @@ pub(super) fn acting(request: &Request) -> Option<Party> {
         // Who exchanges a token without naming an actor asks for itself (AuthZEN Binding for OAuth 2.0 Token Exchange,
         // "Requesting Party").
         None if request.grant.is_exchange() => {
-            let Client { id, attributes, .. } = &request.client;
-            let client = Party { kind: "client".to_owned(), id: id.clone(), properties: attributes.clone() };
+            let client = request.client_party();
             let same = (&client.kind, &client.id) == (&request.subject.kind, &request.subject.id);
             (!same).then_some(client)
         }

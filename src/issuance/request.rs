@@ -115,6 +115,13 @@ pub struct Request {
 }
 
 impl Request {
+    /// The client as a party that may act.
+    #[must_use]
+    pub fn client_party(&self) -> Party {
+        let Client { id, attributes, .. } = &self.client;
+        Party { kind: "client".to_owned(), id: id.clone(), properties: attributes.clone() }
+    }
+
     /// A request without anything in it, to be filled.
     #[must_use]
     pub fn new(grant: GrantType, token: TokenType, client: Client, subject: Party) -> Self {

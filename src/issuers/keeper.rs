@@ -12,7 +12,11 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{KeysFrom, fault::Fault, origin::Origin};
+use super::{
+    config::{KeysFrom, Times, Transport},
+    fault::Fault,
+    origin::Origin,
+};
 use crate::identity::{Identity, Issuer, KeySet, Verifier};
 
 /// The keeper of one issuer's keys.
@@ -28,17 +32,6 @@ pub(super) struct Keeper {
     ended: watch::Sender<u64>,
 }
 
-/// How often an issuer is asked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    /// How long keys are taken for good.
-    pub(super) refresh: Duration,
-    /// How long keys are used that could not be fetched again.
-    pub(super) stale: Duration,
-    /// The least time between fetches.
-    pub(super) apart: Duration,
-}
-
 #[derive(Debug)]
 struct State {
     /// Whether a fetch is under way, or about to begin.
@@ -48,18 +41,11 @@ struct State {
 }
 
 impl Keeper {
-    pub(super) fn new(issuer: &Issuer, keys: KeysFrom) -> Self {
-        let times = match &keys {
-            KeysFrom::File(_) => Times {
-                refresh: Duration::from_secs(5),
-                stale: Duration::from_secs(3_600),
-                apart: Duration::from_secs(1),
-            },
-        };
+    pub(super) fn new(issuer: &Issuer, keys: KeysFrom, times: Times, transport: Transport) -> Self {
         Self {
             name: issuer.name.clone(),
             is_bundle: matches!(issuer.identity, Identity::TrustDomain(_)),
-            origin: Origin::new(keys),
+            origin: Origin::new(keys, issuer.identity.as_str(), transport),
             times,
             // The first is about to begin: who asks before it has ended waits for it.
             state: Mutex::new(State { fetching: true, began: None }),
@@ -97,13 +83,15 @@ impl Keeper {
                 (state.fetching, state.began) = (true, Some(began));
             }
             let next = match self.fetch().await {
-                Ok(keys) => {
+                Ok((keys, max_age)) => {
                     if failures > 0 || good.is_none() {
                         tracing::info!(issuer = self.name, "the issuer's keys were fetched");
                     }
                     (good, failures) = (Some(began), 0);
                     verifier.publish(&self.name, Some(keys));
-                    began + self.times.refresh
+                    // A time of the issuer's own, within what is configured.
+                    let refresh = max_age.unwrap_or(self.times.refresh).max(self.times.apart);
+                    began + refresh.min(self.times.refresh.max(self.times.apart))
                 }
                 Err(fault) => {
                     tracing::warn!(issuer = self.name, %fault, "the issuer's keys can't be fetched");
@@ -143,10 +131,10 @@ impl Keeper {
         }
     }
 
-    async fn fetch(&self) -> Result<KeySet, Fault> {
-        let text = self.origin.fetch().await?;
+    async fn fetch(&self) -> Result<(KeySet, Option<Duration>), Fault> {
+        let (text, max_age) = self.origin.fetch().await?;
         let read = if self.is_bundle { KeySet::parse_bundle(&text) } else { KeySet::parse(&text) };
-        read.map_err(|_| Fault::NoKeys)
+        read.map(|keys| (keys, max_age)).map_err(|_| Fault::NoKeys)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -313,7 +313,7 @@ impl Put<'_> {
             return Ok(contract::no_decision(message));
         }
         engine.ask(query);
-        let _whole = builtins::Query::begin();
+        let _whole = builtins::Query::begin_at(query.time);
         let mut asked = Asked { engine, index, texts, reasons, granted, budget, unanswered: None };
         let mut verdict = match (query.asks, &found) {
             (Asks::Document, _) | (_, None) => asked.document(entry),

@@ -21,7 +21,7 @@ pub(super) use self::location::{is_loopback, shown};
 
 mod check;
 mod location;
-mod quantity;
+pub mod quantity;
 #[cfg(test)]
 mod tests;
 

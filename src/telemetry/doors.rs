@@ -115,7 +115,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
         let following = Following::begin(&self.follows, &parts);
-        let call = Call::new(following.arrived, following.context.clone());
+        let call = Call::traced(following.context.clone());
         let inner = call::within(call, self.inner.call(Request::from_parts(parts, body)));
         Answering { inner, following: Some(following) }
     }

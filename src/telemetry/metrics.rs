@@ -39,6 +39,10 @@
 //! | `verdict_telemetry_items_total` | counter | `signal` |
 //! | `verdict_telemetry_dropped_total` | counter | `signal`, `cause` |
 //! | `verdict_telemetry_queued` | gauge | `signal` |
+//! | `verdict_revocations` | gauge | `kind` |
+//! | `verdict_security_event_tokens_total` | counter | `transmitter`, `result` |
+//! | `verdict_security_event_last_timestamp_seconds` | gauge | `transmitter` |
+//! | `verdict_signals`, `verdict_revocation_changes_total` | gauge, counter | |
 //! | `verdict_isolated_evaluations_total` | counter | `result` (`answered`, `expired`, `refused`) |
 //! | `verdict_isolated_waiting`, `_stuck_threads` | gauge | |
 //! | `verdict_build_info` | gauge, 1 | `version` |
@@ -54,6 +58,7 @@ mod histogram;
 mod labels;
 mod others;
 mod process;
+mod revocations;
 pub(super) mod semantic;
 mod shards;
 
@@ -74,6 +79,7 @@ pub use self::{
     decisions::Phase,
     family::{Family, Kind, Sample, Value},
     others::{CacheFigures, SourceAge},
+    revocations::RevocationFigures,
 };
 use self::{
     calls::Calls,
@@ -149,6 +155,7 @@ struct Figures {
     exports: Mutex<Vec<ExportFigures>>,
     caches: Mutex<Vec<CacheFigures>>,
     ages: Mutex<Vec<SourceAge>>,
+    revocations: Mutex<RevocationFigures>,
     process: Process,
 }
 
@@ -179,6 +186,7 @@ impl Metrics {
             exports: Mutex::default(),
             caches: Mutex::default(),
             ages: Mutex::default(),
+            revocations: Mutex::default(),
             process: Process::new(),
         }))
     }
@@ -268,6 +276,11 @@ impl Metrics {
         *self.0.ages.lock().unwrap_or_else(PoisonError::into_inner) = ages;
     }
 
+    /// What is revoked; to be told before [`Self::render`].
+    pub fn revocations(&self, figures: RevocationFigures) {
+        *self.0.revocations.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
     /// Whether questions are welcome.
     pub fn ready(&self, ready: bool) {
         self.0.ready.store(ready, Relaxed);
@@ -293,8 +306,20 @@ impl Metrics {
     #[must_use]
     pub fn families(&self) -> Vec<Family> {
         let mut out = Families::default();
-        let Figures { decisions, calls, reloads, isolated, bundles, log, exports, caches, ages, process, .. } =
-            &*self.0;
+        let Figures {
+            decisions,
+            calls,
+            reloads,
+            isolated,
+            bundles,
+            log,
+            exports,
+            caches,
+            ages,
+            revocations,
+            process,
+            ..
+        } = &*self.0;
         decisions.measure(&mut out);
         self.0.measure_counts(&mut out);
         calls.measure(&mut out);
@@ -302,6 +327,7 @@ impl Metrics {
         isolated.lock().unwrap_or_else(PoisonError::into_inner).measure(&mut out);
         bundles::measure(&bundles.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         decision_log::measure(&log.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
+        revocations::measure(&revocations.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         others::caches(&caches.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         others::ages(&ages.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         exports::measure(&exports.lock().unwrap_or_else(PoisonError::into_inner), &mut out);

@@ -95,8 +95,8 @@ impl Spans {
     }
 
     fn decided_in(&self, call: &Call, decision: &Decision<'_>) -> Traced {
-        let arrived = call.begin();
-        let waited = arrived.map(|arrived| arrived.elapsed());
+        let begun = call.first();
+        let waited = begun.map(|begun| begun.elapsed());
         let decode = waited.map(|waited| waited.saturating_sub(decision.took));
         let recorded = call.context().span().span_context().is_sampled();
         let span = self.tracer.as_ref().filter(|_| recorded).map(|tracer| {

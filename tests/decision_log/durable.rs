@@ -5,6 +5,10 @@ use std::{
     fs,
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -25,9 +29,10 @@ const DURABLE: &str = "audit:
   rotate: {max_bytes: 300KiB, compression: zstd, keep: 1000}";
 
 /// Asks until the server is gone; the ids of all answers that came.
-async fn load(mut client: Client) -> Vec<String> {
+async fn load(mut client: Client, answers: Arc<AtomicUsize>) -> Vec<String> {
     let mut ids = Vec::new();
     while let Ok(answer) = client.check(CheckRequest { ..question() }).await {
+        answers.fetch_add(1, Relaxed);
         ids.push(answer.into_inner().verdict.unwrap().decision_id);
     }
     ids
@@ -63,8 +68,12 @@ async fn nothing_that_was_answered_is_lost_however_the_process_ends() {
     for time in 0..times {
         let mut server = rig.ready().await;
         let clients: Vec<Client> = futures::future::join_all((0..8).map(|_| server.client())).await;
-        let asking: Vec<_> = clients.into_iter().map(|client| tokio::spawn(load(client))).collect();
+        let answers = Arc::new(AtomicUsize::new(0));
+        let asking: Vec<_> =
+            clients.into_iter().map(|client| tokio::spawn(load(client, Arc::clone(&answers)))).collect();
         tokio::time::sleep(Duration::from_millis(200 + u64::from(time * 37 % 200))).await;
+        // On a busy machine it takes longer until there is load.
+        eventually("there is load", async || (answers.load(Relaxed) > 20).then_some(())).await;
         server.signal("KILL");
         server.ended().await;
         for asked in asking {
@@ -173,6 +182,107 @@ async fn a_spool_that_is_damaged_in_the_middle_costs_what_was_there_and_no_more(
     let delivered = found.len() as f64;
     assert!((delivered + lost - 30.0).abs() < 0.5, "{delivered} + {lost}");
     assert!(!found.contains(&ids[15]) && found.contains(&ids[0]) && found.contains(&ids[29]));
+}
+
+/// A spool of 300 records that are told apart, and the server that wrote it: stopped in order, or not.
+async fn spooled(rig: &Rig, signal: &str) -> Vec<String> {
+    let mut server = rig.ready().await;
+    let mut ids = Vec::new();
+    for number in 0..300 {
+        let marker = format!("m-{number:04}-{}", "y".repeat(number * 7 % 900));
+        ids.push(ask(&server, "alice", &json!({"marker": marker})).await.1);
+    }
+    server.signal(signal);
+    server.ended().await;
+    ids
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_are_flipped_anywhere_in_a_spool_never_crash_and_never_change_a_record() {
+    let alive = "audit: {type: file, path: DIR/audit.log, mode: durable, spool: {path: DIR/audit.redb}}";
+    let places: u32 = std::env::var("VERDICT_TEST_FLIPS").map_or(6, |places| places.parse().unwrap());
+    for signal in ["TERM", "KILL"] {
+        let rig = Rig::new(
+            "audit: {type: http, url: 'http://127.0.0.1:9/logs', mode: durable, spool: {path: DIR/audit.redb}}",
+            &[],
+        );
+        let ids = spooled(&rig, signal).await;
+        let whole = fs::read(rig.path("audit.redb")).unwrap();
+        // Where pages are in use, from the header on; not only in the middle.
+        let used = whole.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+        rig.configure(alive);
+        let (mut salvaged, mut least) = (0, ids.len());
+        for place in 0..u64::from(places) {
+            let mut bytes = whole.clone();
+            let at = usize::try_from(used * (2 * place + 1) / u64::from(2 * places)).unwrap();
+            for byte in bytes.iter_mut().skip(at).take(1 + usize::try_from(place).unwrap() % 40) {
+                *byte ^= 0x55;
+            }
+            fs::write(rig.path("audit.redb"), &bytes).unwrap();
+            let _ = fs::remove_file(rig.path("audit.log"));
+            let mut server = rig.ready().await;
+            until_delivered(&server).await;
+            let lost = "verdict_decision_log_dropped_total{sink=\"audit\",cause=\"spool_corrupt\"}";
+            let lost = server.metric(lost).await.unwrap();
+            stop(&mut server).await;
+            let mut numbers = BTreeSet::new();
+            for record in rig.lines("audit.log") {
+                let marker = record["input"]["context"]["marker"].as_str().unwrap();
+                let number: usize = marker[2..6].parse().unwrap();
+                assert_eq!(marker, format!("m-{number:04}-{}", "y".repeat(number * 7 % 900)), "flip at {at}");
+                assert_eq!(record["decision_id"], ids[number].as_str(), "flip at {at}");
+                assert!(numbers.insert(number), "flip at {at}: {number} twice");
+            }
+            // The end is not known of, where it is the end that is gone.
+            let last = numbers.last().map_or(0, |last| last + 1);
+            #[expect(clippy::cast_precision_loss, reason = "they are few")]
+            let missing = (last - numbers.len()) as f64;
+            assert!((missing - lost).abs() < 0.5, "{signal}, flip at {at}: {missing} missing, {lost} counted");
+            salvaged += usize::from(rig.path("audit.redb.damaged-1").exists());
+            least = least.min(numbers.len());
+            let _ = fs::remove_file(rig.path("audit.redb.damaged-1"));
+        }
+        println!("{signal}: {places} places, {salvaged} spools salvaged, at least {least} of {} delivered", ids.len());
+        assert!(salvaged > 0, "something was damaged");
+        assert!(least > ids.len() / 2, "{least}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_spool_that_fails_closed_is_refused_until_the_operator_says_otherwise() {
+    let sink = |more: &str| {
+        format!("audit: {{type: file, path: DIR/audit.log, mode: durable, spool: {{path: DIR/audit.redb{more}}}}}")
+    };
+    let rig = Rig::new(
+        "audit: {type: http, url: 'http://127.0.0.1:9/logs', mode: durable, spool: {path: DIR/audit.redb}}",
+        &[],
+    );
+    spooled(&rig, "TERM").await;
+    let mut bytes = fs::read(rig.path("audit.redb")).unwrap();
+    let at = bytes.windows(7).rposition(|part| part == b"m-0150-").unwrap();
+    bytes[at] ^= 1;
+    fs::write(rig.path("audit.redb"), &bytes).unwrap();
+    rig.configure(&sink(", when_full: fail_closed"));
+    let ended = rig.serve().run();
+    assert_eq!(ended.code, Some(64), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("is damaged") && ended.stderr.contains("299 records can be read"),
+        "{}",
+        ended.stderr
+    );
+    let read = rig.log(&["stats", "--json", "audit.redb"]);
+    let read: Json = serde_json::from_str(&read.stdout).unwrap();
+    assert_eq!(read["records"], 299, "{read}");
+    rig.configure(&sink(""));
+    let mut server = rig.ready().await;
+    server.logged("what can be read of it is delivered").await;
+    until_delivered(&server).await;
+    stop(&mut server).await;
+    assert_eq!(rig.lines("audit.log").len(), 299);
+    let aside = rig.log(&["stats", "--json", "audit.redb.damaged-1"]);
+    assert!(aside.stdout.contains("\"records\":299"), "{}", aside.stdout);
+    rig.configure(&sink(", when_full: fail_closed"));
+    stop(&mut rig.ready().await).await;
 }
 
 #[tokio::test]

@@ -10,13 +10,18 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod bad_input;
 mod canary;
 mod chain;
 mod durable;
+#[path = "../envoy/client.rs"]
+#[allow(dead_code, reason = "the tests of Envoy's door use the rest")]
+mod envoy_client;
 mod http;
 mod masking;
 mod opa;
 mod records;
+mod replay;
 mod rig;
 mod searches;
 #[path = "../server/support.rs"]

@@ -57,6 +57,14 @@ async fn records_of_every_kind_are_what_the_schema_says() {
     assert_eq!((&nowhere["reasons"], &nowhere["entry_point"]), (&json!(["no_decision"]), &json!("data.nowhere")));
     assert_eq!(explained["request_id"], "mine");
     assert!(explained["explanation"]["fired"].is_array(), "{explained:#}");
+    for record in &records {
+        assert_eq!(record["caller"]["kind"], "tcp", "{record:#}");
+        assert!(record["caller"]["address"].as_str().unwrap().starts_with("127.0.0.1:"));
+        assert_eq!(record["phases_ns"]["decide"], record["duration_ns"]);
+        assert!(record["phases_ns"]["decode"].is_u64() && record["phases_ns"]["log"].as_u64() > Some(0), "{record:#}");
+        assert_eq!(record["input_form"], "question");
+    }
+    assert_eq!((&nowhere["policy"], &allow["policy"]), (&json!("data.nowhere"), &Json::Null));
 }
 
 #[tokio::test]
@@ -133,4 +141,7 @@ async fn standard_output_gets_a_line_each() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!((&records[0]["door"], &records[0]["effect"]), (&json!("grpc"), &json!("allow")));
+    let caller = &records[0]["caller"];
+    assert_eq!((&caller["kind"], caller["pid"].is_i64()), (&json!("unix"), true), "{caller}");
+    assert!(caller["uid"].is_u64() && caller["gid"].is_u64());
 }

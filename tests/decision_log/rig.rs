@@ -102,9 +102,14 @@ pub(crate) fn question(subject: &str, context: &Json) -> Json {
 
 /// Asks over HTTP, with these headers and this after the path; the answer with its head.
 pub(crate) async fn post(server: &Server, query: &str, headers: &str, body: &str) -> String {
+    post_to(server, &format!("/access/v1/evaluation{query}"), headers, body).await
+}
+
+/// Posts JSON to any path; the answer with its head.
+pub(crate) async fn post_to(server: &Server, path: &str, headers: &str, body: &str) -> String {
     let mut stream = tokio::net::TcpStream::connect(server.http).await.unwrap();
     let head = format!(
-        "POST /access/v1/evaluation{query} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n{headers}\r\n",
         body.len()
     );

@@ -43,7 +43,7 @@ pub(crate) async fn evaluations(server: &Server, questions: &[Question]) -> Vec<
 /// What the client asks: the package's `decision` where it has one, as the contract says, or else the package.
 fn path(policy: &str) -> String {
     let path = policy.strip_prefix("data.").unwrap().replace('.', "/");
-    let has_decision = ["data.docs", "data.numbers", "data.odd", "data.web"].contains(&policy);
+    let has_decision = ["data.docs", "data.numbers", "data.odd", "data.tools", "data.web"].contains(&policy);
     if has_decision { format!("{path}/decision") } else { path }
 }
 

@@ -1,11 +1,14 @@
 //! What a policy sees: as opa-envoy-plugin gives it.
 
-use envoy_types::pb::{
-    envoy::{
-        config::core::v3::{HeaderMap, HeaderValue, Metadata},
-        service::auth::v3::attribute_context::{HttpRequest, Peer, TlsSession},
+use envoy_types::{
+    ext_authz::v3::pb::CheckRequest,
+    pb::{
+        envoy::{
+            config::core::v3::{HeaderMap, HeaderValue, Metadata},
+            service::auth::v3::attribute_context::{HttpRequest, Peer, TlsSession},
+        },
+        google::protobuf::{Any, Timestamp},
     },
-    google::protobuf::{Any, Timestamp},
 };
 use serde_json::json;
 
@@ -98,15 +101,48 @@ async fn raw_headers_and_raw_bodies_are_read_too() {
     assert!(http.get("headers").is_none());
 }
 
+fn header(request: &mut CheckRequest, name: &str, value: &str) {
+    let http =
+        request.attributes.as_mut().and_then(|all| all.request.as_mut()).and_then(|request| request.http.as_mut());
+    http.unwrap().headers.insert(name.to_owned(), value.to_owned());
+}
+
 #[tokio::test]
 async fn a_message_of_mcp_is_told_apart() {
     let (_folder, server) = policy(ECHO).await;
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "refund", "arguments": {"amount": 5}}});
     let input = check(&server, post("application/json", &call.to_string())).await.input();
     assert_eq!((&input["mcp"], &input["parsed_body"]), (&call, &call));
-    for body in [json!([call]), json!({"jsonrpc": "2.0", "id": 1, "result": {}})] {
-        assert!(check(&server, post("application/json", &body.to_string())).await.input().get("mcp").is_none());
+    let other = json!({"method": "tools/call"});
+    assert!(check(&server, post("application/json", &other.to_string())).await.input().get("mcp").is_none());
+    let mut agreeing = post("application/json", &call.to_string());
+    header(&mut agreeing, "mcp-name", "refund");
+    assert_eq!(check(&server, agreeing).await.input()["mcp"], call);
+}
+
+#[tokio::test]
+async fn a_message_that_the_mcp_door_would_refuse_is_denied_whatever_the_policy_says() {
+    let (_folder, server) = policy(ECHO).await;
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "refund"}});
+    for body in [
+        json!([call]),
+        json!({"jsonrpc": "2.0", "id": 1, "result": {}}),
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/invent"}),
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "a", "arguments": {"b": 1, "B": 2}}}),
+    ] {
+        assert!(!check(&server, post("application/json", &body.to_string())).await.allowed, "{body}");
     }
+    for (name, value) in [("mcp-name", "read"), ("mcp-method", "tools/list"), ("mcp-protocol-version", "2026-07-28")] {
+        for kind in ["application/json", "text/plain"] {
+            let mut request = post(kind, &call.to_string());
+            header(&mut request, "mcp-method", "tools/call");
+            header(&mut request, name, value);
+            assert!(!check(&server, request).await.allowed, "{name}: {value}");
+        }
+    }
+    let (_folder, server) = policy_with(ECHO, &[("VERDICT_ENVOY_MCP", "false")]).await;
+    let input = check(&server, post("application/json", &json!([call]).to_string())).await.input();
+    assert!(input.get("mcp").is_none() && input["parsed_body"].is_array());
 }
 
 #[tokio::test]

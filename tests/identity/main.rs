@@ -8,10 +8,19 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod client;
+mod doors;
 mod forge;
 mod hostile;
+mod introspection;
+mod issuer;
+mod keys;
+mod mcp;
+mod measure;
 mod records;
+mod revocation;
 mod rig;
+mod signals;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;

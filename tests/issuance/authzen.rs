@@ -122,6 +122,43 @@ async fn a_denied_target_is_removed_and_a_scope_is_everywhere_or_nowhere() {
     let body = json!({"subject": alice(), "context": {"answer": granted}, "evaluations": items});
     let answer = ask(&server, &body).await;
     assert_eq!(decisions(&answer), [false, true, false, true, false], "{answer}");
+    // What shapes the token stands at the gate that is permitted.
+    assert_eq!(answer["evaluations"][1]["context"]["issuance"]["claims"], json!({"team": "a"}), "{answer}");
+    assert!(answer["evaluations"][1]["context"]["issuance"]["token_lifetime"].is_u64(), "{answer}");
+}
+
+#[tokio::test]
+async fn gates_of_one_name_say_the_same_of_the_request() {
+    let (_folder, server) = echo().await;
+    let granted = json!({"allow": true, "context": {"issuance": {"audience": [API]}}});
+    let gate = |more: &Json| {
+        let mut gate = json!({"action": {"name": CODE}, "resource": {"type": "audience", "id": API}});
+        gate.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        gate
+    };
+    let context = json!({"answer": granted, "client_id": "a"});
+    let other = json!({"answer": granted, "client_id": "b"});
+    let person = json!({"type": "user", "id": "alice", "properties": {"acr": "high"}});
+    for (more, field) in [(json!({"context": other}), "context"), (json!({"subject": person}), "subject.properties")] {
+        let body = json!({"subject": alice(), "context": context, "evaluations": [gate(&json!({})), gate(&more)]});
+        let refused = post(&server, EVALUATIONS, &body).await;
+        assert!(refused.refused(400).contains(field), "{more}");
+    }
+}
+
+#[tokio::test]
+async fn the_client_of_an_exchange_is_asked_whoever_acted_before() {
+    let folder = Folder::always(&[(
+        "issuance.rego",
+        "package issuance\n\ndecision := {\"allow\": true, \"context\": {\"issuance\": {\"audience\": \
+         input.resource.properties.audience}}} if input.subject.id in {\"alice\", \"support-bot\"}\n",
+    )]);
+    let server = Serve::folder(&folder).ready().await;
+    for (client, allowed) in [("evil", false), ("support-bot", true)] {
+        let context = json!({"client_id": client, "act": {"sub": "support-bot"}});
+        let answer = ask(&server, &batch(&alice(), "issue:access_token:token_exchange", &[], &context)).await;
+        assert_eq!(decisions(&answer), [allowed], "{answer}");
+    }
 }
 
 #[tokio::test]

@@ -1,10 +1,11 @@
-//! Every row of the table "Bad input" in `docs/mcp.md`, against a policy that allows everything.
+//! Every row of the table "Bad input" in `docs/mcp.md`, over HTTP and gRPC, against a policy that allows everything.
 
 use serde_json::{Value as Json, json};
 
 use crate::{
     check::{CHECK, SERVER},
     client::{policy, post, post_bytes},
+    over_grpc::agrees,
     support::Server,
 };
 
@@ -15,7 +16,9 @@ async fn check(server: &Server, message: &str, headers: Option<Json>) -> Json {
     if let Some(headers) = headers {
         body["headers"] = headers;
     }
-    post(server, CHECK, &body).await.ok()
+    let answer = post(server, CHECK, &body).await.ok();
+    agrees(server, &body, &answer).await;
+    answer
 }
 
 #[track_caller]
@@ -66,6 +69,16 @@ async fn what_is_no_message_is_refused() {
             -32602,
         ),
         (r#"{"jsonrpc":"2.0","method":"tools/call","params":{}}"#, "invalid_params", -32602),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"path":"/a","Path":"/b"}}}"#,
+            "invalid_params",
+            -32602,
+        ),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"l":[{"k":1,"\u212a":2}]}}}"#,
+            "invalid_params",
+            -32602,
+        ),
         (&deep, "invalid_params", -32602),
     ] {
         refused(&check(&server, message, None).await, code, number);
@@ -138,7 +151,7 @@ async fn what_is_no_request_of_the_door_is_an_error() {
         ("claims", json!({"sub": "", "client_id": "a"})),
         ("claims", json!({"sub": "a", "act": "b"})),
         ("claims", json!("a")),
-        ("token", json!("eyJ-secret")),
+        ("token", json!(["eyJ-secret"])),
         ("context", json!({"arguments": {}})),
         ("context", json!({"listing": true})),
         ("headers", json!([])),

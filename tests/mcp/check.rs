@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     client::{Answer, policy, post},
+    over_grpc::agrees,
     support::Server,
 };
 
@@ -26,7 +27,9 @@ async fn check(server: &Server, message: Json, claims: Option<Json>) -> Json {
     if let Some(claims) = claims {
         body["claims"] = claims;
     }
-    post(server, CHECK, &body).await.ok()
+    let answer = post(server, CHECK, &body).await.ok();
+    agrees(server, &body, &answer).await;
+    answer
 }
 
 fn call(tool: &str) -> Json {
@@ -134,12 +137,18 @@ async fn a_deny_says_what_to_send_back() {
 async fn a_list_shows_what_the_caller_may_use() {
     let (_folder, server) = policy(RULES).await;
     let read = json!({"name": "read", "annotations": {"readOnlyHint": true}, "z": 1});
-    let result = json!({"tools": [{"name": "other"}, read, 7, {"name": ""}, {"name": 1}, {"name": "read\n"}, {"name": "read"}],
+    let result = json!({"tools": [{"name": "other"}, read, 7, {"name": ""}, {"name": 1}, {"name": "read\n"}, {"name": "read", "Name": "other"}, {"name": "read"}],
         "nextCursor": "c"});
     let body = json!({"server": SERVER, "claims": alice(), "result": result});
     let answer: Answer = post(&server, FILTER, &body).await;
     assert_eq!(answer.ok(), json!({"result": {"tools": [read, {"name": "read"}], "nextCursor": "c"}}));
-    for result in [json!({}), json!({"tools": {}}), json!([]), json!({"tools": vec![json!({"name": "read"}); 1_001]})] {
+    for result in [
+        json!({}),
+        json!({"tools": [], "Tools": []}),
+        json!({"tools": {}}),
+        json!([]),
+        json!({"tools": vec![json!({"name": "read"}); 1_001]}),
+    ] {
         post(&server, FILTER, &json!({"server": SERVER, "claims": alice(), "result": result})).await.refused(400);
     }
 }

@@ -12,6 +12,12 @@ mod check;
 #[path = "../authzen/client.rs"]
 #[allow(dead_code, reason = "the tests of AuthZEN use the rest")]
 mod client;
+mod example;
+mod over_grpc;
+#[path = "../server/raw.rs"]
+#[allow(dead_code, reason = "the tests of the server use the rest")]
+mod raw;
+mod request_id;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;

@@ -71,7 +71,7 @@ async fn reflection_lists_the_services_and_gives_the_contract() {
     let mut next = async || answers.message().await.map(|answer| answer.unwrap().message_response.unwrap());
     let MessageResponse::ListServicesResponse(services) = next().await.unwrap() else { panic!("no list") };
     let names: Vec<String> = services.service.into_iter().map(|service| service.name).collect();
-    for name in ["verdict.v1.DecisionService", "grpc.health.v1.Health"] {
+    for name in ["verdict.v1.DecisionService", "verdict.v1.McpService", "grpc.health.v1.Health"] {
         assert!(names.iter().any(|known| known == name), "{name} in {names:?}");
     }
     for (file, what) in [("decision_service.proto", "service"), ("verdict.proto", "message")] {

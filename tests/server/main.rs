@@ -12,6 +12,8 @@
 mod bad_input;
 mod batch;
 mod check;
+mod client_layer;
+mod client_library;
 mod health;
 mod hostile;
 mod http;

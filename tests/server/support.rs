@@ -145,7 +145,9 @@ impl Serve {
 
 /// The program, without whatever the tests' own environment would have it do.
 pub(crate) fn verdict() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_verdict"));
+    // A measurement is of a release build.
+    let built = std::env::var_os("VERDICT_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_verdict").into());
+    let mut command = Command::new(built);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("VERDICT_") {
             command.env_remove(name);
@@ -281,6 +283,19 @@ impl Server {
         assert!(status.unwrap().success());
     }
 
+    /// Stops it with all its threads, as if it hung; `signal("CONT")` goes on.
+    pub(crate) async fn stop(&self) {
+        self.signal("STOP");
+        let tasks = format!("/proc/{}/task", self.child.id());
+        // The state stands behind the name, which is in brackets.
+        let is_stopped = |task: fs::DirEntry| {
+            let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+        };
+        let look = async || fs::read_dir(&tasks).unwrap().all(|task| is_stopped(task.unwrap())).then_some(());
+        eventually("all threads stop", look).await;
+    }
+
     /// Waits until it has ended by itself.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
@@ -295,6 +310,22 @@ impl Server {
 
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// How long the processor has worked for it.
+    #[allow(dead_code, reason = "the tests of credentials measure")]
+    pub(crate) fn cpu(&self) -> Duration {
+        let text = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // proc(5): after the name, `utime` and `stime` are the 12th and 13th, in hundredths of a second.
+        let (_, fields) = text.rsplit_once(") ").unwrap();
+        let ticks: u64 = fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
+    }
+
+    /// The file systems as it sees them.
+    #[allow(dead_code, reason = "the tests of the decision log look there")]
+    pub(crate) fn root(&self) -> PathBuf {
+        format!("/proc/{}/root", self.child.id()).into()
     }
 
     /// Resident memory, in bytes.

@@ -36,8 +36,6 @@ test_a_token_counts_until_something_changes if {
 	now.allow == true
 	other := authz.decision with input as use("delete", "a")
 	other.reasons == {"scope_missing"}
-	revoked := authz.decision with input as use("read", "a") with data.revoked as ["a"]
-	revoked.reasons == {"token_revoked"}
 	withdrawn := authz.decision with input as use("read", "a") with data.users.alice.agents as []
 	withdrawn.reasons == {"no_longer_delegated"}
 }

@@ -17,7 +17,7 @@ decision := {
 decision := {"allow": false, "reasons": ["not_delegated"]} if not delegated
 
 delegated if {
-	startswith(input.action.name, "issue:access_token:token_exchange")
+	input.action.name == "issue:access_token:token_exchange"
 	input.context.actor.id in data.users[user].agents
 }
 

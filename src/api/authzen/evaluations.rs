@@ -9,11 +9,12 @@ use serde_json::json;
 use super::{Answer, Door, answer, denied, issuance, request};
 use crate::{
     api::{
+        credentials::{Credential, Refused},
         json,
         settle::Settled,
         status::{CallError, FieldViolation},
     },
-    decision::{Object, Pinned, Value},
+    decision::{Object, Pinned, Value, Verdict},
 };
 
 /// How long a batch may keep its thread before it lets other requests go on.
@@ -51,19 +52,32 @@ impl Door {
         };
         if items.is_empty() {
             // "behaves in a backwards-compatible manner with the (single) Access Evaluation API Request" (§7.1)
-            let query = json::query_of(object).map_err(CallError::InvalidQuery)?;
-            return self.single(query, &call).await;
+            return self.single(object, &call).await;
         }
         let most = self.max_items;
         if items.len() > most {
             let fault = format!("has {} items, and may have {most} (`grpc.max_batch_items`)", items.len());
             return Err(invalid("evaluations", fault));
         }
+        let credential = self.config.credential_at.take(&mut object);
+        let credential = credential.map_err(|violation| CallError::InvalidQuery(vec![violation]))?;
         let violations = json::violations_of_defaults(object.clone());
         if !violations.is_empty() {
             return Err(CallError::InvalidQuery(violations));
         }
         let items = if issuance::may_have_gates(&items, &object) {
+            // A question for a token takes none, and one that came unasked must not reach a policy.
+            let mut items_too = items.iter().filter_map(|item| match item {
+                Value::Object(own) => Some(own.clone()),
+                _ => None,
+            });
+            let at = &self.config.credential_at;
+            if credential.is_some() || items_too.any(|mut own| !matches!(at.take(&mut own), Ok(None))) {
+                return Err(invalid(
+                    &at.to_string(),
+                    "is given with a question for a token, which takes none".to_owned(),
+                ));
+            }
             match self.issuance(items, &object, semantic, &call).await? {
                 Ok(answer) => return Ok(answer),
                 Err(items) => items,
@@ -80,7 +94,8 @@ impl Door {
                 tokio::task::yield_now().await;
                 turn = Instant::now();
             }
-            let (allowed, item) = self.item((item, &object), &snapshot, call.deadline.left()?, &call.request_id).await;
+            let asked = (item, &object, credential.as_ref());
+            let (allowed, item) = self.item(asked, &snapshot, call.deadline.left()?, &call.request_id).await;
             answers.push(item);
             if semantic.stops(allowed) {
                 break;
@@ -98,24 +113,37 @@ impl Door {
     /// verdict that is recorded meanwhile.
     async fn item(
         &self,
-        (item, defaults): (Value, &Object),
+        (item, defaults, credential): (Value, &Object, Option<&Credential>),
         on: &Pinned<'_>,
         left: Duration,
         request_id: &str,
     ) -> (bool, (String, Settled)) {
         let started = Instant::now();
-        let query = match item {
-            Value::Object(own) => json::query_of(over(own, defaults)).map_err(CallError::InvalidQuery),
+        let asked = match item {
+            Value::Object(mut own) => {
+                let taken = self.config.credential_at.take(&mut own);
+                let taken = taken.map_err(|violation| CallError::InvalidQuery(vec![violation]));
+                taken.and_then(|taken| self.asked(over(own, defaults), taken.or_else(|| credential.cloned())))
+            }
             _ => {
                 Err(CallError::InvalidQuery(vec![FieldViolation::new("evaluations", "has an item that is no object")]))
             }
         };
-        let verdict = match &query {
-            Ok(query) => on.decide(query, left).await,
-            Err(error) => denied(error, on.revision().clone()),
+        let (query, verdict) = match asked {
+            Err(error) => (None, denied(&error, on.revision().clone())),
+            Ok(asked) => match asked.admit(&*self.credentials, left).await {
+                Ok(query) => {
+                    let verdict = on.decide(&query, left.saturating_sub(started.elapsed())).await;
+                    (Some(query), verdict)
+                }
+                Err(refused) => {
+                    let Refused { query, verdict } = *refused;
+                    (Some(query), Verdict { revision: on.revision().clone(), ..verdict })
+                }
+            },
         };
         let (allowed, id) = (verdict.is_allow(), (self.ids)());
-        let settled = self.settle((query.as_ref().ok(), verdict), started, (&id, request_id));
+        let settled = self.settle((query.as_ref(), verdict), started, (&id, request_id));
         (allowed, (id, settled))
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         json,
         search::{Ending, Found, Search},
         settle::DoorName,
-        status::CallError,
+        status::{CallError, FieldViolation},
     },
     decision::Searched,
 };
@@ -29,6 +29,11 @@ impl Door {
         let enough = Instant::now() + self.config.request_timeout / 4 * 3;
         let mut object = request::object(request, self.config.max_body_bytes, deadline).await?;
         let wanted = Wanted::take(&mut object)?;
+        if self.config.credential_at.take(&mut object).transpose().is_some() {
+            let field = self.config.credential_at.to_string();
+            let fault = FieldViolation::new(field, "is given with a search, which takes no credential");
+            return Err(CallError::InvalidQuery(vec![fault]));
+        }
         let query = json::search(object, searched).map_err(CallError::InvalidQuery)?;
         let held = freshness::within(self.decider.hold_at(&call.at), &self.decider, &call).await?;
         let bound = Bound::to(&query, searched, held.revision().clone());

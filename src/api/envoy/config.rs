@@ -10,6 +10,8 @@ use crate::decision::EntryPoint;
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own, as it stands in a file")]
 pub struct Config {
+    /// Whether the request's bearer token is verified, and what policies see is what it proves.
+    pub bearer: bool,
     /// What a policy is given, and asked.
     pub form: Form,
     /// Whom to ask; `None` for `data.envoy.authz.allow`, or as a question the server's default policy.
@@ -18,6 +20,8 @@ pub struct Config {
     pub dry_run: bool,
     /// Whether bodies are parsed.
     pub parse_body: bool,
+    /// Whether bodies that are JSON-RPC are taken for messages of MCP.
+    pub mcp: bool,
     /// A file with a set of file descriptors, by which gRPC bodies are read.
     pub descriptors: Option<PathBuf>,
     /// Whether `%2F` in a path separates segments.
@@ -84,9 +88,11 @@ impl Default for Config {
             policy: None,
             dry_run: false,
             parse_body: true,
+            mcp: true,
             descriptors: None,
             decode_slashes: false,
             dot_segments: false,
+            bearer: false,
             decision_id_header: IdHeader(Some("verdict-decision-id".to_owned())),
             reasons_in_body: false,
             subject: SubjectFrom::default(),

@@ -119,8 +119,10 @@ async fn read(
     } else {
         None
     };
-    let whole = parsed.as_ref().is_some_and(|parsed| !parsed.truncated);
-    let mcp = if whole { mcp::message(headers, body)? } else { None };
+    let mcp = match &parsed {
+        Some(parsed) if config.mcp => mcp::message(headers, body, parsed)?,
+        _ => None,
+    };
     let subject = subject(&attributes, headers, config);
     let action = Action { name: name_or(&http.method, "connect"), properties: Object::new() };
     let id = name_or(&target.path, &name_or(&http.host, "-"));

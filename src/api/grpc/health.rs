@@ -15,7 +15,7 @@ use tonic_health::{
     server::HealthService,
 };
 
-use super::SERVICE_NAME;
+use super::{MCP_SERVICE_NAME, SERVICE_NAME};
 
 /// The health service, and the handle that says how it goes.
 pub struct Health(HealthReporter);
@@ -55,9 +55,9 @@ impl Health {
 }
 
 impl HealthReporter {
-    /// Sets the status of the server as a whole and of the decision service.
+    /// Sets the status of the server as a whole, of the decision service and of the MCP service.
     pub async fn set_serving(&self, serving: bool) {
-        for name in ["", SERVICE_NAME] {
+        for name in ["", SERVICE_NAME, MCP_SERVICE_NAME] {
             let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
             self.statuses.set_service_status(name, status).await;
         }

@@ -20,6 +20,7 @@ use super::{
         ReleaseRequest, ReleaseResponse, RollbackRequest, RollbackResponse, WatchStatusRequest, WatchStatusResponse,
         policy_service_server::{PolicyService, PolicyServiceServer},
     },
+    revocation::Revocations,
 };
 use crate::api::{
     Observer,
@@ -77,12 +78,13 @@ impl Service {
         Self(Arc::new(Inner { administration, observer, config, max_message_bytes, uploads, draining }))
     }
 
-    /// The routes of its door: nothing but itself.
+    /// The routes of its door: nothing but itself and the revocation service.
     #[must_use]
-    pub fn routes(self) -> Limits<Routes> {
+    pub fn routes(self, revocations: Revocations) -> Limits<Routes> {
         let (limit, observer) = (self.0.max_message_bytes, Arc::clone(&self.0.observer));
         let service = PolicyServiceServer::new(self).max_decoding_message_size(limit);
-        Limits::new(Routes::new(service).prepare(), limit).observed(observer)
+        let routes = Routes::new(service).add_service(revocations.service(limit));
+        Limits::new(routes.prepare(), limit).observed(observer)
     }
 }
 

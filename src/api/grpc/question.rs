@@ -116,7 +116,7 @@ struct How {
     whole_json: bool,
 }
 
-fn credential(message: proto::Credential) -> Credential {
+pub(super) fn credential(message: proto::Credential) -> Credential {
     let proto::Credential { token, proof } = message;
     let proto::Proof { jkt, x5t_s256 } = proof.unwrap_or_default();
     let given = |text: String| (!text.is_empty()).then_some(text);

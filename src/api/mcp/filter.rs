@@ -8,7 +8,7 @@ use super::{
     message::is_clean,
 };
 use crate::{
-    api::{deadline::Deadline, status::CallError},
+    api::{deadline::Deadline, json, status::CallError},
     decision::{Object, Revision, Value},
 };
 
@@ -17,12 +17,16 @@ const TURN: Duration = Duration::from_micros(500);
 
 impl Door {
     /// All tools on one snapshot. What is no tool that can be named is left out.
-    pub(super) async fn filter(
+    pub(in crate::api) async fn filter(
         &self,
         mut result: Object,
-        caller: &Caller,
+        mut caller: Caller,
+        request_id: &str,
         deadline: Deadline,
     ) -> Result<(Object, Revision), CallError> {
+        if json::has_lookalike(&result, &["tools"]) {
+            return Err(super::violation("result", "has a member that differs from `tools` in case only"));
+        }
         let Some(Value::Array(tools)) = result.remove("tools") else {
             return Err(super::violation("result.tools", "is not an array"));
         };
@@ -30,6 +34,10 @@ impl Door {
         if tools.len() > most {
             let fault = format!("has {} items, and may have {most} (`grpc.max_batch_items`)", tools.len());
             return Err(super::violation("result.tools", fault));
+        }
+        if let Some(deny) = self.unproven(&mut caller, deadline).await? {
+            let why = deny.reasons.first().map_or("proves nobody", |reason| reason.code.as_str());
+            return Err(super::violation("token", format!("is not good: `{why}`")));
         }
         let pinned = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
         let (mut kept, mut turn) = (Vec::new(), Instant::now());
@@ -39,22 +47,21 @@ impl Door {
                 turn = Instant::now();
             }
             let Value::Object(members) = &tool else { continue };
-            let Some(Value::String(name)) = members.get("name").filter(|_| !crate::api::json::too_deep(members)) else {
-                continue;
-            };
-            if !is_clean(name) {
+            let Some(Value::String(name)) = members.get("name") else { continue };
+            // A client that does not tell cases apart would show another tool than the one that was decided.
+            if !is_clean(name) || json::too_deep(members) || json::has_lookalike(members, &["name", "annotations"]) {
                 continue;
             }
             let annotations = match members.get("annotations") {
                 Some(Value::Object(annotations)) => Some(annotations.clone()),
                 _ => None,
             };
-            let query = mapping::listed(caller, name, annotations);
+            let query = mapping::listed(&caller, name, annotations);
             let started = Instant::now();
             let verdict = pinned.decide(&query, deadline.left()?).await;
             // A deny for want of the caller's time is none.
             deadline.left()?;
-            if self.settle(Some(&query), verdict, started, &(self.ids)()).await.is_allow() {
+            if self.settle(Some(&query), verdict, started, (&(self.ids)(), request_id)).await.is_allow() {
                 kept.push(tool);
             }
         }

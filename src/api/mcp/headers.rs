@@ -9,9 +9,12 @@ use crate::decision::Value;
 const FIRST: &str = "2026-07-28";
 const VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
+/// The headers that mirror the body, in small letters.
+pub(in crate::api) const MIRRORS: [&str; 3] = ["mcp-method", "mcp-name", "mcp-protocol-version"];
+
 /// The headers of a request, by their names in small letters.
 #[derive(Default)]
-pub(super) struct Headers {
+pub(in crate::api) struct Headers {
     method: Vec<String>,
     name: Vec<String>,
     version: Vec<String>,
@@ -19,7 +22,7 @@ pub(super) struct Headers {
 
 impl Headers {
     /// Adds one; those that mirror nothing are not kept.
-    pub(super) fn add(&mut self, name: &str, value: String) {
+    pub(in crate::api) fn add(&mut self, name: &str, value: String) {
         match name.to_ascii_lowercase().as_str() {
             "mcp-method" => self.method.push(value),
             "mcp-name" => self.name.push(value),

@@ -6,7 +6,7 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{
-        HeaderValue, StatusCode,
+        HeaderMap, HeaderValue, StatusCode,
         header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS},
     },
     response::{IntoResponse as _, Response},
@@ -16,15 +16,22 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use futures::FutureExt as _;
 use serde_json::{Map, Value as Json};
 
-use super::{Check, Checked, Door, headers::Headers, mapping::Caller, violation};
+use super::{
+    Check, Checked, Door,
+    headers::Headers,
+    mapping::{Caller, Shown},
+    violation,
+};
 use crate::{
     api::{
-        authzen::{answer, request},
+        authzen::{self, answer, request},
+        credentials::Credential,
         deadline::Deadline,
         json::{self, written, written_object},
         status::CallError,
     },
     decision::{Object, Revision, Value},
+    identity::Proof,
 };
 
 /// The door, without a listener.
@@ -37,9 +44,13 @@ pub fn router(door: Door) -> Router {
 
 async fn check(State(door): State<Arc<Door>>, request: Request) -> Response {
     let _call = door.observer.in_flight();
+    let named = request_id(request.headers());
+    let id = named.clone().ok().flatten();
     let answer = async {
+        let request_id = text_of(named?.as_ref());
         let (deadline, mut object) = read(&door, request).await?;
         let check = Check {
+            request_id,
             caller: caller(&mut object)?,
             message: message(&mut object)?,
             headers: headers(object.remove("headers"))?,
@@ -53,36 +64,60 @@ async fn check(State(door): State<Arc<Door>>, request: Request) -> Response {
         }
         Ok((body, revision))
     };
-    finish(&door, AssertUnwindSafe(answer).catch_unwind().await)
+    finish(&door, AssertUnwindSafe(answer).catch_unwind().await, id)
 }
 
 async fn filter_tools(State(door): State<Arc<Door>>, request: Request) -> Response {
     let _call = door.observer.in_flight();
+    let named = request_id(request.headers());
+    let id = named.clone().ok().flatten();
     let answer = async {
+        let request_id = text_of(named?.as_ref());
         let (deadline, mut object) = read(&door, request).await?;
         let caller = caller(&mut object)?;
         let result = member(&mut object, "result")?.ok_or_else(|| violation("result", "is missing"))?;
-        let (result, revision) = door.filter(result, &caller, deadline).await?;
+        let (result, revision) = door.filter(result, caller, &request_id, deadline).await?;
         Ok((serde_json::json!({ "result": written_object(&result) }), revision))
     };
-    finish(&door, AssertUnwindSafe(answer).catch_unwind().await)
+    finish(&door, AssertUnwindSafe(answer).catch_unwind().await, id)
+}
+
+/// The request's id, if it has one; as AuthZEN's it comes back, and stands in the record.
+fn request_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, CallError> {
+    authzen::request_id(headers).map_err(|violation| CallError::InvalidQuery(vec![violation]))
+}
+
+fn text_of(id: Option<&HeaderValue>) -> String {
+    id.and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned()
 }
 
 async fn read(door: &Door, request: Request) -> Result<(Deadline, Object), CallError> {
     let deadline = Deadline::within(door.config.request_timeout);
     let object = request::object(request, door.config.max_body_bytes, deadline).await?;
-    if object.get("token").is_some() {
-        // Until Verdict verifies tokens itself, one is no use to it, and a secret that it should not get.
-        return Err(violation("token", "is not read; verify it, and send its `claims`"));
-    }
     Ok((deadline, object))
 }
 
 fn caller(object: &mut Object) -> Result<Caller, CallError> {
     let server = text(object, "server")?.ok_or_else(|| violation("server", "is missing"))?;
     let metadata = text(object, "resource_metadata")?;
-    let claims = member(object, "claims")?;
-    Caller::new(server, metadata, claims, member(object, "context")?.unwrap_or_default())
+    let shown = shown(object)?;
+    Caller::new(server, metadata, shown, member(object, "context")?.unwrap_or_default())
+}
+
+/// The claims of a token, or the token itself with what was verified of the key that it is bound to.
+fn shown(object: &mut Object) -> Result<Shown, CallError> {
+    let proof = member(object, "proof")?;
+    match (member(object, "claims")?, text(object, "token")?) {
+        (Some(_), Some(_)) => Err(violation("token", "stands beside `claims`")),
+        (_, None) if proof.is_some() => Err(violation("proof", "stands without a `token`")),
+        (Some(claims), None) => Ok(Shown::Claims(claims)),
+        (None, None) => Ok(Shown::Nothing),
+        (None, Some(token)) => {
+            let mut proof = proof.unwrap_or_default();
+            let proof = Proof { jkt: text(&mut proof, "jkt")?, x5t_s256: text(&mut proof, "x5t_s256")? };
+            Ok(Shown::Credential(Credential { token: token.into(), proof }))
+        }
+    }
 }
 
 /// The message's bytes: as they came, in Base64 or as a text, or as JSON in its place.
@@ -136,16 +171,10 @@ fn member(object: &mut Object, name: &str) -> Result<Option<Object>, CallError> 
 }
 
 fn sent_back(response: super::Response) -> Json {
-    let super::Response { status, challenge, body } = response;
-    let mut headers = Map::new();
-    if let Some(challenge) = challenge {
-        headers.insert("WWW-Authenticate".to_owned(), challenge.into());
-    }
-    if body.is_some() {
-        headers.insert("Content-Type".to_owned(), "application/json".into());
-    }
-    let mut members = Map::from_iter([("status".to_owned(), status.into()), ("headers".to_owned(), headers.into())]);
-    if let Some(body) = body {
+    let headers: Map<String, Json> = response.headers().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let status = response.status.into();
+    let mut members = Map::from_iter([("status".to_owned(), status), ("headers".to_owned(), headers.into())]);
+    if let Some(body) = response.body {
         members.insert("body".to_owned(), body);
     }
     members.into()
@@ -154,7 +183,7 @@ fn sent_back(response: super::Response) -> Json {
 type Caught = Result<Result<(Json, Revision), CallError>, Box<dyn std::any::Any + Send>>;
 
 /// A verdict is 200; an error is a status and a line of text, and an enforcement point must take it for a deny.
-fn finish(door: &Door, answer: Caught) -> Response {
+fn finish(door: &Door, answer: Caught, id: Option<HeaderValue>) -> Response {
     let mut response = match answer {
         Ok(Ok((body, revision))) => {
             let mut response = ([(CONTENT_TYPE, "application/json")], body.to_string()).into_response();
@@ -173,6 +202,9 @@ fn finish(door: &Door, answer: Caught) -> Response {
         }
         Err(_) => fault(StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
     };
+    if let Some(id) = id {
+        response.headers_mut().insert(authzen::REQUEST_ID, id);
+    }
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -2,7 +2,7 @@
 
 use super::message::{Message, is_clean};
 use crate::{
-    api::{json, status::CallError},
+    api::{credentials::Credential, json, status::CallError},
     decision::{Action, Object, Query, Resource, Subject, Value},
 };
 
@@ -38,24 +38,43 @@ const OF_PARTS: [&str; 10] = [
     "completion/complete",
 ];
 
+/// The type and id of a subject without a token.
+const ANONYMOUS: &str = "anonymous";
+
 /// Names below `context` that only the door gives.
 const OWN: [&str; 7] = ["agent", "arguments", "listing", "method", "notification", "params", "mcp_server"];
 
+/// What an enforcement point says of who sent a message.
+pub(in crate::api) enum Shown {
+    /// Nothing: there is no token.
+    Nothing,
+    /// The claims of a token that it verified.
+    Claims(Object),
+    /// The token, which is verified here.
+    Credential(Credential),
+}
+
 /// Who calls which server, as the enforcement point states it.
-pub(super) struct Caller {
+pub(in crate::api) struct Caller {
     server: String,
     metadata: Option<String>,
     subject: Subject,
     agent: Option<String>,
+    /// What the token says that was verified here.
+    token: Option<Object>,
+    /// What is still to be verified; then nothing is known of the subject.
+    credential: Option<Credential>,
+    /// Whether a credential proved nothing, or was not verified yet.
+    unproven: bool,
     context: Object,
 }
 
 impl Caller {
-    /// The claims are those of a token that the enforcement point verified; without a token there are none.
-    pub(super) fn new(
+    /// One whom nothing is known of yet, where a credential is shown.
+    pub(in crate::api) fn new(
         server: String,
         metadata: Option<String>,
-        claims: Option<Object>,
+        shown: Shown,
         context: Object,
     ) -> Result<Self, CallError> {
         for (field, uri) in [("server", Some(&server)), ("resource_metadata", metadata.as_ref())] {
@@ -70,16 +89,48 @@ impl Caller {
         if json::too_deep(&context) {
             return Err(super::violation("context", "is nested too deep"));
         }
-        let (subject, agent) = match claims {
-            None => (Subject { kind: "anonymous".to_owned(), id: "anonymous".to_owned(), ..Subject::default() }, None),
-            Some(claims) => identified(claims)?,
+        let anonymous = || Subject { kind: ANONYMOUS.to_owned(), id: ANONYMOUS.to_owned(), ..Subject::default() };
+        let (subject, agent, credential) = match shown {
+            Shown::Nothing => (anonymous(), None, None),
+            Shown::Claims(claims) => {
+                let (subject, agent) = identified(claims)?;
+                (subject, agent, None)
+            }
+            Shown::Credential(credential) => (anonymous(), None, Some(credential)),
         };
-        Ok(Self { server, metadata, subject, agent, context })
+        let unproven = credential.is_some();
+        Ok(Self { server, metadata, subject, agent, token: None, credential, unproven, context })
+    }
+
+    /// What is still to be verified. What it proves is told to [`Caller::proven`]; until then nobody is asked about.
+    pub(super) fn credential(&mut self) -> Option<Credential> {
+        self.credential.take()
+    }
+
+    /// Takes whom a verified token is of, and what it says: the outermost actor, or else the client, is the agent.
+    pub(super) fn proven(&mut self, subject: Subject, token: Object) {
+        let actor = match token.get("actors") {
+            Some(Value::Array(actors)) => match actors.first() {
+                Some(Value::Object(actor)) => actor.get("sub"),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.agent = match actor.or_else(|| token.get("client_id")) {
+            Some(Value::String(agent)) => Some(agent.clone()),
+            _ => None,
+        };
+        (self.subject, self.token, self.unproven) = (subject, Some(token), false);
+    }
+
+    /// Whether a token was shown that proves nobody.
+    pub(super) fn is_unproven(&self) -> bool {
+        self.unproven
     }
 
     /// Whether there is no token.
     pub(super) fn is_anonymous(&self) -> bool {
-        self.subject.kind == "anonymous"
+        self.subject.kind == ANONYMOUS && self.token.is_none()
     }
 
     /// Where the server's metadata is (RFC 9728 §3.1), as stated or as the server's URI has it.
@@ -132,14 +183,14 @@ pub(super) fn name_of(message: &Message) -> Option<&str> {
 
 /// The question that a message is, or what its parameters lack. It must be of a method that is known here.
 pub(super) fn query(message: Message, caller: &Caller, annotations: Option<Object>) -> Result<Query, String> {
-    let (kind, id) = target(&message, caller)?;
+    sound(&message)?;
+    let (kind, id) = target(&message)?.unwrap_or_else(|| ("mcp_server", caller.server.clone()));
     let Message { id: request, method, mut params } = message;
     let mut context = Object::new();
     if matches!(method.as_str(), "tools/call" | "prompts/get") {
         match params.remove("arguments") {
             None => context.insert("arguments".to_owned(), Value::Object(Object::new())),
-            Some(Value::Object(arguments)) => context.insert("arguments".to_owned(), Value::Object(arguments)),
-            Some(_) => return Err("the message's `params.arguments` is not an object".to_owned()),
+            Some(arguments) => context.insert("arguments".to_owned(), arguments),
         }
     }
     context.insert("params".to_owned(), Value::Object(params));
@@ -170,6 +221,7 @@ fn asked(caller: &Caller, method: String, kind: &str, id: String, own: Object, h
         action: Action { name: method, properties: Object::new() },
         resource: Resource { kind: kind.to_owned(), id, properties },
         context,
+        token: caller.token.clone(),
         ..Query::default()
     }
 }
@@ -179,10 +231,19 @@ pub(super) fn knows(method: &str) -> bool {
     OF_SERVER.contains(&method) || OF_PARTS.contains(&method)
 }
 
-/// The resource's type and id.
-fn target(message: &Message, caller: &Caller) -> Result<(&'static str, String), String> {
+/// Whether a message's parameters are those that its method has.
+pub(super) fn sound(message: &Message) -> Result<(), String> {
+    let has_arguments = matches!(message.method.as_str(), "tools/call" | "prompts/get");
+    if has_arguments && !matches!(message.params.get("arguments"), None | Some(Value::Object(_))) {
+        return Err("the message's `params.arguments` is not an object".to_owned());
+    }
+    target(message).map(|_| ())
+}
+
+/// The type and id of the part of a server that a message is about; none if it is about the server.
+fn target(message: &Message) -> Result<Option<(&'static str, String)>, String> {
     let named = |kind, name: &str, text: Option<&str>| match text {
-        Some(text) if is_clean(text) => Ok((kind, text.to_owned())),
+        Some(text) if is_clean(text) => Ok(Some((kind, text.to_owned()))),
         Some(_) => Err(format!("the message's `params.{name}` is empty or has control characters")),
         None => Err(format!("the message has no `params.{name}` that is a string")),
     };
@@ -209,6 +270,6 @@ fn target(message: &Message, caller: &Caller) -> Result<(&'static str, String), 
                 _ => Err("the message's `params.ref.type` is neither `ref/prompt` nor `ref/resource`".to_owned()),
             }
         }
-        _ => Ok(("mcp_server", caller.server.clone())),
+        _ => Ok(None),
     }
 }

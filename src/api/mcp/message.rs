@@ -21,18 +21,19 @@ pub(super) struct Fault {
 }
 
 /// The members of a message (JSON-RPC 2.0 §4, §5).
-pub(in crate::api) const MEMBERS: [&str; 6] = ["id", "jsonrpc", "method", "params", "result", "error"];
+const MEMBERS: [&str; 6] = ["id", "jsonrpc", "method", "params", "result", "error"];
 
 /// The parameters that say what is asked for.
-pub(in crate::api) const PARAMETERS: [&str; 6] = ["name", "uri", "taskId", "arguments", "ref", "_meta"];
+const PARAMETERS: [&str; 6] = ["name", "uri", "taskId", "arguments", "ref", "_meta"];
 
 impl Message {
-    /// Reads the bytes. What another reader might read otherwise is refused: a name that stands twice, a batch, a
-    /// message that is both a request and a response.
+    /// Reads the bytes. What another reader might read otherwise is refused: a name that stands twice, were it in other
+    /// letters, at any depth; a batch; a message that is both a request and a response.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Fault> {
         let fault = |code, message: &str| Fault { code, message: message.to_owned(), id: None };
         let invalid = |message| fault(code::INVALID_MESSAGE, message);
         let value = json::any(bytes).map_err(|error| fault(code::PARSE_ERROR, &format!("the message {error}")))?;
+        let twins = json::has_twins(&value);
         let mut members = match value {
             Value::Object(members) => members,
             Value::Array(_) => return Err(invalid("the message is a batch, and MCP has none; send each alone")),
@@ -76,7 +77,19 @@ impl Message {
             let message = "the message has a parameter that differs from a known one in case only".to_owned();
             return Err(Fault { code: code::INVALID_PARAMS, message, id });
         }
+        if twins {
+            let message = "the message has two names in one object that differ in case only".to_owned();
+            return Err(Fault { code: code::INVALID_PARAMS, message, id });
+        }
         Ok(Self { id, method, params })
+    }
+
+    /// The members, as a policy sees them.
+    pub(super) fn into_object(self) -> Object {
+        let Self { id, method, params } = self;
+        let id = id.map(|id| ("id", id));
+        let members = [("jsonrpc", "2.0".into()), ("method", Value::String(method)), ("params", params.into())];
+        id.into_iter().chain(members).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// A parameter that is a string which names something.

@@ -9,12 +9,12 @@ use crate::{
 };
 
 /// An HTTP response.
-pub(super) struct Response {
-    pub(super) status: u16,
+pub(in crate::api) struct Response {
+    pub(in crate::api) status: u16,
     /// The challenge (RFC 6750 §3).
-    pub(super) challenge: Option<String>,
+    challenge: Option<String>,
     /// A JSON-RPC error; none for a notification, which gets no answer (JSON-RPC 2.0 §4.1).
-    pub(super) body: Option<Json>,
+    pub(in crate::api) body: Option<Json>,
 }
 
 impl Response {
@@ -47,6 +47,12 @@ impl Response {
         });
         Some(Self { status, challenge, body })
     }
+
+    /// The headers that go with it.
+    pub(in crate::api) fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let challenge = self.challenge.as_deref().map(|challenge| ("WWW-Authenticate", challenge));
+        challenge.into_iter().chain(self.body.as_ref().map(|_| ("Content-Type", "application/json")))
+    }
 }
 
 /// The words that the policy has for the person.
@@ -65,7 +71,10 @@ fn challenge(verdict: &Verdict, caller: &Caller) -> (u16, Option<String>) {
     let scopes = tokens(&verdict.required_scopes);
     let step_up = verdict.step_up.as_ref();
     let mut parameters = Vec::new();
-    let status = if caller.is_anonymous() {
+    let status = if caller.is_unproven() {
+        parameters.push("error=\"invalid_token\"".to_owned());
+        401
+    } else if caller.is_anonymous() {
         401
     } else if let Some(step_up) = step_up {
         parameters.push("error=\"insufficient_user_authentication\"".to_owned());

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     api::{
+        credentials::{Asked, Refused},
         deadline::Deadline,
         json::{self, written},
         status::CallError,
@@ -143,17 +144,34 @@ impl Door {
     async fn decision(&self, question: &Question) -> Result<Decision, Fault> {
         let Question { entry, input, parameters, deadline, .. } = question;
         check_depth(input)?;
+        let mut input = input.clone();
+        let at = &self.config.credential_at;
+        let credential = match &mut input {
+            Input::Document(Value::Object(document)) => at.take(document),
+            _ => Ok(None),
+        };
+        let credential = credential.map_err(|violation| CallError::InvalidQuery(vec![violation]))?;
         let query = Query {
             policy: Some(entry.clone()),
-            input: input.clone(),
+            input,
             asks: Asks::Document,
             explain: parameters.explain.is_some(),
             strict: parameters.strict,
             ..Query::default()
         };
-        let left = deadline.left()?;
+        let asked = if at.is_on() { Asked::document(query, credential, false) } else { Asked::plain(query) };
         let started = Instant::now();
-        let verdict = self.peers.decider.decide(&query, left).await.ok_or(CallError::PoliciesNotReady)?;
+        let (query, verdict) = match asked.admit(&*self.peers.credentials, deadline.left()?).await {
+            Ok(query) => {
+                let verdict = self.peers.decider.decide(&query, deadline.left()?).await;
+                (query, verdict.ok_or(CallError::PoliciesNotReady)?)
+            }
+            Err(refused) => {
+                let Refused { query, verdict } = *refused;
+                let snapshot = self.peers.decider.pin().ok_or(CallError::PoliciesNotReady)?;
+                (query, Verdict { revision: snapshot.revision().clone(), ..verdict })
+            }
+        };
         let took = started.elapsed();
         let id = (self.peers.ids)();
         let verdict = self.settle((&query, verdict), started, &id).verdict().await;

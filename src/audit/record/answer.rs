@@ -6,7 +6,7 @@ use crate::decision::{
 };
 
 /// The members of the decision contract. Texts of the policy stay out unless `texts`.
-pub(super) fn contract(verdict: Verdict, texts: bool) -> Value {
+pub(in crate::audit) fn contract(verdict: Verdict, texts: bool) -> Value {
     let Verdict {
         effect: _,
         ref reasons,

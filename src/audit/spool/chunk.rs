@@ -1,4 +1,8 @@
-//! A chunk's bytes: a hash of the rest, the spool's time, and each record with its length.
+//! A chunk's bytes: what it is known by in a file that is damaged, a hash of the rest, where it belongs, and each record
+//! with its length.
+//!
+//! It says everything that is needed to find it again without the database around it: which spool's it is, the number
+//! of its first record, and which was the oldest record that waited when it was written.
 
 use aws_lc_rs::digest;
 
@@ -9,36 +13,72 @@ pub(in crate::audit) struct Numbered {
     pub(in crate::audit) line: Vec<u8>,
 }
 
-const HASH: usize = 16;
+/// What a chunk says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// The spool's.
+    pub(super) id: u64,
+    /// The number of the first record.
+    pub(super) first: u64,
+    /// How many records there are.
+    pub(super) count: u64,
+    /// The number of the oldest record that waited.
+    pub(super) oldest: u64,
+    /// The spool's time.
+    pub(super) tick: u64,
+}
 
-pub(super) fn encode(tick: u64, records: &[Vec<u8>]) -> Vec<u8> {
+/// How each chunk begins.
+pub(super) const MAGIC: [u8; 8] = *b"vrdct\x01ch";
+
+/// Up to the length, which says how long the rest is.
+pub(super) const FRONT: usize = MAGIC.len() + HASH + 4;
+
+const HASH: usize = 16;
+const HEAD: usize = 5 * 8;
+
+pub(super) fn encode(head: Head, records: &[Vec<u8>]) -> Vec<u8> {
     let size: usize = records.iter().map(|record| record.len() + 4).sum();
-    let mut bytes = Vec::with_capacity(HASH + 8 + size);
-    bytes.resize(HASH, 0);
-    bytes.extend(tick.to_le_bytes());
+    let mut bytes = Vec::with_capacity(FRONT + HEAD + size);
+    bytes.extend(MAGIC);
+    bytes.resize(MAGIC.len() + HASH, 0);
+    bytes.extend(u32::try_from(HEAD + size).unwrap_or(u32::MAX).to_le_bytes());
+    let Head { id, first, count, oldest, tick } = head;
+    for number in [id, first, count, oldest, tick] {
+        bytes.extend(number.to_le_bytes());
+    }
     for record in records {
         bytes.extend(u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes());
         bytes.extend(record);
     }
-    let hash = digest::digest(&digest::SHA256, bytes.get(HASH..).unwrap_or_default());
-    for (byte, hash) in bytes.iter_mut().zip(hash.as_ref().iter().take(HASH)) {
+    let hash = digest::digest(&digest::SHA256, bytes.get(MAGIC.len() + HASH..).unwrap_or_default());
+    for (byte, hash) in bytes.iter_mut().skip(MAGIC.len()).zip(hash.as_ref().iter().take(HASH)) {
         *byte = *hash;
     }
     bytes
 }
 
-/// The spool's time at which it was written, if the chunk is whole.
-pub(super) fn tick(bytes: &[u8]) -> Option<u64> {
-    let (hash, rest) = bytes.split_at_checked(HASH)?;
-    let actual = digest::digest(&digest::SHA256, rest);
-    (actual.as_ref().get(..HASH)? == hash).then_some(())?;
-    Some(u64::from_le_bytes(rest.get(..8)?.try_into().ok()?))
+/// How long a chunk is in all, by how it begins; `None` for what begins otherwise.
+pub(super) fn length(front: &[u8]) -> Option<usize> {
+    let length = front.strip_prefix(&MAGIC)?.get(HASH..HASH + 4)?;
+    FRONT.checked_add(u32::from_le_bytes(length.try_into().ok()?) as usize)
 }
 
-/// The records, if the chunk is whole.
-pub(super) fn decode(first: u64, bytes: &[u8]) -> Option<Vec<Numbered>> {
-    tick(bytes)?;
-    let mut rest = bytes.get(HASH + 8..)?;
+/// What the chunk says of itself, if it is whole.
+pub(super) fn head(bytes: &[u8]) -> Option<Head> {
+    (length(bytes)? == bytes.len()).then_some(())?;
+    let (hash, rest) = bytes.get(MAGIC.len()..)?.split_at_checked(HASH)?;
+    let actual = digest::digest(&digest::SHA256, rest);
+    (actual.as_ref().get(..HASH)? == hash).then_some(())?;
+    let number = |at: usize| Some(u64::from_le_bytes(rest.get(4 + 8 * at..12 + 8 * at)?.try_into().ok()?));
+    Some(Head { id: number(0)?, first: number(1)?, count: number(2)?, oldest: number(3)?, tick: number(4)? })
+}
+
+/// The records, if the chunk is whole, and the one that it should be.
+pub(super) fn decode(id: u64, first: u64, bytes: &[u8]) -> Option<Vec<Numbered>> {
+    let head = head(bytes)?;
+    (head.id == id && head.first == first).then_some(())?;
+    let mut rest = bytes.get(FRONT + HEAD..)?;
     let mut records = Vec::new();
     let mut number = first;
     while !rest.is_empty() {
@@ -49,5 +89,5 @@ pub(super) fn decode(first: u64, bytes: &[u8]) -> Option<Vec<Numbered>> {
         number += 1;
         rest = after;
     }
-    Some(records)
+    (records.len() as u64 == head.count).then_some(records)
 }

@@ -59,6 +59,11 @@ impl Index {
         self.next
     }
 
+    /// The oldest record that is not delivered.
+    pub(super) fn oldest_waiting(&self) -> Option<u64> {
+        self.chunks.keys().next().copied()
+    }
+
     pub(super) fn records_of(&self, key: u64) -> u64 {
         self.chunks.get(&key).map_or(0, |chunk| chunk.records)
     }

@@ -59,7 +59,7 @@ impl Loopback {
             let config = grpc::Config::default();
             let listener = listen::bind(&loopback())?;
             let address = listener.address()?;
-            let routes = grpc::routes(Null::new(), None, None, None, Health::new().await, &config)?;
+            let routes = grpc::routes(Null::new(), None, None, None, None, Health::new().await, &config)?;
             let options = listen::Options {
                 max_concurrent_streams: config.max_concurrent_streams,
                 drain_timeout: Duration::from_secs(1),
@@ -77,16 +77,24 @@ impl Loopback {
         directory: &Directory,
         decision_log: audit::Config,
     ) -> anyhow::Result<Self> {
+        Self::serving(name, threads, directory, Config { decision_log, ..Config::default() })
+    }
+
+    /// The same, with these settings.
+    pub(super) fn serving(
+        name: &'static str,
+        threads: NonZeroUsize,
+        directory: &Directory,
+        mut config: Config,
+    ) -> anyhow::Result<Self> {
         let runtime = runtime(name, threads)?;
         let folder = Folder::below(&std::env::temp_dir());
         write_generated(directory, &folder.0)?;
         let closing = CancellationToken::new();
-        let mut config = Config::default();
         config.grpc.address = loopback();
         config.http.address = loopback();
         config.source.path = Some(folder.0.clone());
         config.reload.strict = true;
-        config.decision_log = decision_log;
         let (address, http, serving) = runtime.block_on(async {
             let app = App::start(config).await.context("can't start the server")?;
             let (address, http) = (app.grpc().clone(), app.http().clone());

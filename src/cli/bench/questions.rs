@@ -84,6 +84,14 @@ impl Requests {
         Self { method, bodies }
     }
 
+    /// Encodes checks, each with its token.
+    pub(super) fn bearing(queries: Vec<(Query, String)>) -> Self {
+        let credential = |token| Some(proto::Credential { token, proof: None });
+        let message = |(query, token)| proto::CheckRequest { credential: credential(token), ..check(query) };
+        let bodies = queries.into_iter().map(|asked| message(asked).encode_to_vec().into()).collect();
+        Self { method: Method::Check, bodies }
+    }
+
     /// The request of that number, round and round.
     pub(super) fn body(&self, number: usize) -> Bytes {
         self.bodies.get(number % self.bodies.len().max(1)).cloned().unwrap_or_default()

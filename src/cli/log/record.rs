@@ -5,11 +5,37 @@ use serde_json::Value as Json;
 /// One record.
 pub(super) struct Record(pub(super) Json);
 
+/// What a line is.
+pub(super) enum Line {
+    /// This record.
+    Record(Record),
+    /// What seals the records before it.
+    Checkpoint,
+    /// Neither.
+    Other,
+}
+
+impl Line {
+    pub(super) fn read(line: &[u8]) -> Self {
+        match serde_json::from_slice::<Json>(line) {
+            Ok(json) if json.get("decision_id").is_some() => Self::Record(Record(json)),
+            Ok(json)
+                if json.get("schema").and_then(Json::as_str).is_some_and(|schema| schema.contains("checkpoint")) =>
+            {
+                Self::Checkpoint
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
 impl Record {
     /// The record of a line; `None` for checkpoints and what is none.
     pub(super) fn read(line: &[u8]) -> Option<Self> {
-        let json: Json = serde_json::from_slice(line).ok()?;
-        json.get("decision_id").is_some().then_some(Self(json))
+        match Line::read(line) {
+            Line::Record(record) => Some(record),
+            Line::Checkpoint | Line::Other => None,
+        }
     }
 
     fn text(&self, pointers: &[&str]) -> &str {
@@ -59,6 +85,11 @@ impl Record {
             (_, _, Some(name)) => Some(name.to_owned()),
             _ => None,
         }
+    }
+
+    /// The digest of what it was decided on.
+    pub(super) fn digest(&self) -> &str {
+        self.text(&["/revision/digest", "/custom/revision/digest"])
     }
 
     /// What a search came to, in words.

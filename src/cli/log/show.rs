@@ -1,12 +1,21 @@
 //! `verdict log show`: one record, whole.
 
-use std::{fmt::Write as _, ops::ControlFlow, process::ExitCode};
+use std::{fmt::Write as _, ops::ControlFlow, process::ExitCode, sync::Arc};
 
+use anyhow::{Context as _, anyhow, bail};
 use serde_json::Value as Json;
-use verdict::policy::printable;
+use verdict::{
+    audit::replay,
+    decision::{Decider, Query, json},
+    policy::{Config, Snapshot, printable},
+};
 
-use super::{record::Record, select::Selection};
-use crate::cli::{complain, exit, say};
+use super::{
+    policies::{Policies, with_stack},
+    record::Record,
+    select::Selection,
+};
+use crate::cli::{colour, complain, exit, say, show_faults, verdict_text};
 
 /// Show one record: what was asked, what was answered, and why
 #[derive(Debug, clap::Args)]
@@ -17,8 +26,14 @@ pub(super) struct Args {
     #[command(flatten)]
     selection: Selection,
     /// As it is in the log
-    #[arg(long)]
+    #[arg(long, conflicts_with = "explain")]
     json: bool,
+    /// Have the rules explained, on the policies that are given; it is said whether they are those of the record
+    #[arg(long)]
+    explain: bool,
+    // Last, as its heading holds for all after it.
+    #[command(flatten)]
+    policies: Policies,
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -30,6 +45,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         ControlFlow::Continue(())
     })?;
+    if args.policies.are_named() && !args.explain {
+        bail!("policies are for --explain; add it, or leave them out");
+    }
     match found.as_slice() {
         [] => {
             complain(&format!("no record of `{}` is in `{}`", args.id, args.selection.file.display()));
@@ -37,13 +55,47 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         [record] => {
             say(&if args.json { format!("{:#}", record.0) } else { text(record) });
-            Ok(ExitCode::SUCCESS)
+            if args.explain { explain(args, record) } else { Ok(ExitCode::SUCCESS) }
         }
         several => {
             complain(&format!("{} records begin with `{}`; give more of the id", several.len(), args.id));
             Ok(ExitCode::from(exit::NO))
         }
     }
+}
+
+/// Puts the question again, for the explanation.
+fn explain(args: &Args, record: &Record) -> anyhow::Result<ExitCode> {
+    let exact = json::parse(record.0.to_string().as_bytes()).map_err(|fault| anyhow!("the record {fault}"))?;
+    let recorded = match replay::recorded(&exact, None) {
+        Ok(recorded) => recorded,
+        Err(why) => {
+            complain(&format!("the question can't be put again: {why}"));
+            return Ok(ExitCode::from(exit::FAILED));
+        }
+    };
+    let compiled = args.policies.read()?.and_then(|bundle| {
+        let options = args.policies.options(1);
+        with_stack(|| Snapshot::compile(&bundle, 1, options))
+    });
+    let snapshot = match compiled {
+        Ok(snapshot) => snapshot,
+        Err(faults) => {
+            show_faults(&faults);
+            return Ok(ExitCode::from(exit::FAILED));
+        }
+    };
+    let same = snapshot.digest().to_string() == record.digest();
+    let decider = Decider::new(Config::default().default_policy, args.policies.budget());
+    decider.publish(Arc::new(snapshot));
+    let query = Query { explain: true, ..recorded.query.clone() };
+    let verdict = with_stack(|| decider.decide_blocking(&query, args.policies.budget()));
+    let verdict = verdict.context("there is nothing to decide on")?;
+    let which = if same { "the policies that it was decided on" } else { "other policies than it was decided on" };
+    let difference = recorded.compare(&verdict);
+    let what = if difference.is_none() { "the same verdict" } else { "another verdict" };
+    say(&format!("\non {which}: {what}\n{}", verdict_text::text(&verdict, colour())));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn text(record: &Record) -> String {

@@ -50,7 +50,11 @@ fn text(report: &Report) -> String {
         1 => "1 fault".to_owned(),
         count => format!("{count} faults"),
     };
-    let _ = write!(text, "{records} records, {checkpoints} checkpoints, lines {first} to {last} of the chain: {found}");
+    let plural = if *checkpoints == 1 { "" } else { "s" };
+    let _ = write!(
+        text,
+        "{records} records, {checkpoints} checkpoint{plural}, lines {first} to {last} of the chain: {found}"
+    );
     if *first > 1 {
         let _ = write!(text, "\nlines before {first} were in files that are gone");
     }

@@ -13,8 +13,8 @@ use crate::cli::duration;
 
 /// Which server, and how long to wait.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct ServerArgs {
-    /// The server's socket [default: where servers make it, see below]
+pub(in crate::cli) struct ServerArgs {
+    /// The server's socket [default: `$XDG_RUNTIME_DIR/verdict/admin.sock` or `/run/verdict/admin.sock`]
     #[arg(long, value_name = "SOCKET", env = "VERDICT_ADMIN_ADDRESS")]
     server: Option<String>,
     /// The longest to wait for the answer
@@ -32,8 +32,13 @@ impl ServerArgs {
         Ok(client(self.server.as_deref()).await?.1)
     }
 
+    /// Connects, for another service of the same socket.
+    pub(in crate::cli) async fn channel(&self) -> anyhow::Result<Channel> {
+        Ok(channel(self.server.as_deref()).await?.1)
+    }
+
     /// A request that waits so long.
-    pub(super) fn request<T>(&self, message: T) -> tonic::Request<T> {
+    pub(in crate::cli) fn request<T>(&self, message: T) -> tonic::Request<T> {
         let mut request = tonic::Request::new(message);
         request.set_timeout(self.timeout);
         request
@@ -42,6 +47,11 @@ impl ServerArgs {
 
 /// Connects to that socket, or to the first of the usual ones where a server answers; with the socket's name.
 pub(super) async fn client(server: Option<&str>) -> anyhow::Result<(String, PolicyServiceClient<Channel>)> {
+    let (socket, channel) = channel(server).await?;
+    Ok((socket, PolicyServiceClient::new(channel).max_decoding_message_size(usize::MAX)))
+}
+
+async fn channel(server: Option<&str>) -> anyhow::Result<(String, Channel)> {
     let given = server.map(str::parse::<Place>).transpose()?;
     let sockets = match given {
         Some(Place::Unix(path)) => vec![path],
@@ -51,10 +61,7 @@ pub(super) async fn client(server: Option<&str>) -> anyhow::Result<(String, Poli
     let mut reasons = Vec::new();
     for socket in sockets {
         match connect(&socket).await {
-            Ok(channel) => {
-                let client = PolicyServiceClient::new(channel).max_decoding_message_size(usize::MAX);
-                return Ok((format!("unix:{}", socket.display()), client));
-            }
+            Ok(channel) => return Ok((format!("unix:{}", socket.display()), channel)),
             Err(error) => reasons.push(format!("\n  unix:{}: {error:#}", socket.display())),
         }
     }

@@ -8,7 +8,7 @@ use verdict::api::grpc::proto::{
 };
 
 /// A moment: `2026-11-21T04:28:14Z`.
-fn moment(time: &prost_types::Timestamp) -> String {
+pub(in crate::cli) fn moment(time: &prost_types::Timestamp) -> String {
     let nanos = u32::try_from(time.nanos).unwrap_or(0);
     let date = chrono::DateTime::from_timestamp(time.seconds, nanos);
     date.map_or_else(|| "?".to_owned(), |date| date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true))

@@ -4,7 +4,7 @@ use super::{quoted, show_time};
 use crate::{
     config::Config,
     identity::{Algorithm, Identity, Issuer, Mapping},
-    issuers::{KeysFrom, Settings},
+    issuers::{Introspection, KeysFrom, Means, SecretFrom, Settings, Times, Transport},
 };
 
 /// The tables of the issuers.
@@ -19,7 +19,7 @@ pub(super) fn yaml(config: &Config, yaml: &mut String) {
 }
 
 fn lines(settings: &Settings) -> Vec<(&'static str, String)> {
-    let Settings { issuer, keys } = settings;
+    let Settings { issuer, means, transport } = settings;
     let Issuer {
         name: _,
         identity,
@@ -36,15 +36,23 @@ fn lines(settings: &Settings) -> Vec<(&'static str, String)> {
     let mut lines = match identity {
         Identity::Issuer(issuer) => vec![("kind", "jwt".to_owned()), ("issuer", quoted(issuer))],
         Identity::TrustDomain(domain) => vec![("kind", "spiffe".to_owned()), ("trust_domain", quoted(domain))],
+        Identity::Opaque { prefix, issuer } => {
+            let issuer = issuer.as_ref().map(|issuer| ("issuer", quoted(issuer)));
+            [("kind", "opaque".to_owned()), ("prefix", quoted(prefix))].into_iter().chain(issuer).collect()
+        }
     };
-    match keys {
-        KeysFrom::File(path) => lines.push(("jwks_file", quoted(&path.to_string_lossy()))),
-    }
+    lines.extend(self::means(means));
+    let Transport { timeout, ca_file, plain_http } = transport;
+    lines.push(("timeout", show_time(*timeout)));
+    lines.extend(ca_file.as_ref().map(|path| ("ca_file", quoted(&path.to_string_lossy()))));
+    lines.push(("plain_http", plain_http.to_string()));
     let limit = |limit: &Option<std::time::Duration>| limit.map_or_else(|| "off".to_owned(), show_time);
+    if !matches!(identity, Identity::Opaque { .. }) {
+        lines.push(("algorithms", list(algorithms.iter().copied().map(Algorithm::name))));
+        lines.push(("types", list(types.iter().map(String::as_str))));
+    }
     lines.extend([
-        ("algorithms", list(algorithms.iter().copied().map(Algorithm::name))),
         ("audience", list(audience.iter().map(String::as_str))),
-        ("types", list(types.iter().map(String::as_str))),
         ("leeway", show_time(*leeway)),
         ("max_age", limit(max_age)),
         ("max_lifetime", limit(max_lifetime)),
@@ -53,6 +61,32 @@ fn lines(settings: &Settings) -> Vec<(&'static str, String)> {
         ("subject", mapping(subject)),
     ]);
     lines
+}
+
+fn means(means: &Means) -> Vec<(&'static str, String)> {
+    match means {
+        Means::Keys { from, times: Times { refresh, stale, apart } } => vec![
+            match from {
+                KeysFrom::File(path) => ("jwks_file", quoted(&path.to_string_lossy())),
+                KeysFrom::Url(url) => ("jwks_url", quoted(url.as_str())),
+                KeysFrom::Discovery(_) => ("discovery", "true".to_owned()),
+            },
+            ("refresh", show_time(*refresh)),
+            ("stale", show_time(*stale)),
+            ("refetch_after", show_time(*apart)),
+        ],
+        Means::Introspection(Introspection { url, client_id, secret, auth, keep }) => vec![
+            ("introspection_url", quoted(url.as_str())),
+            ("client_id", quoted(client_id)),
+            match secret {
+                SecretFrom::File(path) => ("client_secret_file", quoted(&path.to_string_lossy())),
+                SecretFrom::Variable(name) => ("client_secret_env", quoted(name)),
+            },
+            ("client_auth", auth.to_string()),
+            ("cache_active", show_time(keep.active)),
+            ("cache_inactive", show_time(keep.inactive)),
+        ],
+    }
 }
 
 fn mapping(mapping: &Mapping) -> String {

@@ -16,18 +16,22 @@ http:
   max_body_bytes: 2048
   request_timeout: 2s
   public_url: https://pdp.example.com/a
+  credential_at: context.token
 opa:
   enabled: false
   query: true
   write: true
+  credential_at: token
 envoy:
   input: question
   policy: data.envoy.other
   dry_run: true
   parse_body: false
+  mcp: false
   descriptors: descriptors.pb
   decode_slashes: true
   dot_segments: true
+  bearer: true
   decision_id_header: off
   reasons_in_body: true
   subject: header:x-user
@@ -85,6 +89,13 @@ telemetry:
 decision_log:
   max_record_bytes: 128KiB
   commit_timeout: 2s
+revocation:
+  store: revoked.redb
+  max_entries: 9
+ssf:
+  push: true
+  replay_window: 1h
+  publish_interval: 2s
 server:
   drain_timeout: 1s
   worker_threads: 2
@@ -104,18 +115,22 @@ address = "unix:/run/ops.sock"
 max_body_bytes = "2KiB"
 request_timeout = "2s"
 public_url = "https://pdp.example.com/a"
+credential_at = "context.token"
 [opa]
 enabled = false
 query = true
 write = true
+credential_at = "token"
 [envoy]
 input = "question"
 policy = "data.envoy.other"
 dry_run = true
 parse_body = false
+mcp = false
 descriptors = "descriptors.pb"
 decode_slashes = true
 dot_segments = true
+bearer = true
 decision_id_header = "off"
 reasons_in_body = true
 subject = "header:X-User"
@@ -175,6 +190,13 @@ metrics_interval = "10s"
 [decision_log]
 max_record_bytes = "128KiB"
 commit_timeout = "2s"
+[revocation]
+store = "revoked.redb"
+max_entries = 9
+[ssf]
+push = true
+replay_window = "1h"
+publish_interval = "2s"
 [server]
 drain_timeout = "1s"
 worker_threads = 2
@@ -291,20 +313,20 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `telemetry`, `decision_log`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "http: {tls: 1}",
-            "http.tls: unknown key; expected one of `http.address`, `http.max_body_bytes`, `http.request_timeout`, `http.public_url`",
+            "http.tls: unknown key; expected one of `http.address`, `http.max_body_bytes`, `http.request_timeout`, `http.public_url`, `http.credential_at`",
         ),
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `telemetry`, `decision_log`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `telemetry`, `decision_log`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "policies: {true: 2}",

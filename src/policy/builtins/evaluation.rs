@@ -41,10 +41,16 @@ pub(in crate::policy) struct Query {
 impl Query {
     /// Begins one.
     pub(in crate::policy) fn begin() -> Self {
+        Self::begin_at(None)
+    }
+
+    /// The same at a time of its own, unless it is a part of another one.
+    pub(in crate::policy) fn begin_at(time: Option<SystemTime>) -> Self {
         if EVALUATION.with_borrow(Option::is_some) {
             return Self { outermost: None };
         }
-        EVALUATION.set(Some(Evaluation { now_ns: clock(), drawn: BTreeMap::new() }));
+        let now_ns = time.map_or_else(clock, nanos);
+        EVALUATION.set(Some(Evaluation { now_ns, drawn: BTreeMap::new() }));
         Self { outermost: Some(network::Query::begin()) }
     }
 }
@@ -63,7 +69,11 @@ pub(super) fn now_ns() -> i64 {
 }
 
 fn clock() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    nanos(SystemTime::now())
+}
+
+fn nanos(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 

@@ -24,7 +24,9 @@ pub(super) fn answers(tuples: &Tuples, issued: &[Issued]) -> Vec<(bool, Json)> {
     let answer = |tuple: &Tuple| match tuple {
         Tuple::Gate { group, target } => {
             let Some(issued) = issued.get(*group) else { return (false, Json::default()) };
-            let shapes = shaped.get_mut(*group).is_some_and(|shaped| !std::mem::replace(shaped, true));
+            // A gate that is denied says nothing: the next one that is permitted does.
+            let granted = issued.answer.allow && issued.answer.audience.contains(target);
+            let shapes = granted && shaped.get_mut(*group).is_some_and(|shaped| !std::mem::replace(shaped, true));
             gate(issued, target, shapes, tuples)
         }
         // A scope or a cell is of the whole token request: each token that may be issued must be allowed to have it.

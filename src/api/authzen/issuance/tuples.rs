@@ -28,7 +28,22 @@ pub(super) enum Tuple {
 pub(super) struct Group {
     action: String,
     parties: Vec<Subject>,
+    /// What its gates say of the request, all the same.
+    context: Object,
     pub(super) request: Request,
+}
+
+impl Group {
+    /// Of an exchange with one party, the client that asks is the other: `act` is who acted before it ("Requesting Party").
+    fn asks_the_client(&mut self) {
+        if self.parties.len() == 1
+            && self.request.grant.is_exchange()
+            && let Some(acted) = self.request.actor.take()
+        {
+            let client = self.request.client_party();
+            self.request.actor = Some(Actor { party: client, before: Some(Box::new(acted)) });
+        }
+    }
 }
 
 /// A batch.
@@ -43,6 +58,9 @@ impl Tuples {
         let mut groups: Vec<Group> = Vec::new();
         for gate in queries.iter().flatten().filter(|query| super::is_gate(query)) {
             group(&mut groups, gate)?;
+        }
+        for group in &mut groups {
+            group.asks_the_client();
         }
         let (mut scopes, mut cells): (Vec<String>, Vec<Object>) = (Vec::new(), Vec::new());
         let mut tuples = Vec::new();
@@ -92,17 +110,28 @@ fn is(subject: &Subject, other: &Subject) -> bool {
     (&subject.kind, &subject.id) == (&other.kind, &other.id)
 }
 
+/// Whether a party is told of as before.
+fn same(before: &Subject, now: &Subject) -> Result<(), Vec<FieldViolation>> {
+    if before.properties == now.properties {
+        return Ok(());
+    }
+    Err(vec![invalid("subject.properties", "are others than those of the first gate of this name and subject")])
+}
+
 /// Adds a gate to the group of its name. The first party of a group is the one that the token stands for, the second the
 /// one that gets it (AuthZEN Binding for OAuth 2.0 Token Exchange, "Batch Composition").
 fn group(groups: &mut Vec<Group>, gate: &Query) -> Result<(), Vec<FieldViolation>> {
     let target = &gate.resource.id;
     if let Some(group) = groups.iter_mut().find(|group| group.action == gate.action.name) {
+        if group.context != gate.context {
+            return Err(vec![invalid("context", "is another than that of the first gate of this name")]);
+        }
         if !group.request.audience.contains(target) {
             group.request.audience.push(target.clone());
         }
         match group.parties.as_slice() {
-            [one, ..] if is(one, &gate.subject) => {}
-            [_, other] if is(other, &gate.subject) => {}
+            [one, ..] if is(one, &gate.subject) => same(one, &gate.subject)?,
+            [_, other] if is(other, &gate.subject) => same(other, &gate.subject)?,
             [_] => {
                 let before = group.request.actor.take().map(Box::new);
                 group.request.actor = Some(Actor { party: party(&gate.subject), before });
@@ -123,7 +152,8 @@ fn group(groups: &mut Vec<Group>, gate: &Query) -> Result<(), Vec<FieldViolation
     request.actor = acted;
     request.context = rest;
     request.audience = vec![target.clone()];
-    groups.push(Group { action: gate.action.name.clone(), parties: vec![gate.subject.clone()], request });
+    let (parties, context) = (vec![gate.subject.clone()], gate.context.clone());
+    groups.push(Group { action: gate.action.name.clone(), parties, context, request });
     Ok(())
 }
 

@@ -45,6 +45,15 @@ const FRAMING: [&str; 2] = ["content-length", "transfer-encoding"];
 type Headers = Vec<(String, Vec<String>)>;
 
 impl Extras {
+    /// Those of a refusal for a credential that is not good (RFC 6750 §3), or that nothing can be told of now.
+    pub(in crate::api::envoy) fn unproven(is_outage: bool) -> Self {
+        if is_outage {
+            return Self { status: Some(503), ..Self::default() };
+        }
+        let challenge = ("www-authenticate".to_owned(), vec![r#"Bearer error="invalid_token""#.to_owned()]);
+        Self { headers: vec![challenge], status: Some(401), ..Self::default() }
+    }
+
     /// Reads a result that is a boolean, or an object with members; `query` is what the client sent.
     pub(in crate::api::envoy) fn read(result: &Value, allowed: bool, query: &str) -> Result<Self, String> {
         let Value::Object(members) = result else { return Ok(Self::default()) };

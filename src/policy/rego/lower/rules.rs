@@ -56,7 +56,7 @@ impl<'a> Lowering<'a> {
         if !rule.chained {
             self.asked_of_head.clear();
             self.first = self.key.iter().cloned().collect();
-            self.head(rule, mixed, v1);
+            self.head(rule, mixed);
         }
         let asked = self.asked_of_head.clone();
         match &rule.body {
@@ -95,7 +95,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The head, and in it a variable for the part with that number.
-    fn head(&mut self, rule: &'a Rule, mixed: Option<usize>, v1: bool) {
+    fn head(&mut self, rule: &'a Rule, mixed: Option<usize>) {
         let head = &rule.head;
         // Its first name is what it defines, not a use.
         let named = self.keywords.len();
@@ -130,8 +130,8 @@ impl<'a> Lowering<'a> {
         }
         head.value.iter().for_each(|term| self.head_term(rule, term));
         // A function that is all head is true; regorus wants that written. And without a value in its head, it would take
-        // one whose `else` has an undefined value for true. In Rego v0, further bodies may have an `else`.
-        let written = rule.body.is_none() || !rule.otherwise.is_empty() || !v1;
+        // one whose `else` has an undefined value for true. What has an `else` has no further body, which would lose it.
+        let written = rule.body.is_none() || !rule.otherwise.is_empty();
         if head.arguments.is_some() && head.value.is_none() && written {
             self.insert(head.span.end, " := true");
         }
