@@ -178,6 +178,7 @@ impl App {
         let door = listen::Options {
             max_concurrent_streams: grpc_config.max_concurrent_streams,
             drain_timeout: server.drain_timeout,
+            connections: server.connections,
         };
         if let Some(admin_door) = admin_door {
             let operators = door::Operators {
