@@ -80,7 +80,8 @@ impl Accepted {
         let service = Known { service: TowerToHyperService::new(service), peer };
         match version {
             Version::One => {
-                until_its_end(http1().serve_connection(stream_of(stream), service), &options, &closing).await
+                let connection = http1().serve_connection(stream_of(stream), service);
+                until_its_end(connection, &options, &closing).await;
             }
             Version::Two => {
                 let connection = http2(options.max_concurrent_streams).serve_connection(stream_of(stream), service);

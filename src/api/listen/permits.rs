@@ -96,18 +96,18 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn from(address: &str) -> Option<Peer> {
-        Some(Peer::Tcp(format!("{address}:1").parse().unwrap()))
+    fn from(address: &str) -> Peer {
+        Peer::Tcp(format!("{address}:1").parse().unwrap())
     }
 
     #[test]
     fn counts_all_and_each_address_and_forgets_who_left() {
         let permits = Permits::new(4, 2);
-        let (one, two) = (permits.take(from("10.0.0.1")).unwrap(), permits.take(from("10.0.0.1")).unwrap());
-        assert_eq!(permits.take(from("10.0.0.1")).unwrap_err(), Full::Address);
-        assert_eq!(permits.take(from("[::ffff:10.0.0.1]")).unwrap_err(), Full::Address);
-        let (three, four) = (permits.take(from("10.0.0.2")).unwrap(), permits.take(None).unwrap());
-        assert_eq!(permits.take(from("10.0.0.3")).unwrap_err(), Full::All);
+        let (one, two) = (permits.take(Some(from("10.0.0.1"))).unwrap(), permits.take(Some(from("10.0.0.1"))).unwrap());
+        assert_eq!(permits.take(Some(from("10.0.0.1"))).unwrap_err(), Full::Address);
+        assert_eq!(permits.take(Some(from("[::ffff:10.0.0.1]"))).unwrap_err(), Full::Address);
+        let (three, four) = (permits.take(Some(from("10.0.0.2"))).unwrap(), permits.take(None).unwrap());
+        assert_eq!(permits.take(Some(from("10.0.0.3"))).unwrap_err(), Full::All);
         drop((one, two, three, four));
         let open = permits.0.open.lock().unwrap();
         assert_eq!((open.all, open.by_address.len()), (0, 0));
@@ -116,9 +116,9 @@ mod tests {
     #[test]
     fn a_host_of_ipv6_is_its_network() {
         let permits = Permits::new(9, 1);
-        let held = permits.take(from("[2001:db8::1]")).unwrap();
-        assert_eq!(permits.take(from("[2001:db8::2]")).unwrap_err(), Full::Address);
-        assert!(permits.take(from("[2001:db8:0:1::1]")).is_ok());
+        let held = permits.take(Some(from("[2001:db8::1]"))).unwrap();
+        assert_eq!(permits.take(Some(from("[2001:db8::2]"))).unwrap_err(), Full::Address);
+        assert!(permits.take(Some(from("[2001:db8:0:1::1]"))).is_ok());
         drop(held);
     }
 }
