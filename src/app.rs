@@ -26,7 +26,7 @@ use crate::{
     },
     audit::{DRAIN, Log, OpenError},
     clock,
-    config::Config,
+    config::{Config, Server},
     decision::Decider,
     issuance,
     policy::{Capabilities, Network, Options},
@@ -134,24 +134,15 @@ impl App {
             ssf,
             server,
         } = config;
-        let grpc_listener = listen::bind(&grpc_config.address)?;
-        let http_listener = listen::bind(&http_config.address)?;
-        let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
-        let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
+        let (grpc_listener, grpc_address) = bind(&grpc_config.address)?;
+        let (http_listener, http_address) = bind(&http_config.address)?;
 
         // Before anything is answered.
         let (registry, writer) = Registry::open(&revocation)?;
         let receiver = ssf::Receiver::open(&ssf, registry.clone())?;
         let options = options(&policy)?;
-        let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
-        let decider = Arc::new(decider);
-        let state = Arc::new(State::new(
-            Arc::clone(&decider),
-            Metrics::new(),
-            (registry.clone(), receiver.clone()),
-            exports.clone(),
-            policy.redact,
-        ));
+        let known = (registry.clone(), receiver.clone());
+        let (decider, state) = deciding(policy, reload.retained, known, &exports);
         let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
         let strict = reload.strict;
         let reloading = reload::Settings { options, config: reload };
@@ -190,19 +181,11 @@ impl App {
         let service = decisions(decider, credentials, observer(), &grpc_config, &draining);
         let routes =
             grpc::routes(service, Some(searches), Some(issuances), Some(mcp), Some(envoy), health, &grpc_config)
-                .map_err(|error| Error::System(error.to_string()))?;
+                .map_err(system)?;
         let routes = tower::Layer::layer(&state.follows(Protocol::Rpc), routes.observed(observer()));
-        let door = listen::Options {
-            max_concurrent_streams: grpc_config.max_concurrent_streams,
-            drain_timeout: server.drain_timeout,
-        };
+        let door = door_options(&grpc_config, &server);
         if let Some(admin_door) = admin_door {
-            let operators = door::Operators {
-                administration: Arc::new(handle.clone()),
-                observer: observer(),
-                registry: registry.clone(),
-                max_message_bytes: grpc_config.max_message_bytes,
-            };
+            let operators = operators(&handle, observer(), &registry, &grpc_config);
             let serving = admin_door.serve(operators, door.clone(), draining.clone());
             tasks.spawn(named("policy service's door", serving));
         }
@@ -344,6 +327,52 @@ async fn drain_log(log: &Log, mut threads: JoinSet<&'static str>) {
     }
 }
 
+/// What decides, and what is known of it.
+fn deciding(
+    policy: crate::policy::Config,
+    retained: usize,
+    (registry, receiver): (Registry, ssf::Receiver),
+    exports: &Exports,
+) -> (Arc<Decider>, Arc<State>) {
+    let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(retained);
+    let decider = Arc::new(decider);
+    let known = (registry, receiver);
+    let state = State::new(Arc::clone(&decider), Metrics::new(), known, exports.clone(), policy.redact);
+    (decider, Arc::new(state))
+}
+
+fn bind(address: &Address) -> Result<(Listener, Address), Error> {
+    let listener = listen::bind(address)?;
+    let address = listener.address().map_err(system)?;
+    Ok((listener, address))
+}
+
+fn system(error: impl std::fmt::Display) -> Error {
+    Error::System(error.to_string())
+}
+
+fn operators(
+    handle: &reload::Handle,
+    observer: Arc<dyn crate::api::Observer>,
+    registry: &Registry,
+    grpc: &grpc::Config,
+) -> door::Operators {
+    door::Operators {
+        administration: Arc::new(handle.clone()),
+        observer,
+        registry: registry.clone(),
+        max_message_bytes: grpc.max_message_bytes,
+    }
+}
+
+fn door_options(grpc: &grpc::Config, server: &Server) -> listen::Options {
+    listen::Options {
+        max_concurrent_streams: grpc.max_concurrent_streams,
+        drain_timeout: server.drain_timeout,
+        connections: server.connections.clone(),
+    }
+}
+
 fn searches(
     decider: &Arc<Decider>,
     observer: Arc<dyn crate::api::Observer>,
@@ -385,7 +414,7 @@ fn messages(
 /// Starts to push telemetry.
 fn push(exports: &Exports, state: &Arc<State>) -> Result<Option<Sending>, Error> {
     let measured = Arc::clone(state);
-    exports.send(Arc::new(move || measured.families())).map_err(|error| Error::System(error.to_string()))
+    exports.send(Arc::new(move || measured.families())).map_err(system)
 }
 
 fn decisions(

@@ -138,6 +138,15 @@ fn poll(table: &mut Table<'_>, raw: RawPoll) -> Poll {
             if !parsed.username().is_empty() || parsed.password().is_some() {
                 table.fault(".poll.url", "has a user or a password in it", "a `token_file`");
             }
+            let is_here = match parsed.host() {
+                Some(url::Host::Domain(name)) => name == "localhost",
+                Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+                Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+                None => false,
+            };
+            if parsed.scheme() == "http" && !is_here {
+                table.fault(".poll.url", "is not encrypted", "one that begins with `https://`");
+            }
         }
         _ => {
             let problem = format!("`{}` is no URL of a server", excerpt(&url));

@@ -117,6 +117,12 @@ impl Mapping {
         let found = |(name, path): &(String, Vec<String>)| Some((name.clone(), at(claims, path)?.clone()));
         Ok(Subject { kind, id, properties: self.properties.iter().filter_map(found).collect() })
     }
+
+    /// The mapped properties that a subject does not have.
+    pub(super) fn absent(&self, subject: &Subject) -> Vec<String> {
+        let names = self.properties.iter().map(|(name, _)| name);
+        names.filter(|name| subject.properties.get(name).is_none()).cloned().collect()
+    }
 }
 
 fn at<'a>(claims: &'a Object, path: &[String]) -> Option<&'a Value> {

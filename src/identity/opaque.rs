@@ -52,7 +52,12 @@ impl Verifier {
             Identity::Opaque { prefix, .. } => text.starts_with(prefix.as_str()),
             Identity::Issuer(_) | Identity::TrustDomain(_) => false,
         };
-        let issuer = self.issuers.iter().map(|(issuer, _)| issuer).find(is_of)?;
+        // Of prefixes that begin alike, the longest is meant.
+        let length = |issuer: &&Issuer| match &issuer.identity {
+            Identity::Opaque { prefix, .. } => prefix.len(),
+            Identity::Issuer(_) | Identity::TrustDomain(_) => 0,
+        };
+        let issuer = self.issuers.iter().map(|(issuer, _)| issuer).filter(is_of).max_by_key(length)?;
         // RFC 6749 §A.12: visible characters of ASCII. No issuer is asked about anything else.
         let is_token = (1..=LONGEST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         Some(if is_token { Ok(&issuer.name) } else { Err(Invalid::Malformed("it is empty, too long, or no text")) })

@@ -21,6 +21,8 @@ pub struct Caller {
     pub subject: Subject,
     /// The verified claims, with `scope` and `actors` as lists, and with `verified`: what Verdict says of the token.
     pub claims: Object,
+    /// The properties that the mapping would make of claims that the token does not have: nobody else may state them.
+    pub absent: Vec<String>,
 }
 
 impl Caller {
@@ -191,12 +193,13 @@ impl Identity {
 /// Whom these claims prove.
 pub(super) fn caller(issuer: &Issuer, mut claims: Object) -> Result<Caller, Invalid> {
     let subject = issuer.subject.subject(&claims)?;
+    let absent = issuer.subject.absent(&subject);
     claims::scopes(&mut claims)?;
     // Always ours: a claim of one of these names in the token is not what policies read.
     claims.insert("actors".to_owned(), actors::of(&claims)?);
     let verified = verified(issuer, &claims);
     claims.insert("verified".to_owned(), verified);
-    Ok(Caller { subject, claims })
+    Ok(Caller { subject, claims, absent })
 }
 
 /// What Verdict itself says of a token: which issuer's, of which kind, and by what it is bound to its bearer. A binding

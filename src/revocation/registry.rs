@@ -189,8 +189,7 @@ impl Registry {
             }
         }
         for revocation in &change.add {
-            let Target { kind, issuer, value } = &revocation.target;
-            inner.force.insert(inner.keys.target(*kind, issuer, value), inner.compact(revocation));
+            inner.enforce(revocation);
         }
         inner.turn();
         let (reply, answer) = oneshot::channel();
@@ -257,6 +256,17 @@ impl Inner {
     /// Another epoch.
     pub(super) fn turn(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Puts a revocation in force, from its return on.
+    pub(super) fn enforce(&self, revocation: &Revocation) {
+        let Target { kind, issuer, value } = &revocation.target;
+        self.force.insert(self.keys.target(*kind, issuer, value), self.compact(revocation));
+    }
+
+    /// Whether two revocations of one thing are held as one.
+    pub(super) fn is_held_as(&self, one: &Revocation, other: &Revocation) -> bool {
+        self.compact(one) == self.compact(other)
     }
 
     /// Ends a revocation.

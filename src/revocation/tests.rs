@@ -300,3 +300,36 @@ fn a_damaged_file_is_refused_with_what_to_do() {
     assert!(open.is_revoked(&json!({"jti": "token-number-33"})));
     assert!(Registry::open(&config).is_err(), "one process has it");
 }
+
+#[test]
+fn what_is_on_disk_is_in_force_however_ends_and_revocations_cross() {
+    let folder = TempDir::new().unwrap();
+    let open = Open::at(folder.path().join("r.redb"));
+    let target = || revocation(Kind::Token, "t", Reach::default());
+    let id = open.revoke(target());
+    for _ in 0..200 {
+        let end = open.registry.change(Change { remove: vec![id], ..Change::default() });
+        let begin = open.registry.change(Change { add: vec![target()], ..Change::default() });
+        let (end, begin) = block_on(futures::future::join(end, begin));
+        assert!(end.is_ok() && begin.is_ok());
+        let kept = open.registry.list(&Filter::default(), None, 10).unwrap().revocations.len() == 1;
+        assert_eq!(open.is_revoked(&json!({"jti": "t"})), kept);
+        assert!(kept, "the revocation came last");
+    }
+}
+
+#[test]
+fn an_end_leaves_another_revocation_of_the_same() {
+    let folder = TempDir::new().unwrap();
+    let open = Open::at(folder.path().join("r.redb"));
+    // Beyond what times are held to, the two are held as one.
+    let far = |expires| revocation(Kind::Subject, "u", Reach { expires: Some(expires), ..Reach::default() });
+    let (first, second) = (open.revoke(far(5_000_000_000)), open.revoke(far(6_000_000_000)));
+    let end = |id| block_on(open.registry.change(Change { remove: vec![id], ..Change::default() })).unwrap();
+    if first != second {
+        end(first);
+        assert!(open.is_revoked(&json!({"sub": "u", "iat": NOW})));
+    }
+    end(second);
+    assert!(!open.is_revoked(&json!({"sub": "u", "iat": NOW})));
+}

@@ -15,7 +15,7 @@ use super::{
     key,
     registry::Inner,
     signal::{Attributes, Signal},
-    store::{Store, Writing},
+    store::{Filter, Store, Writing},
 };
 
 /// The most changes of one commit.
@@ -180,8 +180,8 @@ impl Writer {
         });
         match written {
             Ok(effects) => {
-                for ((_, reply), effects) in changes.into_iter().zip(effects) {
-                    let done = self.put_in_force(effects);
+                for ((change, reply), effects) in changes.into_iter().zip(effects) {
+                    let done = self.put_in_force(store, &change, effects);
                     // Who no longer waits asks for the list.
                     let _ = reply.send(Ok(done));
                 }
@@ -240,11 +240,24 @@ impl Writer {
         Ok(effects)
     }
 
-    /// What is durable now comes into force; what was revoked is already.
-    fn put_in_force(&self, effects: Effects) -> Done {
+    /// What is durable now comes into force. What was revoked is already, unless an end of the same came between.
+    fn put_in_force(&self, store: &Store, change: &Change, effects: Effects) -> Done {
         let Effects { done, attributes } = effects;
         for (id, old) in &done.removed {
-            self.inner.end(*id, old);
+            let left = store.list(&Filter::default(), Some(key::target_of(*id)), None, usize::MAX);
+            match left {
+                // Two that revoke the same are held as one.
+                Ok(page) if page.next.is_none() => {
+                    if !page.revocations.iter().any(|(_, other)| self.inner.is_held_as(other, old)) {
+                        self.inner.end(*id, old);
+                    }
+                }
+                Ok(_) => tracing::warn!("of so many revocations of one thing, an end comes into force with a restart"),
+                Err(cause) => tracing::error!("an end of a revocation comes into force with a restart: {cause}"),
+            }
+        }
+        if !done.replayed {
+            change.add.iter().for_each(|revocation| self.inner.enforce(revocation));
         }
         for (key, attributes) in attributes {
             self.inner.tell(key, &attributes);
