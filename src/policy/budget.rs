@@ -73,11 +73,12 @@ impl Budget {
         Self { left: time, deadline, measured: time <= UNMEASURED, late: false }
     }
 
-    /// As long as an evaluation may hold a thread that serves others; `time` at most.
-    pub(super) fn slice(time: Duration) -> Self {
+    /// As long as an evaluation may hold a thread that serves others; `time` of the processor at most, and no more than
+    /// `patience` on the wall.
+    pub(super) fn slice(time: Duration, patience: Duration) -> Self {
         let length = slice::length();
         // Only while such keep coming that do not end in it; each of them then takes only one.
-        Self { measured: length < LONGEST_SLICE, ..Self::new(length.min(time), time) }
+        Self { measured: length < LONGEST_SLICE, ..Self::new(length.min(time), patience) }
     }
 
     /// Whether a slice ended much later than it should have.
@@ -235,7 +236,7 @@ mod tests {
     #[test]
     fn a_slice_that_lost_the_processor_is_asked_again_where_it_is() {
         let mut attempts = 0;
-        let result = Budget::slice(Duration::from_secs(10)).run(|limit| {
+        let result = Budget::slice(Duration::from_secs(10), Duration::from_secs(10)).run(|limit| {
             assert!(limit <= LONGEST_SLICE, "{limit:?}");
             attempts += 1;
             if attempts < 3 {
@@ -251,7 +252,7 @@ mod tests {
     #[test]
     fn a_runaway_does_not_hold_a_slice() {
         let before = thread_time();
-        let mut budget = Budget::slice(Duration::from_secs(10));
+        let mut budget = Budget::slice(Duration::from_secs(10), Duration::from_secs(10));
         assert!(matches!(budget.run(|limit| work(Duration::from_secs(5), limit)), Err(Failure::Time)));
         let used = thread_time().saturating_sub(before);
         assert!(used < LONGEST_SLICE * 2 * (MOST_ATTEMPTS + 1), "{used:?}");
