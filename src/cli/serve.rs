@@ -30,6 +30,7 @@ Examples:
   VERDICT_LOG_FORMAT=json verdict serve --grpc unix:/run/verdict.sock
 
 Every setting is also a key of the configuration file and a VERDICT_… variable: docs/configuration.md.")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Args {
     /// Read settings from this YAML or TOML file [env: `VERDICT_CONFIG`]
     #[arg(long, value_name = "FILE")]
