@@ -25,7 +25,7 @@ use crate::{
     },
     audit::{DRAIN, Log, OpenError},
     clock,
-    config::Config,
+    config::{Config, Server},
     decision::Decider,
     issuance,
     policy::{Capabilities, Network, Options},
@@ -175,10 +175,7 @@ impl App {
             grpc::routes(service, Some(searches), Some(issuances), Some(mcp), Some(envoy), health, &grpc_config)
                 .map_err(|error| Error::System(error.to_string()))?;
         let routes = routes.observed(observer());
-        let door = listen::Options {
-            max_concurrent_streams: grpc_config.max_concurrent_streams,
-            drain_timeout: server.drain_timeout,
-        };
+        let door = door_options(&grpc_config, &server);
         if let Some(admin_door) = admin_door {
             let operators = door::Operators {
                 administration: Arc::new(handle.clone()),
@@ -307,6 +304,14 @@ async fn drain_log(log: &Log, mut threads: JoinSet<&'static str>) {
         if tokio::time::timeout(Duration::from_secs(1), ends(&mut threads)).await.is_err() {
             tracing::error!("a sink of the decision log does not end; what it has in memory is lost");
         }
+    }
+}
+
+fn door_options(grpc: &grpc::Config, server: &Server) -> listen::Options {
+    listen::Options {
+        max_concurrent_streams: grpc.max_concurrent_streams,
+        drain_timeout: server.drain_timeout,
+        connections: server.connections.clone(),
     }
 }
 

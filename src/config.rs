@@ -86,6 +86,8 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// How many threads run the doors and the decisions; 0 for one a core.
     pub worker_threads: usize,
+    /// What each door allows its connections.
+    pub connections: api::listen::Connections,
 }
 
 /// What the command line says.
@@ -121,7 +123,11 @@ struct Applied {
 
 impl Default for Server {
     fn default() -> Self {
-        Self { drain_timeout: Duration::from_secs(10), worker_threads: 0 }
+        Self {
+            drain_timeout: Duration::from_secs(10),
+            worker_threads: 0,
+            connections: api::listen::Connections::default(),
+        }
     }
 }
 

@@ -87,6 +87,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         complain(&error.to_string());
         return Ok(ExitCode::from(exit::CONFIG));
     }
+    raise_open_files();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.server.worker_threads > 0 {
         runtime.worker_threads(config.server.worker_threads);
@@ -97,6 +98,16 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     // What is still blocked (a compilation, say) must not keep the process.
     runtime.shutdown_background();
     Ok(code)
+}
+
+/// Lets this process open as many files as the system allows it: the usual limit of 1,024 is less than the connections
+/// that the doors take. Without that, the lower limit holds, and the doors wait at it.
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
 }
 
 async fn serve(config: Config) -> anyhow::Result<ExitCode> {

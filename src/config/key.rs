@@ -22,9 +22,10 @@ const HOUR: Duration = Duration::from_hours(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 74] = [
+pub(super) static KEYS: [Key; 80] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
+    key("grpc.max_response_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_response_bytes = value)),
     key(
         "grpc.max_batch_items",
         Shape::Count(1..=100_000, |config, value| config.grpc.max_batch_items = value as usize),
@@ -165,6 +166,28 @@ pub(super) static KEYS: [Key; 74] = [
     key(
         "server.worker_threads",
         Shape::Count(0..=1_024, |config, value| config.server.worker_threads = value as usize),
+    ),
+    key(
+        "server.max_connections",
+        Shape::Count(1..=1_000_000, |config, value| config.server.connections.most = value as usize),
+    ),
+    key(
+        "server.max_connections_per_address",
+        Shape::Count(1..=1_000_000, |config, value| config.server.connections.most_per_address = value as usize),
+    ),
+    key(
+        "server.handshake_timeout",
+        Shape::Time(MILLISECOND.saturating_mul(10)..=MINUTE, |config, value| {
+            config.server.connections.handshake_timeout = value;
+        }),
+    ),
+    key(
+        "server.max_connection_age",
+        Shape::Time(SECOND..=HOUR.saturating_mul(24), |config, value| config.server.connections.max_age = value),
+    ),
+    key(
+        "server.max_connection_age_grace",
+        Shape::Time(Duration::ZERO..=HOUR, |config, value| config.server.connections.age_grace = value),
     ),
 ];
 

@@ -119,10 +119,11 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .collect()
 }
 
-fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 7] {
+fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 8] {
     let api::grpc::Config {
         address,
         max_message_bytes,
+        max_response_bytes,
         max_batch_items,
         max_stream_in_flight,
         max_concurrent_streams,
@@ -132,6 +133,7 @@ fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 7] {
     [
         ("grpc.address", text(address)),
         ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
+        ("grpc.max_response_bytes", Shown::Plain(show_size(*max_response_bytes))),
         ("grpc.max_batch_items", plain(max_batch_items)),
         ("grpc.max_stream_in_flight", plain(max_stream_in_flight)),
         ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
@@ -160,12 +162,13 @@ fn process(
     decision_log: &audit::Config,
     (revocation, ssf): (&revocation::Config, &ssf::Config),
     server: &Server,
-) -> [(&'static str, Shown); 11] {
+) -> [(&'static str, Shown); 16] {
     let ssf::Config { push, replay_window, publish_interval, transmitters: _ } = ssf;
     let revocation::Config { store, max_entries } = revocation;
     let telemetry::Config { level, format } = log;
     let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
-    let Server { drain_timeout, worker_threads } = server;
+    let Server { drain_timeout, worker_threads, connections } = server;
+    let api::listen::Connections { most, most_per_address, handshake_timeout, max_age, age_grace } = connections;
     [
         ("log.level", text(level)),
         (
@@ -189,6 +192,11 @@ fn process(
         ("ssf.publish_interval", Shown::Plain(show_time(*publish_interval))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
+        ("server.max_connections", plain(most)),
+        ("server.max_connections_per_address", plain(most_per_address)),
+        ("server.handshake_timeout", Shown::Plain(show_time(*handshake_timeout))),
+        ("server.max_connection_age", Shown::Plain(show_time(*max_age))),
+        ("server.max_connection_age_grace", Shown::Plain(show_time(*age_grace))),
     ]
 }
 

@@ -6,6 +6,7 @@ const YAML: &str = "
 grpc:
   address: 127.0.0.1:1
   max_message_bytes: 65536
+  max_response_bytes: 131072
   max_batch_items: 10
   max_stream_in_flight: 11
   max_concurrent_streams: 12
@@ -94,12 +95,18 @@ ssf:
 server:
   drain_timeout: 1s
   worker_threads: 2
+  max_connections: 15
+  max_connections_per_address: 16
+  handshake_timeout: 3s
+  max_connection_age: 10m
+  max_connection_age_grace: 4s
 ";
 
 const TOML: &str = r#"
 [grpc]
 address = "127.0.0.1:1"
 max_message_bytes = 0x1_0000
+max_response_bytes = 131072
 max_batch_items = 10
 max_stream_in_flight = 11
 max_concurrent_streams = 12
@@ -190,6 +197,11 @@ publish_interval = "2s"
 [server]
 drain_timeout = "1s"
 worker_threads = 2
+max_connections = 15
+max_connections_per_address = 16
+handshake_timeout = "3s"
+max_connection_age = "10m"
+max_connection_age_grace = "4s"
 "#;
 
 #[test]
