@@ -76,18 +76,21 @@ where
         mcp_service_server::McpServiceServer, search_service_server::SearchServiceServer,
     };
 
-    let service = DecisionServiceServer::new(service).max_decoding_message_size(config.max_message_bytes);
+    let (most, largest) = (config.max_message_bytes, config.max_response_bytes);
+    let service =
+        DecisionServiceServer::new(service).max_decoding_message_size(most).max_encoding_message_size(largest);
     let mut routes = Routes::new(service).add_service(health.service());
     if let Some(searches) = searches {
-        let searches = SearchServiceServer::new(searches).max_decoding_message_size(config.max_message_bytes);
-        routes = routes.add_service(searches);
+        let searches = SearchServiceServer::new(searches).max_decoding_message_size(most);
+        routes = routes.add_service(searches.max_encoding_message_size(largest));
     }
     if let Some(issuances) = issuances {
-        let issuances = IssuanceServiceServer::new(issuances).max_decoding_message_size(config.max_message_bytes);
-        routes = routes.add_service(issuances);
+        let issuances = IssuanceServiceServer::new(issuances).max_decoding_message_size(most);
+        routes = routes.add_service(issuances.max_encoding_message_size(largest));
     }
     if let Some(mcp) = mcp {
-        routes = routes.add_service(McpServiceServer::new(mcp).max_decoding_message_size(config.max_message_bytes));
+        let mcp = McpServiceServer::new(mcp).max_decoding_message_size(most);
+        routes = routes.add_service(mcp.max_encoding_message_size(largest));
     }
     if let Some(envoy) = envoy {
         routes = routes.add_service(envoy);
@@ -111,6 +114,8 @@ pub struct Config {
     pub address: Address,
     /// The largest message that is read, in bytes.
     pub max_message_bytes: usize,
+    /// The largest message that is sent, in bytes.
+    pub max_response_bytes: usize,
     /// The most items in a batch.
     pub max_batch_items: usize,
     /// The most undecided questions of one stream; past it, the server stops reading the stream.
@@ -121,6 +126,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// Whether the reflection service is offered.
     pub reflection: bool,
+    /// What it is encrypted with.
+    pub tls: super::listen::tls::Config,
 }
 
 impl Default for Config {
@@ -128,11 +135,13 @@ impl Default for Config {
         Self {
             address: Address::Tcp(([127, 0, 0, 1], 9191).into()),
             max_message_bytes: 1 << 20,
+            max_response_bytes: 4 << 20,
             max_batch_items: 1_000,
             max_stream_in_flight: 64,
-            max_concurrent_streams: 1_024,
+            max_concurrent_streams: 100,
             request_timeout: Duration::from_secs(1),
             reflection: true,
+            tls: super::listen::tls::Config::default(),
         }
     }
 }

@@ -1,30 +1,36 @@
 //! Accepting connections: own loop, so that limits and shutdown hold in every state of a connection.
 
+pub mod certificate;
+mod connection;
+mod permits;
+mod preface;
 pub mod private;
+pub mod tls;
 
-use std::{convert::Infallible, io, path::Path, time::Duration};
+use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use hyper::{Request, Response, body::Incoming};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-    service::TowerToHyperService,
-};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     task::JoinSet,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use super::{
-    Address,
-    call::{Known, Peer},
-};
+use self::{connection::Accepted, permits::Permits};
+use super::{Address, call::Peer};
 
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 1_024;
+
+/// How long to wait where the system gives no more connections.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// How often the same trouble is told of.
+const TELL_AGAIN: Duration = Duration::from_secs(10);
 
 /// A bound listener.
 #[derive(Debug)]
@@ -57,6 +63,37 @@ pub struct Options {
     pub max_concurrent_streams: u32,
     /// How long open connections may finish their calls once the door closes.
     pub drain_timeout: Duration,
+    /// How many, and for how long.
+    pub connections: Connections,
+    /// What the door's connections are encrypted with; plain text without.
+    pub tls: Option<Arc<tls::Tls>>,
+}
+
+/// How many connections one door has, and for how long each.
+#[derive(Clone, Debug)]
+pub struct Connections {
+    /// The most at once.
+    pub most: usize,
+    /// The most at once from one address; of IPv6, from one network of 64 bits.
+    pub most_per_address: usize,
+    /// How long a client may take until the first bytes of HTTP are there, and for TLS before that.
+    pub handshake_timeout: Duration,
+    /// After that long, give or take a tenth, a connection takes no new calls.
+    pub max_age: Duration,
+    /// How long the calls of such a connection may go on.
+    pub age_grace: Duration,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            most: 16_384,
+            most_per_address: 4_096,
+            handshake_timeout: Duration::from_secs(5),
+            max_age: Duration::from_mins(30),
+            age_grace: Duration::from_secs(30),
+        }
+    }
 }
 
 /// Binds `address`. Must be called inside a tokio runtime.
@@ -124,6 +161,7 @@ impl Listener {
 trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl Io for TcpStream {}
 impl Io for UnixStream {}
+impl Io for tokio_rustls::server::TlsStream<Box<dyn Io>> {}
 
 /// Serves connections until `closing` is cancelled; then takes no more, lets open ones finish their calls for
 /// `drain_timeout`, and drops the rest.
@@ -135,32 +173,74 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let permits = Permits::new(options.connections.most, options.connections.most_per_address);
+    let drain_timeout = options.drain_timeout;
+    let options = Arc::new(options);
     let mut connections = JoinSet::new();
+    let (mut failures, mut refusals) = (Seldom::default(), Seldom::default());
+    let mut admit = |connections: &mut JoinSet<()>, stream: Box<dyn Io>, peer: Option<Peer>| match permits.take(peer) {
+        Ok(permit) => {
+            let accepted = Accepted { stream, peer, permit, options: Arc::clone(&options), closing: closing.clone() };
+            connections.spawn(accepted.serve(service.clone()));
+        }
+        // Dropped, so closed: a client that must wait for another to leave is better off elsewhere.
+        Err(full) => {
+            if let Some(since) = refusals.count() {
+                tracing::warn!(refused = since, "connections are refused: {full}");
+            }
+        }
+    };
     loop {
-        let stream = tokio::select! {
+        let accepted = tokio::select! {
             biased;
             () = closing.cancelled() => break,
             // Reaps ended connections, so that the set holds open ones only.
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-            stream = accept(&listener) => stream,
+            accepted = accept(&listener) => accepted,
         };
-        match stream {
-            Ok((stream, peer)) => {
-                let open = connection(stream, peer, service.clone(), options.max_concurrent_streams, closing.clone());
-                connections.spawn(open);
-            }
+        match accepted {
+            Ok((stream, peer)) => admit(&mut connections, stream, peer),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 // Out of file descriptors or memory: trying again at once would spin on one core.
-                tracing::warn!(%error, "can't accept connections; trying again in 100 ms");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                if let Some(since) = failures.count() {
+                    tracing::warn!(%error, times = since, "can't accept connections; trying again every 100 ms");
+                }
+                tokio::select! {
+                    () = closing.cancelled() => break,
+                    () = tokio::time::sleep(BACK_OFF) => {}
+                }
             }
         }
     }
+    // What the system has accepted for us may have calls in it.
+    while let Some(Ok((stream, peer))) = accept(&listener).now_or_never() {
+        admit(&mut connections, stream, peer);
+    }
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(options.drain_timeout, drained).await.is_err() {
+    if tokio::time::timeout(drain_timeout, drained).await.is_err() {
         tracing::warn!("connections were still open at the end of the drain timeout; dropping them");
+    }
+}
+
+/// Counts what is told of now and then.
+#[derive(Default)]
+struct Seldom {
+    untold: u64,
+    told: Option<Instant>,
+}
+
+impl Seldom {
+    /// How often since it was last told of, if it is time to tell again.
+    fn count(&mut self) -> Option<u64> {
+        self.untold += 1;
+        let now = Instant::now();
+        if self.told.is_some_and(|told| now < told + TELL_AGAIN) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(std::mem::take(&mut self.untold))
     }
 }
 
@@ -193,43 +273,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected | PermissionDenied
     )
-}
-
-async fn connection<S, B>(
-    stream: Box<dyn Io>,
-    peer: Option<Peer>,
-    service: S,
-    max_concurrent_streams: u32,
-    closing: CancellationToken,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send + 'static,
-    B: hyper::body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(5)).max_buf_size(64 << 10);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(max_concurrent_streams)
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20)
-        .max_header_list_size(16 << 10)
-        .keep_alive_interval(Duration::from_secs(60))
-        .keep_alive_timeout(Duration::from_secs(20));
-    let service = Known { service: TowerToHyperService::new(service), peer };
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = closing.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%error, "a connection ended with an error");
-    }
 }

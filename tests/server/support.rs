@@ -201,6 +201,12 @@ impl Server {
         Endpoint::from_shared(self.uri()).unwrap().connect().await.unwrap()
     }
 
+    /// A client on a connection of its own, if the server takes one.
+    #[allow(dead_code, reason = "the tests of faults use it")]
+    pub(crate) async fn channel_if_any(&self) -> Option<Client> {
+        Some(DecisionServiceClient::new(Endpoint::from_shared(self.uri()).unwrap().connect().await.ok()?))
+    }
+
     /// A client on a connection of its own.
     pub(crate) async fn client(&self) -> Client {
         DecisionServiceClient::new(self.channel().await)

@@ -63,6 +63,8 @@ impl Loopback {
             let options = listen::Options {
                 max_concurrent_streams: config.max_concurrent_streams,
                 drain_timeout: Duration::from_secs(1),
+                connections: listen::Connections::default(),
+                tls: None,
             };
             let serving = tokio::spawn(listen::serve(listener, routes, options, closing.clone()));
             anyhow::Ok((address, serving))

@@ -83,6 +83,9 @@ fn holds_every_bound_from_both_sides() {
         ("policies.poll_interval", ["100ms", "1h"], ["99ms", "61m"]),
         ("server.drain_timeout", ["0s", "10m"], ["601s", "18446744073709551615h"]),
         ("server.worker_threads", ["0", "1024"], ["1025", "99999999999999999999"]),
+        ("server.max_connections", ["1", "1000000"], ["0", "1000001"]),
+        ("server.handshake_timeout", ["10ms", "1m"], ["9ms", "61s"]),
+        ("server.max_connection_age", ["1s", "24h"], ["999ms", "25h"]),
     ] {
         for value in inside {
             assert!(Given::nothing().flag(name, "--flag", value).load().is_ok(), "{name} {value}");

@@ -1,0 +1,203 @@
+//! One connection: its first bytes, its calls, and how it ends.
+
+use std::{
+    convert::Infallible,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::{
+    Request, Response,
+    body::Incoming,
+    server::conn::{http1, http2},
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use super::{
+    Io, Options,
+    certificate::Certified,
+    permits::Permit,
+    preface::{self, Begun, Version},
+};
+use crate::api::call::{Known, Peer};
+
+/// How long a client of HTTP/1.1 may take for the head of a request, and may be idle before it.
+const HEAD: Duration = Duration::from_secs(5);
+
+/// The most that is read of a head of HTTP/1.1, in bytes.
+const HEAD_BYTES: usize = 64 << 10;
+
+/// The most that a head of HTTP/2 may be, in bytes.
+const HEADER_LIST_BYTES: u32 = 16 << 10;
+
+/// Calls that were cancelled before they were looked at, after which a connection is closed (CVE-2023-44487).
+const PENDING_RESETS: usize = 20;
+
+/// A connection that may be served.
+pub(super) struct Accepted {
+    pub(super) stream: Box<dyn Io>,
+    pub(super) peer: Option<Peer>,
+    pub(super) permit: Permit,
+    pub(super) options: Arc<Options>,
+    pub(super) closing: CancellationToken,
+}
+
+/// What HTTP/1 and HTTP/2 have in common.
+trait Connection: Future<Output = hyper::Result<()>> {
+    /// Takes no more calls, and ends with those that it has.
+    fn close(self: Pin<&mut Self>);
+}
+
+impl Accepted {
+    /// Serves it to its end.
+    pub(super) async fn serve<S, B>(self, service: S)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        B: hyper::body::Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let Self { stream, peer, permit, options, closing } = self;
+        let (stream, certificate) = match &options.tls {
+            None => (stream, None),
+            Some(tls) => {
+                let shaken = tokio::select! {
+                    biased;
+                    shaken = tokio::time::timeout(options.connections.handshake_timeout, tls.accept(stream)) => shaken,
+                    () = closing.cancelled() => return,
+                };
+                match shaken {
+                    Ok(Ok((stream, certificate))) => (Box::new(stream) as Box<dyn Io>, certificate),
+                    Ok(Err(error)) => return tracing::debug!(%error, "a handshake of TLS failed"),
+                    Err(_) => return tracing::debug!("a handshake of TLS took too long"),
+                }
+            }
+        };
+        let begun = tokio::select! {
+            biased;
+            begun = tokio::time::timeout(options.connections.handshake_timeout, preface::read(stream)) => begun,
+            // Nothing was asked yet.
+            () = closing.cancelled() => return,
+        };
+        let (version, stream) = match begun {
+            Ok(Ok(Some(begun))) => begun,
+            Ok(Ok(None)) => return,
+            Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before it began"),
+            Err(_) => return tracing::debug!("a connection was silent for too long"),
+        };
+        let service = Certified { service: TowerToHyperService::new(service), certificate };
+        let service = Known { service, peer };
+        match version {
+            Version::One => {
+                let connection = http1().serve_connection(stream_of(stream), service);
+                until_its_end(connection, &options, &closing).await;
+            }
+            Version::Two => {
+                let connection = http2(options.max_concurrent_streams).serve_connection(stream_of(stream), service);
+                until_its_end(connection, &options, &closing).await;
+            }
+        }
+        drop(permit);
+    }
+}
+
+fn stream_of(stream: Begun<Box<dyn Io>>) -> TokioIo<Begun<Box<dyn Io>>> {
+    TokioIo::new(stream)
+}
+
+fn http1() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
+    builder
+}
+
+fn http2(max_concurrent_streams: u32) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(max_concurrent_streams)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20)
+        .max_header_list_size(HEADER_LIST_BYTES)
+        .keep_alive_interval(Duration::from_secs(60))
+        .keep_alive_timeout(Duration::from_secs(20));
+    builder
+}
+
+/// Lets a connection go on until it ends, the door closes, or it is too old.
+async fn until_its_end(connection: impl Connection, options: &Options, closing: &CancellationToken) {
+    let ages = tokio::time::sleep(about(options.connections.max_age));
+    tokio::pin!(connection, ages);
+    let result = tokio::select! {
+        result = connection.as_mut() => Ok(result),
+        () = closing.cancelled() => {
+            connection.as_mut().close();
+            // The door drops it at the end of the drain timeout.
+            Ok(connection.await)
+        }
+        () = ages => {
+            connection.as_mut().close();
+            tokio::time::timeout(options.connections.age_grace, connection).await
+        }
+    };
+    match result {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection ended with an error"),
+        Err(_) => tracing::debug!("a connection that was too old still had calls; dropping it"),
+    }
+}
+
+/// A tenth more or less, so that connections which began together don't end together.
+fn about(age: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish() % 2_001;
+    #[allow(clippy::cast_precision_loss, reason = "at most 2,000")]
+    age.mul_f64(0.9 + random as f64 / 10_000.0)
+}
+
+impl<S, B> Connection for http1::Connection<TokioIo<Begun<Box<dyn Io>>>, S>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: hyper::body::Body + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn close(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S, B> Connection for http2::Connection<TokioIo<Begun<Box<dyn Io>>>, S, TokioExecutor>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = B>,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: hyper::body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    fn close(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_differ_by_a_tenth_at_most() {
+        let age = Duration::from_secs(1_000);
+        let ages: Vec<_> = (0..200).map(|_| about(age)).collect();
+        assert!(ages.iter().all(|age| (900..=1_100).contains(&age.as_secs())));
+        assert!(ages.iter().any(|other| *other != ages[0]));
+    }
+}

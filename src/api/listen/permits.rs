@@ -1,0 +1,124 @@
+//! How many connections there may be: of all, and of one address.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::super::call::Peer;
+
+/// The connections of one door.
+#[derive(Clone, Debug)]
+pub(super) struct Permits(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    most: usize,
+    most_per_address: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// One connection may be open until this is dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    of: Permits,
+    address: Option<IpAddr>,
+}
+
+/// Why there is no permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Full {
+    #[error("there are as many as `server.max_connections` allows")]
+    All,
+    #[error("there are as many from one address as `server.max_connections_per_address` allows")]
+    Address,
+}
+
+impl Permits {
+    pub(super) fn new(most: usize, most_per_address: usize) -> Self {
+        Self(Arc::new(Inner { most, most_per_address, open: Mutex::default() }))
+    }
+
+    /// A permit for a connection from `peer`.
+    pub(super) fn take(&self, peer: Option<Peer>) -> Result<Permit, Full> {
+        let address = match peer {
+            Some(Peer::Tcp(address)) => Some(network(address.ip())),
+            Some(Peer::Unix { .. }) | None => None,
+        };
+        let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.all >= self.0.most {
+            return Err(Full::All);
+        }
+        if let Some(address) = address {
+            let of_address = open.by_address.entry(address).or_default();
+            if *of_address >= self.0.most_per_address {
+                return Err(Full::Address);
+            }
+            *of_address += 1;
+        }
+        open.all += 1;
+        Ok(Permit { of: self.clone(), address })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut open = self.of.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.all = open.all.saturating_sub(1);
+        let Some(address) = self.address else { return };
+        if let Some(of_address) = open.by_address.get_mut(&address) {
+            *of_address = of_address.saturating_sub(1);
+            if *of_address == 0 {
+                open.by_address.remove(&address);
+            }
+        }
+    }
+}
+
+/// Whom an address stands for: one host of IPv6 has all addresses of a network of 64 bits.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(address: &str) -> Peer {
+        Peer::Tcp(format!("{address}:1").parse().unwrap())
+    }
+
+    #[test]
+    fn counts_all_and_each_address_and_forgets_who_left() {
+        let permits = Permits::new(4, 2);
+        let (one, two) = (permits.take(Some(from("10.0.0.1"))).unwrap(), permits.take(Some(from("10.0.0.1"))).unwrap());
+        assert_eq!(permits.take(Some(from("10.0.0.1"))).unwrap_err(), Full::Address);
+        assert_eq!(permits.take(Some(from("[::ffff:10.0.0.1]"))).unwrap_err(), Full::Address);
+        let (three, four) = (permits.take(Some(from("10.0.0.2"))).unwrap(), permits.take(None).unwrap());
+        assert_eq!(permits.take(Some(from("10.0.0.3"))).unwrap_err(), Full::All);
+        drop((one, two, three, four));
+        let open = permits.0.open.lock().unwrap();
+        assert_eq!((open.all, open.by_address.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_host_of_ipv6_is_its_network() {
+        let permits = Permits::new(9, 1);
+        let held = permits.take(Some(from("[2001:db8::1]"))).unwrap();
+        assert_eq!(permits.take(Some(from("[2001:db8::2]"))).unwrap_err(), Full::Address);
+        assert!(permits.take(Some(from("[2001:db8:0:1::1]"))).is_ok());
+        drop(held);
+    }
+}
