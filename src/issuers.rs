@@ -85,6 +85,10 @@ impl Inner {
 }
 
 impl Credentials for Issuers {
+    fn are_configured(&self) -> bool {
+        !self.0.verifier.is_empty()
+    }
+
     fn verify(&self, credential: Credential) -> Checked {
         let Credential { token, proof } = credential;
         let verifier = &self.0.verifier;

@@ -3,6 +3,7 @@
 //! A door reads a question to `Asked`; only `Asked::admit` makes a [`Query`] of it, so that none is evaluated whose
 //! credential was not looked at. What does not prove whom the question is about is a deny that says why.
 
+mod document;
 mod place;
 
 use std::{
@@ -37,6 +38,11 @@ pub struct Credential {
 pub trait Credentials: Send + Sync {
     /// Whom the credential proves now. What it takes a network to tell comes later.
     fn verify(&self, credential: Credential) -> Checked;
+
+    /// Whether any credential can be good. Then what `input.token` says is nobody's but Verdict's, at every door.
+    fn are_configured(&self) -> bool {
+        true
+    }
 }
 
 /// Whom a credential proves, at once or later.
@@ -54,6 +60,10 @@ pub struct Nobody;
 impl Credentials for Nobody {
     fn verify(&self, _: Credential) -> Checked {
         Checked::Now(Err(Invalid::NotConfigured))
+    }
+
+    fn are_configured(&self) -> bool {
+        false
     }
 }
 
@@ -85,7 +95,8 @@ impl Asked {
         Self { query, has_subject, credential: Some(credential) }
     }
 
-    /// The same of a document, where tokens are looked for: what it says of a token itself is not believed.
+    /// The same of a document: what it says of a token itself is not believed, and what it says of a subject is held to
+    /// the credential.
     pub(super) fn document(mut query: Query, credential: Option<Credential>, has_subject: bool) -> Self {
         if let Input::Document(Value::Object(document)) = &mut query.input {
             document.remove("token");
@@ -106,22 +117,20 @@ impl Asked {
             Ok(caller) => caller,
             Err(verdict) => return Err(Box::new(Refused { query, verdict })),
         };
-        if has_subject && !caller.is(&query.subject) {
+        let is_another = match &query.input {
+            Input::Document(document) => !document::is_about(document, &caller),
+            Input::Parts | Input::Undefined => false,
+        };
+        if is_another || has_subject && !caller.is(&query.subject) {
             return Err(Box::new(Refused { query, verdict: denied(Invalid::SubjectMismatch) }));
         }
-        let Caller { subject, claims, absent } = caller;
+        if let Input::Document(document) = &mut query.input {
+            document::prove(document, &caller);
+        }
+        caller.speak_for(&mut query.subject.properties);
+        let Caller { subject, claims, absent: _, left } = caller;
         (query.subject.kind, query.subject.id) = (subject.kind, subject.id);
-        // What the token says goes over what only the enforcement point says.
-        for name in absent {
-            query.subject.properties.remove(&name);
-        }
-        for (name, value) in subject.properties {
-            query.subject.properties.insert(name, value);
-        }
-        if let Input::Document(Value::Object(document)) = &mut query.input {
-            document.insert("token".to_owned(), claims.clone().into());
-        }
-        query.token = Some(claims);
+        (query.token, query.good_for) = (Some(claims), left);
         Ok(query)
     }
 }
@@ -175,7 +184,12 @@ mod tests {
     }
 
     fn proves() -> Caller {
-        Caller { subject: subject("alice", "admin"), claims: Object::new(), absent: vec!["guest".to_owned()] }
+        Caller {
+            subject: subject("alice", "admin"),
+            claims: Object::new(),
+            absent: vec!["guest".to_owned()],
+            left: None,
+        }
     }
 
     fn admit(says: fn() -> Checked, stated: Option<Subject>) -> Result<Query, Box<Refused>> {

@@ -134,8 +134,8 @@ impl Door {
         let Some(credential) = caller.credential() else { return Ok(None) };
         let asked = Asked::with(Query::default(), credential, false);
         match asked.admit(&*self.credentials, deadline.left()?).await {
-            Ok(Query { subject, token, .. }) => {
-                caller.proven(subject, token.unwrap_or_default());
+            Ok(Query { subject, token, good_for, .. }) => {
+                caller.proven(subject, token.unwrap_or_default(), good_for);
                 Ok(None)
             }
             Err(refused) => Ok(Some(refused.verdict)),

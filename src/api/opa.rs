@@ -37,13 +37,14 @@ use self::{answer::Answer, fault::Fault};
 use super::{
     Observer,
     administration::Administration,
-    credentials::{CredentialAt, Credentials},
+    credentials::{Asked, CredentialAt, Credentials},
     deadline::Deadline,
     grpc::DecisionIds,
     ops,
     settle::{Decided, DoorName, Settled},
+    status::CallError,
 };
-use crate::decision::{Decider, Query, Verdict};
+use crate::decision::{Decider, Input, Query, Value, Verdict};
 
 /// Settings of this door.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +108,21 @@ impl Door {
 
     fn deadline(&self) -> Deadline {
         Deadline::within(self.limits.request_timeout)
+    }
+
+    /// A question with what its input has of a credential, which it then has no longer.
+    fn asked(&self, mut query: Query) -> Result<Asked, Fault> {
+        let at = &self.config.credential_at;
+        let credential = match &mut query.input {
+            Input::Document(Value::Object(document)) => at.take(document),
+            _ => Ok(None),
+        };
+        let credential = credential.map_err(|violation| CallError::InvalidQuery(vec![violation]))?;
+        // Where tokens are verified, at whichever door, an input does not say what one says.
+        if at.is_on() || self.peers.credentials.are_configured() {
+            return Ok(Asked::document(query, credential, false));
+        }
+        Ok(Asked::plain(query))
     }
 
     /// Tells of a verdict that is about to be answered.

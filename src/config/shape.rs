@@ -17,6 +17,7 @@ use crate::{
         authzen::{InvalidPublicUrl, PublicUrl},
         credentials::{CredentialAt, InvalidPlace as InvalidPath},
         envoy::{Form, IdHeader, InvalidIdHeader, InvalidSubject, SubjectFrom},
+        listen::tls::MinVersion,
         place::{InvalidPlace, Place},
     },
     decision::{EntryPoint, InvalidEntryPoint},
@@ -70,6 +71,7 @@ pub(super) enum Shape {
     Collector(fn(&mut Config, Endpoint)),
     Share(fn(&mut Config, f64)),
     Words(fn(&mut Config, Vec<String>)),
+    TlsVersion(fn(&mut Config, MinVersion)),
 }
 
 impl Raw {
@@ -152,6 +154,7 @@ impl Shape {
             Self::Share(_) => "a share such as `5%` or `0.25%`".into(),
             Self::Name(_) => "a name of 1 to 64 letters, digits, `_`, `-` and `.`".into(),
             Self::Words(_) => "texts without spaces, joined by commas or a list, or `none`".into(),
+            Self::TlsVersion(_) => "`1.2` or `1.3`, as text".into(),
             Self::Redaction(_) => {
                 "paths such as `input.token` or `data.keys`, and names of members such as `password`, joined by commas or a \
                  list"
@@ -225,6 +228,9 @@ impl Shape {
             }
             Self::Share(set) => set(config, share(raw)?),
             Self::Words(set) => set(config, words(raw)?),
+            Self::TlsVersion(set) => {
+                set(config, raw.text()?.parse().map_err(|()| raw.fails("is no such version"))?);
+            }
             Self::Redaction(set) => {
                 let entries = match raw {
                     Raw::List(entries) => entries.join(","),

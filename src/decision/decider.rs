@@ -224,7 +224,8 @@ impl Decider {
         let active = self.active.load_full()?;
         let (entry, time) = self.asked(query, time_left);
         let answer = catch_unwind(AssertUnwindSafe(|| active.evaluator.evaluate(query, entry, time)));
-        Some(finished(answer.unwrap_or_else(|_| panicked()), active.revision.clone()))
+        let close = Close { revision: active.revision.clone(), good_for: query.good_for };
+        Some(close.finished(answer.unwrap_or_else(|_| panicked())))
     }
 
     /// Holds the active snapshot for several questions; `None` before the first.
@@ -245,14 +246,14 @@ impl Decider {
 
     fn first(&self, active: &Active, query: &Query, time_left: Duration) -> Step {
         let (entry, time) = self.asked(query, time_left);
-        let revision = active.revision.clone();
+        let close = Close { revision: active.revision.clone(), good_for: query.good_for };
         match catch_unwind(AssertUnwindSafe(|| active.evaluator.attempt(query, entry, time))) {
-            Ok(Some(verdict)) => Step::Done(finished(verdict, revision)),
+            Ok(Some(verdict)) => Step::Done(close.finished(verdict)),
             Ok(None) => match catch_unwind(AssertUnwindSafe(|| active.evaluator.isolate(query.clone(), entry, time))) {
-                Ok(pending) => Step::Pending(pending, revision),
-                Err(_) => Step::Done(finished(panicked(), revision)),
+                Ok(pending) => Step::Pending(pending, close),
+                Err(_) => Step::Done(close.finished(panicked())),
             },
-            Err(_) => Step::Done(finished(panicked(), revision)),
+            Err(_) => Step::Done(close.finished(panicked())),
         }
     }
 }
@@ -260,14 +261,14 @@ impl Decider {
 /// How far a question is.
 enum Step {
     Done(Verdict),
-    Pending(Pending, Revision),
+    Pending(Pending, Close),
 }
 
 impl Step {
     async fn finish(self) -> Verdict {
         match self {
             Self::Done(verdict) => verdict,
-            Self::Pending(pending, revision) => finished(pending.await, revision),
+            Self::Pending(pending, close) => close.finished(pending.await),
         }
     }
 }
@@ -276,13 +277,24 @@ fn panicked() -> Verdict {
     Verdict::deny_for(code::INTERNAL_ERROR, "the evaluator panicked; the log names the place", None)
 }
 
-fn finished(mut verdict: Verdict, revision: Revision) -> Verdict {
-    // A deny that nobody can explain is a defect, whoever forgot the reason.
-    if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
-        verdict.reasons.push(Reason::new(code::POLICY_DENIED, "the policy denied and gave no reason"));
+/// What a verdict gets that is not the policy's to say.
+pub(super) struct Close {
+    revision: Revision,
+    good_for: Option<Duration>,
+}
+
+impl Close {
+    fn finished(self, mut verdict: Verdict) -> Verdict {
+        // A deny that nobody can explain is a defect, whoever forgot the reason.
+        if verdict.effect == Effect::Deny && verdict.reasons.is_empty() {
+            verdict.reasons.push(Reason::new(code::POLICY_DENIED, "the policy denied and gave no reason"));
+        }
+        verdict.revision = self.revision;
+        // An answer that can't be reused for any time says none.
+        let most = self.good_for.unwrap_or(Duration::MAX);
+        verdict.ttl = verdict.ttl.map(|ttl| ttl.min(most)).filter(|ttl| self.good_for.is_none() || !ttl.is_zero());
+        verdict
     }
-    verdict.revision = revision;
-    verdict
 }
 
 impl Pinned<'_> {

@@ -1,6 +1,10 @@
 //! The question: OpenID AuthZEN Authorization API 1.0 §5, and the entry point that it is put to.
 
-use std::{fmt, str::FromStr, time::SystemTime};
+use std::{
+    fmt,
+    str::FromStr,
+    time::{Duration, SystemTime},
+};
 
 use super::value::{Object, Value};
 
@@ -53,6 +57,8 @@ pub struct Query {
     /// The claims of the caller's token: `input.token`. Whoever builds the question sets it, and must have verified them
     /// (`identity::Verifier`).
     pub token: Option<Object>,
+    /// How long the answer may be reused at most, whatever the policy says: what it rests on is not good for longer.
+    pub good_for: Option<Duration>,
     /// What the policy sees as `input`.
     pub input: Input,
     /// What is asked of the policy.

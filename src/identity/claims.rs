@@ -52,6 +52,13 @@ impl Times {
         }
         Ok(())
     }
+
+    /// How long it is good from now on: nobody else knows of our leeway. `None` where nothing ends it.
+    pub(super) fn left(&self, issuer: &Issuer, now: SystemTime) -> Option<Duration> {
+        let aged = issuer.max_age.zip(self.issued).map(|(oldest, issued)| later(issued, oldest));
+        let ends = self.expires.into_iter().chain(aged).min()?;
+        Some(ends.duration_since(now).unwrap_or_default())
+    }
 }
 
 /// Whether the token is for us, and has what it must have.

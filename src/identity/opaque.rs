@@ -78,8 +78,15 @@ impl Verifier {
         if self.revocations.is_revoked(&issuer.name, &caller.claims) {
             return Err(Invalid::Revoked);
         }
+        // As of other tokens: what was said since counts, and a claim of this name is not what policies read.
+        let signals = self.revocations.signals(&issuer.name, &caller.claims);
         proof.check(&caller.claims, issuer.bound)?;
-        Ok(caller.clone())
+        // What its issuer says is not taken for true for longer by anybody else.
+        let asked_again = told.until.duration_since(now).unwrap_or_default();
+        let left = times.left(issuer, now).map_or(asked_again, |left| left.min(asked_again));
+        let mut caller = Caller { left: Some(left), ..caller.clone() };
+        caller.claims.insert("signals".to_owned(), Value::Object(signals));
+        Ok(caller)
     }
 
     /// Reads what the issuer of that name said of a token (RFC 7662 §2.2), and remembers it.

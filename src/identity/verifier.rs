@@ -1,6 +1,9 @@
 //! A token to the caller that it proves.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use arc_swap::ArcSwapOption;
 use sha2::{Digest as _, Sha256};
@@ -23,6 +26,8 @@ pub struct Caller {
     pub claims: Object,
     /// The properties that the mapping would make of claims that the token does not have: nobody else may state them.
     pub absent: Vec<String>,
+    /// How long it is proven, from when it was verified: until the token expires or grows too old, without the leeway.
+    pub left: Option<Duration>,
 }
 
 impl Caller {
@@ -30,6 +35,17 @@ impl Caller {
     #[must_use]
     pub fn is(&self, subject: &Subject) -> bool {
         (&subject.kind, &subject.id) == (&self.subject.kind, &self.subject.id)
+    }
+
+    /// Puts what the token says of its subject over what only an enforcement point says, and takes away what the token
+    /// would say.
+    pub fn speak_for(&self, properties: &mut Object) {
+        for name in &self.absent {
+            properties.remove(name);
+        }
+        for (name, value) in self.subject.properties.iter() {
+            properties.insert(name.to_owned(), value.clone());
+        }
     }
 }
 
@@ -114,7 +130,7 @@ impl Verifier {
             self.cache.remove(&hash);
             return Err(invalid);
         }
-        let mut caller = verified.caller.clone();
+        let mut caller = Caller { left: verified.times.left(issuer, now), ..verified.caller.clone() };
         if self.revocations.is_revoked(&issuer.name, &caller.claims) {
             return Err(Invalid::Revoked);
         }
@@ -199,7 +215,7 @@ pub(super) fn caller(issuer: &Issuer, mut claims: Object) -> Result<Caller, Inva
     claims.insert("actors".to_owned(), actors::of(&claims)?);
     let verified = verified(issuer, &claims);
     claims.insert("verified".to_owned(), verified);
-    Ok(Caller { subject, claims, absent })
+    Ok(Caller { subject, claims, absent, left: None })
 }
 
 /// What Verdict itself says of a token: which issuer's, of which kind, and by what it is bound to its bearer. A binding

@@ -94,6 +94,10 @@ impl Http {
             .referer(false)
             .retry(reqwest::retry::never())
             .connect_timeout(self.transport.timeout);
+        if self.transport.plain_http {
+            // What is allowed is to ask this machine without TLS, not a proxy elsewhere.
+            builder = builder.no_proxy();
+        }
         if let Some(path) = &self.transport.ca_file {
             let problem = |problem: String| Fault::File { path: path.display().to_string(), problem };
             let pem = tokio::fs::read(path).await.map_err(|error| problem(format!("cannot be read: {error}")))?;

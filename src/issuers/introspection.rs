@@ -60,7 +60,9 @@ impl Introspector {
     pub(super) fn ask(self: &Arc<Self>, token: &Secret, verifier: &Arc<Verifier>) -> Shared<Flight> {
         let hash: [u8; 32] = Sha256::digest(token.expose().as_bytes()).into();
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get(&hash).and_then(WeakShared::upgrade) {
+        // One that has ended is an old answer, however long somebody still holds it.
+        let under_way = |flight: &Shared<Flight>| flight.peek().is_none();
+        if let Some(flight) = flights.get(&hash).and_then(WeakShared::upgrade).filter(under_way) {
             return flight;
         }
         let (introspector, verifier, token) = (Arc::clone(self), Arc::clone(verifier), token.clone());

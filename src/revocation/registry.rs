@@ -19,7 +19,7 @@ use super::{
     entry::{Id, Kind, Reach, Revocation, Target},
     force::{Age, Compact, InForce},
     key::{self, Keys},
-    signal::{self, Attributes, LONGEST},
+    signal::{self, Attributes, LONGEST, Signal},
     store::{self, Filter, OpenError, Page, Store},
     writer::{Change, Done, Job, Refused, Writer},
 };
@@ -176,7 +176,12 @@ impl Registry {
         if more > 0 && inner.force.total() + more > inner.max_entries {
             return Err(Refused::Full(usize::try_from(inner.max_entries).unwrap_or(usize::MAX)));
         }
-        if !change.signals.is_empty() && inner.signals.len() as u64 >= inner.max_entries {
+        // Of whom something was said before, more may be said: that takes no more room.
+        let is_new = |signal: &Signal| {
+            let Target { kind, issuer, value } = &signal.target;
+            !inner.signals.contains_key(&inner.keys.target(*kind, issuer, value))
+        };
+        if inner.signals.len() as u64 >= inner.max_entries && change.signals.iter().any(is_new) {
             return Err(Refused::Full(usize::try_from(inner.max_entries).unwrap_or(usize::MAX)));
         }
         if change.signals.iter().any(|signal| signal.attribute.value.to_string().len() > LONGEST) {

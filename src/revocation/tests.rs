@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures::executor::block_on;
+use futures::{FutureExt as _, executor::block_on};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -316,6 +316,54 @@ fn what_is_on_disk_is_in_force_however_ends_and_revocations_cross() {
         assert_eq!(open.is_revoked(&json!({"jti": "t"})), kept);
         assert!(kept, "the revocation came last");
     }
+}
+
+#[test]
+fn what_came_before_leaves_nothing_in_force_that_is_not_on_disk() {
+    let folder = TempDir::new().unwrap();
+    let config = Config { store: Some(folder.path().join("r.redb")), max_entries: 100 };
+    let (registry, writer) = Registry::open_at(&config, clock).unwrap();
+    registry.know(vec![("login".to_owned(), ISSUER.to_owned())]);
+    let change = |value: &str| {
+        let seen = Seen { transmitter: "idp".to_owned(), jti: "one".to_owned(), until: NOW + 60 };
+        let add = vec![from_event(Kind::Session, value, Reach::default(), "session-revoked", NOW)];
+        Change { seen: Some(seen), add, ..Change::default() }
+    };
+    // Both come before the first is written.
+    let (mut first, mut second) = (Box::pin(registry.change(change("a"))), Box::pin(registry.change(change("b"))));
+    assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+    let mut again = Box::pin(registry.change(change("a")));
+    assert!(again.as_mut().now_or_never().is_none());
+    let thread = std::thread::spawn(|| writer.run());
+    assert!(!block_on(first).unwrap().replayed && block_on(second).unwrap().replayed);
+    assert!(block_on(again).unwrap().replayed);
+    let is_revoked = |sid: &str| registry.is_revoked("login", &object(&json!({"iss": ISSUER, "sid": sid, "iat": NOW})));
+    assert!(is_revoked("a") && !is_revoked("b"));
+    assert_eq!(registry.list(&Filter::default(), None, 10).unwrap().revocations.len(), 1);
+    registry.close();
+    thread.join().unwrap();
+}
+
+#[test]
+fn where_signals_are_full_what_is_known_can_still_be_disabled() {
+    let folder = TempDir::new().unwrap();
+    let open = Open::at(folder.path().join("r.redb"));
+    let signal = |value: &str| Signal {
+        target: Target::new(Kind::Subject, ISSUER, value),
+        name: "account".to_owned(),
+        attribute: Attribute { value: json!({"status": "disabled"}), at: NOW, source: "idp".to_owned() },
+    };
+    let tell = |value: &str| {
+        let add = vec![from_event(Kind::Subject, value, Reach::default(), "account-disabled", NOW)];
+        block_on(open.registry.change(Change { add, signals: vec![signal(value)], ..Change::default() }))
+    };
+    for number in 0..100 {
+        let change = Change { signals: vec![signal(&number.to_string())], ..Change::default() };
+        block_on(open.registry.change(change)).unwrap();
+    }
+    assert_eq!(tell("100").unwrap_err(), Refused::Full(100));
+    tell("7").unwrap();
+    assert!(open.is_revoked(&json!({"iss": ISSUER, "sub": "7", "iat": NOW})));
 }
 
 #[test]

@@ -244,26 +244,35 @@ impl Writer {
     fn put_in_force(&self, store: &Store, change: &Change, effects: Effects) -> Done {
         let Effects { done, attributes } = effects;
         for (id, old) in &done.removed {
-            let left = store.list(&Filter::default(), Some(key::target_of(*id)), None, usize::MAX);
-            match left {
-                // Two that revoke the same are held as one.
-                Ok(page) if page.next.is_none() => {
-                    if !page.revocations.iter().any(|(_, other)| self.inner.is_held_as(other, old)) {
-                        self.inner.end(*id, old);
-                    }
-                }
-                Ok(_) => tracing::warn!("of so many revocations of one thing, an end comes into force with a restart"),
-                Err(cause) => tracing::error!("an end of a revocation comes into force with a restart: {cause}"),
-            }
+            self.end_unless_kept(store, *id, old);
         }
-        if !done.replayed {
-            change.add.iter().for_each(|revocation| self.inner.enforce(revocation));
+        for revocation in &change.add {
+            if done.replayed {
+                // It was put in force before anybody knew that its token had come before: what is not on disk would
+                // otherwise hold until a restart, and nobody could find or end it.
+                self.end_unless_kept(store, self.inner.keys.id(revocation), revocation);
+            } else {
+                self.inner.enforce(revocation);
+            }
         }
         for (key, attributes) in attributes {
             self.inner.tell(key, &attributes);
         }
         self.inner.turn();
         done
+    }
+
+    /// Ends a revocation in memory, where nothing on disk revokes the same: two such are held as one.
+    fn end_unless_kept(&self, store: &Store, id: Id, old: &Revocation) {
+        match store.list(&Filter::default(), Some(key::target_of(id)), None, usize::MAX) {
+            Ok(page) if page.next.is_none() => {
+                if !page.revocations.iter().any(|(_, other)| self.inner.is_held_as(other, old)) {
+                    self.inner.end(id, old);
+                }
+            }
+            Ok(_) => tracing::warn!("of so many revocations of one thing, an end comes into force with a restart"),
+            Err(cause) => tracing::error!("an end of a revocation comes into force with a restart: {cause}"),
+        }
     }
 
     fn sweep(&self, store: &Store, forget: bool) {

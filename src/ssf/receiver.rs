@@ -202,7 +202,9 @@ impl Receiver {
         let said = self.0.registry.said(&Target { kind, ..new.target.clone() }).unwrap_or_default();
         let Some(Value::Object(account)) = said.get("account") else { return false };
         let at = i64::try_from(new.at).unwrap_or(i64::MAX);
+        // As what one transmitter disables, no other enables.
         account.get("status") == Some(&Value::from("enabled"))
+            && account.get("source") == Some(&Value::from(new.source.as_str()))
             && matches!(account.get("at"), Some(Value::Number(Number::Int(since))) if *since > at)
     }
 

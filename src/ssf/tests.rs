@@ -25,6 +25,7 @@ use crate::{
 };
 
 const ISSUER: &str = "https://login.example.com";
+const OTHER_TRANSMITTER: &str = "https://signals.example.com";
 const AUDIENCE: &str = "https://pdp.example.com";
 const CAEP: &str = "https://schemas.openid.net/secevent/caep/event-type/";
 const RISC: &str = "https://schemas.openid.net/secevent/risc/event-type/";
@@ -106,7 +107,10 @@ impl Rig {
         let store = revocation::Config { store: Some(path("r.redb")), max_entries: 1_000 };
         let (registry, writer) = Registry::open(&store).unwrap();
         let thread = Some(std::thread::spawn(|| writer.run()));
-        let config = Config { transmitters: BTreeMap::from([("login".to_owned(), transmitter)]), ..Config::default() };
+        // Another that may speak for the same issuer.
+        let other = Transmitter { issuer: OTHER_TRANSMITTER.to_owned(), ..transmitter.clone() };
+        let transmitters = BTreeMap::from([("login".to_owned(), transmitter), ("other".to_owned(), other)]);
+        let config = Config { transmitters, ..Config::default() };
         let receiver = Receiver::open(&config, registry.clone()).unwrap();
         Self { folder, registry, receiver, thread }
     }
@@ -345,6 +349,12 @@ fn accounts_end_until_they_are_enabled_and_purged_ones_for_good() {
     rig.event(&format!("{RISC}account-enabled"), &json!({}), user());
     rig.event(&format!("{RISC}account-disabled"), &json!({"event_timestamp": now() - 9}), user());
     assert!(!rig.is_revoked(&young()), "it was enabled since");
+    let rig = Rig::new();
+    let mut enabled = claims(&format!("{RISC}account-enabled"), &json!({}), Some(user()));
+    enabled["iss"] = json!(OTHER_TRANSMITTER);
+    rig.push(&enabled).unwrap();
+    rig.event(&format!("{RISC}account-disabled"), &json!({"event_timestamp": now() - 9}), user());
+    assert!(rig.is_revoked(&young()), "what one transmitter disables, no other enables");
     let rig = Rig::new();
     rig.event(&format!("{RISC}credential-compromise"), &json!({"credential_type": "password"}), user());
     assert!(rig.is_revoked(&old()) && !rig.is_revoked(&young()));

@@ -136,6 +136,69 @@ async fn opa_takes_a_token_from_the_input() {
     assert_eq!(status, 500);
 }
 
+#[tokio::test]
+async fn the_subject_of_a_document_is_the_tokens() {
+    let (_rig, server) = serving(&ON.replace("opa: {", "opa: {query: true, ")).await;
+    let good = token(&json!({}));
+    let input = |subject: Json| json!({"attributes": {"token": good}, "subject": subject});
+    let ask = async |input: Json| post(&server, "/v1/data/echo/seen", &json!({"input": input})).await;
+    let query = async |input: Json| {
+        post(&server, "/v1/query", &json!({"query": "x := input.subject; t := input.token", "input": input})).await
+    };
+    for another in [
+        json!({"type": "user", "id": "mallory"}),
+        json!({"type": "client", "id": "alice"}),
+        json!({"id": "mallory"}),
+        json!({"type": "user", "id": ["alice"]}),
+        json!({"type": "user", "id": "alice", "properties": ["admin"]}),
+        json!("alice"),
+        json!(null),
+    ] {
+        for (status, answer) in [ask(input(another.clone())).await, query(input(another.clone())).await] {
+            assert_eq!((status, answer.get("result")), (500, None), "{another} {answer:#}");
+            assert!(answer.to_string().contains("subject_mismatch"), "{another} {answer:#}");
+        }
+    }
+    // What is not said is the token's, and so is what only it can say.
+    let proven = json!({"type": "user", "id": "alice", "properties": {"roles": ["editor"]}});
+    for own in [json!({}), json!({"id": "alice"}), json!({"properties": {"roles": ["admin"]}})] {
+        let (_, answer) = ask(input(own.clone())).await;
+        assert_eq!(answer["result"]["subject"], proven, "{own} {answer:#}");
+        let (_, answer) = query(input(own)).await;
+        assert_eq!(answer["result"][0]["x"], proven, "{answer:#}");
+        assert_eq!(answer["result"][0]["t"]["sub"], "alice", "{answer:#}");
+    }
+    let (_, answer) = ask(json!({"attributes": {"token": good}})).await;
+    assert_eq!(answer["result"]["subject"], proven, "{answer:#}");
+    let (_, answer) = ask(input(json!({"id": "alice", "properties": {"floor": 3}, "tenant": "x"}))).await;
+    assert_eq!(answer["result"]["subject"]["properties"], json!({"roles": ["editor"], "floor": 3}));
+    assert_eq!(answer["result"]["subject"]["tenant"], "x");
+    // The same by the other ways to that door; without a token, a subject is what the enforcement point says.
+    let (status, answer) = post(&server, "/v0/data/echo/seen", &input(json!({"id": "mallory"}))).await;
+    assert!(status == 500 && answer.to_string().contains("subject_mismatch"), "{answer:#}");
+    let (_, answer) = ask(json!({"subject": "bob", "token": {"sub": "mallory"}})).await;
+    assert_eq!(answer["result"], json!({"subject": "bob"}));
+    let (_, answer) = query(json!({"token": {"sub": "mallory"}})).await;
+    assert_eq!(answer.get("result"), None, "{answer:#}");
+    // And through Envoy.
+    let (allowed, _, _, input) = envoy(&server, &[("authorization", format!("Bearer {good}"))], "").await;
+    assert!(allowed && input["subject"] == proven, "{input:#}");
+}
+
+#[tokio::test]
+async fn where_issuers_are_configured_no_input_says_what_a_token_says() {
+    let (_rig, server) = serving("").await;
+    let (_, answer) =
+        post(&server, "/v1/data/echo/seen", &json!({"input": {"token": {"sub": "mallory"}, "x": 1}})).await;
+    assert_eq!(answer["result"], json!({"x": 1}));
+    let rig = Rig::new("", "");
+    rig.0.write("policies/echo.rego", ECHO);
+    let server = rig.ready().await;
+    let (_, answer) =
+        post(&server, "/v1/data/echo/seen", &json!({"input": {"token": "the policy's own matter"}})).await;
+    assert_eq!(answer["result"], json!({"token": "the policy's own matter"}));
+}
+
 async fn envoy(server: &Server, headers: &[(&str, String)], certificate: &str) -> (bool, i32, String, Json) {
     let headers: HashMap<String, String> =
         headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();

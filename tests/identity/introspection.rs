@@ -67,6 +67,35 @@ async fn an_opaque_token_is_asked_about_once_and_proves_what_its_issuer_says() {
 }
 
 #[tokio::test]
+async fn what_was_signalled_counts_for_opaque_tokens_and_nobody_else_says_it() {
+    let mut said = active();
+    said["signals"] = json!({"subject": {"risk_level": {"current_level": "LOW"}}});
+    let issuer = Issuer::saying(says(&said)).await;
+    let transmitter = crate::signals::Transmitter::new();
+    let issuers = opaque(&issuer, "  issuer: https://as.example\n  subject: {type: client}\n");
+    let ssf = "revocation: {store: DIR/revocations.redb}
+ssf:
+  push: true
+  transmitters:
+    as: {issuer: https://issuer.example, audience: https://pdp.example, jwks_file: DIR/set.json, issuers: [https://as.example]}
+";
+    let rig = Rig::new(&issuers, ssf);
+    rig.0.write("secret", "s3cr%t canary\n");
+    rig.0.write("set.json", &transmitter.jwks());
+    let server = rig.with_keys().await;
+    assert_eq!(seen(&server.ask(bearer(TOKEN)).await)["token"]["signals"], json!({}));
+    let mut set = crate::signals::session_revoked("one", "x");
+    set["sub_id"] = json!({"format": "iss_sub", "iss": "https://as.example", "sub": "bob"});
+    let event = "https://schemas.openid.net/secevent/caep/event-type/risk-level-change";
+    set["events"] = json!({event: {"current_level": "HIGH", "principal": "USER"}});
+    let (status, _, body) =
+        crate::signals::push(&server, "content-type: application/secevent+jwt\r\n", &transmitter.set(&set)).await;
+    assert_eq!(status, 202, "{body}");
+    let seen = seen(&server.ask(bearer(TOKEN)).await);
+    assert_eq!(seen["token"]["signals"]["subject"]["risk_level"]["current_level"], "HIGH", "{seen:#}");
+}
+
+#[tokio::test]
 async fn what_an_issuer_says_of_a_token_is_looked_at_and_not_kept_for_long() {
     let issuer = Issuer::saying(says(&active())).await;
     let more = "  client_auth: client_secret_post\n  issuer: https://as.example\n  audience: [api]\n  leeway: 0s\n  cache_active: 1s\n  cache_inactive: 1s\n";

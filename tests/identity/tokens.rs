@@ -1,13 +1,13 @@
 //! Whom a token proves, and what policies see of it.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use verdict::api::grpc::proto::{
-    Action, BatchCheckItem, BatchCheckRequest, CheckRequest, CheckStreamRequest, Credential, Resource,
+    Action, BatchCheckItem, BatchCheckRequest, CheckRequest, CheckStreamRequest, Credential, Effect, Resource, Verdict,
     check_stream_response::Answer,
 };
 
 use crate::{
-    forge::{KEYS, changed_claims, claims, token},
+    forge::{KEYS, changed_claims, claims, now, token},
     rig::{MAIN, Rig, bearer, beside, proven, seen},
     support::{assert_denied, assert_invalid, codes, eventually, question},
 };
@@ -105,6 +105,34 @@ async fn a_bound_token_needs_its_proof() {
     ] {
         assert_denied(&server.ask(proven(token, jkt, x5t)).await, "proof_mismatch");
     }
+}
+
+#[tokio::test]
+async fn no_answer_may_be_reused_for_longer_than_the_token_lives() {
+    let rig = Rig::new(&MAIN.replace("audience: [api]", "audience: [api]\n  leeway: 60s"), "");
+    rig.0.write("policies/long.rego", "package long\n\ndecision := {\"allow\": true, \"ttl\": 3600}\n");
+    let server = rig.with_keys().await;
+    let mut client = server.client().await;
+    let asked = |claims: Json| CheckRequest { policy: "data.long".to_owned(), ..bearer(&token(&claims)) };
+    let ttl = |verdict: &Verdict| verdict.ttl.as_ref().map(|ttl| ttl.seconds);
+    let long = now() + 7_200;
+    let verdict = server.ask(asked(json!({"exp": long}))).await;
+    assert_eq!((verdict.effect(), ttl(&verdict)), (Effect::Allow, Some(3_600)));
+    let verdict = server.ask(asked(json!({"exp": now() + 100}))).await;
+    assert!((1..=100).contains(&ttl(&verdict).unwrap()), "{verdict:?}");
+    // A token that only our leeway lets pass: nobody else knows of that.
+    let verdict = server.ask(asked(json!({"exp": now() - 5}))).await;
+    assert_eq!((verdict.effect(), ttl(&verdict)), (Effect::Allow, None));
+    // Each item of a batch by its own token.
+    let items = [long, now() + 50].map(|exp| BatchCheckItem {
+        credential: Some(Credential { token: token(&json!({"exp": exp})), proof: None }),
+        ..BatchCheckItem::default()
+    });
+    let CheckRequest { action, resource, policy, .. } = asked(json!({}));
+    let batch = BatchCheckRequest { action, resource, policy, items: items.into(), ..BatchCheckRequest::default() };
+    let verdicts = client.batch_check(batch).await.unwrap().into_inner().verdicts;
+    assert_eq!(ttl(&verdicts[0]), Some(3_600));
+    assert!((1..=50).contains(&ttl(&verdicts[1]).unwrap()));
 }
 
 #[tokio::test]

@@ -50,8 +50,10 @@ impl CredentialAt {
 
 /// The token of a text that names a scheme of tokens before it (RFC 6750 §2.1, RFC 9449 §7.1).
 pub(in crate::api) fn bearer(text: &str) -> Option<&str> {
-    let (scheme, token) = text.split_once(' ')?;
-    ["bearer", "dpop"].iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(token.trim_start_matches(' '))
+    // A space, says the standard; who takes a tab for one believes the token.
+    let blank = [' ', '\t'];
+    let (scheme, token) = text.split_once(blank)?;
+    ["bearer", "dpop"].iter().any(|known| scheme.eq_ignore_ascii_case(known)).then_some(token.trim_start_matches(blank))
 }
 
 impl FromStr for CredentialAt {
@@ -82,7 +84,7 @@ mod tests {
     fn a_token_is_taken_whole_and_leaves_nothing() {
         let at: CredentialAt = "context.token".parse().unwrap();
         assert_eq!((at.to_string().as_str(), at.is_on()), ("context.token", true));
-        for text in ["canary", "Bearer canary", "dpop  canary"] {
+        for text in ["canary", "Bearer canary", "dpop  canary", "BEARER\\tcanary"] {
             let question = format!(r#"{{"context": {{"token": "{text}", "ip": 1}}}}"#);
             let Ok(Value::Object(mut question)) = json::parse(question.as_bytes()) else { panic!() };
             assert_eq!(at.take(&mut question).unwrap().unwrap().token.expose(), "canary");

@@ -1,5 +1,7 @@
 //! Messages to questions: COAZ-MCP's default mappings (openid/authzen, draft 1) on the revision 2026-07-28.
 
+use std::time::Duration;
+
 use super::message::{Message, is_clean};
 use crate::{
     api::{credentials::Credential, json, status::CallError},
@@ -62,6 +64,8 @@ pub(in crate::api) struct Caller {
     agent: Option<String>,
     /// What the token says that was verified here.
     token: Option<Object>,
+    /// How long that is so.
+    good_for: Option<Duration>,
     /// What is still to be verified; then nothing is known of the subject.
     credential: Option<Credential>,
     /// Whether a credential proved nothing, or was not verified yet.
@@ -99,7 +103,7 @@ impl Caller {
             Shown::Credential(credential) => (anonymous(), None, Some(credential)),
         };
         let unproven = credential.is_some();
-        Ok(Self { server, metadata, subject, agent, token: None, credential, unproven, context })
+        Ok(Self { server, metadata, subject, agent, token: None, good_for: None, credential, unproven, context })
     }
 
     /// What is still to be verified. What it proves is told to [`Caller::proven`]; until then nobody is asked about.
@@ -108,7 +112,7 @@ impl Caller {
     }
 
     /// Takes whom a verified token is of, and what it says: the outermost actor, or else the client, is the agent.
-    pub(super) fn proven(&mut self, subject: Subject, token: Object) {
+    pub(super) fn proven(&mut self, subject: Subject, token: Object, good_for: Option<Duration>) {
         let actor = match token.get("actors") {
             Some(Value::Array(actors)) => match actors.first() {
                 Some(Value::Object(actor)) => actor.get("sub"),
@@ -120,7 +124,7 @@ impl Caller {
             Some(Value::String(agent)) => Some(agent.clone()),
             _ => None,
         };
-        (self.subject, self.token, self.unproven) = (subject, Some(token), false);
+        (self.subject, self.token, self.good_for, self.unproven) = (subject, Some(token), good_for, false);
     }
 
     /// Whether a token was shown that proves nobody.
@@ -222,6 +226,7 @@ fn asked(caller: &Caller, method: String, kind: &str, id: String, own: Object, h
         resource: Resource { kind: kind.to_owned(), id, properties },
         context,
         token: caller.token.clone(),
+        good_for: caller.good_for,
         ..Query::default()
     }
 }

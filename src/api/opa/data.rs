@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     api::{
-        credentials::{Asked, Refused},
+        credentials::Refused,
         deadline::Deadline,
         json::{self, written},
         status::CallError,
@@ -144,22 +144,15 @@ impl Door {
     async fn decision(&self, question: &Question) -> Result<Decision, Fault> {
         let Question { entry, input, parameters, deadline, .. } = question;
         check_depth(input)?;
-        let mut input = input.clone();
-        let at = &self.config.credential_at;
-        let credential = match &mut input {
-            Input::Document(Value::Object(document)) => at.take(document),
-            _ => Ok(None),
-        };
-        let credential = credential.map_err(|violation| CallError::InvalidQuery(vec![violation]))?;
         let query = Query {
             policy: Some(entry.clone()),
-            input,
+            input: input.clone(),
             asks: Asks::Document,
             explain: parameters.explain.is_some(),
             strict: parameters.strict,
             ..Query::default()
         };
-        let asked = if at.is_on() { Asked::document(query, credential, false) } else { Asked::plain(query) };
+        let asked = self.asked(query)?;
         let started = Instant::now();
         let (query, verdict) = match asked.admit(&*self.peers.credentials, deadline.left()?).await {
             Ok(query) => {

@@ -18,12 +18,12 @@ use super::{
     parameters::Parameters,
 };
 use crate::{
-    api::{deadline::Deadline, json::written, status::CallError},
-    decision::{AdHoc, Input, Query, Value},
+    api::{credentials::Refused, deadline::Deadline, json::written, status::CallError},
+    decision::{AdHoc, Input, Query, Value, Verdict},
 };
 
 /// A query as it was asked.
-struct Asked {
+struct Question {
     text: String,
     input: Input,
     parameters: Parameters,
@@ -39,7 +39,7 @@ pub(super) async fn get(State(door): Shared, uri: Uri, headers: HeaderMap) -> Re
         let mut parameters = Parameters::of(&uri)?;
         let text = parameters.query.take().ok_or_else(|| Fault::invalid("missing parameter 'q'"))?;
         let (deadline, input) = (door.deadline(), Input::Undefined);
-        door.query(Asked { text, input, parameters, headers, deadline, began }).await
+        door.query(Question { text, input, parameters, headers, deadline, began }).await
     };
     let answer = answer.await;
     door.finish(answer).await
@@ -58,7 +58,7 @@ pub(super) async fn post(State(door): Shared, request: Request) -> Response {
         };
         let input =
             rest.remove("input").filter(|input| *input != Value::Null).map_or(Input::Undefined, Input::Document);
-        door.query(Asked { text, input, parameters, headers, deadline, began }).await
+        door.query(Question { text, input, parameters, headers, deadline, began }).await
     };
     let answer = answer.await;
     door.finish(answer).await
@@ -74,18 +74,27 @@ impl Door {
         Err(Fault::new(StatusCode::FORBIDDEN, INVALID_OPERATION, message))
     }
 
-    async fn query(&self, asked: Asked) -> Result<Answer, Fault> {
-        let Asked { text, input, parameters, headers, deadline, began } = asked;
+    async fn query(&self, asked: Question) -> Result<Answer, Fault> {
+        let Question { text, input, parameters, headers, deadline, began } = asked;
         check_depth(&input)?;
         let held = self.peers.decider.hold().ok_or(CallError::PoliciesNotReady)?;
         let started = Instant::now();
-        let query = Query { input: input.clone(), strict: parameters.strict, ..Query::default() };
-        let ad_hoc = AdHoc { text, input, strict: parameters.strict };
-        let verdict = held.ad_hoc(ad_hoc, deadline.left()?).await.map_err(|faults| {
-            let parsing = faults.iter().any(|fault| fault.code == "rego_parse_error");
-            let step = if parsing { "parsing" } else { "compiling" };
-            Fault::of_text(&format!("error(s) occurred while {step} query"), &faults)
-        })?;
+        let asked = self.asked(Query { input, strict: parameters.strict, ..Query::default() })?;
+        let (query, verdict) = match asked.admit(&*self.peers.credentials, deadline.left()?).await {
+            Ok(query) => {
+                let ad_hoc = AdHoc { text, input: query.input.clone(), strict: parameters.strict };
+                let verdict = held.ad_hoc(ad_hoc, deadline.left()?).await.map_err(|faults| {
+                    let parsing = faults.iter().any(|fault| fault.code == "rego_parse_error");
+                    let step = if parsing { "parsing" } else { "compiling" };
+                    Fault::of_text(&format!("error(s) occurred while {step} query"), &faults)
+                })?;
+                (query, verdict)
+            }
+            Err(refused) => {
+                let Refused { query, verdict } = *refused;
+                (query, Verdict { revision: held.revision().clone(), ..verdict })
+            }
+        };
         let took = started.elapsed();
         let id = (self.peers.ids)();
         // An answer in data, not a decision: it counts, and is recorded, as a deny.

@@ -63,7 +63,8 @@ impl Held {
             Ok(pending) => pending.await?,
             Err(_) => super::panicked(),
         };
-        Ok(super::finished(verdict, self.active.revision.clone()))
+        let close = super::Close { revision: self.active.revision.clone(), good_for: None };
+        Ok(close.finished(verdict))
     }
 
     /// The policies' files, in order: their names and their texts.
