@@ -21,7 +21,11 @@ use crate::{
         credentials::Credentials,
         envoy, grpc,
         issuance::Issuer,
-        listen::{self, BindError, Listener},
+        listen::{
+            self, BindError, Listener,
+            tls::{self, Tls},
+        },
+        ops,
     },
     audit::{DRAIN, Log, OpenError},
     clock,
@@ -48,6 +52,9 @@ pub enum Error {
     /// The policy service's socket could not be bound.
     #[error(transparent)]
     Admin(#[from] listen::private::Error),
+    /// A door's certificate, key or authorities can't be used.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
     /// The policies are not usable, and `policies.strict` makes that fatal.
     #[error("the policies can't be used, and `--strict` is set:\n{0}")]
     Strict(Arc<Failure>),
@@ -152,6 +159,7 @@ impl App {
         let health = grpc::Health::new().await;
         let mut tasks = JoinSet::new();
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
+        let [grpc_tls, http_tls] = secured((&grpc_config, &http_config), &mut tasks, &draining)?;
         let credentials = credentials::open(identity, &registry, &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = searches(&decider, observer(), &grpc_config, search.clone());
@@ -186,9 +194,10 @@ impl App {
             let serving = admin_door.serve(operators, door.clone(), draining.clone());
             tasks.spawn(named("policy service's door", serving));
         }
-        tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door.clone(), draining.clone())));
+        let grpc_door = listen::Options { tls: grpc_tls, ..door.clone() };
+        tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, grpc_door, draining.clone())));
         // It closes after the other door, so it gets no more than its own requests may take.
-        let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), ..door };
+        let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), tls: http_tls, ..door };
         tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
         revocation::start(writer, &receiver, &mut tasks, &draining)?;
         let publishing = signals::publish(registry.clone(), handle.clone(), ssf.publish_interval);
@@ -312,7 +321,21 @@ fn door_options(grpc: &grpc::Config, server: &Server) -> listen::Options {
         max_concurrent_streams: grpc.max_concurrent_streams,
         drain_timeout: server.drain_timeout,
         connections: server.connections.clone(),
+        tls: None,
     }
+}
+
+/// Opens the TLS of both doors, and has tasks follow their files.
+fn secured(
+    (grpc, http): (&grpc::Config, &ops::Config),
+    tasks: &mut JoinSet<&'static str>,
+    draining: &CancellationToken,
+) -> Result<[Option<Arc<Tls>>; 2], tls::Error> {
+    let doors = [Tls::open("grpc", &grpc.tls, &["h2"])?, Tls::open("http", &http.tls, &["h2", "http/1.1"])?];
+    for tls in doors.iter().flatten() {
+        tasks.spawn(named("certificates", until(Arc::clone(tls).follow(), draining.clone())));
+    }
+    Ok(doors)
 }
 
 fn searches(

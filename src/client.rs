@@ -10,6 +10,7 @@ mod connection;
 mod fault;
 pub mod layer;
 mod question;
+pub mod tls;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -20,6 +21,7 @@ use tonic::transport::{Channel, Endpoint};
 pub use answer::{Answer, Permit, Refusal};
 pub use fault::{Fault, InvalidQuestion, InvalidServer};
 pub use question::Question;
+pub use tls::{InvalidTls, Tls};
 
 pub use crate::{
     api::credentials::Credential,
@@ -79,31 +81,35 @@ impl Client {
     /// # Errors
     /// If that is no server.
     pub fn lazy(server: &str, settings: Settings) -> Result<Self, InvalidServer> {
-        let invalid = || InvalidServer(server.to_owned());
         let uri = match server.parse() {
             Ok(Address::Unix(path)) => format!("unix://{}", path.display()),
             // A name is for the resolver; `http` is plain text, the only transport of this constructor.
-            Ok(Address::Tcp(_)) | Err(_) => {
-                let authority: Authority = server.parse().map_err(|_| invalid())?;
-                // Without a port, it would be that of web servers.
-                if authority.port_u16().is_none() || server.contains('@') {
-                    return Err(invalid());
-                }
-                format!("http://{authority}")
-            }
+            Ok(Address::Tcp(_)) | Err(_) => format!("http://{}", authority(server)?),
         };
-        let endpoint = Endpoint::from_shared(uri).map_err(|_| invalid())?;
+        let endpoint = Endpoint::from_shared(uri).map_err(|_| InvalidServer(server.to_owned()))?;
+        Ok(Self::over(Self::kept(endpoint, settings).connect_lazy(), settings))
+    }
+
+    /// The same over TLS; `server` is a host and a port, and the server's certificate must be the host's.
+    ///
+    /// # Errors
+    /// If that is no server.
+    pub fn secure(server: &str, tls: &Tls, settings: Settings) -> Result<Self, InvalidServer> {
+        let channel = tls.lazy(&authority(server)?, |endpoint| Self::kept(endpoint, settings));
+        Ok(Self::over(channel.map_err(|_| InvalidServer(server.to_owned()))?, settings))
+    }
+
+    fn kept(endpoint: Endpoint, settings: Settings) -> Endpoint {
         let (interval, timeout) = Self::KEEP_ALIVE;
-        let endpoint = endpoint
+        endpoint
             .connect_timeout(settings.deadline)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(interval)
             .keep_alive_timeout(timeout)
-            .keep_alive_while_idle(true);
-        Ok(Self::over(endpoint.connect_lazy(), settings))
+            .keep_alive_while_idle(true)
     }
 
-    /// A client over a connection of your own making, with TLS for instance.
+    /// A client over a connection of your own making.
     #[must_use]
     pub fn over(channel: Channel, settings: Settings) -> Self {
         Self {
@@ -190,6 +196,13 @@ impl Client {
             None => Ok(Permit { answer, reused }),
         }
     }
+}
+
+/// A host and a port: without a port, it would be that of web servers.
+fn authority(server: &str) -> Result<String, InvalidServer> {
+    let authority: Option<Authority> = server.parse().ok();
+    let authority = authority.filter(|authority| authority.port_u16().is_some() && !server.contains('@'));
+    authority.map(|authority| authority.to_string()).ok_or_else(|| InvalidServer(server.to_owned()))
 }
 
 impl fmt::Debug for Client {

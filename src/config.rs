@@ -86,6 +86,8 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// How many threads run the doors and the decisions; 0 for one a core.
     pub worker_threads: usize,
+    /// Whether plain text may leave this machine.
+    pub insecure: bool,
     /// What each door allows its connections.
     pub connections: api::listen::Connections,
 }
@@ -126,6 +128,7 @@ impl Default for Server {
         Self {
             drain_timeout: Duration::from_secs(10),
             worker_threads: 0,
+            insecure: false,
             connections: api::listen::Connections::default(),
         }
     }
@@ -250,6 +253,7 @@ impl Reader {
             let problem = format!("both doors listen on `{}`", self.config.grpc.address);
             self.faults.push(Fault::new(place, problem, "two addresses that do not overlap"));
         }
+        self.transport();
         if self.config.source.path.is_some() && !self.config.bundles.is_empty() {
             let problem = "is given together with `bundles`: a plain folder owns all of `data`";
             let expected = "one of them; a folder can be a bundle, with the `url` `folder:///…`";
@@ -270,6 +274,48 @@ impl Reader {
             }
         }
         if self.faults.is_empty() { Ok(self.config) } else { Err(Faults::new(self.faults)) }
+    }
+
+    /// Plain text stays on this machine, and half of TLS is none.
+    fn transport(&mut self) {
+        let doors = [
+            ("grpc.address", &self.config.grpc.address, &self.config.grpc.tls),
+            ("http.address", &self.config.http.address, &self.config.http.tls),
+        ];
+        let mut faults = Vec::new();
+        for (door, address, tls) in doors {
+            let section = door.split('.').next().unwrap_or_default();
+            let mut fault = |leaf: &str, problem: &str, expected: String| {
+                faults.push(Fault::new(self.place(&format!("{section}.{leaf}")), problem, expected));
+            };
+            let both = || format!("`{section}.tls_cert_file` and `{section}.tls_key_file`, or neither");
+            match (&tls.cert_file, &tls.key_file) {
+                (Some(_), None) => fault("tls_cert_file", "stands without `tls_key_file`", both()),
+                (None, Some(_)) => fault("tls_key_file", "stands without `tls_cert_file`", both()),
+                _ => {}
+            }
+            for (leaf, given) in [("tls_client_ca_file", &tls.client_ca_file), ("tls_crl_file", &tls.crl_file)] {
+                if given.is_some() && !tls.is_on() {
+                    fault(leaf, "stands without a certificate, so that it would do nothing", both());
+                }
+            }
+            if tls.is_on() && tls.crl_file.is_some() && tls.client_ca_file.is_none() {
+                let expected = format!("`{section}.tls_client_ca_file` beside it");
+                fault("tls_crl_file", "revokes certificates of clients, and none are asked for", expected);
+            }
+            let is_local = match address {
+                Address::Tcp(address) => address.ip().to_canonical().is_loopback(),
+                Address::Unix(_) => true,
+            };
+            if !is_local && !tls.is_on() && !self.config.server.insecure && !self.refused(door) {
+                let expected = format!(
+                    "`{section}.tls_cert_file` and `{section}.tls_key_file`, a loopback address, or `server.insecure` \
+                     (`--insecure`) where something else protects the network"
+                );
+                fault("address", "lets others reach the door, in plain text", expected);
+            }
+        }
+        self.faults.extend(faults);
     }
 
     fn refused(&self, name: &str) -> bool {

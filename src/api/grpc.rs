@@ -128,6 +128,8 @@ pub struct Config {
     pub request_timeout: Duration,
     /// Whether the reflection service is offered.
     pub reflection: bool,
+    /// What it is encrypted with.
+    pub tls: super::listen::tls::Config,
 }
 
 impl Default for Config {
@@ -141,6 +143,7 @@ impl Default for Config {
             max_concurrent_streams: 100,
             request_timeout: Duration::from_secs(1),
             reflection: true,
+            tls: super::listen::tls::Config::default(),
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Accepting connections: own loop, so that limits and shutdown hold in every state of a connection.
 
+pub mod certificate;
 mod connection;
 mod permits;
 mod preface;
 pub mod private;
+pub mod tls;
 
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 
@@ -63,6 +65,8 @@ pub struct Options {
     pub drain_timeout: Duration,
     /// How many, and for how long.
     pub connections: Connections,
+    /// What the door's connections are encrypted with; plain text without.
+    pub tls: Option<Arc<tls::Tls>>,
 }
 
 /// How many connections one door has, and for how long each.
@@ -157,6 +161,7 @@ impl Listener {
 trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl Io for TcpStream {}
 impl Io for UnixStream {}
+impl Io for tokio_rustls::server::TlsStream<Box<dyn Io>> {}
 
 /// Serves connections until `closing` is cancelled; then takes no more, lets open ones finish their calls for
 /// `drain_timeout`, and drops the rest.

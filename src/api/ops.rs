@@ -50,6 +50,8 @@ POST /mcp/v1/filter-tools  which tools of a list the caller may use
 pub struct Config {
     /// Where it listens.
     pub address: Address,
+    /// What it is encrypted with.
+    pub tls: super::listen::tls::Config,
 }
 
 /// What this door shows. Asked on an async worker, so it must not block.
@@ -102,7 +104,8 @@ struct ErrorBody {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { address: Address::Tcp(([127, 0, 0, 1], 8181).into()) }
+        let tls = super::listen::tls::Config::default();
+        Self { address: Address::Tcp(([127, 0, 0, 1], 8181).into()), tls }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A connection to a running server.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, anyhow};
 use tonic::{
@@ -8,7 +8,7 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 use tonic_types::StatusExt as _;
-use verdict::{api::Address, policy::printable};
+use verdict::{api::Address, client::Tls, policy::printable};
 
 /// Which server to ask.
 #[derive(Clone, Debug, clap::Args)]
@@ -16,6 +16,18 @@ pub(super) struct ServerArgs {
     /// The server: `127.0.0.1:9191`, `pdp.internal:9191` or `unix:/run/verdict.sock`
     #[arg(long, value_name = "ADDR", env = "VERDICT_SERVER", default_value = "127.0.0.1:9191")]
     pub(super) server: String,
+    /// Speak TLS, and trust the authorities of this file, in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// Speak TLS, and show this certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(super) cert: Option<PathBuf>,
+    /// The key of that certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(super) key: Option<PathBuf>,
+    /// Speak TLS, and trust the authorities of the system unless `--ca` names others
+    #[arg(long)]
+    pub(super) tls: bool,
     /// The most seconds to wait for the answer
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     pub(super) timeout: f64,
@@ -30,18 +42,40 @@ impl ServerArgs {
     /// Connects.
     pub(super) async fn connect(&self) -> anyhow::Result<Channel> {
         let server = &self.server;
+        let unreached = || {
+            format!("can't reach a server at `{server}`; start one with `verdict serve`, or name another with --server")
+        };
+        if let Some(tls) = self.tls()? {
+            if matches!(server.parse(), Ok(Address::Unix(_))) {
+                return Err(anyhow!("`{server}` is a unix socket, where no TLS is spoken; name a host and a port"));
+            }
+            let patience = self.patience()?;
+            let channel = tls.lazy(server, |endpoint| endpoint.connect_timeout(patience).tcp_nodelay(true));
+            return channel.with_context(|| format!("`{server}` is no server; write it like `pdp.internal:9191`"));
+        }
         let uri = match server.parse() {
             Ok(Address::Unix(path)) => format!("unix://{}", path.display()),
-            // A name is for the resolver; `http` is plain text, the only transport yet.
+            // A name is for the resolver; `http` is plain text.
             Ok(Address::Tcp(_)) | Err(_) => format!("http://{server}"),
         };
         let endpoint = Endpoint::from_shared(uri).map_err(|_| {
             anyhow!("`{server}` is no server; write it like `127.0.0.1:9191` or `unix:/run/verdict.sock`")
         })?;
         let endpoint = endpoint.connect_timeout(self.patience()?).tcp_nodelay(true);
-        endpoint.connect().await.with_context(|| {
-            format!("can't reach a server at `{server}`; start one with `verdict serve`, or name another with --server")
-        })
+        endpoint.connect().await.with_context(unreached)
+    }
+
+    /// How TLS is spoken, if it is.
+    fn tls(&self) -> anyhow::Result<Option<Tls>> {
+        if !self.tls && self.ca.is_none() && self.cert.is_none() {
+            return Ok(None);
+        }
+        let read = |path: &PathBuf| fs::read(path).with_context(|| format!("can't read `{}`", path.display()));
+        let ca = self.ca.as_ref().map(read).transpose()?;
+        let identity = self.cert.as_ref().zip(self.key.as_ref());
+        let identity = identity.map(|(cert, key)| anyhow::Ok((read(cert)?, read(key)?))).transpose()?;
+        let identity = identity.as_ref().map(|(cert, key)| (cert.as_slice(), key.as_slice()));
+        Ok(Some(Tls::new(ca.as_deref(), identity)?))
     }
 }
 

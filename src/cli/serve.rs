@@ -30,6 +30,7 @@ Examples:
   VERDICT_LOG_FORMAT=json verdict serve --grpc unix:/run/verdict.sock
 
 Every setting is also a key of the configuration file and a VERDICT_… variable: docs/configuration.md.")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct Args {
     /// Read settings from this YAML or TOML file [env: `VERDICT_CONFIG`]
     #[arg(long, value_name = "FILE")]
@@ -65,6 +66,9 @@ pub(super) struct Args {
     /// Log for people (human) or programs (json) [default: human]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
+    /// Let plain text leave this machine: something else protects the network
+    #[arg(long)]
+    insecure: bool,
     /// Check the configuration, print what would be in force, and exit
     #[arg(long)]
     check_config: bool,
@@ -119,6 +123,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         Err(
             error @ (app::Error::Bind(_)
             | app::Error::Admin(_)
+            | app::Error::Tls(_)
             | app::Error::Strict(_)
             | app::Error::Capabilities(_)
             | app::Error::DecisionLog(_)
@@ -173,6 +178,7 @@ fn flags(args: Args) -> Flags {
         rego_v0,
         capabilities,
         strict,
+        insecure,
         log_level,
         log_format,
         check_config: _,
@@ -187,6 +193,7 @@ fn flags(args: Args) -> Flags {
         ("policies.rego_v0", "--rego-v0", truth(rego_v0)),
         ("policies.strict", "--strict", truth(strict)),
         ("policies.capabilities", "--capabilities", capabilities),
+        ("server.insecure", "--insecure", truth(insecure)),
         ("log.level", "--log-level", log_level),
         ("log.format", "--log-format", log_format),
     ];

@@ -22,7 +22,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 80] = [
+pub(super) static KEYS: [Key; 93] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key("grpc.max_response_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_response_bytes = value)),
@@ -43,6 +43,12 @@ pub(super) static KEYS: [Key; 80] = [
         Shape::Time(MILLISECOND..=MINUTE.saturating_mul(5), |config, value| config.grpc.request_timeout = value),
     ),
     key("grpc.reflection", Shape::Switch(|config, value| config.grpc.reflection = value)),
+    key("grpc.tls_cert_file", Shape::File(|config, value| config.grpc.tls.cert_file = Some(value))),
+    key("grpc.tls_key_file", Shape::File(|config, value| config.grpc.tls.key_file = Some(value))),
+    key("grpc.tls_client_ca_file", Shape::File(|config, value| config.grpc.tls.client_ca_file = Some(value))),
+    key("grpc.tls_client_optional", Shape::Switch(|config, value| config.grpc.tls.client_optional = value)),
+    key("grpc.tls_crl_file", Shape::File(|config, value| config.grpc.tls.crl_file = Some(value))),
+    key("grpc.tls_min_version", Shape::TlsVersion(|config, value| config.grpc.tls.min_version = value)),
     key("http.address", Shape::Address(|config, value| config.http.address = value)),
     key("http.max_body_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.authzen.max_body_bytes = value)),
     key(
@@ -51,6 +57,12 @@ pub(super) static KEYS: [Key; 80] = [
     ),
     key("http.public_url", Shape::PublicUrl(|config, value| config.authzen.public_url = Some(value))),
     key("http.credential_at", Shape::CredentialAt(|config, value| config.authzen.credential_at = value)),
+    key("http.tls_cert_file", Shape::File(|config, value| config.http.tls.cert_file = Some(value))),
+    key("http.tls_key_file", Shape::File(|config, value| config.http.tls.key_file = Some(value))),
+    key("http.tls_client_ca_file", Shape::File(|config, value| config.http.tls.client_ca_file = Some(value))),
+    key("http.tls_client_optional", Shape::Switch(|config, value| config.http.tls.client_optional = value)),
+    key("http.tls_crl_file", Shape::File(|config, value| config.http.tls.crl_file = Some(value))),
+    key("http.tls_min_version", Shape::TlsVersion(|config, value| config.http.tls.min_version = value)),
     key("opa.enabled", Shape::Switch(|config, value| config.opa.enabled = value)),
     key("opa.query", Shape::Switch(|config, value| config.opa.query = value)),
     key("opa.write", Shape::Switch(|config, value| config.opa.write = value)),
@@ -167,6 +179,7 @@ pub(super) static KEYS: [Key; 80] = [
         "server.worker_threads",
         Shape::Count(0..=1_024, |config, value| config.server.worker_threads = value as usize),
     ),
+    key("server.insecure", Shape::Switch(|config, value| config.server.insecure = value)),
     key(
         "server.max_connections",
         Shape::Count(1..=1_000_000, |config, value| config.server.connections.most = value as usize),

@@ -17,6 +17,7 @@ use crate::{
         authzen::{InvalidPublicUrl, PublicUrl},
         credentials::{CredentialAt, InvalidPlace as InvalidPath},
         envoy::{Form, IdHeader, InvalidIdHeader, InvalidSubject, SubjectFrom},
+        listen::tls::MinVersion,
         place::{InvalidPlace, Place},
     },
     decision::{EntryPoint, InvalidEntryPoint},
@@ -67,6 +68,7 @@ pub(super) enum Shape {
     Subject(fn(&mut Config, SubjectFrom)),
     Name(fn(&mut Config, String)),
     Words(fn(&mut Config, Vec<String>)),
+    TlsVersion(fn(&mut Config, MinVersion)),
 }
 
 impl Raw {
@@ -147,6 +149,7 @@ impl Shape {
             Self::Subject(_) => "`principal`, `header:NAME` or `metadata:FILTER/NAME/…`".into(),
             Self::Name(_) => "a name of 1 to 64 letters, digits, `_`, `-` and `.`".into(),
             Self::Words(_) => "texts without spaces, joined by commas or a list, or `none`".into(),
+            Self::TlsVersion(_) => "`1.2` or `1.3`, as text".into(),
             Self::Redaction(_) => {
                 "paths such as `input.token` or `data.keys`, and names of members such as `password`, joined by commas or a \
                  list"
@@ -215,6 +218,9 @@ impl Shape {
             }
             Self::Name(set) => set(config, name(raw)?),
             Self::Words(set) => set(config, words(raw)?),
+            Self::TlsVersion(set) => {
+                set(config, raw.text()?.parse().map_err(|()| raw.fails("is no such version"))?);
+            }
             Self::Redaction(set) => {
                 let entries = match raw {
                     Raw::List(entries) => entries.join(","),

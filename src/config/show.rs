@@ -119,7 +119,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .collect()
 }
 
-fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 8] {
+fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 14] {
     let api::grpc::Config {
         address,
         max_message_bytes,
@@ -129,7 +129,9 @@ fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 8] {
         max_concurrent_streams,
         request_timeout,
         reflection,
+        tls,
     } = config;
+    let [cert, key, ca, optional, crl, version] = self::tls(tls);
     [
         ("grpc.address", text(address)),
         ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
@@ -139,11 +141,18 @@ fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 8] {
         ("grpc.max_concurrent_streams", plain(max_concurrent_streams)),
         ("grpc.request_timeout", Shown::Plain(show_time(*request_timeout))),
         ("grpc.reflection", plain(reflection)),
+        ("grpc.tls_cert_file", cert),
+        ("grpc.tls_key_file", key),
+        ("grpc.tls_client_ca_file", ca),
+        ("grpc.tls_client_optional", optional),
+        ("grpc.tls_crl_file", crl),
+        ("grpc.tls_min_version", version),
     ]
 }
 
-fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 5] {
-    let api::ops::Config { address } = http;
+fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 11] {
+    let api::ops::Config { address, tls } = http;
+    let [cert, key, ca, optional, crl, version] = self::tls(tls);
     let api::authzen::Config { max_body_bytes, request_timeout, public_url, credential_at } = authzen;
     [
         ("http.address", text(address)),
@@ -154,6 +163,28 @@ fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static s
             public_url.as_ref().map_or(Shown::Unset("what the request's `Host` says, by `https`"), text),
         ),
         ("http.credential_at", text(credential_at)),
+        ("http.tls_cert_file", cert),
+        ("http.tls_key_file", key),
+        ("http.tls_client_ca_file", ca),
+        ("http.tls_client_optional", optional),
+        ("http.tls_crl_file", crl),
+        ("http.tls_min_version", version),
+    ]
+}
+
+fn tls(config: &api::listen::tls::Config) -> [Shown; 6] {
+    let api::listen::tls::Config { cert_file, key_file, client_ca_file, crl_file, client_optional, min_version } =
+        config;
+    let file = |file: &Option<std::path::PathBuf>, without| {
+        file.as_ref().map_or(Shown::Unset(without), |path| text(&path.to_string_lossy()))
+    };
+    [
+        file(cert_file, "plain text"),
+        file(key_file, "plain text"),
+        file(client_ca_file, "clients are asked for no certificate"),
+        plain(client_optional),
+        file(crl_file, "no list, so that a certificate is good until it expires"),
+        text(min_version),
     ]
 }
 
@@ -162,12 +193,12 @@ fn process(
     decision_log: &audit::Config,
     (revocation, ssf): (&revocation::Config, &ssf::Config),
     server: &Server,
-) -> [(&'static str, Shown); 16] {
+) -> [(&'static str, Shown); 17] {
     let ssf::Config { push, replay_window, publish_interval, transmitters: _ } = ssf;
     let revocation::Config { store, max_entries } = revocation;
     let telemetry::Config { level, format } = log;
     let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
-    let Server { drain_timeout, worker_threads, connections } = server;
+    let Server { drain_timeout, worker_threads, insecure, connections } = server;
     let api::listen::Connections { most, most_per_address, handshake_timeout, max_age, age_grace } = connections;
     [
         ("log.level", text(level)),
@@ -192,6 +223,7 @@ fn process(
         ("ssf.publish_interval", Shown::Plain(show_time(*publish_interval))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
+        ("server.insecure", plain(insecure)),
         ("server.max_connections", plain(most)),
         ("server.max_connections_per_address", plain(most_per_address)),
         ("server.handshake_timeout", Shown::Plain(show_time(*handshake_timeout))),

@@ -13,6 +13,7 @@ mod frames;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;
+mod tls;
 
 /// A size of a test: of this variable, or this.
 fn sized(variable: &str, small: usize) -> usize {

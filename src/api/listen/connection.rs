@@ -22,6 +22,7 @@ use tower::Service;
 
 use super::{
     Io, Options,
+    certificate::Certified,
     permits::Permit,
     preface::{self, Begun, Version},
 };
@@ -65,6 +66,21 @@ impl Accepted {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let Self { stream, peer, permit, options, closing } = self;
+        let (stream, certificate) = match &options.tls {
+            None => (stream, None),
+            Some(tls) => {
+                let shaken = tokio::select! {
+                    biased;
+                    shaken = tokio::time::timeout(options.connections.handshake_timeout, tls.accept(stream)) => shaken,
+                    () = closing.cancelled() => return,
+                };
+                match shaken {
+                    Ok(Ok((stream, certificate))) => (Box::new(stream) as Box<dyn Io>, certificate),
+                    Ok(Err(error)) => return tracing::debug!(%error, "a handshake of TLS failed"),
+                    Err(_) => return tracing::debug!("a handshake of TLS took too long"),
+                }
+            }
+        };
         let begun = tokio::select! {
             biased;
             begun = tokio::time::timeout(options.connections.handshake_timeout, preface::read(stream)) => begun,
@@ -77,7 +93,8 @@ impl Accepted {
             Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before it began"),
             Err(_) => return tracing::debug!("a connection was silent for too long"),
         };
-        let service = Known { service: TowerToHyperService::new(service), peer };
+        let service = Certified { service: TowerToHyperService::new(service), certificate };
+        let service = Known { service, peer };
         match version {
             Version::One => {
                 let connection = http1().serve_connection(stream_of(stream), service);

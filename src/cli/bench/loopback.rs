@@ -64,6 +64,7 @@ impl Loopback {
                 max_concurrent_streams: config.max_concurrent_streams,
                 drain_timeout: Duration::from_secs(1),
                 connections: listen::Connections::default(),
+                tls: None,
             };
             let serving = tokio::spawn(listen::serve(listener, routes, options, closing.clone()));
             anyhow::Ok((address, serving))

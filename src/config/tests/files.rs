@@ -12,12 +12,24 @@ grpc:
   max_concurrent_streams: 12
   request_timeout: 250ms
   reflection: false
+  tls_cert_file: grpc.crt
+  tls_key_file: grpc.key
+  tls_client_ca_file: grpc.ca
+  tls_client_optional: true
+  tls_crl_file: grpc.crl
+  tls_min_version: '1.3'
 http:
   address: unix:/run/ops.sock
   max_body_bytes: 2048
   request_timeout: 2s
   public_url: https://pdp.example.com/a
   credential_at: context.token
+  tls_cert_file: http.crt
+  tls_key_file: http.key
+  tls_client_ca_file: http.ca
+  tls_client_optional: true
+  tls_crl_file: http.crl
+  tls_min_version: '1.3'
 opa:
   enabled: false
   query: true
@@ -95,6 +107,7 @@ ssf:
 server:
   drain_timeout: 1s
   worker_threads: 2
+  insecure: true
   max_connections: 15
   max_connections_per_address: 16
   handshake_timeout: 3s
@@ -112,12 +125,24 @@ max_stream_in_flight = 11
 max_concurrent_streams = 12
 request_timeout = "250ms"
 reflection = false
+tls_cert_file = "grpc.crt"
+tls_key_file = "grpc.key"
+tls_client_ca_file = "grpc.ca"
+tls_client_optional = true
+tls_crl_file = "grpc.crl"
+tls_min_version = "1.3"
 [http]
 address = "unix:/run/ops.sock"
 max_body_bytes = "2KiB"
 request_timeout = "2s"
 public_url = "https://pdp.example.com/a"
 credential_at = "context.token"
+tls_cert_file = "http.crt"
+tls_key_file = "http.key"
+tls_client_ca_file = "http.ca"
+tls_client_optional = true
+tls_crl_file = "http.crl"
+tls_min_version = "1.3"
 [opa]
 enabled = false
 query = true
@@ -197,6 +222,7 @@ publish_interval = "2s"
 [server]
 drain_timeout = "1s"
 worker_threads = 2
+insecure = true
 max_connections = 15
 max_connections_per_address = 16
 handshake_timeout = "3s"
@@ -319,7 +345,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ),
         (
             "http: {tls: 1}",
-            "http.tls: unknown key; expected one of `http.address`, `http.max_body_bytes`, `http.request_timeout`, `http.public_url`, `http.credential_at`",
+            "http.tls: unknown key; expected one of `http.address`, `http.max_body_bytes`, `http.request_timeout`, `http.public_url`, `http.credential_at`, `http.tls_cert_file`, `http.tls_key_file`, `http.tls_client_ca_file`, `http.tls_client_optional`, `http.tls_crl_file`, `http.tls_min_version`",
         ),
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (

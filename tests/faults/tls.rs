@@ -1,0 +1,262 @@
+//! TLS: who gets in, who does not, and certificates that change meanwhile.
+
+use std::{fs, path::PathBuf, sync::atomic::Ordering};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+};
+use tempfile::TempDir;
+use tokio::{io::AsyncReadExt as _, net::TcpStream};
+use verdict::{
+    api::grpc::proto::{Effect, decision_service_client::DecisionServiceClient},
+    client::Tls,
+};
+
+use crate::{
+    sized,
+    support::{ALWAYS, Client, Folder, PATIENCE, Serve, Server, run, to, verdict},
+};
+
+/// An authority, and a folder for what it issues.
+pub(crate) struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    folder: TempDir,
+}
+
+/// A certificate and its key, in PEM.
+pub(crate) struct Issued {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        Self { issuer, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A certificate with these names; what begins with a scheme is a URI.
+    pub(crate) fn issue(&self, names: &[&str], serial: u64) -> Issued {
+        let (uris, dns): (Vec<_>, Vec<_>) =
+            names.iter().map(|name| (*name).to_owned()).partition(|name| name.contains("://"));
+        let mut params = CertificateParams::new(dns).unwrap();
+        params.subject_alt_names.extend(uris.into_iter().map(|uri| SanType::URI(uri.try_into().unwrap())));
+        params.serial_number = Some(SerialNumber::from(serial));
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Issued { certificate: certificate.pem(), key: key.serialize_pem() }
+    }
+
+    /// Writes over a file as a renamed one does.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let (path, new) = (self.folder.path().join(name), self.folder.path().join(format!("{name}.new")));
+        fs::write(&new, text).unwrap();
+        fs::rename(new, &path).unwrap();
+        path
+    }
+
+    pub(crate) fn ca(&self) -> PathBuf {
+        self.write("ca.pem", &self.issuer.pem())
+    }
+
+    fn revoked(&self, serials: &[u64]) -> String {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2026, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2036, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+
+    /// A server whose two doors have a certificate of this, and want one of clients.
+    pub(crate) fn serve(&self, folder: &Folder) -> Serve {
+        let own = self.issue(&["localhost", "127.0.0.1"], 1);
+        let (certificate, key) = (self.write("server.pem", &own.certificate), self.write("server.key", &own.key));
+        let mut serve = Serve::folder(folder);
+        for door in ["GRPC", "HTTP"] {
+            serve = serve
+                .env(&format!("VERDICT_{door}_TLS_CERT_FILE"), certificate.to_str().unwrap())
+                .env(&format!("VERDICT_{door}_TLS_KEY_FILE"), key.to_str().unwrap())
+                .env(&format!("VERDICT_{door}_TLS_CLIENT_CA_FILE"), self.ca().to_str().unwrap());
+        }
+        serve
+    }
+
+    /// A client that trusts this, and shows what it is given.
+    pub(crate) fn client(&self, server: &Server, shown: Option<&Issued>) -> Client {
+        let identity = shown.map(|shown| (shown.certificate.as_bytes(), shown.key.as_bytes()));
+        let tls = Tls::new(Some(self.issuer.pem().as_bytes()), identity).unwrap();
+        DecisionServiceClient::new(tls.lazy(&server.grpc, |endpoint| endpoint).unwrap())
+    }
+}
+
+/// Asks on a new connection; the code of the error, if it is one.
+async fn asked(mut client: Client) -> Result<Effect, tonic::Code> {
+    let answer = tokio::time::timeout(PATIENCE, client.check(to(ALWAYS))).await.expect("an end");
+    answer.map(|answer| answer.into_inner().verdict.unwrap().effect()).map_err(|status| status.code())
+}
+
+async fn serving(authority: &Authority, server: &Server) -> Issued {
+    server.logged("policies active").await;
+    let good = authority.issue(&["spiffe://example.org/gateway"], 2);
+    assert_eq!(asked(authority.client(server, Some(&good))).await, Ok(Effect::Allow));
+    good
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_a_certificate_of_the_authority() {
+    let (authority, other, folder) = (Authority::new(), Authority::new(), Folder::always(&[]));
+    let server = authority.serve(&folder).listening().await;
+    let good = serving(&authority, &server).await;
+    // None, another authority's, and one that signed itself.
+    let foreign = other.issue(&["spiffe://example.org/gateway"], 2);
+    let key = KeyPair::generate().unwrap();
+    let own = CertificateParams::new(["gateway".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let own = Issued { certificate: own.pem(), key: key.serialize_pem() };
+    for shown in [None, Some(&foreign), Some(&own)] {
+        assert!(asked(authority.client(&server, shown)).await.is_err());
+    }
+    // Plain text, at both doors.
+    if let Ok(mut client) = DecisionServiceClient::connect(format!("http://{}", server.grpc)).await {
+        assert!(client.check(to(ALWAYS)).await.is_err());
+    }
+    let mut plain = TcpStream::connect(server.http).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut plain, b"GET /health/live HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(PATIENCE, plain.read_to_end(&mut answer)).await.expect("an end");
+    assert!(!answer.starts_with(b"HTTP"), "no HTTP in plain text");
+    assert_eq!(asked(authority.client(&server, Some(&good))).await, Ok(Effect::Allow));
+}
+
+#[tokio::test]
+async fn what_the_list_revokes_is_out_and_without_delay() {
+    let (authority, folder) = (Authority::new(), Folder::always(&[]));
+    let list = authority.write("crl.pem", &authority.revoked(&[7]));
+    let server = authority.serve(&folder).env("VERDICT_GRPC_TLS_CRL_FILE", list.to_str().unwrap()).listening().await;
+    let good = serving(&authority, &server).await;
+    let revoked = authority.issue(&["spiffe://example.org/gateway"], 7);
+    assert!(asked(authority.client(&server, Some(&revoked))).await.is_err());
+    authority.write("crl.pem", &authority.revoked(&[2, 7]));
+    server.logged("new certificates are in use").await;
+    assert!(asked(authority.client(&server, Some(&good))).await.is_err(), "now revoked");
+    // An empty list would let all back in.
+    authority.write("crl.pem", "");
+    server.logged("new certificates are of no use").await;
+    assert!(asked(authority.client(&server, Some(&good))).await.is_err(), "the last good list goes on");
+}
+
+/// `VERDICT_TEST_SWAPS` (2) new certificates under load, then a broken one.
+#[tokio::test]
+async fn certificates_change_and_no_call_fails() {
+    let (authority, folder) = (Authority::new(), Folder::always(&[]));
+    let server = authority.serve(&folder).listening().await;
+    let good = serving(&authority, &server).await;
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let (stop, mut steady) = (std::sync::Arc::clone(&done), authority.client(&server, Some(&good)));
+    let mut fresh: Vec<_> = (0..40).map(|_| authority.client(&server, Some(&good))).collect();
+    let load = tokio::spawn(async move {
+        let mut calls = 0_u64;
+        while !stop.load(Ordering::Relaxed) {
+            steady.check(to(ALWAYS)).await.expect("an answer on the old connection");
+            if let Some(client) = fresh.pop() {
+                assert_eq!(asked(client).await, Ok(Effect::Allow), "on a new connection");
+            }
+            calls += 1;
+        }
+        calls
+    });
+    let swaps = sized("VERDICT_TEST_SWAPS", 2);
+    for swap in 0..swaps {
+        let own = authority.issue(&["localhost", "127.0.0.1"], 100 + swap as u64);
+        // One file after the other: in between, they don't fit.
+        authority.write("server.pem", &own.certificate);
+        authority.write("server.key", &own.key);
+        let count = || server.lines().iter().filter(|line| line["message"] == "new certificates are in use").count();
+        // Each of the two doors says so.
+        crate::support::eventually("both doors take it", async || (count() >= 2 * (swap + 1)).then_some(())).await;
+    }
+    authority.write("server.key", "-----BEGIN NONSENSE-----");
+    server.logged("new certificates are of no use").await;
+    assert_eq!(asked(authority.client(&server, Some(&good))).await, Ok(Effect::Allow), "the last good one goes on");
+    done.store(true, Ordering::Relaxed);
+    let calls = tokio::time::timeout(PATIENCE, load).await.expect("the load ends").unwrap();
+    println!("{swaps} swaps and a broken one under {calls} calls, 0 failed");
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_is_ended() {
+    let (authority, folder) = (Authority::new(), Folder::always(&[]));
+    let server = authority.serve(&folder).env("VERDICT_SERVER_HANDSHAKE_TIMEOUT", "500ms").listening().await;
+    for address in [server.grpc.clone(), server.http.to_string()] {
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let mut rest = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, silent.read_to_end(&mut rest)).await.expect("the server closes it");
+    }
+}
+
+#[tokio::test]
+async fn the_command_line_asks_over_mutual_tls() {
+    let (authority, folder) = (Authority::new(), Folder::always(&[]));
+    let server = authority.serve(&folder).listening().await;
+    let good = serving(&authority, &server).await;
+    let (cert, key) = (authority.write("c.pem", &good.certificate), authority.write("c.key", &good.key));
+    let ask = |more: &[&str]| {
+        let question =
+            ["check", "--subject", "user:a", "--action", "read", "--resource", "document:d", "--policy", ALWAYS];
+        let ended = run(verdict().args(question).args(["--server", &server.grpc]).args(more));
+        (ended.code, ended.stderr)
+    };
+    let (ca, cert, key) = (authority.ca(), cert.to_str().unwrap().to_owned(), key.to_str().unwrap().to_owned());
+    let ca = ca.to_str().unwrap();
+    assert_eq!(ask(&["--ca", ca, "--cert", &cert, "--key", &key]).0, Some(0));
+    for refused in [vec![], vec!["--ca", ca], vec!["--tls"], vec!["--ca", ca, "--cert", &cert]] {
+        assert_ne!(ask(&refused).0, Some(0), "{refused:?}");
+    }
+}
+
+#[test]
+fn plain_text_stays_on_this_machine_unless_it_is_said() {
+    let check = |arguments: &[&str]| run(verdict().args(["serve", "--check-config"]).args(arguments));
+    for door in ["--grpc", "--http"] {
+        for address in ["0.0.0.0:7001", "[::]:7001", "192.0.2.1:7001"] {
+            let refused = check(&[door, address]);
+            assert_eq!(refused.code, Some(64), "{door} {address}");
+            assert!(
+                refused.stderr.contains("plain text") && refused.stderr.contains("--insecure"),
+                "{}",
+                refused.stderr
+            );
+            assert_eq!(check(&[door, address, "--insecure"]).code, Some(0));
+        }
+        for address in ["127.0.0.2:7001", "[::1]:7001", "unix:/tmp/x.sock"] {
+            assert_eq!(check(&[door, address]).code, Some(0), "{door} {address}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn files_of_no_use_end_the_start() {
+    let (authority, folder) = (Authority::new(), Folder::always(&[]));
+    let stranger = Authority::new().issue(&["localhost"], 1).key;
+    for (setting, text) in
+        [("KEY_FILE", stranger.as_str()), ("CERT_FILE", "nonsense"), ("CLIENT_CA_FILE", ""), ("CRL_FILE", "nonsense")]
+    {
+        let bad = authority.write("bad", text);
+        let ended = authority.serve(&folder).env(&format!("VERDICT_GRPC_TLS_{setting}"), bad.to_str().unwrap()).run();
+        assert_eq!(ended.code, Some(64), "{setting}: {}", ended.stderr);
+        assert!(ended.stderr.contains("grpc.tls_"), "{}", ended.stderr);
+    }
+}
