@@ -86,7 +86,7 @@ impl DecisionService for Service {
     async fn batch_check(&self, request: Request<BatchCheckRequest>) -> Result<Response<BatchCheckResponse>, Status> {
         let _call = self.0.observer.in_flight();
         let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
-        let verdicts = self.0.batch(request.into_inner(), deadline);
+        let verdicts = Box::pin(self.0.batch(request.into_inner(), deadline));
         caught(&*self.0.observer, async { Ok(BatchCheckResponse { verdicts: verdicts.await? }) }).await
     }
 
