@@ -160,7 +160,7 @@ impl App {
             reloader.first().await.map_err(Error::Strict)?;
         }
 
-        let admin_door = Door::open(admin)?;
+        let admin_door = Door::open(admin, registry.is_kept())?;
         let admin_address = admin_door.as_ref().map(Door::address);
 
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    Config,
+    Config, caught,
     deadline::{self, Deadline},
     limits::in_our_words,
     proto::{
@@ -74,23 +74,20 @@ impl DecisionService for Service {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         let _call = self.0.observer.in_flight();
         let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
-        let Question { request_id, asked, at } = question::question(request.into_inner());
-        let verdict = match asked {
-            Ok(asked) => self.0.check(asked, &at, deadline, &request_id).await,
-            Err(violations) => Err(CallError::InvalidQuery(violations)),
+        let answer = async {
+            let Question { request_id, asked, at } = question::question(request.into_inner());
+            let asked = asked.map_err(CallError::InvalidQuery)?;
+            let (verdict, id) = self.0.check(asked, &at, deadline, &request_id).await?;
+            Ok(CheckResponse { verdict: Some(response::verdict(verdict, id, request_id)) })
         };
-        let (verdict, id) = verdict.map_err(|error| self.0.failed(error))?;
-        let verdict = response::verdict(verdict, id, request_id);
-        Ok(Response::new(CheckResponse { verdict: Some(verdict) }))
+        caught(&*self.0.observer, answer).await
     }
 
     async fn batch_check(&self, request: Request<BatchCheckRequest>) -> Result<Response<BatchCheckResponse>, Status> {
         let _call = self.0.observer.in_flight();
         let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
-        match self.0.batch(request.into_inner(), deadline).await {
-            Ok(verdicts) => Ok(Response::new(BatchCheckResponse { verdicts })),
-            Err(error) => Err(self.0.failed(error)),
-        }
+        let verdicts = Box::pin(self.0.batch(request.into_inner(), deadline));
+        caught(&*self.0.observer, async { Ok(BatchCheckResponse { verdicts: verdicts.await? }) }).await
     }
 
     type CheckStreamStream = Pin<Box<dyn Stream<Item = Result<CheckStreamResponse, Status>> + Send>>;
