@@ -168,7 +168,7 @@ impl App {
         let mut tasks = JoinSet::new();
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
         let [grpc_tls, http_tls] = secured((&grpc_config, &http_config), &mut tasks, &draining)?;
-        let credentials = credentials::open(identity, &registry, &mut tasks, &draining);
+        let credentials = credentials::open(identity, (&registry, &state), &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let searches = searches(&decider, observer(), &grpc_config, search.clone());
         let issuer = issuer(&decider, observer(), issuance_config);

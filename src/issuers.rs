@@ -6,6 +6,7 @@
 
 mod config;
 mod fault;
+mod figures;
 mod http;
 mod introspection;
 mod keeper;
@@ -14,7 +15,8 @@ mod origin;
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 pub use self::config::{ClientAuth, Config, Introspection, KeysFrom, Means, SecretFrom, Settings, Times, Transport};
-use self::{introspection::Introspector, keeper::Keeper};
+pub use self::figures::Figures;
+use self::{figures::Counts, introspection::Introspector, keeper::Keeper};
 use crate::{
     api::credentials::{Checked, Credential, Credentials},
     clock,
@@ -32,6 +34,7 @@ struct Inner {
     keepers: BTreeMap<String, Arc<Keeper>>,
     /// The same.
     introspectors: BTreeMap<String, Arc<Introspector>>,
+    counts: Arc<Counts>,
 }
 
 impl Issuers {
@@ -53,7 +56,18 @@ impl Issuers {
             verified.push(issuer);
         }
         let verifier = Arc::new(Verifier::new(verified, revocations, cache_bytes));
-        Self(Arc::new(Inner { verifier, keepers, introspectors }))
+        Self(Arc::new(Inner { verifier, keepers, introspectors, counts: Arc::default() }))
+    }
+
+    /// How credentials fared, and how old keys are.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let Inner { verifier, keepers, counts, .. } = &*self.0;
+        Figures {
+            checked: counts.all(),
+            ages: keepers.iter().map(|(name, keeper)| (name.clone(), keeper.age())).collect(),
+            remembered: verifier.remembered(),
+        }
     }
 
     /// What keeps the keys of each issuer: a task each, without an end.
@@ -90,6 +104,26 @@ impl Credentials for Issuers {
     }
 
     fn verify(&self, credential: Credential) -> Checked {
+        match self.check(credential) {
+            Checked::Now(result) => {
+                self.0.counts.count(&result);
+                Checked::Now(result)
+            }
+            Checked::Later(later, late) => {
+                let counts = Arc::clone(&self.0.counts);
+                let counted = async move {
+                    let result = later.await;
+                    counts.count(&result);
+                    result
+                };
+                Checked::Later(Box::pin(counted), late)
+            }
+        }
+    }
+}
+
+impl Issuers {
+    fn check(&self, credential: Credential) -> Checked {
         let Credential { token, proof } = credential;
         let verifier = &self.0.verifier;
         if verifier.is_empty() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::state::State;
 use crate::{
     api::credentials::Credentials,
     identity::Identity,
@@ -15,7 +16,7 @@ use crate::{
 /// Opens the issuers, and starts what keeps their keys until `draining` is cancelled.
 pub(super) fn open(
     config: Config,
-    registry: &Registry,
+    (registry, state): (&Registry, &State),
     tasks: &mut JoinSet<&'static str>,
     draining: &CancellationToken,
 ) -> Arc<dyn Credentials> {
@@ -28,8 +29,12 @@ pub(super) fn open(
         };
         (name.clone(), its)
     };
-    registry.know(config.issuers.iter().map(known).collect());
+    let configured: Vec<_> = config.issuers.iter().map(known).collect();
+    registry.know(configured.clone());
     let issuers = Issuers::new(config, Arc::new(registry.clone()));
+    if !configured.is_empty() {
+        state.know(issuers.clone());
+    }
     for work in issuers.work() {
         let work = draining.clone().run_until_cancelled_owned(work);
         tasks.spawn(async move {

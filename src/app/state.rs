@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -18,6 +19,7 @@ use crate::{
     },
     audit::{Cause, Log, SinkFigures},
     decision::{Decider, Evaluator, NotAt, Replaced, Revision, Verdict},
+    issuers::{self, Issuers},
     policy::{self, Redaction, Size, Snapshot},
     reload::{self, Failure, Sink},
     revocation::{self, Registry},
@@ -27,6 +29,7 @@ use crate::{
         export::Exports,
         metrics::{
             ActiveRevision, BundleFigures, CacheFigures, Family, Isolated, LogFigures, Metrics, RevocationFigures,
+            SourceAge,
         },
         spans::Spans,
     },
@@ -58,6 +61,7 @@ pub(super) struct State {
     serving: watch::Sender<Serving>,
     handle: OnceLock<reload::Handle>,
     log: OnceLock<Arc<Log>>,
+    issuers: OnceLock<Issuers>,
     registry: Registry,
     receiver: Receiver,
     // Written by reloads, read by the HTTP door: never on the way of a question.
@@ -95,6 +99,7 @@ impl State {
             serving: watch::Sender::new(Serving::NotReady),
             handle: OnceLock::new(),
             log: OnceLock::new(),
+            issuers: OnceLock::new(),
             registry,
             receiver,
             reload: Mutex::default(),
@@ -104,6 +109,11 @@ impl State {
     /// Lets metrics show how this fares.
     pub(super) fn follow(&self, handle: reload::Handle) {
         let _ = self.handle.set(handle);
+    }
+
+    /// Lets metrics show how credentials fare.
+    pub(super) fn know(&self, issuers: Issuers) {
+        let _ = self.issuers.set(issuers);
     }
 
     /// Has every verdict recorded from here on.
@@ -324,13 +334,26 @@ impl State {
             self.metrics.decision_log(log.figures().into_iter().map(log_figures).collect());
         }
         let (hits, misses) = policy::network_cache_figures();
-        self.metrics.caches(vec![CacheFigures { cache: "http_send", hits, misses }]);
+        let mut caches = vec![CacheFigures { cache: "http_send", hits, misses }];
         self.metrics.exports(self.exports.figures());
         let revocation::Figures { revocations, signals, epoch } = self.registry.figures();
         let revocations = revocations.into_iter().map(|(kind, held)| (kind.name(), held)).collect();
-        let ssf::Figures { tokens, last } = self.receiver.figures();
+        let ssf::Figures { tokens, last, heard } = self.receiver.figures();
+        let mut ages: Vec<_> = heard.into_iter().map(|(name, age)| source_age("revocations", name, age)).collect();
+        if let Some(issuers) = self.issuers.get() {
+            let issuers::Figures { checked, ages: keys, remembered: (hits, misses) } = issuers.figures();
+            ages.extend(keys.into_iter().map(|(name, age)| source_age("jwks", name, age)));
+            caches.push(CacheFigures { cache: "tokens", hits, misses });
+            self.metrics.credentials(checked);
+        }
+        self.metrics.ages(ages);
+        self.metrics.caches(caches);
         self.metrics.revocations(RevocationFigures { revocations, signals, changes: epoch, tokens, last });
     }
+}
+
+fn source_age(kind: &'static str, source: String, age: Option<Duration>) -> SourceAge {
+    SourceAge { kind, source, age }
 }
 
 fn log_figures(figures: SinkFigures) -> LogFigures {

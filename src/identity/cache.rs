@@ -35,11 +35,14 @@ struct Part<T> {
     /// About what `young` takes, in bytes.
     size: usize,
     old: HashMap<Hash, Arc<T>>,
+    /// How often something was looked up and was there, and was not.
+    found: u64,
+    missed: u64,
 }
 
 impl<T> Default for Part<T> {
     fn default() -> Self {
-        Self { young: HashMap::new(), size: 0, old: HashMap::new() }
+        Self { young: HashMap::new(), size: 0, old: HashMap::new(), found: 0, missed: 0 }
     }
 }
 
@@ -47,6 +50,20 @@ impl<T: Weighed> Cache<T> {
     /// One that takes about `bytes` at most.
     pub(super) fn new(bytes: usize) -> Self {
         Self { parts: std::array::from_fn(|_| Mutex::default()), bytes: bytes / PARTS / 2 }
+    }
+
+    /// The same as [`Self::get`], counted.
+    pub(super) fn look_up(&self, hash: &Hash) -> Option<Arc<T>> {
+        let mut part = self.part(hash)?.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = part.young.get(hash).or_else(|| part.old.get(hash)).cloned();
+        *if known.is_some() { &mut part.found } else { &mut part.missed } += 1;
+        known
+    }
+
+    /// How often what was looked up was there, and was not.
+    pub(super) fn figures(&self) -> (u64, u64) {
+        let parts = self.parts.iter().map(|part| part.lock().unwrap_or_else(PoisonError::into_inner));
+        parts.fold((0, 0), |(found, missed), part| (found + part.found, missed + part.missed))
     }
 
     pub(super) fn get(&self, hash: &Hash) -> Option<Arc<T>> {

@@ -91,6 +91,12 @@ impl Verifier {
         Self { issuers, revocations, cache, active, inactive: Cache::new(cache_bytes / 4) }
     }
 
+    /// How many tokens' signatures were known already, and how many were not.
+    #[must_use]
+    pub fn remembered(&self) -> (u64, u64) {
+        self.cache.figures()
+    }
+
     /// Whether there is no issuer whose tokens are good.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -121,7 +127,7 @@ impl Verifier {
     /// remembered of its signature.
     pub fn verify(&self, token: &Secret, proof: &Proof, now: SystemTime) -> Result<Caller, Invalid> {
         let hash = hash(token);
-        let verified = match self.cache.get(&hash).filter(|known| self.holds(known)) {
+        let verified = match self.cache.look_up(&hash).filter(|known| self.holds(known)) {
             Some(known) => known,
             None => self.read(token, now).map(Arc::new)?,
         };

@@ -38,6 +38,8 @@ struct State {
     fetching: bool,
     /// When the last one began.
     began: Option<Instant>,
+    /// When the last one began that brought keys.
+    good: Option<Instant>,
 }
 
 impl Keeper {
@@ -48,10 +50,15 @@ impl Keeper {
             origin: Origin::new(keys, issuer.identity.as_str(), transport),
             times,
             // The first is about to begin: who asks before it has ended waits for it.
-            state: Mutex::new(State { fetching: true, began: None }),
+            state: Mutex::new(State { fetching: true, began: None, good: None }),
             wanted: Notify::new(),
             ended: watch::Sender::new(0),
         }
+    }
+
+    /// How old the keys are that were fetched last; `None` if none ever were.
+    pub(super) fn age(&self) -> Option<Duration> {
+        self.state().good.map(|good| good.elapsed())
     }
 
     /// What is ready once a fetch has ended that is under way, or that this makes begin. `None` where the last one is too
@@ -88,6 +95,7 @@ impl Keeper {
                         tracing::info!(issuer = self.name, "the issuer's keys were fetched");
                     }
                     (good, failures) = (Some(began), 0);
+                    self.state().good = good;
                     verifier.publish(&self.name, Some(keys));
                     // A time of the issuer's own, within what is configured.
                     let refresh = max_age.unwrap_or(self.times.refresh).max(self.times.apart);

@@ -132,6 +132,7 @@ impl Poller {
                 return Err(why);
             }
         };
+        self.receiver.answered(&self.name);
         // The transmitter has heard of these.
         self.ack.clear();
         let mut later = None;

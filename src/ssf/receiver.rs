@@ -5,9 +5,10 @@ use std::{
     fmt, fs,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::{Duration, Instant},
 };
 
 use sha2::{Digest as _, Sha256};
@@ -70,6 +71,8 @@ pub struct Figures {
     pub tokens: BTreeMap<(String, &'static str), u64>,
     /// When a token of a transmitter was last taken, in seconds since 1970.
     pub last: BTreeMap<String, u64>,
+    /// How long ago a transmitter was last heard of: its answer to a poll, or a token of it that was taken; `None` for never.
+    pub heard: BTreeMap<String, Option<Duration>>,
 }
 
 /// Why the receiver can't be.
@@ -92,6 +95,8 @@ struct Counts {
     refused: [AtomicU64; Error::ALL.len()],
     not_now: AtomicU64,
     last: AtomicU64,
+    /// When the transmitter was last heard of: an answer to a poll, or a token that was taken.
+    heard: Mutex<Option<Instant>>,
 }
 
 impl Receiver {
@@ -138,9 +143,17 @@ impl Receiver {
         for known in &self.0.transmitters {
             known.counts.show(&known.name, &mut figures);
             figures.last.insert(known.name.clone(), known.counts.last.load(Relaxed));
+            figures.heard.insert(known.name.clone(), known.counts.heard().map(|heard| heard.elapsed()));
         }
         self.0.unknown.show("", &mut figures);
         figures
+    }
+
+    /// The transmitter has answered a poll.
+    pub(super) fn answered(&self, name: &str) {
+        if let Some(known) = self.0.transmitters.iter().find(|known| known.name == name) {
+            known.counts.hear();
+        }
     }
 
     /// The transmitters that are to be polled, by their names.
@@ -278,7 +291,16 @@ impl Outcome {
 }
 
 impl Counts {
+    fn hear(&self) {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn heard(&self) -> Option<Instant> {
+        *self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn count(&self, outcome: Outcome) {
+        self.hear();
         if let Some(count) = self.outcomes.get(outcome as usize) {
             count.fetch_add(1, Relaxed);
         }

@@ -155,6 +155,7 @@ struct Figures {
     exports: Mutex<Vec<ExportFigures>>,
     caches: Mutex<Vec<CacheFigures>>,
     ages: Mutex<Vec<SourceAge>>,
+    credentials: Mutex<BTreeMap<&'static str, u64>>,
     revocations: Mutex<RevocationFigures>,
     process: Process,
 }
@@ -186,6 +187,7 @@ impl Metrics {
             exports: Mutex::default(),
             caches: Mutex::default(),
             ages: Mutex::default(),
+            credentials: Mutex::default(),
             revocations: Mutex::default(),
             process: Process::new(),
         }))
@@ -276,6 +278,11 @@ impl Metrics {
         *self.0.ages.lock().unwrap_or_else(PoisonError::into_inner) = ages;
     }
 
+    /// How many credentials were good, and what was wrong with how many; to be told before [`Self::render`].
+    pub fn credentials(&self, checked: BTreeMap<&'static str, u64>) {
+        *self.0.credentials.lock().unwrap_or_else(PoisonError::into_inner) = checked;
+    }
+
     /// What is revoked; to be told before [`Self::render`].
     pub fn revocations(&self, figures: RevocationFigures) {
         *self.0.revocations.lock().unwrap_or_else(PoisonError::into_inner) = figures;
@@ -316,6 +323,7 @@ impl Metrics {
             exports,
             caches,
             ages,
+            credentials,
             revocations,
             process,
             ..
@@ -330,6 +338,7 @@ impl Metrics {
         revocations::measure(&revocations.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         others::caches(&caches.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         others::ages(&ages.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
+        others::credentials(&credentials.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         exports::measure(&exports.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         out.family("verdict_build_info", Kind::Gauge, "The program that runs; always 1.");
         out.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);

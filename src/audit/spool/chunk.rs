@@ -34,7 +34,8 @@ pub(super) const MAGIC: [u8; 8] = *b"vrdct\x01ch";
 /// Up to the length, which says how long the rest is.
 pub(super) const FRONT: usize = MAGIC.len() + HASH + 4;
 
-const HASH: usize = 16;
+/// How much of the hash is kept.
+pub(super) const HASH: usize = 16;
 const HEAD: usize = 5 * 8;
 
 pub(super) fn encode(head: Head, records: &[Vec<u8>]) -> Vec<u8> {
@@ -51,6 +52,19 @@ pub(super) fn encode(head: Head, records: &[Vec<u8>]) -> Vec<u8> {
         bytes.extend(u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes());
         bytes.extend(record);
     }
+    seal(bytes)
+}
+
+/// The same chunk, whose first record has another number.
+pub(super) fn numbered(mut bytes: Vec<u8>, first: u64) -> Vec<u8> {
+    for (byte, digit) in bytes.iter_mut().skip(FRONT + 8).zip(first.to_le_bytes()) {
+        *byte = digit;
+    }
+    seal(bytes)
+}
+
+/// Writes the hash of all that follows it.
+fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
     let hash = digest::digest(&digest::SHA256, bytes.get(MAGIC.len() + HASH..).unwrap_or_default());
     for (byte, hash) in bytes.iter_mut().skip(MAGIC.len()).zip(hash.as_ref().iter().take(HASH)) {
         *byte = *hash;
@@ -62,6 +76,12 @@ pub(super) fn encode(head: Head, records: &[Vec<u8>]) -> Vec<u8> {
 pub(super) fn length(front: &[u8]) -> Option<usize> {
     let length = front.strip_prefix(&MAGIC)?.get(HASH..HASH + 4)?;
     FRONT.checked_add(u32::from_le_bytes(length.try_into().ok()?) as usize)
+}
+
+/// What the chunk says of itself, and its hash, if it is whole.
+pub(super) fn known(bytes: &[u8]) -> Option<(Head, [u8; HASH])> {
+    let sum = bytes.get(MAGIC.len()..MAGIC.len() + HASH)?.try_into().ok()?;
+    Some((head(bytes)?, sum))
 }
 
 /// What the chunk says of itself, if it is whole.

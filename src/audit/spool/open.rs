@@ -46,7 +46,7 @@ pub(super) fn open(path: &Path, sink: &str, refuse: bool) -> Result<Opened, Spoo
         Err(Attempt::Damaged(cause)) => cause,
     };
     let found = salvage::salvage(path).map_err(|error| failed("is damaged, and can't be read", error.to_string()))?;
-    let (readable, lost) = (found.chunks.values().map(|(head, ..)| head.count).sum::<u64>(), found.lost);
+    let (readable, lost) = (found.chunks.values().map(|found| found.head.count).sum::<u64>(), found.lost);
     if refuse {
         return Err(SpoolError::Refused { path: path.display().to_string(), readable, lost, cause });
     }
@@ -84,9 +84,9 @@ fn rebuild(from: &Path, to: &Path, found: &Salvaged) -> Result<(), String> {
             let mut written = 0;
             {
                 let mut table = transaction.open_table(CHUNKS)?;
-                while let Some((first, (_, place, length))) = chunks.next_if(|_| written < AT_ONCE) {
-                    table.insert(first, salvage::read(&mut file, *place, *length)?.as_slice())?;
-                    written += length;
+                while let Some((first, found)) = chunks.next_if(|_| written < AT_ONCE) {
+                    table.insert(first, found.read(&mut file, *first)?.as_slice())?;
+                    written += found.length;
                 }
             }
             transaction.commit()?;
@@ -262,9 +262,9 @@ fn salvaged(path: &Path) -> std::io::Result<Vec<Numbered>> {
     let found = salvage::salvage(path)?;
     let mut file = fs::File::open(path)?;
     let mut records = Vec::new();
-    for (first, (head, place, length)) in found.chunks {
-        let bytes = salvage::read(&mut file, place, length)?;
-        records.extend(chunk::decode(head.id, first, &bytes).unwrap_or_default());
+    for (first, found) in found.chunks {
+        let bytes = found.read(&mut file, first)?;
+        records.extend(chunk::decode(found.head.id, first, &bytes).unwrap_or_default());
     }
     Ok(records)
 }

@@ -2,25 +2,36 @@
 //! by itself whether it is whole, and where it belongs.
 
 use std::{
-    collections::BTreeMap,
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom},
     path::Path,
 };
 
-use super::chunk::{self, FRONT, Head, MAGIC};
+use super::chunk::{self, FRONT, HASH, Head, MAGIC};
 
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Salvaged {
     /// The spool's id; `None` where nothing of it was found.
     pub(super) id: Option<u64>,
-    /// Where the chunks that had to be delivered stand in the file, and how long they are, by their first record.
-    pub(super) chunks: BTreeMap<u64, (Head, u64, usize)>,
+    /// The chunks that had to be delivered, by the number that their first record has from now on.
+    pub(super) chunks: BTreeMap<u64, Found>,
     /// Records between them that are nowhere. What came after the last of them is not known.
     pub(super) lost: u64,
     /// The number after the last record that is known of.
     pub(super) end: u64,
+}
+
+/// A chunk in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) head: Head,
+    /// By which it differs from another one of the same numbers.
+    sum: [u8; HASH],
+    place: u64,
+    pub(super) length: usize,
 }
 
 /// How much of the file is looked through at a time.
@@ -33,7 +44,7 @@ pub(super) const GAP: u64 = 1 << 32;
 pub(super) fn salvage(path: &Path) -> io::Result<Salvaged> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
-    let mut found: Vec<(Head, u64, usize)> = Vec::new();
+    let mut found = Vec::new();
     let (mut begin, mut window) = (0, Vec::new());
     while begin < size {
         file.seek(SeekFrom::Start(begin))?;
@@ -43,8 +54,8 @@ pub(super) fn salvage(path: &Path) -> io::Result<Salvaged> {
             let front = window.get(at..).unwrap_or_default();
             let place = begin + at as u64;
             let Some(length) = chunk::length(front).filter(|length| *length as u64 <= size - place) else { continue };
-            if let Some(head) = chunk::head(&read(&mut file, place, length)?) {
-                found.push((head, place, length));
+            if let Some((head, sum)) = chunk::known(&read(&mut file, place, length)?) {
+                found.push(Found { head, sum, place, length });
             }
         }
         begin += WINDOW as u64;
@@ -59,29 +70,73 @@ fn places(window: &[u8]) -> impl Iterator<Item = usize> {
     begins.filter(|(_, bytes)| *bytes == MAGIC).map(|(at, _)| at)
 }
 
-/// The bytes of a chunk.
-pub(super) fn read(file: &mut File, place: u64, length: usize) -> io::Result<Vec<u8>> {
+impl Found {
+    /// Its bytes, as of a chunk whose first record has that number.
+    pub(super) fn read(&self, file: &mut File, first: u64) -> io::Result<Vec<u8>> {
+        let bytes = read(file, self.place, self.length)?;
+        Ok(if first == self.head.first { bytes } else { chunk::numbered(bytes, first) })
+    }
+
+    fn end(&self) -> u64 {
+        self.head.first.saturating_add(self.head.count)
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.head.first < other.end() && other.head.first < self.end()
+    }
+}
+
+fn read(file: &mut File, place: u64, length: usize) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(place))?;
     let mut bytes = vec![0; length];
     file.read_exact(&mut bytes)?;
     Ok(bytes)
 }
 
-/// What had to be delivered. The file has pages that are no longer used, with chunks that were delivered long ago.
-fn sorted(found: &[(Head, u64, usize)]) -> Salvaged {
-    let Some((newest, ..)) = found.iter().max_by_key(|(head, ..)| head.first) else { return Salvaged::default() };
-    let of_spool = || found.iter().filter(|(head, ..)| head.id == newest.id);
-    let oldest = of_spool().map(|(head, ..)| head.oldest).max().unwrap_or_default();
-    let wanted = of_spool().filter(|(head, ..)| head.first.saturating_add(head.count) > oldest);
-    let chunks: BTreeMap<u64, (Head, u64, usize)> = wanted.map(|chunk| (chunk.0.first, *chunk)).collect();
-    let (mut next, mut lost) = (oldest, 0);
-    for (head, ..) in chunks.values() {
-        let missing = head.first.saturating_sub(next);
+/// What had to be delivered. The file has pages that are no longer used, with chunks that were delivered long ago, and
+/// with some whose commit failed: the next commit gave their numbers to other records, and which of the two was
+/// acknowledged can't be seen. So both are kept, the older one under numbers that nobody has.
+fn sorted(found: &[Found]) -> Salvaged {
+    let Some(newest) = found.iter().max_by_key(|found| found.head.first) else { return Salvaged::default() };
+    let id = newest.head.id;
+    let of_spool = || found.iter().filter(|found| found.head.id == id);
+    let oldest = of_spool().map(|found| found.head.oldest).max().unwrap_or_default();
+    let mut wanted: Vec<Found> = of_spool().filter(|found| found.end() > oldest).copied().collect();
+    wanted.sort_by_key(|found| (found.head.first, found.head.tick, found.place));
+    let mut seen = BTreeSet::new();
+    // The database copies what it moves.
+    wanted.retain(|found| seen.insert((found.head.first, found.sum)));
+    let (mut chunks, doubled) = apart(wanted);
+    let (mut end, mut lost) = (oldest, 0);
+    for found in chunks.values() {
+        let missing = found.head.first.saturating_sub(end);
         // Numbers that an earlier salvage left out.
         lost += if missing >= GAP / 2 { 0 } else { missing };
-        next = next.max(head.first.saturating_add(head.count));
+        end = end.max(found.end());
     }
-    Salvaged { id: Some(newest.id), chunks, lost, end: next }
+    for found in doubled {
+        let first = end.saturating_add(GAP);
+        end = first.saturating_add(found.head.count);
+        chunks.insert(first, found);
+    }
+    Salvaged { id: Some(id), chunks, lost, end }
+}
+
+/// Chunks without a number in common, and the others: of those that have one, the one that was written last keeps it.
+fn apart(sorted: Vec<Found>) -> (BTreeMap<u64, Found>, Vec<Found>) {
+    let (mut chunks, mut doubled) = (BTreeMap::<u64, Found>::new(), Vec::new());
+    let mut newest_first = sorted;
+    newest_first.sort_by_key(|found| Reverse((found.head.tick, found.head.first)));
+    for found in newest_first {
+        let before = chunks.range(..found.end()).next_back();
+        if before.is_some_and(|(_, before)| before.overlaps(&found)) {
+            doubled.push(found);
+        } else {
+            chunks.insert(found.head.first, found);
+        }
+    }
+    doubled.reverse();
+    (chunks, doubled)
 }
 
 #[cfg(test)]
@@ -120,11 +175,51 @@ mod tests {
         let found = salvage(&path).unwrap();
         assert_eq!(found.chunks.keys().copied().collect::<Vec<_>>(), [10, 19]);
         assert_eq!((found.id, found.lost, found.end), (Some(7), 4, 20));
-        let (_, place, length) = found.chunks[&10];
-        let whole = read(&mut File::open(&path).unwrap(), place, length).unwrap();
+        let whole = found.chunks[&10].read(&mut File::open(&path).unwrap(), 10).unwrap();
         let lines: Vec<Vec<u8>> = chunk::decode(7, 10, &whole).unwrap().into_iter().map(|record| record.line).collect();
         assert_eq!(lines, records(10, 5));
         assert_eq!(chunk::decode(7, 11, &whole), None, "a chunk under another number is none");
+    }
+
+    /// What a salvage of these chunks, in this order, finds: the number and the line of each record.
+    fn salvaged(chunks: &[Vec<u8>]) -> (Salvaged, Vec<(u64, String)>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        File::create(&path).unwrap().write_all(&chunks.concat()).unwrap();
+        let found = salvage(&path).unwrap();
+        let mut file = File::open(&path).unwrap();
+        let mut lines = Vec::new();
+        for (first, chunk) in &found.chunks {
+            let bytes = chunk.read(&mut file, *first).unwrap();
+            let records = chunk::decode(7, *first, &bytes).unwrap();
+            lines.extend(records.into_iter().map(|record| (record.number, String::from_utf8(record.line).unwrap())));
+        }
+        (found, lines)
+    }
+
+    #[test]
+    fn a_chunk_whose_commit_failed_does_not_take_the_place_of_the_one_that_was_kept() {
+        let lines = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
+        let chunk = |first, tick, texts: &[&str]| {
+            chunk::encode(Head { id: 7, first, count: texts.len() as u64, oldest: 10, tick }, &lines(texts))
+        };
+        let aborted = chunk(10, 1, &["lost 1", "lost 2", "lost 3"]);
+        let kept = chunk(10, 2, &["kept 1", "kept 2"]);
+        let after = chunk(12, 3, &["kept 3"]);
+        // Wherever they stand, and however often.
+        for order in
+            [[&aborted, &kept, &after, &aborted], [&kept, &after, &aborted, &kept], [&after, &aborted, &kept, &after]]
+        {
+            let (found, lines) = salvaged(&order.map(Clone::clone));
+            let again = 13 + GAP;
+            let expected = [(10, "kept 1"), (11, "kept 2"), (12, "kept 3")].into_iter().chain([
+                (again, "lost 1"),
+                (again + 1, "lost 2"),
+                (again + 2, "lost 3"),
+            ]);
+            assert_eq!(lines, expected.map(|(number, line)| (number, line.to_owned())).collect::<Vec<_>>());
+            assert_eq!((found.lost, found.end), (0, again + 3));
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Caches, and what credentials are verified by: figures that their owners know, and tell when they are asked.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::family::{Families, Kind};
 
@@ -31,6 +31,14 @@ pub(super) fn caches(caches: &[CacheFigures], out: &mut Families) {
     for CacheFigures { cache, hits, misses } in caches {
         out.sample(&[("cache", cache), ("result", "hit")], *hits);
         out.sample(&[("cache", cache), ("result", "miss")], *misses);
+    }
+}
+
+pub(super) fn credentials(checked: &BTreeMap<&'static str, u64>, out: &mut Families) {
+    let help = "Credentials that were looked at: good, or what was wrong with them.";
+    out.family("verdict_credentials_total", Kind::Counter, help);
+    for (result, count) in checked {
+        out.sample(&[("result", result)], *count);
     }
 }
 
