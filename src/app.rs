@@ -8,6 +8,7 @@ mod http;
 mod revocation;
 mod signals;
 mod state;
+mod supervisor;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -23,6 +24,7 @@ use crate::{
         issuance::Issuer,
         listen::{
             self, BindError, Listener,
+            inherited::{self, Inherited},
             tls::{self, Tls},
         },
         ops,
@@ -49,6 +51,9 @@ pub enum Error {
     /// An address could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// What the supervisor handed over can't be used.
+    #[error(transparent)]
+    Inherited(#[from] inherited::Error),
     /// The policy service's socket could not be bound.
     #[error(transparent)]
     Admin(#[from] listen::private::Error),
@@ -125,8 +130,7 @@ impl App {
             ssf,
             server,
         } = config;
-        let grpc_listener = listen::bind(&grpc_config.address)?;
-        let http_listener = listen::bind(&http_config.address)?;
+        let [grpc_listener, http_listener] = listeners([&grpc_config.address, &http_config.address])?;
         let address = |listener: &Listener| listener.address().map_err(|error| Error::System(error.to_string()));
         let (grpc_address, http_address) = (address(&grpc_listener)?, address(&http_listener)?);
 
@@ -159,6 +163,7 @@ impl App {
         let health = grpc::Health::new().await;
         let mut tasks = JoinSet::new();
         tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
+        tasks.spawn(supervisor::tell(Arc::clone(&state)));
         let [grpc_tls, http_tls] = secured((&grpc_config, &http_config), &mut tasks, &draining)?;
         let credentials = credentials::open(identity, &registry, &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
@@ -268,6 +273,15 @@ impl App {
         tracing::info!("stopped");
         result
     }
+}
+
+/// Where the doors listen: what the supervisor has opened for them, and else what is opened now.
+fn listeners(addresses: [&Address; 2]) -> Result<[Listener; 2], Error> {
+    let mut inherited = Inherited::take()?;
+    let [grpc, http] = addresses.map(|address| inherited.bind(address));
+    let listeners = [grpc?, http?];
+    inherited.finish()?;
+    Ok(listeners)
 }
 
 /// What reloads the policies: of bundles, or of a plain folder.

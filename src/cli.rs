@@ -10,6 +10,7 @@ mod eval;
 mod explain;
 mod explanation_text;
 mod folder;
+mod healthcheck;
 mod lint;
 mod log;
 mod policy;
@@ -62,9 +63,10 @@ enum Verb {
     Bench(bench::Args),
     Bundle(bundle::Args),
     Log(log::Args),
+    Healthcheck(healthcheck::Args),
 }
 
-/// Exit codes, the same for every verb; `docs/cli.md` lists them.
+/// Exit codes, the same for every verb; `docs/errors.md` lists them.
 mod exit {
     /// The answer is no: a deny, a test that failed, a policy with faults.
     pub(super) const NO: u8 = 1;
@@ -95,6 +97,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::Bundle(args) => bundle::run(&args),
         Verb::Log(args) => log::run(&args),
+        Verb::Healthcheck(args) => Ok(healthcheck::run(args)),
     };
     result.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));

@@ -118,10 +118,17 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     // Past the drain timeouts, and past what `App::run` adds to them.
     let stop = stop_signal(config.server.drain_timeout + DRAIN + Duration::from_secs(5))
         .context("can't listen for signals")?;
-    let app = match App::start(config).await {
+    let started = tokio::select! {
+        biased;
+        // What it waits for, a source of bundles under `--strict`, is nobody's business any more.
+        () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
+        started = App::start(config) => started,
+    };
+    let app = match started {
         Ok(app) => app,
         Err(
             error @ (app::Error::Bind(_)
+            | app::Error::Inherited(_)
             | app::Error::Admin(_)
             | app::Error::Tls(_)
             | app::Error::Strict(_)
