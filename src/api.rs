@@ -3,6 +3,7 @@
 pub mod administration;
 pub mod authzen;
 pub mod call;
+pub mod caller;
 pub mod credentials;
 mod deadline;
 pub mod envoy;

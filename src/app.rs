@@ -1,6 +1,7 @@
 //! The composition root: builds every part, binds, supervises every task, drains in order.
 
 mod audit;
+mod authz;
 mod bundles;
 mod credentials;
 mod door;
@@ -14,10 +15,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::{door::Door, state::State};
+use self::{authz::Callers, door::Door, state::State};
 use crate::{
     api::{
         Address,
+        caller::{Authenticator, Gate, Grpc, Guard, Http, Keeper},
         credentials::Credentials,
         envoy, grpc,
         issuance::Issuer,
@@ -43,6 +45,9 @@ use crate::{
 /// what uses it.
 pub const STACK: usize = 64 << 20;
 
+/// How long a call may take until its message is there, beyond what it may take by itself.
+const READING: Duration = Duration::from_secs(1);
+
 /// Why the server did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -55,6 +60,9 @@ pub enum Error {
     /// A door's certificate, key or authorities can't be used.
     #[error(transparent)]
     Tls(#[from] tls::Error),
+    /// Who may ask what can't be read.
+    #[error("{0}")]
+    Callers(String),
     /// The policies are not usable, and `policies.strict` makes that fatal.
     #[error("the policies can't be used, and `--strict` is set:\n{0}")]
     Strict(Arc<Failure>),
@@ -119,6 +127,7 @@ impl App {
             reload,
             bundles,
             identity,
+            callers,
             log: _,
             decision_log,
             revocation,
@@ -134,8 +143,9 @@ impl App {
         let (registry, writer) = Registry::open(&revocation)?;
         let receiver = ssf::Receiver::open(&ssf, registry.clone())?;
         let options = options(&policy)?;
+        let known = Callers::open(&callers, &options).map_err(Error::Callers)?.map(Arc::new);
         let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(reload.retained);
-        let decider = Arc::new(decider);
+        let decider = Arc::new(gated(decider, known.as_deref(), [&grpc_config.tls, &http_config.tls]));
         let state = Arc::new(State::new(
             Arc::clone(&decider),
             Metrics::new(),
@@ -178,11 +188,18 @@ impl App {
         };
         let (http_drain, router) = (http_doors.drain(), http_doors.router(&decider, &state, &handle)?);
         let envoy = envoy_door((&decider, &credentials), observer(), envoy_config, &grpc_config)?;
+        let guarding = Arc::clone(&credentials);
         let service = decisions(decider, credentials, observer(), &grpc_config, &draining);
         let routes =
             grpc::routes(service, Some(searches), Some(issuances), Some(mcp), Some(envoy), health, &grpc_config)
                 .map_err(|error| Error::System(error.to_string()))?;
         let routes = routes.observed(observer());
+        let keeper = keeper(callers, known.as_deref(), (&guarding, observer()), &grpc_config);
+        let routes = Guard::new(routes, Arc::clone(&keeper), Grpc).within(grpc_config.request_timeout + READING);
+        let router = Guard::new(router, keeper, Http);
+        if let Some(known) = known {
+            tasks.spawn(named("callers", until(known.follow(), draining.clone())));
+        }
         let door = door_options(&grpc_config, &server);
         if let Some(admin_door) = admin_door {
             let operators = door::Operators {
@@ -323,6 +340,31 @@ fn door_options(grpc: &grpc::Config, server: &Server) -> listen::Options {
         connections: server.connections.clone(),
         tls: None,
     }
+}
+
+/// A Decider that tells its policies who asks, where that can be known, and refuses what they may not ask.
+fn gated(decider: Decider, known: Option<&Callers>, doors: [&tls::Config; 2]) -> Decider {
+    if known.is_none() && doors.iter().all(|tls| tls.client_ca_file.is_none()) {
+        return decider;
+    }
+    decider.guarded(Arc::new(Gate::new(known.map(Callers::authorizer))))
+}
+
+/// What the guards of both doors go by.
+fn keeper(
+    config: crate::api::caller::Config,
+    known: Option<&Callers>,
+    (credentials, observer): (&Arc<dyn Credentials>, Arc<dyn crate::api::Observer>),
+    grpc: &grpc::Config,
+) -> Arc<Keeper> {
+    let authenticator = Authenticator {
+        required: config.required,
+        keys: known.map(Callers::keys).unwrap_or_default(),
+        token_audience: config.token_audience,
+        credentials: Arc::clone(credentials),
+        patience: grpc.request_timeout,
+    };
+    Arc::new(Keeper { authenticator, authorizer: known.map(Callers::authorizer), observer })
 }
 
 /// Opens the TLS of both doors, and has tasks follow their files.

@@ -70,6 +70,12 @@ pub enum CallError {
     /// A command to the policy service is refused.
     #[error("{}", cut(.0.to_string(), LONGEST_REFUSAL))]
     Refused(Box<Refusal>),
+    /// Nobody knows who calls.
+    #[error("this server answers callers that it knows; show a certificate, a key or a token that is good here")]
+    Unauthenticated,
+    /// The caller may not do this.
+    #[error("the caller may not do this")]
+    PermissionDenied,
     /// A change of what is revoked is refused.
     #[error("{}", cut(.0.to_string(), LONGEST_REFUSAL))]
     NotRevoked(revocation::Refused),
@@ -103,7 +109,7 @@ impl FieldViolation {
 
 impl CallError {
     /// Every reason, for metrics and for the test that holds `docs/errors.md` to this table.
-    pub const REASONS: [&'static str; 27] = [
+    pub const REASONS: [&'static str; 29] = [
         "INVALID_QUERY",
         "MALFORMED_MESSAGE",
         "MESSAGE_TOO_LARGE",
@@ -114,6 +120,8 @@ impl CallError {
         "SEARCH_UNSUPPORTED",
         "SEARCH_FAILED",
         "DEADLINE_EXCEEDED",
+        "UNAUTHENTICATED",
+        "PERMISSION_DENIED",
         "INVALID_REQUEST",
         "BUNDLE_TOO_LARGE",
         "BUNDLE_NOT_FOUND",
@@ -147,6 +155,8 @@ impl CallError {
             Self::SearchUnsupported(_) => (Code::Unimplemented, "SEARCH_UNSUPPORTED"),
             Self::SearchFailed(_) => (Code::Internal, "SEARCH_FAILED"),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+            Self::Unauthenticated => (Code::Unauthenticated, "UNAUTHENTICATED"),
+            Self::PermissionDenied => (Code::PermissionDenied, "PERMISSION_DENIED"),
             Self::InvalidRequest(_) => (Code::InvalidArgument, "INVALID_REQUEST"),
             Self::BundleTooLarge(_) => (Code::ResourceExhausted, "BUNDLE_TOO_LARGE"),
             Self::Refused(refusal) => refused(refusal),
@@ -164,6 +174,8 @@ impl CallError {
             Self::SearchUnsupported(_) => StatusCode::NOT_IMPLEMENTED,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
             Self::NotFreshEnough(_) => StatusCode::PRECONDITION_FAILED,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::PermissionDenied => StatusCode::FORBIDDEN,
             // All but the first are of calls that HTTP does not have.
             Self::SearchFailed(_)
             | Self::RevisionNotRetained(_)
@@ -219,6 +231,8 @@ impl From<CallError> for Status {
             | CallError::SearchUnsupported(_)
             | CallError::SearchFailed(_)
             | CallError::DeadlineExceeded
+            | CallError::Unauthenticated
+            | CallError::PermissionDenied
             | CallError::BundleTooLarge(_)
             | CallError::NotRevoked(_) => {}
         }

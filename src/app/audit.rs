@@ -89,7 +89,7 @@ impl Asked {
             return Ruling::Failed("the snapshot of the decision is no longer retained".to_owned());
         };
         let query = Query { policy: Some(rule.entry_point()), input, asks: Asks::Document, ..Query::default() };
-        let Verdict { value, reasons, diagnostics, .. } = block_on(pinned.decide(&query, PATIENCE));
+        let Verdict { value, reasons, diagnostics, .. } = block_on(pinned.decide_own(&query, PATIENCE));
         match value {
             Some(value) => Ruling::Value(*value),
             None if reasons.iter().all(|reason| reason.code == code::NO_DECISION) => Ruling::Undefined,

@@ -124,6 +124,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             error @ (app::Error::Bind(_)
             | app::Error::Admin(_)
             | app::Error::Tls(_)
+            | app::Error::Callers(_)
             | app::Error::Strict(_)
             | app::Error::Capabilities(_)
             | app::Error::DecisionLog(_)

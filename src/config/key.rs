@@ -22,7 +22,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 93] = [
+pub(super) static KEYS: [Key; 98] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key("grpc.max_response_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_response_bytes = value)),
@@ -146,6 +146,11 @@ pub(super) static KEYS: [Key; 93] = [
     ),
     key("network.cache_bytes", Shape::Size(0..=256 * MIB, |config, value| config.policy.network.cache_bytes = value)),
     key("identity.cache_bytes", Shape::Size(0..=1024 * MIB, |config, value| config.identity.cache_bytes = value)),
+    key("callers.required", Shape::Switch(|config, value| config.callers.required = value)),
+    key("callers.keys_file", Shape::File(|config, value| config.callers.keys_file = Some(value))),
+    key("callers.token_audience", Shape::Words(|config, value| config.callers.token_audience = value)),
+    key("callers.grants_file", Shape::File(|config, value| config.callers.grants_file = Some(value))),
+    key("callers.policy", Shape::Folder(|config, value| config.callers.policy = Some(value))),
     key("explain.redact", Shape::Redaction(|config, value| config.policy.redact = value)),
     key("log.level", Shape::Filter(|config, value| config.log.level = value)),
     key("log.format", Shape::Format(|config, value| config.log.format = value)),

@@ -47,6 +47,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         reload,
         bundles: _,
         identity,
+        callers,
         log,
         decision_log,
         revocation,
@@ -105,8 +106,8 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("network.max_response_bytes", Shown::Plain(show_size(*max_response_bytes))),
         ("network.cache_bytes", Shown::Plain(show_size(*cache_bytes))),
         ("identity.cache_bytes", Shown::Plain(show_size(identity.cache_bytes))),
-        ("explain.redact", text(redact)),
     ];
+    let explain = [("explain.redact", text(redact))];
     self::grpc(grpc)
         .into_iter()
         .chain(self::http(http, authzen))
@@ -115,6 +116,8 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .chain(self::issuance(issuance))
         .chain(self::search(search))
         .chain(rest)
+        .chain(self::callers(callers))
+        .chain(explain)
         .chain(process(log, decision_log, (revocation, ssf), server))
         .collect()
 }
@@ -185,6 +188,27 @@ fn tls(config: &api::listen::tls::Config) -> [Shown; 6] {
         plain(client_optional),
         file(crl_file, "no list, so that a certificate is good until it expires"),
         text(min_version),
+    ]
+}
+
+fn callers(config: &api::caller::Config) -> [(&'static str, Shown); 5] {
+    let api::caller::Config { required, keys_file, token_audience, grants_file, policy } = config;
+    let path = |path: &Option<std::path::PathBuf>, without| {
+        path.as_ref().map_or(Shown::Unset(without), |path| text(&path.to_string_lossy()))
+    };
+    [
+        ("callers.required", plain(required)),
+        ("callers.keys_file", path(keys_file, "no key proves a caller")),
+        (
+            "callers.token_audience",
+            if token_audience.is_empty() {
+                Shown::Unset("no token proves a caller")
+            } else {
+                text(&token_audience.join(","))
+            },
+        ),
+        ("callers.grants_file", path(grants_file, "nobody is granted anything")),
+        ("callers.policy", path(policy, "the built-in policy, which reads the grants")),
     ]
 }
 

@@ -26,6 +26,7 @@ use crate::{
     api::{
         Observer,
         call::Call,
+        caller::Carried,
         credentials::{Asked, Credentials, Refused},
         settle::{Decided, DoorName, Settled},
         status::{CallError, FieldViolation},
@@ -105,6 +106,7 @@ impl DecisionService for Service {
         let draining = inner.draining.clone();
         let limit = inner.config.max_message_bytes;
         let asked_by = Call::current();
+        let asker = Carried::here();
         // A fault of the stream itself ends it, after the answers to what was read before it.
         let fault = Arc::new(OnceLock::new());
         let found = Arc::clone(&fault);
@@ -115,10 +117,11 @@ impl DecisionService for Service {
             let inner = Arc::clone(&inner);
             move |question: CheckStreamRequest| {
                 let inner = Arc::clone(&inner);
+                let asker = asker.clone();
                 async move {
                     // On a task of its own, so that one stream can use every core. Awaited: none dies unseen.
                     let begun = Instant::now();
-                    let item = async move { inner.stream_item(question).await };
+                    let item = asker.scope(async move { inner.stream_item(question).await });
                     let task = match asked_by {
                         Some(call) => tokio::spawn(Call { begun, ..call }.scope(item)),
                         None => tokio::spawn(item),

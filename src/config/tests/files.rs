@@ -89,6 +89,11 @@ network:
   cache_bytes: 0
 identity:
   cache_bytes: 4096
+callers:
+  required: true
+  keys_file: keys
+  token_audience: none
+  grants_file: grants.yaml
 explain:
   redact: [input.token, data.keys, password]
 log:
@@ -204,6 +209,11 @@ cache_bytes = 0
 [identity]
 cache_bytes = 4096
 
+[callers]
+required = true
+keys_file = "keys"
+token_audience = "none"
+grants_file = "grants.yaml"
 [explain]
 redact = ["input.token", "data.keys", "password"]
 [log]
@@ -341,7 +351,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "http: {tls: 1}",
@@ -350,11 +360,11 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "policies: {true: 2}",
