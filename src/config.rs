@@ -12,6 +12,7 @@ mod file;
 mod issuers;
 mod key;
 mod near;
+mod otel;
 mod public;
 mod quantity;
 mod shape;
@@ -71,6 +72,8 @@ pub struct Config {
     pub callers: api::caller::Config,
     /// The log: `log.*`.
     pub log: telemetry::Config,
+    /// Telemetry that is pushed: `telemetry.*`, and OpenTelemetry's own variables.
+    pub telemetry: telemetry::export::Config,
     /// The decision log: `decision_log.*`, and `[decision_log.sinks.NAME]` of the file.
     pub decision_log: audit::Config,
     /// Revocation: `revocation.*`.
@@ -152,13 +155,14 @@ impl Config {
 
 /// Reads the configuration: defaults, then the file, then `env`, then `flags`, the later over the earlier.
 ///
-/// A value that a later one replaces is checked all the same. Variables that do not start with `VERDICT_` are not looked
-/// at, nor those that other parts of Verdict read (`docs/configuration.md` lists them).
+/// A value that a later one replaces is checked all the same. Variables that do not start with `VERDICT_` or `OTEL_` are not
+/// looked at, nor those that other parts of Verdict read (`docs/configuration.md` lists them).
 ///
 /// # Errors
 /// Every fault that the file, the variables and the flags have, in that order.
 pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> Result<Config, Faults> {
-    let environment = env::read(env);
+    let variables: Vec<_> = env.collect();
+    let environment = env::read(variables.iter().cloned());
     let mut reader = Reader::default();
     if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
         let file::Found { settings, bundles, sinks, transmitters, issuers, candidates, faults } = file::read(path);
@@ -169,6 +173,7 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
         reader.transmitters(path, transmitters);
         reader.issuers(path, issuers);
     }
+    otel::apply(&variables, &mut reader.config, &mut reader.faults);
     reader.apply(environment.settings, environment.faults);
     for (name, flag, value) in &flags.values {
         let origin = Origin::Flag(flag);
@@ -255,6 +260,7 @@ impl Reader {
             let problem = format!("both doors listen on `{}`", self.config.grpc.address);
             self.faults.push(Fault::new(place, problem, "two addresses that do not overlap"));
         }
+        self.collectors();
         self.transport();
         self.callers();
         if self.config.source.path.is_some() && !self.config.bundles.is_empty() {
@@ -277,6 +283,23 @@ impl Reader {
             }
         }
         if self.faults.is_empty() { Ok(self.config) } else { Err(Faults::new(self.faults)) }
+    }
+
+    /// Lets sinks that name no collector send to the one that the log goes to.
+    fn collectors(&mut self) {
+        let Config { telemetry, decision_log, .. } = &mut self.config;
+        for (name, sink) in &mut decision_log.sinks {
+            let audit::Place::Otlp { destination, resource, .. } = &mut sink.place else { continue };
+            *resource = telemetry.described();
+            if destination.is_none() {
+                *destination = telemetry.reach(telemetry::export::SignalName::Logs);
+            }
+            if destination.is_none() {
+                let place = format!("decision_log.sinks.{name}.url");
+                let expected = "it, `telemetry.endpoint` or `OTEL_EXPORTER_OTLP_ENDPOINT`";
+                self.faults.push(Fault::new(place, "is missing, and the log goes to no collector", expected));
+            }
+        }
     }
 
     /// Plain text stays on this machine, and half of TLS is none.

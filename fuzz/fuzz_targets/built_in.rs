@@ -12,6 +12,7 @@ use verdict::{
     decision::{EntryPoint, Object, Query, Value},
     policy::{Options, Snapshot},
 };
+use verdict_fuzz::policies;
 
 /// Name and number of arguments.
 const BUILT_INS: &[(&str, usize)] = &[
@@ -203,7 +204,7 @@ fn snapshot() -> &'static Snapshot {
             let call = format!("{name}({})", arguments.join(", "));
             let _ = writeln!(text, "f{number} := {{\"allow\": true, \"context\": {{\"x\": {call}}}}}\n");
         }
-        let bundle = verdict_fuzz::bundle(&[("b.rego", text.as_bytes())]).unwrap_or_default();
+        let bundle = policies::bundle(&[("b.rego", text.as_bytes())]).unwrap_or_default();
         Snapshot::compile(&bundle, 1, Options::default()).unwrap_or_else(|faults| panic!("{faults}"))
     })
 }
@@ -221,5 +222,5 @@ fuzz_target!(|bytes: &[u8]| {
     let arguments: Vec<Value> = rest.split(|byte| *byte == 0xff).map(argument).collect();
     let context: Object = [("a".to_owned(), Value::Array(arguments))].into_iter().collect();
     let query = Query { context, ..Query::default() };
-    verdict_fuzz::ask(snapshot(), &query, &EntryPoint::from_parts(["b".to_owned(), format!("f{number}")]));
+    policies::ask(snapshot(), &query, &EntryPoint::from_parts(["b".to_owned(), format!("f{number}")]));
 });

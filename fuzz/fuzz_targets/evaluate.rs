@@ -12,6 +12,7 @@ use verdict::{
     decision::{EntryPoint, Number, Object, Query, Value},
     policy::Options,
 };
+use verdict_fuzz::policies;
 
 const TERMS: &[&str] = &[
     "input.context",
@@ -198,12 +199,12 @@ fuzz_target!(|bytes: &[u8]| {
         eprintln!("{text}\n{context:?}");
     }
     let files = [("authz.rego", text.as_bytes()), ("d/data.json", br#"{"a": [1, 2], "b": {"c": null}}"#.as_slice())];
-    let Some(bundle) = verdict_fuzz::bundle(&files) else { return };
-    let Some(snapshot) = verdict_fuzz::compile(&bundle, Options::default()) else { return };
+    let Some(bundle) = policies::bundle(&files) else { return };
+    let Some(snapshot) = policies::compile(&bundle, Options::default()) else { return };
     let query = Query { context, ..Query::default() };
     let entry = EntryPoint::from_parts(["authz".to_owned()]);
-    let first = verdict_fuzz::ask(&snapshot, &query, &entry);
-    let again = verdict_fuzz::ask(&snapshot, &query, &entry);
+    let first = policies::ask(&snapshot, &query, &entry);
+    let again = policies::ask(&snapshot, &query, &entry);
     let spent = |verdict: &verdict::decision::Verdict| verdict.reasons.iter().any(|reason| reason.code == "budget_exceeded");
     assert!(first.effect == again.effect || spent(&first) || spent(&again), "{first:?}\n{again:?}");
 });

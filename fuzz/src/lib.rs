@@ -1,56 +1,63 @@
-//! What the targets share: policy sets made of bytes, and what must hold of what comes of them.
+//! A target a decoder: what it does with any bytes, and inputs to begin with. `tests/fuzz` includes all of it, and runs it on
+//! stable without libFuzzer.
+//!
+//! The doors are asked in this process, over real sockets (`server`). Their policies allow nothing but what has the word
+//! [`server::WORD`] in it, so that whatever a target is sent without it must not be allowed.
 
-use std::time::Duration;
+pub mod archive;
+pub mod authzen;
+pub mod config;
+pub mod ext_authz;
+mod forge;
+pub mod grpc;
+mod json;
+pub mod mcp;
+pub mod opa;
+pub mod policies;
+pub mod security_event;
+mod server;
+pub mod signature;
+pub mod token;
 
-use rustix::time::{ClockId, clock_gettime};
-use verdict::{
-    bundle::Bundle,
-    decision::{Effect, EntryPoint, Evaluator as _, Query, Time, Verdict, code},
-    policy::{Faults, Options, Snapshot},
-};
-
-/// What an evaluation may take of the processor's time.
-pub const BUDGET: Duration = Duration::from_millis(50);
-
-/// What it may take beyond its budget: attempts that lost the processor, one built-in that cannot be interrupted, and
-/// a build that counts every branch.
-const SLACK: Duration = Duration::from_millis(950);
-
-/// A policy set of these files; `None` where one is not UTF-8.
-pub fn bundle(files: &[(&str, &[u8])]) -> Option<Bundle> {
-    Bundle::from_files(files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec()))).ok()
+/// A target.
+pub struct Target {
+    /// Its name, and that of the folder of its seeds.
+    pub name: &'static str,
+    /// What it does with bytes. It panics where something does not hold.
+    pub run: fn(&[u8]),
+    /// Inputs to begin with, by name; `fuzz/seeds` has them as files.
+    pub seeds: fn() -> Vec<(&'static str, Vec<u8>)>,
 }
 
-/// Compiles it: a snapshot, or faults that can be shown.
-pub fn compile(bundle: &Bundle, options: Options) -> Option<Snapshot> {
-    Snapshot::compile(bundle, 1, options).map_err(|faults| shown(&faults)).ok()
+/// All targets of decoders.
+pub const TARGETS: &[Target] = &[
+    Target { name: "archive", run: archive::run, seeds: archive::seeds },
+    Target { name: "authzen", run: authzen::run, seeds: authzen::seeds },
+    Target { name: "config", run: config::run, seeds: config::seeds },
+    Target { name: "data_json", run: policies::data_json, seeds: policies::seeds_of_json },
+    Target { name: "data_yaml", run: policies::data_yaml, seeds: policies::seeds_of_yaml },
+    Target { name: "ext_authz", run: ext_authz::run, seeds: ext_authz::seeds },
+    Target { name: "grpc", run: grpc::run, seeds: grpc::seeds },
+    Target { name: "mcp", run: mcp::run, seeds: mcp::seeds },
+    Target { name: "opa", run: opa::run, seeds: opa::seeds },
+    Target { name: "rego_query", run: policies::rego_query, seeds: policies::seeds_of_queries },
+    Target { name: "rego_text", run: policies::rego_text, seeds: policies::seeds_of_rego },
+    Target { name: "security_event", run: security_event::run, seeds: security_event::seeds },
+    Target { name: "signature", run: signature::run, seeds: signature::seeds },
+    Target { name: "token", run: token::run, seeds: token::seeds },
+];
+
+/// How often a door has allowed what this thread asked.
+pub fn allowed() -> u64 {
+    server::ALLOWED.get()
 }
 
-/// Faults are there, each says something and can be drawn, and none is a defect of ours.
-pub fn shown(Faults(faults): &Faults) {
-    assert!(!faults.is_empty(), "refused without a fault");
-    for fault in faults {
-        assert!(!fault.cause.is_empty(), "{fault:?}");
-        assert_ne!(fault.code, "internal_error", "{fault:?}");
-        assert!(!fault.render(false).is_empty());
-    }
+/// Bytes of a seed: a first one that chooses, and a text.
+fn chosen(choice: u8, text: impl AsRef<[u8]>) -> Vec<u8> {
+    [&[choice], text.as_ref()].concat()
 }
 
-/// Asks, and holds the answer to what is promised: within the budget, and a deny says why.
-pub fn ask(snapshot: &Snapshot, query: &Query, entry: &EntryPoint) -> Verdict {
-    let time = Time { budget: BUDGET, patience: Duration::from_secs(5) };
-    let before = thread_time();
-    let verdict = snapshot.evaluate(query, entry, time);
-    let used = thread_time().saturating_sub(before);
-    assert!(used < BUDGET + SLACK, "{used:?} of the processor's time for {entry}: {verdict:?}");
-    if verdict.effect == Effect::Deny {
-        assert!(!verdict.reasons.is_empty(), "a deny without a reason");
-    }
-    let defect = verdict.reasons.iter().any(|reason| reason.code == code::INTERNAL_ERROR);
-    assert!(!defect, "{verdict:?}");
-    verdict
-}
-
-fn thread_time() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+/// Whether `part` is in `whole`.
+fn holds(whole: &[u8], part: &[u8]) -> bool {
+    whole.windows(part.len()).any(|window| window == part)
 }

@@ -84,7 +84,7 @@ impl Callers {
         }
         let policy = Policy {
             decider: Decider::new(EntryPoint::from_parts(["system", "authz", "allow"].map(str::to_owned)), BUDGET),
-            options: options.clone(),
+            options: *options,
         };
         let files = Files::read(config)?;
         let keys = Arc::new(ArcSwap::from_pointee(files.keys(config)?));
@@ -142,7 +142,7 @@ impl Callers {
 impl Policy {
     fn publish(&self, files: &Files) -> Result<(), String> {
         let bundle = Bundle::from_files(files.policy.iter().cloned()).map_err(|fault| fault.to_string())?;
-        let snapshot = Snapshot::compile(&bundle, 1, self.options.clone()).map_err(|faults| faults.to_string())?;
+        let snapshot = Snapshot::compile(&bundle, 1, self.options).map_err(|faults| faults.to_string())?;
         if !snapshot.has_entry(self.decider.default_policy()) {
             return Err("callers.policy: there is no rule `data.system.authz.allow`".to_owned());
         }
@@ -161,15 +161,12 @@ impl Authorizer for Policy {
 impl Files {
     fn read(config: &Config) -> Result<Self, String> {
         let keys = config.keys_file.as_deref().map(|path| contents("callers.keys_file", path)).transpose()?;
-        let policy = match &config.policy {
-            Some(folder) => folder_of(folder)?,
-            None => {
-                let grants = match &config.grants_file {
-                    Some(path) => grants(path)?,
-                    None => br#"{"grants":[]}"#.to_vec(),
-                };
-                vec![("data.json".to_owned(), grants), ("policy.rego".to_owned(), BUILT_IN.as_bytes().to_vec())]
-            }
+        let policy = if let Some(folder) = &config.policy {
+            folder_of(folder)?
+        } else {
+            let none = || Ok(br#"{"grants":[]}"#.to_vec());
+            let grants = config.grants_file.as_deref().map_or_else(none, grants)?;
+            vec![("data.json".to_owned(), grants), ("policy.rego".to_owned(), BUILT_IN.as_bytes().to_vec())]
         };
         Ok(Self { keys, policy })
     }

@@ -1,12 +1,12 @@
 //! What is kept of a decision on the thread that made it: copies, bounded, not yet masked.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::copy::Copier;
-use crate::decision::{Asks, EntryPoint, Input, Object, Query, SearchSummary, Searched, Value, Verdict};
+use crate::{
+    call::{Peer, SpanName},
+    decision::{Asks, EntryPoint, Input, Object, Query, SearchSummary, Searched, Value, Verdict},
+};
 
 /// A decision that is about to be answered.
 #[derive(Clone, Copy, Debug)]
@@ -26,26 +26,12 @@ pub struct Decision<'a> {
     /// When it was decided.
     pub time: SystemTime,
     /// Who asked, as far as the connection says it.
-    pub caller: Option<Caller>,
+    pub caller: Option<Peer>,
     /// How long it took from the request's beginning until deciding began: reading, decoding, and what of the same
     /// request was decided before.
     pub before: Option<Duration>,
-}
-
-/// The other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// An address and a port.
-    Tcp(SocketAddr),
-    /// A process of this machine, as the kernel names it.
-    Unix {
-        /// Its number, where the system tells it.
-        pid: Option<i32>,
-        /// Its user.
-        uid: u32,
-        /// Its group.
-        gid: u32,
-    },
+    /// The span that it belongs to.
+    pub trace: Option<SpanName>,
 }
 
 /// What the policy had for `input`.
@@ -67,10 +53,11 @@ pub struct Event {
     pub(super) request_id: String,
     pub(super) time: SystemTime,
     pub(super) took: Duration,
-    pub(super) caller: Option<Caller>,
+    pub(super) caller: Option<Peer>,
     pub(super) before: Option<Duration>,
     /// When it was decided, by the clock that only rises.
     pub(super) at: Instant,
+    pub(super) trace: Option<SpanName>,
     pub(super) policy: Option<EntryPoint>,
     pub(super) asks: Asks,
     pub(super) strict: bool,
@@ -91,7 +78,7 @@ impl Event {
     /// Copies at most about `limit` bytes of the question, and as much of the verdict.
     #[must_use]
     pub fn new(decision: &Decision<'_>, verdict: &Verdict, limit: usize) -> Self {
-        let Decision { door, decision_id, request_id, query, search, took, time, caller, before } = *decision;
+        let Decision { door, decision_id, request_id, query, search, took, time, caller, before, trace } = *decision;
         let mut copier = Copier::new(limit);
         let request_id = copier.within("request_id", |copier| copier.text(request_id));
         let input = query.and_then(|query| copier.within("input", |copier| input(copier, query)));
@@ -115,6 +102,7 @@ impl Event {
             caller,
             before,
             at: Instant::now(),
+            trace,
             policy: query.and_then(|query| query.policy.clone()),
             asks: query.map_or(Asks::Verdict, |query| query.asks),
             strict: query.is_some_and(|query| query.strict),

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::shape::Shape;
+use crate::telemetry::export::Sampler;
 
 /// A setting.
 pub(super) struct Key {
@@ -22,7 +23,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 98] = [
+pub(super) static KEYS: [Key; 102] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key("grpc.max_response_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_response_bytes = value)),
@@ -154,6 +155,16 @@ pub(super) static KEYS: [Key; 98] = [
     key("explain.redact", Shape::Redaction(|config, value| config.policy.redact = value)),
     key("log.level", Shape::Filter(|config, value| config.log.level = value)),
     key("log.format", Shape::Format(|config, value| config.log.format = value)),
+    key("telemetry.endpoint", Shape::Collector(|config, value| config.telemetry.all.endpoint = Some(value))),
+    key(
+        "telemetry.sampling",
+        Shape::Share(|config, ratio| config.telemetry.sampler = Sampler { parent_based: true, ratio }),
+    ),
+    key("telemetry.name", Shape::Name(|config, value| config.telemetry.service_name = value)),
+    key(
+        "telemetry.metrics_interval",
+        Shape::Time(MILLISECOND.saturating_mul(100)..=HOUR, |config, value| config.telemetry.metrics_interval = value),
+    ),
     key(
         "decision_log.max_record_bytes",
         Shape::Size(KIB..=16 * MIB, |config, value| config.decision_log.max_record_bytes = value),

@@ -49,6 +49,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         identity,
         callers,
         log,
+        telemetry,
         decision_log,
         revocation,
         ssf,
@@ -118,7 +119,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .chain(rest)
         .chain(self::callers(callers))
         .chain(explain)
-        .chain(process(log, decision_log, (revocation, ssf), server))
+        .chain(process((log, telemetry), decision_log, (revocation, ssf), server))
         .collect()
 }
 
@@ -213,11 +214,13 @@ fn callers(config: &api::caller::Config) -> [(&'static str, Shown); 5] {
 }
 
 fn process(
-    log: &telemetry::Config,
+    (log, export): (&telemetry::Config, &telemetry::export::Config),
     decision_log: &audit::Config,
     (revocation, ssf): (&revocation::Config, &ssf::Config),
     server: &Server,
-) -> [(&'static str, Shown); 17] {
+) -> [(&'static str, Shown); 21] {
+    // What else OpenTelemetry's variables say is not shown: it may be secret.
+    let telemetry::export::Config { all, sampler, service_name, metrics_interval, .. } = export;
     let ssf::Config { push, replay_window, publish_interval, transmitters: _ } = ssf;
     let revocation::Config { store, max_entries } = revocation;
     let telemetry::Config { level, format } = log;
@@ -233,6 +236,10 @@ fn process(
                 telemetry::Format::Json => "json",
             }),
         ),
+        ("telemetry.endpoint", all.endpoint.as_ref().map_or(Shown::Unset("nowhere, so that nothing is pushed"), text)),
+        ("telemetry.sampling", Shown::Plain(format!("{}%", sampler.ratio * 100.0))),
+        ("telemetry.name", text(service_name)),
+        ("telemetry.metrics_interval", Shown::Plain(show_time(*metrics_interval))),
         ("decision_log.max_record_bytes", Shown::Plain(show_size(*max_record_bytes))),
         ("decision_log.commit_timeout", Shown::Plain(show_time(*commit_timeout))),
         (

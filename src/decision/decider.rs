@@ -262,10 +262,10 @@ impl Decider {
             let close = Close { revision: active.revision.clone(), good_for: None };
             return Step::Done(close.finished(refused()));
         };
-        self.ungated(active, &query, (entry, time))
+        Self::ungated(active, &query, (entry, time))
     }
 
-    fn ungated(&self, active: &Active, query: &Query, (entry, time): (&EntryPoint, Time)) -> Step {
+    fn ungated(active: &Active, query: &Query, (entry, time): (&EntryPoint, Time)) -> Step {
         let close = Close { revision: active.revision.clone(), good_for: query.good_for };
         match catch_unwind(AssertUnwindSafe(|| active.evaluator.attempt(query, entry, time))) {
             Ok(Some(verdict)) => Step::Done(close.finished(verdict)),
@@ -330,7 +330,7 @@ impl Pinned<'_> {
 
     /// The same for a question of the server's own, which no caller asks: before it stands no gate.
     pub async fn decide_own(&self, query: &Query, time_left: Duration) -> Verdict {
-        self.decider.ungated(&self.active, query, self.decider.asked(query, time_left)).finish().await
+        Decider::ungated(&self.active, query, self.decider.asked(query, time_left)).finish().await
     }
 
     /// The held snapshot's name.

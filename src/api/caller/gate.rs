@@ -17,23 +17,6 @@ impl Gate {
     pub fn new(authorizer: Option<Arc<dyn Authorizer>>) -> Self {
         Self { authorizer }
     }
-
-    fn allows(
-        &self,
-        authorizer: &dyn Authorizer,
-        asking: &Asking,
-        query: &Query,
-        entry: &EntryPoint,
-        retained: bool,
-    ) -> bool {
-        let Some(caller) = &asking.caller else { return false };
-        let more = [
-            ("entry_point", Value::from(entry.as_str())),
-            ("explain", Value::from(query.explain)),
-            ("at_revision", Value::from(retained)),
-        ];
-        authorizer.allows(input(&caller.known, asking.route, more))
-    }
 }
 
 impl decision::Gate for Gate {
@@ -43,12 +26,23 @@ impl decision::Gate for Gate {
         let Some(authorizer) = &self.authorizer else { return Passage::By(caller()) };
         // A question of which nobody says who asks it is a defect; it is not asked.
         let Some(asking) = &asking else { return Passage::Refused };
-        if asking.route.action.has_questions() && self.allows(&**authorizer, asking, query, entry, retained) {
+        if asking.route.action.has_questions() && allows(&**authorizer, asking, query, entry, retained) {
             return Passage::By(caller());
         }
         asking.refuse();
         Passage::Refused
     }
+}
+
+/// Whether the caller may ask this.
+fn allows(authorizer: &dyn Authorizer, asking: &Asking, query: &Query, entry: &EntryPoint, retained: bool) -> bool {
+    let Some(caller) = &asking.caller else { return false };
+    let more = [
+        ("entry_point", Value::from(entry.as_str())),
+        ("explain", Value::from(query.explain)),
+        ("at_revision", Value::from(retained)),
+    ];
+    authorizer.allows(input(&caller.known, asking.route, more))
 }
 
 /// What the policy is asked.

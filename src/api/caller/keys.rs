@@ -1,6 +1,6 @@
 //! Static keys of callers, kept as hashes.
 
-use std::str::FromStr;
+use std::{fmt::Write as _, str::FromStr};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sha2::{Digest as _, Sha256};
@@ -37,8 +37,12 @@ impl Keys {
     /// The line of a key.
     #[must_use]
     pub fn line(name: &str, key: &str) -> String {
-        let digits: String = Sha256::digest(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("{name} sha256:{digits}")
+        let mut line = format!("{name} sha256:");
+        for byte in Sha256::digest(key.as_bytes()) {
+            // Writing to a text cannot fail.
+            let _ = write!(line, "{byte:02x}");
+        }
+        line
     }
 
     /// Whether a text may name a key.

@@ -26,7 +26,7 @@ use super::{
     permits::Permit,
     preface::{self, Begun, Version},
 };
-use crate::api::call::{Known, Peer};
+use crate::{api::call::Known, call::Peer};
 
 /// How long a client of HTTP/1.1 may take for the head of a request, and may be idle before it.
 const HEAD: Duration = Duration::from_secs(5);

@@ -178,6 +178,27 @@ fn a_public_key_is_not_used_as_a_secret() {
 }
 
 #[test]
+fn what_is_no_utf_8_is_refused_also_where_nobody_looks() {
+    let (key, verification) = secret();
+    let package = signed_with(example(), json!({}));
+    // An `@` stands for a byte that no UTF-8 has.
+    let bytes = |text: &str| -> Vec<u8> { text.bytes().map(|byte| if byte == b'@' { 0xdd } else { byte }).collect() };
+    let verified = |header: &str, payload: &str, beside: &str| {
+        let message = [header, payload].map(|part| URL_SAFE_NO_PAD.encode(bytes(part))).join(".");
+        let signature = URL_SAFE_NO_PAD.encode(key.sign(message.as_bytes()).unwrap());
+        let file = bytes(&format!(r#"{{"y": "{beside}", "signatures": ["{message}.{signature}"]}}"#));
+        verification.verify(&Package { signatures: Some(file), ..package.clone() }, NOW)
+    };
+    let header = r#"{"alg": "HS256", "y": "y"}"#;
+    let payload = payload(&package).to_string().replacen('{', r#"{"y": "y", "#, 1);
+    let broken = |text: &str| text.replacen(r#": "y""#, r#": "@""#, 1);
+    assert_eq!(verified(header, &payload, "y"), Ok(()));
+    assert!(matches!(verified(&broken(header), &payload, "y"), Err(InvalidSignature::Token { .. })));
+    assert!(matches!(verified(header, &broken(&payload), "y"), Err(InvalidSignature::Token { .. })));
+    assert!(matches!(verified(header, &payload, "@"), Err(InvalidSignature::File { .. })));
+}
+
+#[test]
 fn times_count() {
     let (_, verification) = secret();
     let check = |claims: Json| verification.verify(&signed_with(example(), claims), NOW);

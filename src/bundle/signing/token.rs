@@ -79,7 +79,8 @@ struct Payload {
 /// The one token of `.signatures.json`.
 pub(super) fn only(file: &[u8]) -> Result<String, InvalidSignature> {
     let malformed = |error: serde_json::Error| InvalidSignature::File { cause: error.to_string() };
-    let Signatures { mut signatures, plugin } = serde_json::from_slice(file).map_err(malformed)?;
+    let text = std::str::from_utf8(file).map_err(|error| InvalidSignature::File { cause: error.to_string() })?;
+    let Signatures { mut signatures, plugin } = serde_json::from_str(text).map_err(malformed)?;
     if !plugin.is_empty() && plugin != "_default" {
         return Err(InvalidSignature::Plugin { plugin });
     }
@@ -98,7 +99,9 @@ impl<'a> Token<'a> {
             .filter(|(_, payload)| !payload.contains('.'))
             .ok_or_else(|| malformed("it has no three parts"))?;
         let decode = |part: &str| BASE64URL.decode(part).map_err(|_| malformed("a part is not base64url"));
-        let header: Header = serde_json::from_slice(&decode(header)?)
+        // What serde passes over it does not look at (RFC 7515 §2: UTF-8).
+        let text = |part: &str| String::from_utf8(decode(part)?).map_err(|_| malformed("a part is not UTF-8"));
+        let header: Header = serde_json::from_str(&text(header)?)
             .map_err(|error| InvalidSignature::Token { cause: format!("its header: {error}") })?;
         let Header { alg, kid, jwk, jku, x5u, x5c, crit, b64, zip } = header;
         for (name, member) in
@@ -108,7 +111,7 @@ impl<'a> Token<'a> {
                 return Err(InvalidSignature::Header { name });
             }
         }
-        let payload: Payload = serde_json::from_slice(&decode(payload)?)
+        let payload: Payload = serde_json::from_str(&text(payload)?)
             .map_err(|error| InvalidSignature::Token { cause: format!("its payload: {error}") })?;
         let Payload { files, keyid, scope, iat, nbf, exp } = payload;
         let stated = |id: Option<String>| id.filter(|id| !id.is_empty());

@@ -99,6 +99,11 @@ explain:
 log:
   level: warn,verdict::reload=debug
   format: json
+telemetry:
+  endpoint: http://localhost:4317
+  sampling: 5%
+  name: pdp
+  metrics_interval: 10s
 decision_log:
   max_record_bytes: 128KiB
   commit_timeout: 2s
@@ -219,6 +224,11 @@ redact = ["input.token", "data.keys", "password"]
 [log]
 level = "warn,verdict::reload=debug"
 format = "json"
+[telemetry]
+endpoint = "http://localhost:4317"
+sampling = "5%"
+name = "pdp"
+metrics_interval = "10s"
 [decision_log]
 max_record_bytes = "128KiB"
 commit_timeout = "2s"
@@ -351,7 +361,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "http: {tls: 1}",
@@ -360,11 +370,11 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `decision_log`, `revocation`, `ssf`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "policies: {true: 2}",

@@ -56,7 +56,7 @@ impl Held {
 
     /// The same for a question of the server's own, which no caller asks: before it stands no gate.
     pub async fn decide_own(&self, query: &Query, time_left: Duration) -> Verdict {
-        self.decider.ungated(&self.active, query, self.decider.asked(query, time_left)).finish().await
+        Decider::ungated(&self.active, query, self.decider.asked(query, time_left)).finish().await
     }
 
     /// Whether the caller may ask `query` at all.
