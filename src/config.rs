@@ -365,20 +365,6 @@ impl Reader {
             let expected = "`callers.grants_file` or `callers.policy`";
             fault("callers.required", "is set, and nobody is allowed anything", expected);
         }
-        if grants_file.is_some() && policy.is_some() {
-            fault(
-                "callers.grants_file",
-                "is read by the built-in policy, which `callers.policy` replaces",
-                "one of them",
-            );
-        }
-        if !token_audience.is_empty() && self.config.identity.issuers.is_empty() {
-            fault(
-                "callers.token_audience",
-                "is set, and there is no issuer whose tokens are good",
-                "`identity.issuers`",
-            );
-        }
         self.faults.extend(faults);
     }
 

@@ -162,7 +162,16 @@ impl Files {
     fn read(config: &Config) -> Result<Self, String> {
         let keys = config.keys_file.as_deref().map(|path| contents("callers.keys_file", path)).transpose()?;
         let policy = if let Some(folder) = &config.policy {
-            folder_of(folder)?
+            let mut files = folder_of(folder)?;
+            if let Some(path) = &config.grants_file {
+                if files.iter().any(|(name, _)| name.starts_with("data.")) {
+                    return Err(
+                        "callers.grants_file: `callers.policy` has data of its own; keep one of them".to_owned()
+                    );
+                }
+                files.push(("data.json".to_owned(), grants(path)?));
+            }
+            files
         } else {
             let none = || Ok(br#"{"grants":[]}"#.to_vec());
             let grants = config.grants_file.as_deref().map_or_else(none, grants)?;

@@ -92,8 +92,9 @@ identity:
 callers:
   required: true
   keys_file: keys
-  token_audience: none
+  token_audience: [verdict]
   grants_file: grants.yaml
+  policy: authz
 explain:
   redact: [input.token, data.keys, password]
 log:
@@ -217,8 +218,9 @@ cache_bytes = 4096
 [callers]
 required = true
 keys_file = "keys"
-token_audience = "none"
+token_audience = ["verdict"]
 grants_file = "grants.yaml"
+policy = "authz"
 [explain]
 redact = ["input.token", "data.keys", "password"]
 [log]
