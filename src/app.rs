@@ -20,7 +20,7 @@ use self::{authz::Callers, door::Door, state::State};
 use crate::{
     api::{
         Address,
-        caller::{Authenticator, Gate, Grpc, Guard, Http, Keeper},
+        caller::{Authenticator, Gate, Grpc, Guard, Http, Keeper, Load, LoadConfig},
         credentials::Credentials,
         envoy, grpc,
         issuance::Issuer,
@@ -143,6 +143,7 @@ impl App {
             bundles,
             identity,
             callers,
+            load,
             log: _,
             telemetry: _,
             decision_log,
@@ -191,12 +192,11 @@ impl App {
         };
         let (http_drain, http_routes) = (http_doors.drain(), http_doors.router(&decider, &state, &handle)?);
         let envoy = envoy_door((&decider, &credentials), observer(), envoy_config, &grpc_config)?;
-        let guarding = Arc::clone(&credentials);
-        let service = decisions(decider, credentials, observer(), &grpc_config, &draining);
+        let service = decisions(decider, Arc::clone(&credentials), observer(), &grpc_config, &draining);
         let routes =
             grpc::routes(service, Some(searches), Some(issuances), Some(mcp), Some(envoy), health, &grpc_config)
                 .map_err(system)?;
-        let keeper = keeper(callers, known, (&guarding, observer()), &grpc_config, (&mut tasks, &draining));
+        let keeper = keeper((callers, load), known, (&credentials, observer()), &grpc_config, (&mut tasks, &draining));
         let routes = guarded(routes.observed(observer()), &keeper, &grpc_config);
         let routes = tower::Layer::layer(&state.follows(Protocol::Rpc), routes);
         let door = door_options(&grpc_config, &server);
@@ -434,7 +434,7 @@ fn guarded<S>(routes: S, keeper: &Arc<Keeper>, grpc: &grpc::Config) -> Guard<S, 
 
 /// What the guards of both doors go by.
 fn keeper(
-    config: crate::api::caller::Config,
+    (config, load): (crate::api::caller::Config, LoadConfig),
     known: Option<Arc<Callers>>,
     (credentials, observer): (&Arc<dyn Credentials>, Arc<dyn crate::api::Observer>),
     grpc: &grpc::Config,
@@ -451,7 +451,8 @@ fn keeper(
     if let Some(known) = known {
         tasks.spawn(named("callers", until(known.follow(), draining.clone())));
     }
-    Arc::new(Keeper { authenticator, authorizer, observer })
+    let (load, patience) = (Arc::new(Load::new(load)), grpc.request_timeout);
+    Arc::new(Keeper { authenticator, authorizer, load, patience, observer })
 }
 
 /// Opens the TLS of both doors, and has tasks follow their files.

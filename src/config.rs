@@ -70,6 +70,8 @@ pub struct Config {
     pub identity: crate::issuers::Config,
     /// Who may ask: `callers.*`.
     pub callers: api::caller::Config,
+    /// How much is answered at once: `server.max_in_flight`, `server.max_queued`, `callers.rate`.
+    pub load: api::caller::LoadConfig,
     /// The log: `log.*`.
     pub log: telemetry::Config,
     /// Telemetry that is pushed: `telemetry.*`, and OpenTelemetry's own variables.

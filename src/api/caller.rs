@@ -8,6 +8,7 @@ mod authenticate;
 mod gate;
 mod guard;
 mod keys;
+mod load;
 mod route;
 
 use std::{
@@ -25,6 +26,7 @@ pub use self::{
     gate::Gate,
     guard::{Grpc, Guard, Http, Keeper},
     keys::{InvalidKeys, Keys, PREFIX as KEY_PREFIX},
+    load::{Config as LoadConfig, Load},
     route::{Action, DOORS},
 };
 use crate::decision::{Object, Value};
@@ -57,6 +59,10 @@ pub struct Caller {
     /// What policies see of it.
     pub known: Object,
 }
+
+/// Marks a call that is too much now, for a door whose refusals are answers.
+#[derive(Clone, Debug)]
+pub(super) struct TooMuch(pub(super) super::status::CallError);
 
 /// Who may ask what, by a policy of the server's own.
 pub trait Authorizer: Send + Sync {

@@ -14,6 +14,7 @@ mod connections;
 #[allow(dead_code, reason = "the tests of credentials use the rest")]
 mod forge;
 mod frames;
+mod load;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;

@@ -4,24 +4,25 @@ use std::{
     convert::Infallible,
     sync::{Arc, atomic::AtomicBool},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::http::{
     HeaderValue, Method, Request, Response,
-    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE},
+    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use futures::future::{BoxFuture, FutureExt as _};
 use tonic::Status;
 use tower::Service;
 
 use super::{
-    ASKING, Asking, Authorizer,
+    ASKING, Asking, Authorizer, Load, TooMuch,
     authenticate::{Authenticator, Unknown},
     gate,
-    route::{self, Route},
+    load::Shed,
+    route::{self, Action, Route},
 };
-use crate::api::{Observer, settle::DoorName, status::CallError};
+use crate::api::{Observer, grpc::deadline::timeout_of as grpc_timeout, settle::DoorName, status::CallError};
 
 /// What a guard goes by. The doors share one.
 pub struct Keeper {
@@ -29,6 +30,10 @@ pub struct Keeper {
     pub authenticator: Authenticator,
     /// What they may; everyone may everything without.
     pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// How much is answered at once.
+    pub load: Arc<Load>,
+    /// How long a call may wait for others to end, if its client waits so long.
+    pub patience: Duration,
     /// Whom refusals are told.
     pub observer: Arc<dyn Observer>,
 }
@@ -150,6 +155,21 @@ where
             return refuse(CallError::PermissionDenied, shown);
         }
     }
+    // Health never comes here; operators are not to be shut out by those whom they would calm.
+    let mut answering = None;
+    if route.action.has_questions() || route.action == Action::Query {
+        let waits = grpc_timeout(request.headers()).map_or(keeper.patience, |waits| waits.min(keeper.patience));
+        let rate = caller.as_ref().map_or(Ok(()), |caller| keeper.load.rate(&caller.id, Instant::now()));
+        let begun = match rate {
+            Ok(()) => keeper.load.begin(waits).await,
+            Err(shed) => Err(shed),
+        };
+        match begun.map_err(CallError::from) {
+            Ok(begun) => answering = Some(begun),
+            Err(error) if route.door == DoorName::ENVOY => drop(request.extensions_mut().insert(TooMuch(error))),
+            Err(error) => return refuse(error, shown),
+        }
+    }
     let asking = Arc::new(Asking { caller, route, refused: AtomicBool::new(false) });
     let answer = ASKING.scope(Arc::clone(&asking), async move { inner.call(request).await });
     let answered = match limit {
@@ -159,11 +179,21 @@ where
         },
         None => answer.await,
     };
+    drop(answering);
     if asking.was_refused() && route.door != DoorName::ENVOY {
         // Nothing of the answer has gone out yet. What a stream asks later is denied, item by item.
         return refuse(CallError::PermissionDenied, shown);
     }
     answered
+}
+
+impl From<Shed> for CallError {
+    fn from(shed: Shed) -> Self {
+        match shed {
+            Shed::Overloaded(again) => Self::Overloaded(again),
+            Shed::TooMany(again) => Self::RateLimited(again),
+        }
+    }
 }
 
 impl Protocol for Grpc {
@@ -192,6 +222,10 @@ impl Protocol for Http {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let CallError::Overloaded(again) | CallError::RateLimited(again) = error {
+            // Whole seconds (RFC 9110 §10.2.3), and not none.
+            headers.insert(RETRY_AFTER, HeaderValue::from(again.as_secs().max(1)));
+        }
         if error == CallError::Unauthenticated {
             // RFC 6750 §3: an error only where something was shown.
             let challenge =

@@ -95,6 +95,7 @@ callers:
   token_audience: [verdict]
   grants_file: grants.yaml
   policy: authz
+  rate: 18
 explain:
   redact: [input.token, data.keys, password]
 log:
@@ -118,6 +119,8 @@ ssf:
 server:
   drain_timeout: 1s
   worker_threads: 2
+  max_in_flight: 19
+  max_queued: 20
   insecure: true
   max_connections: 15
   max_connections_per_address: 16
@@ -221,6 +224,7 @@ keys_file = "keys"
 token_audience = ["verdict"]
 grants_file = "grants.yaml"
 policy = "authz"
+rate = 18
 [explain]
 redact = ["input.token", "data.keys", "password"]
 [log]
@@ -244,6 +248,8 @@ publish_interval = "2s"
 [server]
 drain_timeout = "1s"
 worker_threads = 2
+max_in_flight = 19
+max_queued = 20
 insecure = true
 max_connections = 15
 max_connections_per_address = 16
