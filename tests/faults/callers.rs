@@ -439,3 +439,53 @@ fn comparing_keys_takes_the_same_time_whatever_is_right() {
     let (first, last, none) = (median("verdict_0"), median("verdict_99"), median("verdict_x"));
     println!("the first of 100 keys {first:?}, the last {last:?}, none of them {none:?}");
 }
+
+#[tokio::test]
+async fn envoy_is_denied_and_no_call_fails_whoever_asks() {
+    use envoy_types::{
+        ext_authz::v3::pb::{CheckRequest as Asked, CheckResponse as Answered},
+        pb::envoy::service::auth::v3::{
+            AttributeContext,
+            attribute_context::{HttpRequest, Request as Attributes},
+        },
+    };
+    let http =
+        HttpRequest { method: "GET".to_owned(), path: "/".to_owned(), host: "x".to_owned(), ..HttpRequest::default() };
+    let request = Attributes { http: Some(http), ..Attributes::default() };
+    let asked = Asked { attributes: Some(AttributeContext { request: Some(request), ..AttributeContext::default() }) };
+    let folder = rig(GRANTS);
+    folder.write("policies/envoy.rego", "package envoy.authz\n\nallow := true\n");
+    let server = serve(&folder).await;
+    // What Envoy takes for a deny whatever its `failure_mode_allow` says: an answer, and not of code 0.
+    for credential in ["", "Bearer verdict_wrong", &bearer(KEY), &bearer(OTHER), "Bearer verdict_C"] {
+        let mut client = tonic::client::Grpc::new(server.channel().await);
+        client.ready().await.unwrap();
+        let codec = tonic_prost::ProstCodec::<Asked, Answered>::default();
+        let path = "/envoy.service.auth.v3.Authorization/Check".parse().unwrap();
+        let answer = client.unary(shown(asked.clone(), credential), path, codec).await.expect("an answer");
+        let allowed = answer.into_inner().status.is_some_and(|status| status.code == 0);
+        // Only the auditor may ask every entry point.
+        assert_eq!(allowed, credential == "Bearer verdict_C", "{credential}");
+    }
+}
+
+#[tokio::test]
+async fn records_say_who_asked() {
+    let folder = rig(GRANTS);
+    let path = folder.path().to_str().unwrap().to_owned();
+    let settings = std::fs::read_to_string(folder.join("verdict.yaml")).unwrap();
+    let sink = format!("decision_log:\n  sinks:\n    file: {{type: file, path: {path}/decisions.jsonl}}\n");
+    folder.write("verdict.yaml", &(settings + &sink));
+    let server = serve(&folder).await;
+    assert_eq!(ask(&server, &bearer(KEY), to(ALWAYS)).await, Ok(Effect::Allow));
+    assert_eq!(ask(&server, &bearer(KEY), to("data.other")).await, Err(Code::PermissionDenied));
+    let records = eventually("both are recorded", async || {
+        let text = std::fs::read_to_string(folder.join("decisions.jsonl")).ok()?;
+        let records: Vec<serde_json::Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        (records.len() >= 2).then_some(records)
+    })
+    .await;
+    assert!(records.iter().all(|record| record["caller_id"] == "key:ci"), "{records:?}");
+    assert_eq!(records[1]["reasons"], json!(["permission_denied"]));
+    assert!(!records.iter().any(|record| record.to_string().contains(KEY)));
+}
