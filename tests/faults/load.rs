@@ -52,6 +52,50 @@ async fn what_is_over_is_refused_at_once_and_health_is_not() {
     server.unharmed().await;
 }
 
+/// What Envoy takes for a deny whatever its `failure_mode_allow` says: an answer, and not of code 0.
+#[tokio::test]
+async fn envoy_is_denied_where_there_is_too_much() {
+    use envoy_types::{
+        ext_authz::v3::pb::{CheckRequest as Asked, CheckResponse as Answered},
+        pb::envoy::service::auth::v3::{
+            AttributeContext,
+            attribute_context::{HttpRequest, Request as Attributes},
+        },
+    };
+    let allows = "package envoy.authz\n\nallow := true\n";
+    let folder = Folder::always(&[("slow.rego", SLOW), ("envoy.rego", allows)]);
+    let server = Serve::folder(&folder)
+        .env("VERDICT_SERVER_MAX_IN_FLIGHT", "1")
+        .env("VERDICT_SERVER_MAX_QUEUED", "0")
+        .env("VERDICT_POLICIES_EVALUATION_BUDGET", "10s")
+        .ready()
+        .await;
+    let http =
+        HttpRequest { method: "GET".to_owned(), path: "/".to_owned(), host: "x".to_owned(), ..HttpRequest::default() };
+    let request = Attributes { http: Some(http), ..Attributes::default() };
+    let asked = Asked { attributes: Some(AttributeContext { request: Some(request), ..AttributeContext::default() }) };
+    let ask = async || {
+        let mut client = tonic::client::Grpc::new(server.channel().await);
+        client.ready().await.unwrap();
+        let path = "/envoy.service.auth.v3.Authorization/Check".parse().unwrap();
+        let codec = tonic_prost::ProstCodec::<Asked, Answered>::default();
+        let answer = client.unary(Request::new(asked.clone()), path, codec).await.expect("an answer, whatever happens");
+        answer.into_inner().status.is_some_and(|status| status.code == 0)
+    };
+    assert!(ask().await, "it is allowed while there is room");
+    let mut busy = server.client().await;
+    let slow = tokio::spawn(async move { busy.check(to("data.slow")).await });
+    crate::support::eventually("the one place is taken", async || {
+        (server.metric("verdict_in_flight").await == Some(1.0)).then_some(())
+    })
+    .await;
+    let allowed = ask().await;
+    if !slow.is_finished() {
+        assert!(!allowed, "there was no room, and it is no failed call");
+    }
+    slow.abort();
+}
+
 #[tokio::test]
 async fn a_caller_has_a_rate_of_its_own() {
     let authority = crate::tls::Authority::new();
