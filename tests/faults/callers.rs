@@ -25,7 +25,7 @@ grants:
     doors: [grpc, authzen, mcp, envoy, opa]
     entry_points: [data.always, data.seen]
   - callers: [key:operator]
-    actions: [observe, administer]
+    actions: [observe, administer, query]
   - callers: [key:auditor]
     actions: [ask]
     entry_points: ['*']
@@ -207,7 +207,8 @@ async fn no_wrong_credential_of_any_kind_lets_anybody_in() {
 #[tokio::test]
 async fn what_is_not_granted_is_refused_at_every_door() {
     let folder = rig(GRANTS);
-    let server = serve(&folder).await;
+    let open = Serve::embedded().env("VERDICT_OPA_WRITE", "true").env("VERDICT_OPA_QUERY", "true");
+    let server = serving(&folder, open).await;
     let key = bearer(KEY);
     let refused = Err(Code::PermissionDenied);
     assert_eq!(ask(&server, &key, to("data.other")).await, refused);
@@ -269,6 +270,17 @@ async fn what_is_not_granted_is_refused_at_every_door() {
     assert_eq!(http(&server, "POST /v1/data/always/decision", &key, "{}").await.0, 200);
     assert_eq!(http(&server, "GET /metrics", &operator, "").await.0, 200);
     assert_eq!(http(&server, "POST /v1/data/always/decision", &operator, "{}").await.0, 403);
+    // Who may administer and query, may.
+    let headers = format!("{operator}content-type: application/json\r\n");
+    for none_match in ["", "if-none-match: *\r\n"] {
+        let (status, _, body) =
+            http(&server, "PUT /v1/data/stock", &format!("{headers}{none_match}"), "{\"a\": 1}").await;
+        // A plain folder owns all data: the change is looked at, and not made.
+        assert!(status == 400 && body.contains("belongs to"), "{status} {body}");
+    }
+    let (status, _, body) =
+        http(&server, "POST /v1/query", &headers, "{\"query\": \"x := data.always.decision\"}").await;
+    assert!(status == 200 && body.contains("\"x\":true"), "{status} {body}");
     // Health is everyone's.
     for path in ["/health/live", "/health/ready"] {
         assert_eq!(http(&server, &format!("GET {path}"), "", "").await.0, 200);
