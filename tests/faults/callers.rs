@@ -41,7 +41,7 @@ decision := {\"allow\": true, \"context\": {\"caller\": object.get(input, \"call
 
 fn rig(grants: &str) -> Folder {
     let folder = Folder::empty();
-    folder.write("policies/always.rego", "package always\n\ndecision := true\n");
+    folder.write("policies/always.rego", "package always\n\ndecision := true\n\nresources := {\"a\", \"b\", \"c\"}\n");
     folder.write("policies/seen.rego", SEEN);
     folder.write("policies/other.rego", "package other\n\ndecision := true\n");
     let keys = [("ci", KEY), ("operator", OTHER), ("auditor", "verdict_C")];
@@ -500,4 +500,37 @@ async fn records_say_who_asked() {
     assert!(records.iter().all(|record| record["caller_id"] == "key:ci"), "{records:?}");
     assert_eq!(records[1]["reasons"], json!(["permission_denied"]));
     assert!(!records.iter().any(|record| record.to_string().contains(KEY)));
+}
+
+#[tokio::test]
+async fn a_search_finds_what_its_caller_may_ask_and_others_search_nothing() {
+    use verdict::api::grpc::proto::{Resource, SearchResourcesRequest, search_service_client::SearchServiceClient};
+    let folder = rig(GRANTS);
+    let server = serve(&folder).await;
+    let search = async |credential: &str, policy: &str| {
+        let CheckRequest { subject, action, resource, .. } = question();
+        let request = SearchResourcesRequest {
+            subject,
+            action,
+            resource: resource.map(|resource| Resource { id: String::new(), ..resource }),
+            policy: policy.to_owned(),
+            ..SearchResourcesRequest::default()
+        };
+        let mut client = SearchServiceClient::new(server.channel().await);
+        let mut found =
+            client.search_resources(shown(request, credential)).await.map_err(|status| status.code())?.into_inner();
+        let mut many = 0;
+        while found.message().await.map_err(|status| status.code())?.is_some() {
+            many += 1;
+        }
+        Ok::<_, Code>(many)
+    };
+    assert_eq!(search(&bearer(KEY), ALWAYS).await, Ok(3), "each candidate is asked by the caller");
+    assert_eq!(search(&bearer(KEY), "data.other").await, Err(Code::PermissionDenied));
+    assert_eq!(
+        search("Bearer verdict_C", ALWAYS).await,
+        Err(Code::PermissionDenied),
+        "the auditor asks, and does not search"
+    );
+    assert_eq!(search("", ALWAYS).await, Err(Code::Unauthenticated));
 }
