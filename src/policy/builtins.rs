@@ -40,7 +40,7 @@ mod tests;
 pub(super) use bounds::{opens_too_much, unsafe_number};
 pub(super) use evaluation::Query;
 pub(super) use network::close as ask_no_more;
-pub use network::{Hosts, InvalidHost, Network, NetworkSettings};
+pub use network::{Hosts, InvalidHost, Network, NetworkSettings, network_cache_figures};
 
 use std::{cell::Cell, sync::OnceLock};
 

@@ -122,3 +122,22 @@ fn a_public_url_has_a_scheme_and_a_host_and_nothing_after_the_path() {
         assert!(faults.len() == 1 && faults[0].contains("http.public_url"), "{text}: {faults:?}");
     }
 }
+
+#[test]
+fn security_events_are_polled_over_tls_or_from_this_machine() {
+    let with = |url: &str| {
+        let transmitter = "{issuer: 'https://idp.example', audience: a, jwks_file: k.json, issuers: [x], poll: {url: ";
+        Given::yaml(&format!("revocation: {{store: r}}\nssf: {{transmitters: {{idp: {transmitter}'{url}'}}}}}}}}"))
+    };
+    for url in ["http://idp.example/poll", "http://127.0.0.1.example/", "http://10.0.0.1/", "http://[::2]/"] {
+        let faults = with(url).faults();
+        let wanted = "ssf.transmitters.idp.poll.url: is not encrypted; expected one that begins with `https://`";
+        assert!(faults.iter().any(|fault| fault.contains(wanted)), "{url}: {faults:#?}");
+    }
+    for url in ["https://idp.example/poll", "http://127.0.0.1:9/", "http://localhost/", "http://[::1]/"] {
+        with(url).load().unwrap();
+    }
+    for url in ["ftp://idp.example/", "https://user@idp.example/", "idp.example"] {
+        assert!(with(url).faults().iter().any(|fault| fault.contains("idp.poll.url: ")), "{url}");
+    }
+}

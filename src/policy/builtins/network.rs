@@ -35,6 +35,7 @@ pub(in crate::policy) use self::memory::{Query, close};
 pub use self::settings::{Hosts, InvalidHost, NetworkSettings};
 use super::{Failure, Function};
 use cache::Cache;
+pub use cache::figures as network_cache_figures;
 use client::Resolve;
 pub(super) use request::KEYS as REQUEST_KEYS;
 
