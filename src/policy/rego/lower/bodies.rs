@@ -277,8 +277,12 @@ impl<'a> Lowering<'a> {
 /// Whether an operand stands for itself wherever it is put: no operator in it binds weaker or stronger than another.
 fn is_plain(term: &Term) -> bool {
     match &term.kind {
-        TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. } => true,
-        TermKind::Var(_) | TermKind::Ref(_) => true,
+        TermKind::Null
+        | TermKind::Bool(_)
+        | TermKind::Number(_)
+        | TermKind::String { .. }
+        | TermKind::Var(_)
+        | TermKind::Ref(_) => true,
         TermKind::Array(items) | TermKind::Set(items) => items.iter().all(is_plain),
         _ => false,
     }
