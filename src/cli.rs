@@ -10,6 +10,7 @@ mod eval;
 mod explain;
 mod explanation_text;
 mod folder;
+mod key;
 mod lint;
 mod log;
 mod policy;
@@ -57,6 +58,7 @@ enum Verb {
     Lint(lint::Args),
     Policy(policy::Args),
     Revoke(Box<revoke::Args>),
+    Key(key::Args),
     Version(version::Args),
     Completions(version::CompletionsArgs),
     Bench(bench::Args),
@@ -92,6 +94,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Lint(args) => lint::run(&args),
         Verb::Policy(args) => policy::run(&args),
         Verb::Revoke(args) => revoke::run(*args),
+        Verb::Key(args) => key::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Bundle(args) => bundle::run(&args),
         Verb::Log(args) => log::run(&args),

@@ -25,11 +25,12 @@ use super::{
 use crate::{
     api::{
         Observer,
-        call::Call,
+        caller::Carried,
         credentials::{Asked, Credentials, Refused},
         settle::{Decided, DoorName, Settled},
         status::{CallError, FieldViolation},
     },
+    call::Carrier,
     decision::{At, Decider, Effect, Pinned, Query, Verdict, code},
 };
 
@@ -101,7 +102,7 @@ impl DecisionService for Service {
         let inner = Arc::clone(&self.0);
         let draining = inner.draining.clone();
         let limit = inner.config.max_message_bytes;
-        let asked_by = Call::current();
+        let asker = Carried::here();
         // A fault of the stream itself ends it, after the answers to what was read before it.
         let fault = Arc::new(OnceLock::new());
         let found = Arc::clone(&fault);
@@ -110,16 +111,13 @@ impl DecisionService for Service {
         });
         let answers = questions.take_until(draining.clone().cancelled_owned()).map({
             let inner = Arc::clone(&inner);
+            let carrier = Carrier::here();
             move |question: CheckStreamRequest| {
-                let inner = Arc::clone(&inner);
+                let (inner, carrier, asker) = (Arc::clone(&inner), carrier.clone(), asker.clone());
                 async move {
                     // On a task of its own, so that one stream can use every core. Awaited: none dies unseen.
-                    let begun = Instant::now();
-                    let item = async move { inner.stream_item(question).await };
-                    let task = match asked_by {
-                        Some(call) => tokio::spawn(Call { begun, ..call }.scope(item)),
-                        None => tokio::spawn(item),
-                    };
+                    let item = asker.scope(async move { inner.stream_item(question).await });
+                    let task = tokio::spawn(carrier.carry(item));
                     task.await.map_err(|_| Status::internal("a decision's task ended without an answer"))
                 }
             }
