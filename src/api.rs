@@ -2,7 +2,8 @@
 
 pub mod administration;
 pub mod authzen;
-pub mod call;
+mod call;
+pub mod caller;
 pub mod credentials;
 mod deadline;
 pub mod envoy;

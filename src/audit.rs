@@ -21,6 +21,7 @@ pub mod replay;
 mod rules;
 mod sink;
 mod spool;
+mod traces;
 pub mod verify;
 mod work;
 
@@ -29,11 +30,12 @@ pub use self::{
         Chain, Compression, Config, FieldMask, Filter, Format, InvalidPointer, Mask, Mode, Place, QueueLimits,
         Rotation, SinkConfig, SpoolConfig, WhenFull,
     },
-    event::{Caller, Decision, Event},
+    event::{Decision, Event},
     figures::{Cause, SinkFigures},
     log::{Identity, Log, OpenError, Recorded, Waiting, Worker},
     pointer::Pointer,
     rules::{Rule, Rules, Ruling},
+    traces::{Delivery, Traces},
 };
 
 /// What is drained at the end of the process may take that long.

@@ -11,6 +11,7 @@ mod explain;
 mod explanation_text;
 mod folder;
 mod healthcheck;
+mod key;
 mod lint;
 mod log;
 mod policy;
@@ -58,6 +59,7 @@ enum Verb {
     Lint(lint::Args),
     Policy(policy::Args),
     Revoke(Box<revoke::Args>),
+    Key(key::Args),
     Version(version::Args),
     Completions(version::CompletionsArgs),
     Bench(bench::Args),
@@ -94,6 +96,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Lint(args) => lint::run(&args),
         Verb::Policy(args) => policy::run(&args),
         Verb::Revoke(args) => revoke::run(*args),
+        Verb::Key(args) => key::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Bundle(args) => bundle::run(&args),
         Verb::Log(args) => log::run(&args),

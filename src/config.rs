@@ -12,6 +12,7 @@ mod file;
 mod issuers;
 mod key;
 mod near;
+mod otel;
 mod public;
 mod quantity;
 mod shape;
@@ -67,8 +68,14 @@ pub struct Config {
     pub bundles: BTreeMap<String, reload::Bundle>,
     /// Credentials: `identity.*`, and `[identity.issuers.NAME]` of the file.
     pub identity: crate::issuers::Config,
+    /// Who may ask: `callers.*`.
+    pub callers: api::caller::Config,
+    /// How much is answered at once: `server.max_in_flight`, `server.max_queued`, `callers.rate`.
+    pub load: api::caller::LoadConfig,
     /// The log: `log.*`.
     pub log: telemetry::Config,
+    /// Telemetry that is pushed: `telemetry.*`, and OpenTelemetry's own variables.
+    pub telemetry: telemetry::export::Config,
     /// The decision log: `decision_log.*`, and `[decision_log.sinks.NAME]` of the file.
     pub decision_log: audit::Config,
     /// Revocation: `revocation.*`.
@@ -150,13 +157,14 @@ impl Config {
 
 /// Reads the configuration: defaults, then the file, then `env`, then `flags`, the later over the earlier.
 ///
-/// A value that a later one replaces is checked all the same. Variables that do not start with `VERDICT_` are not looked
-/// at, nor those that other parts of Verdict read (`docs/configuration.md` lists them).
+/// A value that a later one replaces is checked all the same. Variables that do not start with `VERDICT_` or `OTEL_` are not
+/// looked at, nor those that other parts of Verdict read (`docs/configuration.md` lists them).
 ///
 /// # Errors
 /// Every fault that the file, the variables and the flags have, in that order.
 pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> Result<Config, Faults> {
-    let environment = env::read(env);
+    let variables: Vec<_> = env.collect();
+    let environment = env::read(variables.iter().cloned());
     let mut reader = Reader::default();
     if let Some(path) = flags.file.as_ref().or(environment.file.as_ref()) {
         let file::Found { settings, bundles, sinks, transmitters, issuers, candidates, faults } = file::read(path);
@@ -167,6 +175,7 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
         reader.transmitters(path, transmitters);
         reader.issuers(path, issuers);
     }
+    otel::apply(&variables, &mut reader.config, &mut reader.faults);
     reader.apply(environment.settings, environment.faults);
     for (name, flag, value) in &flags.values {
         let origin = Origin::Flag(flag);
@@ -253,7 +262,9 @@ impl Reader {
             let problem = format!("both doors listen on `{}`", self.config.grpc.address);
             self.faults.push(Fault::new(place, problem, "two addresses that do not overlap"));
         }
+        self.collectors();
         self.transport();
+        self.callers();
         if self.config.source.path.is_some() && !self.config.bundles.is_empty() {
             let problem = "is given together with `bundles`: a plain folder owns all of `data`";
             let expected = "one of them; a folder can be a bundle, with the `url` `folder:///…`";
@@ -274,6 +285,23 @@ impl Reader {
             }
         }
         if self.faults.is_empty() { Ok(self.config) } else { Err(Faults::new(self.faults)) }
+    }
+
+    /// Lets sinks that name no collector send to the one that the log goes to.
+    fn collectors(&mut self) {
+        let Config { telemetry, decision_log, .. } = &mut self.config;
+        for (name, sink) in &mut decision_log.sinks {
+            let audit::Place::Otlp { destination, resource, .. } = &mut sink.place else { continue };
+            *resource = telemetry.described();
+            if destination.is_none() {
+                *destination = telemetry.reach(telemetry::export::SignalName::Logs);
+            }
+            if destination.is_none() {
+                let place = format!("decision_log.sinks.{name}.url");
+                let expected = "it, `telemetry.endpoint` or `OTEL_EXPORTER_OTLP_ENDPOINT`";
+                self.faults.push(Fault::new(place, "is missing, and the log goes to no collector", expected));
+            }
+        }
     }
 
     /// Plain text stays on this machine, and half of TLS is none.
@@ -314,6 +342,30 @@ impl Reader {
                 );
                 fault("address", "lets others reach the door, in plain text", expected);
             }
+        }
+        self.faults.extend(faults);
+    }
+
+    /// Settings of callers that would do nothing, or shut everyone out.
+    fn callers(&mut self) {
+        let api::caller::Config { required, keys_file, token_audience, grants_file, policy } = &self.config.callers;
+        let mut faults = Vec::new();
+        let mut fault = |name: &str, problem: &str, expected: &str| {
+            faults.push(Fault::new(self.place(name), problem, expected));
+        };
+        for (name, given) in [
+            ("callers.keys_file", keys_file.is_some()),
+            ("callers.token_audience", !token_audience.is_empty()),
+            ("callers.grants_file", grants_file.is_some()),
+            ("callers.policy", policy.is_some()),
+        ] {
+            if given && !required {
+                fault(name, "does nothing where callers need not be known", "`callers.required: true` beside it");
+            }
+        }
+        if *required && grants_file.is_none() && policy.is_none() {
+            let expected = "`callers.grants_file` or `callers.policy`";
+            fault("callers.required", "is set, and nobody is allowed anything", expected);
         }
         self.faults.extend(faults);
     }

@@ -32,7 +32,7 @@ mod value;
 
 use std::time::Duration;
 
-pub use builtins::{Hosts, InvalidHost, Network, NetworkSettings};
+pub use builtins::{Hosts, InvalidHost, Network, NetworkSettings, network_cache_figures};
 pub use compile::Options;
 pub use documents::Documents;
 pub use explain::{InvalidRedaction, Redaction};

@@ -1,7 +1,10 @@
-//! Logs and metrics: set up here, given to who needs them.
+//! The log, metrics and traces: set up here, given to who needs them.
 
+pub mod doors;
+pub mod export;
 pub mod logs;
 pub mod metrics;
+pub mod spans;
 
 /// Settings of the log.
 #[derive(Clone, Debug)]

@@ -331,6 +331,15 @@ test_a_tool_token_is_for_nothing_else if {
 	"not_delegated" in codes_of(tools(bob, [files], ["read_file"], {}))
 }
 
+test_a_tool_token_has_no_member_that_nobody_knows if {
+	asked := object.union(tools(alice, [files], ["read_file"], {}), {"resource": {"properties": {"authorization_details": [{
+		"type": "mcp_tool",
+		"actions": ["read_file"],
+		"unattended": true,
+	}]}}})
+	codes_of(asked) == {"no_tool_granted"}
+}
+
 codes_of(question) := codes(answer) if {
 	answer := issuance.decision with input as question
 	answer.allow == false

@@ -33,12 +33,17 @@ server := target if {
 tools := [entry |
 	some asked in input.resource.properties.authorization_details
 	asked.type == "mcp_tool"
+
+	# Of an entry's own members, nobody here knows what they widen.
+	every name, _ in asked {
+		name in {"type", "actions", "locations"}
+	}
 	left := [tool |
 		some tool in asked.actions
 		input.context.actor.id in data.issuance.mcp_servers[server][tool]
 	]
 	count(left) > 0
-	entry := object.union(asked, {"actions": left, "locations": [server]})
+	entry := {"type": "mcp_tool", "actions": left, "locations": [server]}
 ]
 
 shape := {"authorization_details": tools}

@@ -1,5 +1,6 @@
 //! The gRPC door: `verdict.v1`, health and reflection. prost and tonic types stop here.
 
+mod caught;
 pub mod codec;
 pub(in crate::api) mod deadline;
 mod explanation;
@@ -27,6 +28,7 @@ pub use mcp::Mcp;
 pub use search::Searches;
 pub use service::{DecisionIds, Service};
 
+use self::caught::caught;
 use super::Address;
 
 /// The messages and services of `proto/verdict/v1`, generated.

@@ -12,7 +12,7 @@ use super::{
     status::{CallError, FieldViolation},
 };
 use crate::{
-    decision::{Decider, Verdict},
+    decision::{Decider, Pinned, Verdict},
     issuance::{Answer, Config, Issuance, Request, authorize},
 };
 
@@ -47,9 +47,15 @@ impl Issuer {
         &*self.observer
     }
 
-    /// Decides `request`, which comes from `door`; `left` is what its caller still grants.
+    /// Holds the active snapshot, for one question or for all of a batch.
+    pub(super) fn pin(&self) -> Result<Pinned<'_>, CallError> {
+        self.decider.pin().ok_or(CallError::PoliciesNotReady)
+    }
+
+    /// Decides `request`, which comes from `door`, on a snapshot; `left` is what its caller still grants.
     pub(super) async fn authorize(
         &self,
+        on: &Pinned<'_>,
         door: DoorName,
         request: &Request,
         request_id: &str,
@@ -60,9 +66,8 @@ impl Issuer {
             let violations = violations.into_iter().map(|found| FieldViolation::new(found.field, found.fault));
             return Err(CallError::InvalidQuery(violations.collect()));
         }
-        let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
         let started = Instant::now();
-        let Issuance { query, verdict, answer } = authorize(request, &self.config, &snapshot, (self.now)(), left).await;
+        let Issuance { query, verdict, answer } = authorize(request, &self.config, on, (self.now)(), left).await;
         let (decision_id, took) = ((self.ids)(), started.elapsed());
         let decided = Decided { door, decision_id: &decision_id, request_id, query: Some(&query), took };
         let mut verdict = self.observer.decided(&decided, verdict).verdict().await;

@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use self::{connection::Accepted, permits::Permits};
-use super::{Address, call::Peer};
+use super::{Address, call};
+use crate::call::Peer;
 
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 1_024;
@@ -270,13 +271,13 @@ async fn accept(listener: &Listener) -> io::Result<(Box<dyn Io>, Option<Peer>)> 
         }
         Listener::Unix(listener, _) => {
             let (stream, _) = listener.accept().await?;
-            let peer = Peer::of(&stream);
+            let peer = call::peer(&stream);
             Ok((Box::new(stream), peer))
         }
         Listener::Private(listener, ..) => {
             let (stream, _) = listener.accept().await?;
             private::admit(&stream)?;
-            let peer = Peer::of(&stream);
+            let peer = call::peer(&stream);
             Ok((Box::new(stream), peer))
         }
     }

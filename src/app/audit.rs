@@ -10,16 +10,17 @@ use std::{
 use futures::executor::block_on;
 use tokio::task::JoinSet;
 
-use super::state::State;
+use super::{measured::Measured, state::State};
 use crate::{
     api::{
-        call::{Call, Peer},
+        caller::Caller,
         settle::{Decided, Kept, SearchEnded, Settled},
     },
-    audit::{self, Decision, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling},
+    audit::{self, Decision, Delivery, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling, Traces},
+    call::{self, Call, Peer, SpanName},
     clock,
-    decision::{Asks, At, Decider, Effect, Input, Query, Value, Verdict, code},
-    telemetry::metrics::Metrics,
+    decision::{Asks, At, Decider, Input, Query, Value, Verdict, code},
+    telemetry::spans::{Delivering, Spans},
 };
 
 /// The log, and its threads.
@@ -45,6 +46,27 @@ enum Says {
     Always(Ruling),
     /// It must be asked of each.
     Ask,
+}
+
+/// Follows deliveries in the traces of what they deliver.
+struct Followed(Spans);
+
+struct Followable(Delivering);
+
+impl Traces for Followed {
+    fn delivery(&self, sink: &str, spans: &[SpanName]) -> Option<Box<dyn Delivery>> {
+        Some(Box::new(Followable(self.0.delivery(sink, spans)?)))
+    }
+}
+
+impl Delivery for Followable {
+    fn headers(&self) -> &[(String, String)] {
+        self.0.headers()
+    }
+
+    fn end(self: Box<Self>, taken: bool) {
+        self.0.end(taken);
+    }
 }
 
 impl Rules for Asked {
@@ -89,7 +111,7 @@ impl Asked {
             return Ruling::Failed("the snapshot of the decision is no longer retained".to_owned());
         };
         let query = Query { policy: Some(rule.entry_point()), input, asks: Asks::Document, ..Query::default() };
-        let Verdict { value, reasons, diagnostics, .. } = block_on(pinned.decide(&query, PATIENCE));
+        let Verdict { value, reasons, diagnostics, .. } = block_on(pinned.decide_own(&query, PATIENCE));
         match value {
             Some(value) => Ruling::Value(*value),
             None if reasons.iter().all(|reason| reason.code == code::NO_DECISION) => Ruling::Undefined,
@@ -113,7 +135,8 @@ pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State)
     }
     let rules = Arc::new(Asked { decider: Arc::clone(decider), known: Mutex::default() }) as Arc<dyn Rules>;
     let identity = Identity { id: clock::decision_id(), version: env!("CARGO_PKG_VERSION") };
-    let (log, workers) = Log::open(config, &identity, &rules, clock::now)?;
+    let traces = Arc::new(Followed(state.spans().clone())) as Arc<dyn Traces>;
+    let (log, workers) = Log::open(config, &identity, &rules, clock::now, &traces)?;
     for worker in workers {
         threads.spawn_blocking(move || {
             let name = worker.name();
@@ -127,9 +150,12 @@ pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State)
 }
 
 /// Records a verdict, and gives what may be answered.
-pub(super) fn settle(log: &Log, metrics: &Metrics, decided: &Decided<'_>, verdict: Verdict) -> Settled {
+pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdict: Verdict) -> Settled {
     let Decided { door, decision_id, request_id, query, took } = *decided;
+    let trace = measured.trace();
     let (caller, before) = of_call(took);
+    let asker = Caller::current();
+    let caller_id = asker.as_deref().map(|caller| caller.id.as_str());
     let decision = Decision {
         door: door.0,
         decision_id,
@@ -139,29 +165,26 @@ pub(super) fn settle(log: &Log, metrics: &Metrics, decided: &Decided<'_>, verdic
         took,
         time: clock::now(),
         caller,
+        caller_id,
         before,
-    };
-    let count = move |metrics: &Metrics, verdict: &Verdict| {
-        metrics.decision(verdict.entry_point.as_deref(), verdict.effect == Effect::Allow, took);
+        trace,
     };
     match log.record(&decision, &verdict) {
         Recorded::Now => {
-            count(metrics, &verdict);
+            measured.settled(&verdict, None);
             Settled::Now(verdict)
         }
         Recorded::Refused => {
             let verdict = not_recorded(verdict);
-            count(metrics, &verdict);
+            measured.settled(&verdict, Some(false));
             Settled::Now(verdict)
         }
-        Recorded::Later(waiting) => {
-            let metrics = metrics.clone();
-            Settled::Later(Box::pin(async move {
-                let verdict = if waiting.kept().await { verdict } else { not_recorded(verdict) };
-                count(&metrics, &verdict);
-                verdict
-            }))
-        }
+        Recorded::Later(waiting) => Settled::Later(Box::pin(async move {
+            let kept = waiting.kept().await;
+            let verdict = if kept { verdict } else { not_recorded(verdict) };
+            measured.settled(&verdict, Some(kept));
+            verdict
+        })),
     }
 }
 
@@ -169,6 +192,8 @@ pub(super) fn settle(log: &Log, metrics: &Metrics, decided: &Decided<'_>, verdic
 pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
     let SearchEnded { door, id, request_id, query, entry_point, summary, revision, took } = *ended;
     let (caller, before) = of_call(took);
+    let asker = Caller::current();
+    let caller_id = asker.as_deref().map(|caller| caller.id.as_str());
     let decision = Decision {
         door: door.0,
         decision_id: id,
@@ -178,7 +203,9 @@ pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
         took,
         time: clock::now(),
         caller,
+        caller_id,
         before,
+        trace: call::current(Call::span).flatten(),
     };
     let entry_point = Some(entry_point.as_str().into());
     let verdict = Verdict { entry_point, revision: revision.clone(), ..Verdict::default() };
@@ -190,13 +217,8 @@ pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
 }
 
 /// Who asked, and how long it took until deciding began, of the request that this task answers.
-fn of_call(took: Duration) -> (Option<audit::Caller>, Option<Duration>) {
-    let call = Call::current();
-    let caller = call.map(|call| match call.peer {
-        Peer::Tcp(address) => audit::Caller::Tcp(address),
-        Peer::Unix { pid, uid, gid } => audit::Caller::Unix { pid, uid, gid },
-    });
-    (caller, call.map(|call| call.begun.elapsed().saturating_sub(took)))
+fn of_call(took: Duration) -> (Option<Peer>, Option<Duration>) {
+    call::current(|call| (call.peer(), Some(call.begun().elapsed().saturating_sub(took)))).unwrap_or_default()
 }
 
 /// What is answered in place of what could not be recorded.

@@ -33,13 +33,20 @@ pub(super) struct Operators {
 }
 
 impl Door {
-    /// Binds where the configuration says. A socket that nobody named and that can't be had is no reason not to decide.
-    pub(super) fn open(config: Config) -> Result<Option<Self>, private::Error> {
+    /// Binds where the configuration says. A socket that nobody named and that can't be had is no reason not to decide;
+    /// but where something can be revoked, whoever will want to has to hear of it now.
+    pub(super) fn open(config: Config, revokes: bool) -> Result<Option<Self>, private::Error> {
         let listener = match &config.place {
             Place::Off => None,
             Place::Unix(path) => Some(private::bind(path)?),
             Place::Default => by_default(),
         };
+        if revokes && listener.is_none() && config.place == Place::Default {
+            tracing::warn!(
+                "`revocation.store` is set, and there is no socket for operators: `verdict revoke` can't reach this server; \
+                 set `admin.address`, like `unix:/run/verdict/admin.sock`, or to `off` if only security events are to revoke"
+            );
+        }
         Ok(listener.map(|listener| Self { listener, config }))
     }
 

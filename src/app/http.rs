@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Router, extract::MatchedPath};
 use serde_json::Value as Json;
 
 use super::{Error, State};
@@ -12,6 +12,7 @@ use crate::{
     decision::Decider,
     reload,
     ssf::Receiver,
+    telemetry::doors::Protocol,
 };
 
 /// What the doors are told.
@@ -77,9 +78,15 @@ impl Doors {
             .verifying(credentials);
         let router = ops::router(status()).merge(authzen::router(authzen));
         let router = router.merge(opa::router(opa)).merge(mcp::router(mcp));
-        Ok(match ssf {
+        let router = match ssf {
             Some(receiver) => router.merge(api::ssf::router(receiver, request_timeout)),
             None => router,
-        })
+        };
+        Ok(router.layer(state.follows(Protocol::Http(route))))
     }
+}
+
+/// The route of a request, as it was written for the router.
+fn route(extensions: &axum::http::Extensions) -> Option<&str> {
+    extensions.get::<MatchedPath>().map(MatchedPath::as_str)
 }

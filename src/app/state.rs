@@ -5,8 +5,10 @@ use std::{
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
+use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::measured::{Measured, Names};
 use crate::{
     api::{
         Observer,
@@ -15,12 +17,19 @@ use crate::{
         settle::{Decided, Kept, SearchEnded, Settled},
     },
     audit::{Cause, Log, SinkFigures},
-    decision::{Decider, Effect, Evaluator, NotAt, Replaced, Revision, Verdict},
+    decision::{Decider, Evaluator, NotAt, Replaced, Revision, Verdict},
     policy::{self, Redaction, Size, Snapshot},
     reload::{self, Failure, Sink},
     revocation::{self, Registry},
     ssf::{self, Receiver},
-    telemetry::metrics::{ActiveRevision, BundleFigures, Isolated, LogFigures, Metrics, RevocationFigures},
+    telemetry::{
+        doors::{Layer, Protocol},
+        export::Exports,
+        metrics::{
+            ActiveRevision, BundleFigures, CacheFigures, Family, Isolated, LogFigures, Metrics, RevocationFigures,
+        },
+        spans::Spans,
+    },
 };
 
 /// Whether questions are welcome.
@@ -40,6 +49,10 @@ pub(super) enum Serving {
 pub(super) struct State {
     decider: Arc<Decider>,
     metrics: Metrics,
+    spans: Spans,
+    exports: Exports,
+    /// What the policies call their reasons.
+    names: ArcSwap<Names>,
     /// What explanations hide.
     redact: Redaction,
     serving: watch::Sender<Serving>,
@@ -68,12 +81,16 @@ impl State {
         decider: Arc<Decider>,
         metrics: Metrics,
         (registry, receiver): (Registry, Receiver),
+        exports: Exports,
         redact: Redaction,
     ) -> Self {
         metrics.ready(false);
         Self {
             decider,
             metrics,
+            spans: Spans::new(exports.tracer(), exports.propagates()),
+            exports,
+            names: ArcSwap::default(),
             redact,
             serving: watch::Sender::new(Serving::NotReady),
             handle: OnceLock::new(),
@@ -167,6 +184,7 @@ impl Sink for State {
             tracing::warn!(default_policy = %default, "there is no such rule or package: questions that name none are denied");
         }
         snapshot.redact(self.redact.clone());
+        self.names.store(Arc::new(Names::of(&*snapshot)));
         let replaced = self.decider.publish(snapshot);
         self.active(revision, size, &entry_points);
         replaced
@@ -176,6 +194,7 @@ impl Sink for State {
         let (revision, evaluator, replaced) = self.decider.republish(sequence, now)?;
         let size = self.with_reload(|reload| reload.sizes.get(&sequence).copied()).unwrap_or_default();
         let entry_points = evaluator.entry_points().join(" ");
+        self.names.store(Arc::new(Names::of(&*evaluator)));
         self.active(revision.clone(), size, &entry_points);
         Ok((revision, evaluator, replaced))
     }
@@ -220,10 +239,11 @@ impl Sink for State {
 
 impl Observer for State {
     fn decided(&self, decided: &Decided<'_>, verdict: Verdict) -> Settled {
+        let measured = Measured::begin(&self.metrics, &self.spans, &self.names.load(), decided, &verdict);
         if let Some(log) = self.log.get() {
-            return super::audit::settle(log, &self.metrics, decided, verdict);
+            return super::audit::settle(log, measured, decided, verdict);
         }
-        self.metrics.decision(verdict.entry_point.as_deref(), verdict.effect == Effect::Allow, decided.took);
+        measured.settled(&verdict, None);
         Settled::Now(verdict)
     }
 
@@ -264,6 +284,30 @@ impl ops::Status for State {
     }
 
     fn metrics(&self) -> String {
+        self.gather();
+        self.metrics.render()
+    }
+}
+
+impl State {
+    /// All metrics, for whoever they are pushed to.
+    pub(super) fn families(&self) -> Vec<Family> {
+        self.gather();
+        self.metrics.families()
+    }
+
+    /// What makes spans.
+    pub(super) fn spans(&self) -> &Spans {
+        &self.spans
+    }
+
+    /// What measures the calls of a door, and follows their traces.
+    pub(super) fn follows(&self, protocol: Protocol) -> Layer {
+        Layer::new(self.metrics.clone(), self.spans.clone(), protocol)
+    }
+
+    /// Asks those who know their figures only when asked.
+    fn gather(&self) {
         let policy::IsolationFigures { isolated: total, expired, refused, waiting, stuck } =
             policy::isolation_figures();
         self.metrics.isolated(Isolated { total, expired, refused, waiting, stuck });
@@ -280,11 +324,13 @@ impl ops::Status for State {
         if let Some(log) = self.log.get() {
             self.metrics.decision_log(log.figures().into_iter().map(log_figures).collect());
         }
+        let (hits, misses) = policy::network_cache_figures();
+        self.metrics.caches(vec![CacheFigures { cache: "http_send", hits, misses }]);
+        self.metrics.exports(self.exports.figures());
         let revocation::Figures { revocations, signals, epoch } = self.registry.figures();
         let revocations = revocations.into_iter().map(|(kind, held)| (kind.name(), held)).collect();
         let ssf::Figures { tokens, last } = self.receiver.figures();
         self.metrics.revocations(RevocationFigures { revocations, signals, changes: epoch, tokens, last });
-        self.metrics.render()
     }
 }
 

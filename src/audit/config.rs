@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use super::chain::Signer;
 pub use super::pointer::InvalidPointer;
 use super::pointer::Pointer;
-use crate::decision::Effect;
+use crate::{decision::Effect, otlp::Destination};
 
 /// Settings of the decision log.
 #[derive(Clone, Debug)]
@@ -71,6 +71,19 @@ pub enum Place {
         delay: Duration,
         /// How long an answer may take.
         timeout: Duration,
+    },
+    /// A collector of OpenTelemetry.
+    Otlp {
+        /// Where it is; `None` until it is known where the log goes.
+        destination: Option<Destination>,
+        /// What is said of the process.
+        resource: Vec<(String, String)>,
+        /// The file of the bearer token; read again for each request.
+        token_file: Option<PathBuf>,
+        /// The most bytes of a request's records.
+        request_bytes: usize,
+        /// How long records may gather before they are sent.
+        delay: Duration,
     },
 }
 

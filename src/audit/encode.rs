@@ -7,13 +7,11 @@ use serde::{
     ser::{Error as _, SerializeMap as _},
 };
 
-use super::{
-    config::Format,
-    event::{self, InputForm},
-    log::Identity,
-    record::Record,
+use super::{config::Format, event::InputForm, log::Identity, record::Record};
+use crate::{
+    call::{Peer, SpanName},
+    decision::{Asks, Number, Object, SearchSummary, Value},
 };
-use crate::decision::{Asks, Number, Object, SearchSummary, Value};
 
 /// The name and version of the record's schema.
 pub(super) const SCHEMA: &str = "verdict.decision.v1";
@@ -73,6 +71,14 @@ struct Native<'r> {
     phases_ns: Phases,
     #[serde(skip_serializing_if = "Option::is_none")]
     caller: Option<Caller>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller_id: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span_id: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    trace_sampled: bool,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     erased: &'r [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -152,8 +158,10 @@ fn native(record: &Record) -> Native<'_> {
         revision,
         took,
         caller,
+        caller_id,
         before,
         logged,
+        trace,
         erased,
         masked,
         truncated,
@@ -201,9 +209,13 @@ fn native(record: &Record) -> Native<'_> {
         duration_ns: nanos(*took),
         phases_ns: Phases { decode: before.map(nanos), decide: nanos(*took), log: nanos(*logged) },
         caller: caller.map(|caller| match caller {
-            event::Caller::Tcp(address) => Caller::Tcp { address },
-            event::Caller::Unix { pid, uid, gid } => Caller::Unix { pid, uid, gid },
+            Peer::Tcp(address) => Caller::Tcp { address },
+            Peer::Unix { pid, uid, gid } => Caller::Unix { pid, uid, gid },
         }),
+        caller_id: caller_id.as_deref(),
+        trace_id: trace.map(|SpanName { trace_id, .. }| format!("{:032x}", u128::from_be_bytes(trace_id))),
+        span_id: trace.map(|SpanName { span_id, .. }| format!("{:016x}", u64::from_be_bytes(span_id))),
+        trace_sampled: trace.is_some_and(|trace| trace.sampled),
         erased,
         masked,
         truncated,
@@ -230,6 +242,12 @@ struct Opa<'r> {
     erased: &'r [String],
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     masked: &'r [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span_id: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    trace_sampled: bool,
     timestamp: String,
     metrics: BTreeMap<&'static str, u64>,
     custom: Custom<'r>,
@@ -265,6 +283,8 @@ struct Custom<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     caller: Option<Caller>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    caller_id: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     diagnostics: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Json<'r>>,
@@ -298,6 +318,10 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         duration_ns,
         phases_ns,
         caller,
+        caller_id,
+        trace_id,
+        span_id,
+        trace_sampled,
         erased,
         masked,
         truncated,
@@ -310,13 +334,16 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         bundles: bundles.map(|(name, revision)| (name.as_str(), BundleRevision { revision })).collect(),
         path: record.path(),
         requested_by: match record.caller {
-            Some(event::Caller::Tcp(address)) => Some(address.to_string()),
+            Some(Peer::Tcp(address)) => Some(address.to_string()),
             _ => None,
         },
         input,
         result,
         erased,
         masked,
+        trace_id,
+        span_id,
+        trace_sampled,
         timestamp: time,
         metrics: BTreeMap::from([("timer_server_handler_ns", duration_ns)]),
         custom: Custom {
@@ -334,6 +361,7 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
             revision,
             phases_ns,
             caller,
+            caller_id,
             diagnostics,
             explanation,
             truncated,

@@ -1,12 +1,12 @@
 //! What is kept of a decision on the thread that made it: copies, bounded, not yet masked.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant, SystemTime},
-};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::copy::Copier;
-use crate::decision::{Asks, EntryPoint, Input, Object, Query, SearchSummary, Searched, Value, Verdict};
+use crate::{
+    call::{Peer, SpanName},
+    decision::{Asks, EntryPoint, Input, Object, Query, SearchSummary, Searched, Value, Verdict},
+};
 
 /// A decision that is about to be answered.
 #[derive(Clone, Copy, Debug)]
@@ -26,26 +26,14 @@ pub struct Decision<'a> {
     /// When it was decided.
     pub time: SystemTime,
     /// Who asked, as far as the connection says it.
-    pub caller: Option<Caller>,
+    pub caller: Option<Peer>,
+    /// Who asked, where that was proven.
+    pub caller_id: Option<&'a str>,
     /// How long it took from the request's beginning until deciding began: reading, decoding, and what of the same
     /// request was decided before.
     pub before: Option<Duration>,
-}
-
-/// The other end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caller {
-    /// An address and a port.
-    Tcp(SocketAddr),
-    /// A process of this machine, as the kernel names it.
-    Unix {
-        /// Its number, where the system tells it.
-        pid: Option<i32>,
-        /// Its user.
-        uid: u32,
-        /// Its group.
-        gid: u32,
-    },
+    /// The span that it belongs to.
+    pub trace: Option<SpanName>,
 }
 
 /// What the policy had for `input`.
@@ -67,10 +55,12 @@ pub struct Event {
     pub(super) request_id: String,
     pub(super) time: SystemTime,
     pub(super) took: Duration,
-    pub(super) caller: Option<Caller>,
+    pub(super) caller: Option<Peer>,
+    pub(super) caller_id: Option<String>,
     pub(super) before: Option<Duration>,
     /// When it was decided, by the clock that only rises.
     pub(super) at: Instant,
+    pub(super) trace: Option<SpanName>,
     pub(super) policy: Option<EntryPoint>,
     pub(super) asks: Asks,
     pub(super) strict: bool,
@@ -91,9 +81,11 @@ impl Event {
     /// Copies at most about `limit` bytes of the question, and as much of the verdict.
     #[must_use]
     pub fn new(decision: &Decision<'_>, verdict: &Verdict, limit: usize) -> Self {
-        let Decision { door, decision_id, request_id, query, search, took, time, caller, before } = *decision;
+        let Decision { door, decision_id, request_id, query, search, took, time, caller, caller_id, before, trace } =
+            *decision;
         let mut copier = Copier::new(limit);
         let request_id = copier.within("request_id", |copier| copier.text(request_id));
+        let caller_id = caller_id.map(|id| copier.within("caller_id", |copier| copier.text(id)));
         let input = query.and_then(|query| copier.within("input", |copier| input(copier, query)));
         let input = match search {
             Some(search) => input.map(|input| without(input, search.searched)),
@@ -113,8 +105,10 @@ impl Event {
             time,
             took,
             caller,
+            caller_id,
             before,
             at: Instant::now(),
+            trace,
             policy: query.and_then(|query| query.policy.clone()),
             asks: query.map_or(Asks::Verdict, |query| query.asks),
             strict: query.is_some_and(|query| query.strict),

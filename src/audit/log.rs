@@ -18,6 +18,7 @@ use super::{
     rules::Rules,
     sink,
     spool::{self, Spool},
+    traces::Traces,
     work::{Deliverer, Recorder, Shared},
 };
 use crate::decision::Verdict;
@@ -81,12 +82,14 @@ pub struct OpenError {
 }
 
 impl Log {
-    /// Opens every sink. `rules` is asked about records; `time` tells the wall clock's time for checkpoints.
+    /// Opens every sink. `rules` is asked about records; `time` tells the wall clock's time for checkpoints;
+    /// `traces` follows deliveries.
     pub fn open(
         config: Config,
         identity: &Identity,
         rules: &Arc<dyn Rules>,
         time: fn() -> std::time::SystemTime,
+        traces: &Arc<dyn Traces>,
     ) -> Result<(Self, Vec<Worker>), OpenError> {
         let Config { max_record_bytes, commit_timeout, sinks } = config;
         let (mut channels, mut workers) = (Vec::new(), Vec::new());
@@ -110,7 +113,7 @@ impl Log {
                 spool.show(&channel.counts);
                 channel.counts.drop(Cause::SpoolCorrupt, spool.lost());
             }
-            let target = sink::open(&sink, channel.durable, time).map_err(failed)?;
+            let target = sink::open(&sink, channel.durable, time, traces).map_err(failed)?;
             let shared = Shared::new(Arc::clone(&channel), &sink, identity.clone(), Arc::clone(rules));
             if channel.durable {
                 let deliverer = Deliverer::new(Arc::clone(&channel), target);

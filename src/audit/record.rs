@@ -10,13 +10,14 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     config::Mask,
-    event::{Caller, Event, InputForm},
+    event::{Event, InputForm},
     mask,
     redact::{HIDDEN, Secrets},
     rules::{self, Rule, Rules, Ruling},
 };
-use crate::decision::{
-    Asks, Effect, EntryPoint, Revision, SearchSummary, SensitiveNames, Value, code, credential_code,
+use crate::{
+    call::{Peer, SpanName},
+    decision::{Asks, Effect, EntryPoint, Revision, SearchSummary, SensitiveNames, Value, code, credential_code},
 };
 
 /// One record.
@@ -44,11 +45,15 @@ pub(super) struct Record {
     pub(super) explanation: Option<Value>,
     pub(super) revision: Revision,
     pub(super) took: Duration,
-    pub(super) caller: Option<Caller>,
+    pub(super) caller: Option<Peer>,
+    /// Who asked, where that was proven.
+    pub(super) caller_id: Option<String>,
     /// From the request's beginning until deciding began.
     pub(super) before: Option<Duration>,
     /// From the decision until this was made of it.
     pub(super) logged: Duration,
+    /// The span that the decision belongs to.
+    pub(super) trace: Option<SpanName>,
     pub(super) erased: Vec<String>,
     pub(super) masked: Vec<String>,
     pub(super) truncated: Vec<String>,
@@ -266,8 +271,10 @@ impl From<Event> for Record {
             time,
             took,
             caller,
+            caller_id,
             before,
             at,
+            trace,
             policy,
             asks,
             strict,
@@ -302,8 +309,10 @@ impl From<Event> for Record {
             revision: verdict.revision.clone(),
             took,
             caller,
+            caller_id,
             before,
             logged: at.elapsed(),
+            trace,
             erased: Vec::new(),
             masked: Vec::new(),
             truncated,

@@ -3,9 +3,14 @@
 mod file;
 mod files;
 mod http;
+mod otlp;
 mod stdout;
 
-use std::{collections::VecDeque, time::Duration, time::SystemTime};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 pub(super) use self::{
     file::head_name,
@@ -15,6 +20,7 @@ use super::{
     config::{Place, SinkConfig},
     figures::Counts,
     spool::Numbered,
+    traces::Traces,
 };
 
 /// Where records end.
@@ -58,7 +64,12 @@ impl Failure {
 }
 
 /// Opens a sink.
-pub(super) fn open(config: &SinkConfig, durable: bool, time: fn() -> SystemTime) -> Result<Box<dyn Sink>, String> {
+pub(super) fn open(
+    config: &SinkConfig,
+    durable: bool,
+    time: fn() -> SystemTime,
+    traces: &Arc<dyn Traces>,
+) -> Result<Box<dyn Sink>, String> {
     Ok(match &config.place {
         Place::Stdout => Box::new(stdout::Stdout),
         Place::File { path, rotation, chain } => {
@@ -73,7 +84,28 @@ pub(super) fn open(config: &SinkConfig, durable: bool, time: fn() -> SystemTime)
                 delay: *delay,
                 timeout: *timeout,
             };
-            Box::new(http::Http::open(settings)?)
+            Box::new(http::Http::open(settings, Arc::clone(traces))?)
+        }
+        Place::Otlp { destination, resource, token_file, request_bytes, delay } => {
+            let settings = otlp::Settings {
+                destination: destination.clone().ok_or("url: no collector is configured")?,
+                resource: resource.clone(),
+                token_file: token_file.clone(),
+                request_bytes: *request_bytes,
+                delay: *delay,
+            };
+            Box::new(otlp::Otlp::open(settings, Arc::clone(traces))?)
         }
     })
+}
+
+/// How many of the first records have at most so many bytes; at least one.
+fn fitting(records: &VecDeque<Numbered>, bytes: usize) -> usize {
+    let mut left = bytes;
+    let fit = records.iter().take_while(|record| {
+        let fits = record.line.len() < left;
+        left = left.saturating_sub(record.line.len() + 1);
+        fits
+    });
+    fit.count().max(1)
 }

@@ -83,7 +83,7 @@ pub(super) fn run(args: Args) -> ExitCode {
 fn well(args: Args, timeout: Duration) -> anyhow::Result<()> {
     let Args { config, http, live, server, ca, cert, key, timeout: seconds } = args;
     if let Some(server) = server {
-        return grpc(&ServerArgs { server, ca, cert, key, tls: false, timeout: seconds }, timeout);
+        return grpc(&ServerArgs { server, ca, cert, key, tls: false, timeout: seconds, bearer_file: None }, timeout);
     }
     let address = match http {
         Some(address) => address.parse()?,

@@ -26,7 +26,7 @@ Examples:
   verdict revoke --client build-agent --actor helper-bot --issuer login
   verdict revoke --issued-before 2026-11-28T09:00:00Z --issuer login --reason 'the signing key leaked'
   verdict revoke list --issuer login
-  verdict revoke remove cc4c8f21b645e86aa7c8a979d26a3084cfbb803f4f6cb72c
+  verdict revoke remove cc4c8f21
 
 From the answer on, no token that is meant passes any more, and a restart does not change that.
 The server is asked on a socket that its own user and root can use: the one of --server, that of
@@ -103,8 +103,27 @@ struct WhatArgs {
     identifier: Vec<String>,
 }
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  verdict revoke list
+  verdict revoke list --issuer login --format json
+  verdict revoke list --subject alice --issuer login
+  verdict revoke list --source idp --limit 20
+
+The first line of each begins with its id, of which `verdict revoke remove` takes the first digits.";
+
+const REMOVE_EXAMPLES: &str = "\
+Examples:
+  verdict revoke remove cc4c8f21
+  verdict revoke remove cc4c8f21b645e86aa7c8a979d26a3084cfbb803f4f6cb72c 07d3aa
+
+An id's first 6 digits or more will do, if no other begins so. What a transmitter revoked ends, too, until it says so again.
+
+Exit: 0 done, 1 nothing that was named is revoked, 2 could not be done, 64 wrong usage.";
+
 /// List what is revoked, by operators and by transmitters of security events
 #[derive(Debug, clap::Args)]
+#[command(after_help = LIST_EXAMPLES)]
 struct ListArgs {
     #[command(flatten)]
     what: WhatArgs,
@@ -126,8 +145,9 @@ struct ListArgs {
 
 /// End revocations, so that tokens that are otherwise good pass again
 #[derive(Debug, clap::Args)]
+#[command(after_help = REMOVE_EXAMPLES)]
 struct RemoveArgs {
-    /// The revocations, as `verdict revoke list` shows them
+    /// The revocations, as `verdict revoke list` shows them, or how these begin
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
     #[command(flatten)]

@@ -87,7 +87,14 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         say(config.describe().trim_end());
         return Ok(ExitCode::SUCCESS);
     }
-    if let Err(error) = telemetry::logs::init(&config.log) {
+    let exports = match telemetry::export::Exports::open(config.telemetry.clone()) {
+        Ok(exports) => exports,
+        Err(error) => {
+            complain(&error.to_string());
+            return Ok(ExitCode::from(exit::CONFIG));
+        }
+    };
+    if let Err(error) = telemetry::logs::init(&config.log, &exports) {
         complain(&error.to_string());
         return Ok(ExitCode::from(exit::CONFIG));
     }
@@ -98,7 +105,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let runtime = runtime.enable_all().thread_name("worker").thread_stack_size(app::STACK).build();
     let runtime = runtime.context("can't start threads")?;
-    let code = runtime.block_on(serve(config))?;
+    let code = runtime.block_on(serve(config, exports))?;
     // What is still blocked (a compilation, say) must not keep the process.
     runtime.shutdown_background();
     Ok(code)
@@ -114,15 +121,15 @@ fn raise_open_files() {
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, exports: telemetry::export::Exports) -> anyhow::Result<ExitCode> {
     // Past the drain timeouts, and past what `App::run` adds to them.
-    let stop = stop_signal(config.server.drain_timeout + DRAIN + Duration::from_secs(5))
+    let stop = stop_signal(config.server.drain_timeout + DRAIN + telemetry::export::FLUSH + Duration::from_secs(5))
         .context("can't listen for signals")?;
     let started = tokio::select! {
         biased;
         // What it waits for, a source of bundles under `--strict`, is nobody's business any more.
         () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
-        started = App::start(config) => started,
+        started = App::start_telling(config, exports) => started,
     };
     let app = match started {
         Ok(app) => app,
@@ -131,6 +138,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             | app::Error::Inherited(_)
             | app::Error::Admin(_)
             | app::Error::Tls(_)
+            | app::Error::Callers(_)
             | app::Error::Strict(_)
             | app::Error::Capabilities(_)
             | app::Error::DecisionLog(_)

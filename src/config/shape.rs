@@ -21,6 +21,7 @@ use crate::{
         place::{InvalidPlace, Place},
     },
     decision::{EntryPoint, InvalidEntryPoint},
+    otlp::{Endpoint, InvalidEndpoint},
     policy::{Hosts, InvalidHost, InvalidRedaction, Redaction},
     reload::Tests,
     telemetry::Format,
@@ -67,6 +68,8 @@ pub(super) enum Shape {
     CredentialAt(fn(&mut Config, CredentialAt)),
     Subject(fn(&mut Config, SubjectFrom)),
     Name(fn(&mut Config, String)),
+    Collector(fn(&mut Config, Endpoint)),
+    Share(fn(&mut Config, f64)),
     Words(fn(&mut Config, Vec<String>)),
     TlsVersion(fn(&mut Config, MinVersion)),
 }
@@ -147,6 +150,8 @@ impl Shape {
             Self::IdHeader(_) => "the name of a header, or `off`".into(),
             Self::CredentialAt(_) => "the place of a member such as `context.token`, or `off`".into(),
             Self::Subject(_) => "`principal`, `header:NAME` or `metadata:FILTER/NAME/…`".into(),
+            Self::Collector(_) => "the address of a collector such as `http://localhost:4317`".into(),
+            Self::Share(_) => "a share such as `5%` or `0.25%`".into(),
             Self::Name(_) => "a name of 1 to 64 letters, digits, `_`, `-` and `.`".into(),
             Self::Words(_) => "texts without spaces, joined by commas or a list, or `none`".into(),
             Self::TlsVersion(_) => "`1.2` or `1.3`, as text".into(),
@@ -217,6 +222,11 @@ impl Shape {
                 set(config, raw.text()?.parse().map_err(|invalid: InvalidSubject| raw.fails(&invalid.to_string()))?);
             }
             Self::Name(set) => set(config, name(raw)?),
+            Self::Collector(set) => {
+                // It may have a password in it, and is not shown.
+                set(config, raw.text()?.parse().map_err(|invalid: InvalidEndpoint| invalid.to_string())?);
+            }
+            Self::Share(set) => set(config, share(raw)?),
             Self::Words(set) => set(config, words(raw)?),
             Self::TlsVersion(set) => {
                 set(config, raw.text()?.parse().map_err(|()| raw.fails("is no such version"))?);
@@ -268,6 +278,13 @@ fn bytes(raw: &Raw, range: &RangeInclusive<usize>) -> Result<usize, String> {
         _ => usize::try_from(size(raw.text()?).map_err(|why| raw.fails(why))?).ok(),
     };
     number.and_then(|number| within(range, number)).ok_or_else(|| raw.fails("is out of range"))
+}
+
+/// A share of one: `5%`.
+fn share(raw: &Raw) -> Result<f64, String> {
+    let percent = raw.text()?.strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
+    let share = percent.filter(|percent| (0.0..=100.0).contains(percent)).map(|percent| percent / 100.0);
+    share.ok_or_else(|| raw.fails("is no share"))
 }
 
 fn name(raw: &Raw) -> Result<String, String> {

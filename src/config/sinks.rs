@@ -28,6 +28,7 @@ use crate::{
         chain::Signer,
     },
     decision::{Effect, EntryPoint},
+    otlp::{Destination, Endpoint, Headers},
 };
 
 /// What a sink may be told.
@@ -57,6 +58,7 @@ enum Kind {
     Stdout,
     File,
     Http,
+    Otlp,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -155,10 +157,10 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
         return None;
     };
     let mut table = Table { place: &place, page: "docs/decision-log.md", members, faults };
-    let kind: Kind = table.need("type", "`stdout`, `file` or `http`").unwrap_or_default();
+    let kind: Kind = table.need("type", "`stdout`, `file`, `http` or `otlp`").unwrap_or_default();
     let mode = table.take("mode").unwrap_or_default();
     let format = match (table.take("format"), kind) {
-        (Some(RawFormat::Verdict), _) | (None, Kind::Stdout | Kind::File) => Format::Verdict,
+        (Some(RawFormat::Verdict), _) | (None, Kind::Stdout | Kind::File | Kind::Otlp) => Format::Verdict,
         (Some(RawFormat::Opa), _) | (None, Kind::Http) => Format::Opa,
     };
     let queue = table.take::<RawQueue>("queue").unwrap_or_default();
@@ -174,6 +176,7 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
         Kind::Stdout => Some(Place::Stdout),
         Kind::File => self::file(&mut table),
         Kind::Http => http(&mut table),
+        Kind::Otlp => Some(otlp(&mut table)),
     };
     table.end(&KNOWN, "is nothing that this type of sink, or its mode, has", "it at another one");
     if faults.len() > before {
@@ -253,6 +256,36 @@ fn http(table: &mut Table<'_>) -> Option<Place> {
         delay: table.take::<Span>("delay").map_or(Duration::from_secs(1), |span| span.0),
         timeout: table.take::<Span>("timeout").map_or(Duration::from_secs(10), |span| span.0),
     })
+}
+
+fn otlp(table: &mut Table<'_>) -> Place {
+    let url = table.take::<String>("url");
+    let (ca_file, timeout) = (table.take("ca_file"), table.take::<Span>("timeout"));
+    let endpoint = url.and_then(|url| match url.parse::<Endpoint>() {
+        Ok(endpoint) => Some(endpoint),
+        // It may have a password in it.
+        Err(invalid) => {
+            table.fault(".url", invalid.to_string(), "the address of a collector such as `http://localhost:4317`");
+            None
+        }
+    });
+    let destination = endpoint.map(|endpoint| Destination {
+        endpoint,
+        headers: Headers::default(),
+        timeout: timeout.map_or(Duration::from_secs(10), |span| span.0),
+        gzip: true,
+        ca_file,
+        identity: None,
+    });
+    Place::Otlp {
+        destination,
+        resource: Vec::new(),
+        token_file: table.take("token_file"),
+        request_bytes: table
+            .take::<Bytes>("chunk_bytes")
+            .map_or(1 << 20, |bytes| usize::try_from(bytes.0).unwrap_or(usize::MAX).clamp(1 << 10, 4 << 20)),
+        delay: table.take::<Span>("delay").map_or(Duration::from_secs(1), |span| span.0),
+    }
 }
 
 fn filter(table: &mut Table<'_>) -> Filter {

@@ -3,6 +3,7 @@
 mod bundles;
 mod documentation;
 mod files;
+mod otel;
 mod values;
 
 use std::{ffi::OsString, fs, path::Path};

@@ -12,6 +12,9 @@ use super::{
 };
 use crate::decision::{Effect, Pinned, Query, Reason, StepUp, Verdict, code as verdict_code};
 
+/// How far an authorization server's clock may be before ours, in seconds.
+const AHEAD: u64 = 60;
+
 /// A question of issuance that was decided.
 #[derive(Clone, Debug)]
 pub struct Issuance {
@@ -200,7 +203,9 @@ fn unmet(request: &Request, step_up: Option<&StepUp>, grant: &Grant, now: u64) -
     if let Some(StepUp { acr_values, max_age }) = step_up {
         let reached = request.authentication.acr.as_ref();
         let strong = acr_values.is_empty() || reached.is_some_and(|acr| acr_values.contains(acr));
-        let age = request.authentication.auth_time.map(|time| now.saturating_sub(time));
+        // A time that has not come, milliseconds among them, says nothing of an age.
+        let time = request.authentication.auth_time.filter(|time| *time <= now.saturating_add(AHEAD));
+        let age = time.map(|time| now.saturating_sub(time));
         let fresh = max_age.is_none_or(|most| age.is_some_and(|age| Duration::from_secs(age) <= most));
         if !strong || !fresh {
             let fault = if strong { "the authentication is too old" } else { "the authentication is too weak" };

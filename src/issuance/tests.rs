@@ -146,6 +146,22 @@ fn ceilings_hold_of_agents_and_workloads() {
     assert!(!answer.allow && answer.error == Some("invalid_target"));
     assert_eq!(cuts(&answer)[..2], [("scope", "write", "agent_ceiling"), ("audience", "https://api", "agent_ceiling")]);
 
+    // Of an entry's locations as of targets, those that a ceiling excludes go, and an entry with no other.
+    config.agent.audience = Some(vec!["https://api".to_owned()]);
+    request.details = vec![
+        object(r#"{"type": "t", "locations": ["https://api", "https://other"]}"#),
+        object(r#"{"type": "u", "locations": ["https://other"]}"#),
+    ];
+    let all = r#"{"scopes": ["read"], "audience": ["https://api"], "authorization_details": [
+        {"type": "t", "locations": ["https://api", "https://other"]}, {"type": "u", "locations": ["https://other"]}]}"#;
+    for (subject, actor) in [("agent", None), ("user", Some(allow(all)))] {
+        request.subject.kind = subject.to_owned();
+        let (_, answer) = settle(&request, &config, NOW, allow(all), actor);
+        assert_eq!(answer.details, [object(r#"{"type": "t", "locations": ["https://api"]}"#)]);
+        assert!(cuts(&answer).contains(&("authorization_details", "https://other", "agent_ceiling")));
+    }
+    request.details.clear();
+
     request.subject.kind = "user".to_owned();
     request.client.registered_scopes = vec!["read".to_owned()];
     let answer = ask(&request, policy);
@@ -252,6 +268,14 @@ fn an_allow_with_a_demand_that_is_not_met_is_a_deny() {
     assert_eq!(error(&request, &step_up), wanted);
     request.authentication.auth_time = Some(NOW - 300);
     assert_eq!(error(&request, &step_up), None);
+    // A clock that is a little ahead is believed; milliseconds are no time of an authentication.
+    request.authentication.auth_time = Some(NOW + 30);
+    assert_eq!(error(&request, &step_up), None);
+    for ahead in [NOW + 61, NOW * 1_000, u64::MAX] {
+        request.authentication.auth_time = Some(ahead);
+        assert_eq!(error(&request, &step_up), wanted, "{ahead}");
+    }
+    request.authentication.auth_time = Some(NOW - 300);
     // Each party's demand counts, even where the two have nothing in common.
     let other = StepUp { acr_values: vec!["phr".to_owned()], max_age: None };
     let other = Verdict { step_up: Some(other), ..allow(&policy("")) };

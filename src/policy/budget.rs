@@ -15,7 +15,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::decision::{Object, SourcePosition, Verdict, code};
 
-/// An evaluation that ends within this, as nearly all do, is not measured: asking the system costs time, too.
+/// The first attempt of an evaluation that has more time than this ends after it, and is not measured: asking the system
+/// costs time, too, and nearly all end sooner.
 const UNMEASURED: Duration = Duration::from_millis(10);
 
 /// How many times its budget an evaluation may use in attempts that others cut short, before it is given up.
@@ -49,8 +50,8 @@ pub(super) enum Spent {
 pub(super) struct Budget {
     left: Duration,
     deadline: Instant,
-    // Whether it is only a slice, after which the question is put again elsewhere.
-    slice: bool,
+    // Whether the processor's time is measured from the first attempt on.
+    measured: bool,
     late: bool,
 }
 
@@ -69,12 +70,15 @@ impl Budget {
         let now = Instant::now();
         // A patience beyond what the clock can say is a day, which is beyond any budget.
         let deadline = now.checked_add(patience).unwrap_or(now + Duration::from_secs(86_400));
-        Self { left: time, deadline, slice: false, late: false }
+        Self { left: time, deadline, measured: time <= UNMEASURED, late: false }
     }
 
-    /// As long as an evaluation may hold a thread that serves others; `time` at most.
-    pub(super) fn slice(time: Duration) -> Self {
-        Self { slice: true, ..Self::new(slice::length().min(time), time) }
+    /// As long as an evaluation may hold a thread that serves others; `time` of the processor at most, and no more than
+    /// `patience` on the wall.
+    pub(super) fn slice(time: Duration, patience: Duration) -> Self {
+        let length = slice::length();
+        // Only while such keep coming that do not end in it; each of them then takes only one.
+        Self { measured: length < LONGEST_SLICE, ..Self::new(length.min(time), patience) }
     }
 
     /// Whether a slice ended much later than it should have.
@@ -87,11 +91,11 @@ impl Budget {
         &mut self,
         mut attempt: impl FnMut(Duration) -> Result<T, Failure<E>>,
     ) -> Result<T, Failure<E>> {
-        let mut measured = self.left <= UNMEASURED && !self.slice;
+        let mut measured = self.measured;
         let mut lost = Duration::ZERO;
         loop {
             let patience = self.deadline.saturating_duration_since(Instant::now());
-            let limit = if measured { self.left } else { UNMEASURED }.min(patience);
+            let limit = if measured { self.left } else { UNMEASURED.min(self.left) }.min(patience);
             if limit.is_zero() {
                 return Err(Failure::Time);
             }
@@ -102,11 +106,6 @@ impl Budget {
             // of a spent budget: an answer that took longer than it may is none.
             let result = if wall.elapsed() >= limit { result.and(Err(Failure::Time)) } else { result };
             match result {
-                // An attempt that the clock ended, and not the loss of the processor, ends right at its time.
-                Err(Failure::Time) if self.slice && !measured && wall.elapsed() < limit * 5 / 4 => {
-                    self.left = Duration::ZERO;
-                    return Err(Failure::Time);
-                }
                 Err(Failure::Time) if !measured => measured = true,
                 Err(Failure::Time) if used < limit * 4 / 5 && lost < self.left * MOST_ATTEMPTS => lost += used,
                 Err(Failure::Time) => {
@@ -232,6 +231,31 @@ mod tests {
         let used = thread_time().saturating_sub(before);
         assert!(used >= Duration::from_millis(40) && used < Duration::from_millis(1_000), "{used:?}");
         assert!(matches!(budget.run(|_| Ok::<(), Failure<()>>(())), Err(Failure::Time)), "nothing is left");
+    }
+
+    #[test]
+    fn a_slice_that_lost_the_processor_is_asked_again_where_it_is() {
+        let mut attempts = 0;
+        let result = Budget::slice(Duration::from_secs(10), Duration::from_secs(10)).run(|limit| {
+            assert!(limit <= LONGEST_SLICE, "{limit:?}");
+            attempts += 1;
+            if attempts < 3 {
+                sleep(limit);
+                return Err(Failure::<()>::Time);
+            }
+            Ok(())
+        });
+        assert!(result.is_ok());
+        assert_eq!(attempts, 3);
+    }
+
+    #[test]
+    fn a_runaway_does_not_hold_a_slice() {
+        let before = thread_time();
+        let mut budget = Budget::slice(Duration::from_secs(10), Duration::from_secs(10));
+        assert!(matches!(budget.run(|limit| work(Duration::from_secs(5), limit)), Err(Failure::Time)));
+        let used = thread_time().saturating_sub(before);
+        assert!(used < LONGEST_SLICE * 2 * (MOST_ATTEMPTS + 1), "{used:?}");
     }
 
     #[test]

@@ -28,7 +28,7 @@ use std::{
 use crossbeam_queue::ArrayQueue;
 use futures::channel::oneshot;
 
-pub(super) use self::priority::{ThreadId, this_thread, yield_to_others};
+pub(super) use self::priority::{ThreadId, processor_time, this_thread, yield_to_others};
 use self::ticket::Ticket;
 use super::budget::Spent;
 use crate::decision::{Verdict, code};

@@ -234,7 +234,7 @@ impl Evaluator for Snapshot {
             _ => {}
         }
         engine.put(Place::Inline);
-        let budget = Budget::slice(time.budget.min(time.patience));
+        let budget = Budget::slice(time.budget, time.patience);
         let put = Put { index, parts: &self.parts, query, entry, granted: time.budget, settled: None };
         put.to(engine, budget).map_or_else(
             |Unanswered { late }| {

@@ -72,7 +72,10 @@ pub struct Id(pub [u8; 24]);
 
 /// Why a text is no id.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no id of a revocation, which has 48 hexadecimal digits; `verdict revoke list` shows them")]
+#[error(
+    "no id of a revocation, which has 48 hexadecimal digits, of which the first {} will do; `verdict revoke list` shows them",
+    Id::FEWEST
+)]
 pub struct InvalidId;
 
 impl Kind {
@@ -135,6 +138,27 @@ impl Reach {
     #[must_use]
     pub fn is_over(&self, now: u64) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
+    }
+}
+
+impl Id {
+    /// The fewest digits that stand for an id.
+    pub const FEWEST: usize = 6;
+
+    /// Whether a text can be how an id begins.
+    #[must_use]
+    pub fn is_beginning(text: &str) -> bool {
+        Self::beginning(text).is_some()
+    }
+
+    /// The first and the last id that begins with these digits; `None` where these are none, or too few or too many.
+    pub(super) fn beginning(digits: &str) -> Option<(Self, Self)> {
+        let most = 2 * size_of::<Self>();
+        if !(Self::FEWEST..=most).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        let filled = |with: char| format!("{digits}{}", with.to_string().repeat(most - digits.len())).parse().ok();
+        filled('0').zip(filled('f'))
     }
 }
 

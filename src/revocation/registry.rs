@@ -17,44 +17,30 @@ use tokio::sync::oneshot;
 use super::{
     config::Config,
     entry::{Id, Kind, Reach, Revocation, Target},
-    force::{Age, Compact, InForce},
+    force::{Compact, InForce},
     key::{self, Keys},
     signal::{self, Attributes, LONGEST, Signal},
-    store::{self, Filter, OpenError, Page, Store},
+    store::{self, Filter, Found, OpenError, Page, Store},
     writer::{Change, Done, Job, Refused, Writer},
 };
-use crate::{
-    clock,
-    decision::{Number, Object, Value},
-    identity::Revocations,
-};
-
-/// What signals are about, in the words of policies, and the claims that name it.
-const ABOUT: [(&str, Kind, &[&str]); 6] = [
-    ("subject", Kind::Subject, &["sub"]),
-    ("session", Kind::Session, &["sid"]),
-    ("token", Kind::Token, &["jti"]),
-    ("client", Kind::Client, &["client_id", "azp"]),
-    ("device", Kind::Device, &["device_id", "deviceid"]),
-    ("tenant", Kind::Group, &["tenant_id", "tid"]),
-];
+use crate::{clock, decision::Object};
 
 /// The most changes that wait to be written.
 const WAITING: usize = 1_024;
 
 /// What is revoked. A handle: clones are the same registry.
 #[derive(Clone)]
-pub struct Registry(Arc<Inner>);
+pub struct Registry(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) force: InForce,
     pub(super) keys: Keys,
     pub(super) store: Option<Store>,
-    signals: DashMap<u128, Arc<Object>>,
+    pub(super) signals: DashMap<u128, Arc<Object>>,
     /// Whether there are any, which each verification asks: the map would have to be locked for that.
-    signalled: AtomicBool,
+    pub(super) signalled: AtomicBool,
     /// The configured issuers: their names, and how tokens name them.
-    issuers: ArcSwap<Vec<(String, String)>>,
+    pub(super) issuers: ArcSwap<Vec<(String, String)>>,
     /// Transmitters and their events, by number; operators have 0.
     sources: Mutex<Vec<String>>,
     epoch: AtomicU64,
@@ -136,6 +122,12 @@ impl Registry {
         Ok((Self(Arc::clone(&inner)), Writer { inner, jobs: queue }))
     }
 
+    /// Whether there is a file, so that something can be revoked.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.0.store.is_some()
+    }
+
     /// Tells which issuers are configured: their names, and how tokens name them (`iss`, or `spiffe://` and the trust
     /// domain).
     pub fn know(&self, issuers: Vec<(String, String)>) {
@@ -207,13 +199,21 @@ impl Registry {
 
     /// At most so many of the revocations that fit, after `after`. May read the disk, and hold the calling thread.
     pub fn list(&self, filter: &Filter, after: Option<Id>, most: usize) -> Result<Page, Refused> {
-        let Some(store) = &self.0.store else { return Ok(Page::default()) };
+        let store = self.0.store.as_ref().ok_or(Refused::Off)?;
         let target = match (&filter.kind, &filter.issuer, &filter.value) {
             (Some(kind), Some(issuer), Some(value)) => Some(self.0.keys.target(*kind, issuer, value)),
             _ => None,
         };
         let page = store.list(filter, target, after, most);
         page.map_err(|cause| Refused::NotKept { path: store.path(), cause })
+    }
+
+    /// The revocation whose id begins with these hexadecimal digits, if there is one and no other. May read the disk, and
+    /// hold the calling thread.
+    pub fn find(&self, digits: &str) -> Result<Found, Refused> {
+        let store = self.0.store.as_ref().ok_or(Refused::Off)?;
+        let Some((first, last)) = Id::beginning(digits) else { return Ok(Found::None) };
+        store.within(first, last).map_err(|cause| Refused::NotKept { path: store.path(), cause })
     }
 
     /// What is said of a target.
@@ -297,134 +297,8 @@ impl Inner {
         Compact::new(revocation.target.kind, revocation.reach, number)
     }
 
-    fn said(&self, kind: Kind, issuer: &str, value: &str) -> Option<Object> {
+    pub(super) fn said(&self, kind: Kind, issuer: &str, value: &str) -> Option<Object> {
         Some(Object::clone(self.signals.get(&self.keys.target(kind, issuer, value))?.value()))
-    }
-
-    /// Whether a token of that age is revoked by what is held of that thing.
-    fn revokes(&self, kind: Kind, issuer: &str, value: &str, age: Age) -> bool {
-        self.force.has(kind)
-            && self.force.revokes(self.keys.target(kind, issuer, value), age, &|| {
-                u32::try_from(self.now()).unwrap_or(u32::MAX - 1)
-            })
-    }
-}
-
-impl Revocations for Registry {
-    fn is_revoked(&self, issuer: &str, claims: &Object) -> bool {
-        let inner = &self.0;
-        if inner.force.total() == 0 {
-            return false;
-        }
-        let issuers = inner.issuers.load();
-        let issuer = named(&issuers, issuer, claims);
-        let age = Age { issued: second(claims, "iat").unwrap_or_default(), authenticated: second(claims, "auth_time") };
-        let is = |kind, value: Option<&str>| value.is_some_and(|value| inner.revokes(kind, issuer, value, age));
-        is(Kind::Token, text(claims, "jti"))
-            || is(Kind::Session, text(claims, "sid"))
-            || is(Kind::Subject, text(claims, "sub"))
-            || is(Kind::Client, text(claims, "client_id"))
-            || is(Kind::Client, text(claims, "azp"))
-            || is(Kind::Everything, Some(""))
-            || inner.revokes_identifier(issuer, claims, age)
-            || inner.revokes_actor(issuer, claims, age)
-    }
-
-    fn signals(&self, issuer: &str, claims: &Object) -> Object {
-        let inner = &self.0;
-        if !inner.signalled.load(Ordering::Relaxed) {
-            return Object::new();
-        }
-        let issuers = inner.issuers.load();
-        let issuer = named(&issuers, issuer, claims);
-        let said = |kind, value: &str| inner.said(kind, issuer, value);
-        let mut all = Object::new();
-        for (member, kind, names) in ABOUT {
-            let mut of = Object::new();
-            for value in names.iter().filter_map(|name| text(claims, name)) {
-                let tenant = format!("tenant:{value}");
-                let value = if kind == Kind::Group { &tenant } else { value };
-                merge(&mut of, said(kind, value));
-            }
-            if kind == Kind::Subject {
-                for value in identifiers(claims) {
-                    merge(&mut of, said(Kind::Identifier, &value));
-                }
-            }
-            if !of.is_empty() {
-                all.insert(member.to_owned(), Value::Object(of));
-            }
-        }
-        all
-    }
-
-    fn epoch(&self) -> u64 {
-        Registry::epoch(self)
-    }
-}
-
-impl Inner {
-    fn revokes_identifier(&self, issuer: &str, claims: &Object, age: Age) -> bool {
-        self.force.has(Kind::Identifier)
-            && identifiers(claims).iter().any(|value| self.revokes(Kind::Identifier, issuer, value, age))
-    }
-
-    /// Whether anyone in the chain is revoked, under the issuer that the actor names or the token's.
-    fn revokes_actor(&self, issuer: &str, claims: &Object, age: Age) -> bool {
-        let Some(Value::Array(actors)) = claims.get("actors") else { return false };
-        actors.iter().any(|actor| {
-            let Value::Object(actor) = actor else { return false };
-            let its = text(actor, "iss").unwrap_or(issuer);
-            let is = |kind, name| text(actor, name).is_some_and(|value| self.revokes(kind, its, value, age));
-            is(Kind::Actor, "sub") || is(Kind::Actor, "client_id") || is(Kind::Client, "client_id")
-        })
-    }
-}
-
-/// Adds what was said of one who is known by several names; of the same attribute, the later stays.
-fn merge(all: &mut Object, more: Option<Object>) {
-    let at = |value: &Value| match value {
-        Value::Object(members) => second(members, "at"),
-        _ => None,
-    };
-    for (name, value) in more.into_iter().flatten() {
-        if all.get(&name).is_none_or(|known| at(known) <= at(&value)) {
-            all.insert(name, value);
-        }
-    }
-}
-
-/// The issuer as its tokens name it.
-fn named<'a>(issuers: &'a [(String, String)], issuer: &'a str, claims: &'a Object) -> &'a str {
-    let known = issuers.iter().find(|(name, _)| name == issuer).map(|(_, its)| its.as_str());
-    known.or_else(|| text(claims, "iss")).unwrap_or(issuer)
-}
-
-/// By what else a token's claims say who somebody is.
-pub(super) fn identifiers(claims: &Object) -> Vec<String> {
-    let email = text(claims, "email").map(|email| format!("email:{}", email.to_lowercase()));
-    let phone = text(claims, "phone_number").map(|phone| format!("phone:{phone}"));
-    let uri = text(claims, "sub").filter(|sub| sub.contains(':')).map(|uri| format!("uri:{uri}"));
-    email.into_iter().chain(phone).chain(uri).collect()
-}
-
-fn text<'a>(claims: &'a Object, name: &str) -> Option<&'a str> {
-    match claims.get(name) {
-        Some(Value::String(text)) => Some(text),
-        _ => None,
-    }
-}
-
-/// A time in whole seconds; `None` where there is none that can be believed.
-fn second(claims: &Object, name: &str) -> Option<u32> {
-    match claims.get(name)? {
-        Value::Number(Number::Int(number)) => Some(u32::try_from(*number).unwrap_or_default()),
-        Value::Number(number) => {
-            let seconds = number.to_f64();
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within bounds, checked here")]
-            (0.0..4_294_967_295.0).contains(&seconds).then_some(seconds as u32)
-        }
-        _ => None,
     }
 }
 

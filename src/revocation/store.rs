@@ -56,6 +56,17 @@ pub struct Page {
     pub next: Option<Id>,
 }
 
+/// What the first digits of an id name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// No revocation.
+    None,
+    /// This one.
+    One(Id),
+    /// More than one.
+    Many,
+}
+
 /// The open file. Written by one thread.
 pub(super) struct Store {
     path: PathBuf,
@@ -285,6 +296,22 @@ impl Store {
             }
             page.next = None;
             Ok(page)
+        })
+    }
+
+    /// The revocation from `first` to `last`.
+    pub(super) fn within(&self, Id(first): Id, Id(last): Id) -> Result<Found, String> {
+        self.read(|transaction| {
+            let table = transaction.open_table(REVOCATIONS)?;
+            let mut found = Found::None;
+            for item in table.range(first.as_slice()..=last.as_slice())?.take(2) {
+                let (key, _) = item?;
+                found = match (found, id_of(key.value())) {
+                    (Found::None, Some(id)) => Found::One(id),
+                    _ => Found::Many,
+                };
+            }
+            Ok(found)
         })
     }
 

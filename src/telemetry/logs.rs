@@ -11,9 +11,16 @@ use std::{
     thread,
 };
 
-use tracing_subscriber::{EnvFilter, filter::ParseError, fmt};
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use tracing_subscriber::{
+    EnvFilter, Layer as _,
+    filter::{ParseError, filter_fn},
+    fmt,
+    layer::SubscriberExt as _,
+    util::{SubscriberInitExt as _, TryInitError},
+};
 
-use super::{Config, Format};
+use super::{Config, Format, export::Exports};
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -31,18 +38,31 @@ pub enum InitError {
     AlreadySet(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// Sends events to standard error from here on, and panics with them.
+/// What sends the log to a collector: what it says of that would make the next of it.
+const SENDERS: [&str; 7] = ["verdict::telemetry", "tonic", "h2", "hyper", "hyper_util", "tower", "rustls"];
+
+/// Sends events to standard error from here on, and panics with them; and to the collector, where the log is pushed.
 ///
 /// A panic is logged with its place and thread only: its message may hold what a user sent.
-pub fn init(config: &Config) -> Result<(), InitError> {
+pub fn init(config: &Config, exports: &Exports) -> Result<(), InitError> {
     let filter = filter(&config.level).map_err(|source| InitError::Level { level: config.level.clone(), source })?;
     // Told to report its own write errors, the subscriber prints them to the same standard error, and that panics.
-    let log = fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false);
-    match config.format {
-        Format::Human => log.with_ansi(has_colour(io::stderr().is_terminal(), env::var_os("NO_COLOR"))).try_init(),
-        Format::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
-    }
-    .map_err(InitError::AlreadySet)?;
+    let lines = fmt::layer().with_writer(io::stderr).log_internal_errors(false);
+    let lines = match config.format {
+        Format::Human => lines.with_ansi(has_colour(io::stderr().is_terminal(), env::var_os("NO_COLOR"))).boxed(),
+        Format::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
+    };
+    let pushed = exports.logger().map(|logger| {
+        let sender = |target: &str| {
+            SENDERS
+                .iter()
+                .any(|name| target.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")))
+        };
+        let own = filter_fn(move |event| !sender(event.target()) && !event.target().starts_with("opentelemetry"));
+        OpenTelemetryTracingBridge::new(logger).with_filter(own)
+    });
+    let log = tracing_subscriber::registry().with(filter).with(lines).with(pushed);
+    log.try_init().map_err(|error: TryInitError| InitError::AlreadySet(Box::new(error)))?;
     panic::set_hook(Box::new(log_panic));
     Ok(())
 }

@@ -1,19 +1,25 @@
-//! The metrics, in Prometheus's text format.
+//! The metrics: one set of instruments, which Prometheus pulls and a collector of OpenTelemetry is pushed.
 //!
 //! A question is counted on every core at once, hundreds of thousands of times a second, so counting one must not make
 //! cores wait for each other. That rules out the usual crates here: an OpenTelemetry histogram takes a mutex per record
 //! (`opentelemetry_sdk` 0.33, `metrics/internal/histogram.rs`), below a lock shared by all attribute sets; `prometheus`
 //! locks to find a labelled histogram, and has all cores write to the same one. So `shards` gives each thread its own
 //! cache lines, which are added up when somebody asks. Almost all other figures are known only when somebody asks, too,
-//! and what is left for a crate to do is to write `name{label="value"} 1`: the fifty lines of `text`.
+//! and what is left for a crate to do is to write `name{label="value"} 1`: the lines of `family`.
 //!
-//! Everything here is bounded: entry points by [`MAX_ENTRY_POINTS`], reasons by the program's own text.
+//! Everything here is bounded: entry points by [`MAX_ENTRY_POINTS`] and by what the policies have, reasons by the texts of
+//! the policies, methods and routes by what the doors have, the rest by the program's own text.
 //!
 //! | metric | type | labels |
 //! |---|---|---|
 //! | `verdict_decisions_total` | counter | `entry_point`, `effect` (`allow`, `deny`) |
 //! | `verdict_decision_duration_seconds` | histogram | `entry_point` |
+//! | `verdict_decision_phase_duration_seconds` | histogram | `entry_point`, `phase` (`decode`, `record`) |
+//! | `verdict_decision_reasons_total` | counter | `reason` |
+//! | `verdict_decision_failures_total` | counter | `code` |
 //! | `verdict_call_errors_total` | counter | `reason` |
+//! | `rpc_server_call_duration_seconds` | histogram | `rpc_system_name`, `rpc_method`, `rpc_response_status_code` |
+//! | `http_server_request_duration_seconds` | histogram | `http_request_method`, `http_route`, `http_response_status_code` |
 //! | `verdict_in_flight` | gauge | |
 //! | `verdict_ready` | gauge | |
 //! | `verdict_reloads_total` | counter | `result` (`ok`, `failed`) |
@@ -28,6 +34,11 @@
 //! | `verdict_decision_log_dropped_total` | counter | `sink`, `cause` |
 //! | `verdict_decision_log_withheld_total`, `_errors_total`, `_refused_total` | counter | `sink` |
 //! | `verdict_decision_log_queued`, `_spooled`, `_spooled_bytes` | gauge | `sink` |
+//! | `verdict_cache_requests_total` | counter | `cache`, `result` (`hit`, `miss`) |
+//! | `verdict_credential_source_age_seconds` | gauge | `kind`, `source` |
+//! | `verdict_telemetry_items_total` | counter | `signal` |
+//! | `verdict_telemetry_dropped_total` | counter | `signal`, `cause` |
+//! | `verdict_telemetry_queued` | gauge | `signal` |
 //! | `verdict_revocations` | gauge | `kind` |
 //! | `verdict_security_event_tokens_total` | counter | `transmitter`, `result` |
 //! | `verdict_security_event_last_timestamp_seconds` | gauge | `transmitter` |
@@ -38,13 +49,18 @@
 //! | `process_…` | Prometheus's standard ones | |
 
 mod bundles;
+mod calls;
 mod decision_log;
 mod decisions;
+mod exports;
+mod family;
+mod histogram;
 mod labels;
+mod others;
 mod process;
 mod revocations;
+pub(super) mod semantic;
 mod shards;
-mod text;
 
 use std::{
     sync::{
@@ -56,17 +72,30 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 
-pub use self::{bundles::BundleFigures, decision_log::LogFigures, revocations::RevocationFigures};
+pub use self::{
+    bundles::BundleFigures,
+    calls::{UNKNOWN, status_name},
+    decision_log::LogFigures,
+    decisions::Phase,
+    family::{Family, Kind, Sample, Value},
+    others::{CacheFigures, SourceAge},
+    revocations::RevocationFigures,
+};
 use self::{
+    calls::Calls,
     decisions::Decisions,
-    labels::ByLabel,
+    family::Families,
+    labels::{ByLabel, OTHER},
     process::Process,
     shards::Shards,
-    text::{Kind, Text},
 };
+use super::export::ExportFigures;
 
 /// How many entry points are told apart; further ones are counted together, as `other`.
 pub const MAX_ENTRY_POINTS: usize = 100;
+
+/// How many reasons are told apart; further ones are counted together, as `other`.
+pub const MAX_REASONS: usize = 200;
 
 /// The process's figures. A handle: clones count together.
 #[derive(Clone)]
@@ -113,6 +142,9 @@ type Token = Arc<CachePadded<()>>;
 
 struct Figures {
     decisions: Decisions,
+    reasons: ByLabel<Shards<AtomicU64>>,
+    failures: ByLabel<Shards<AtomicU64>>,
+    calls: Calls,
     call_errors: ByLabel<Shards<AtomicU64>>,
     in_flight: Shards<Token>,
     ready: AtomicBool,
@@ -120,6 +152,9 @@ struct Figures {
     isolated: Mutex<Isolated>,
     bundles: Mutex<Vec<BundleFigures>>,
     log: Mutex<Vec<LogFigures>>,
+    exports: Mutex<Vec<ExportFigures>>,
+    caches: Mutex<Vec<CacheFigures>>,
+    ages: Mutex<Vec<SourceAge>>,
     revocations: Mutex<RevocationFigures>,
     process: Process,
 }
@@ -138,6 +173,9 @@ impl Metrics {
     pub fn new() -> Self {
         Self(Arc::new(Figures {
             decisions: Decisions::new(MAX_ENTRY_POINTS),
+            reasons: ByLabel::new(&[OTHER], MAX_REASONS),
+            failures: ByLabel::new(&[], usize::MAX),
+            calls: Calls::new(),
             call_errors: ByLabel::new(&[], usize::MAX),
             in_flight: Shards::default(),
             ready: AtomicBool::new(false),
@@ -145,6 +183,9 @@ impl Metrics {
             isolated: Mutex::default(),
             bundles: Mutex::default(),
             log: Mutex::default(),
+            exports: Mutex::default(),
+            caches: Mutex::default(),
+            ages: Mutex::default(),
             revocations: Mutex::default(),
             process: Process::new(),
         }))
@@ -158,13 +199,34 @@ impl Metrics {
         self.0.decisions.record(entry_point, allowed, took);
     }
 
+    /// Measures another phase of a decision; of the same entry point.
+    pub fn phase(&self, entry_point: Option<&str>, phase: Phase, took: Duration) {
+        self.0.decisions.phase(entry_point, phase, took);
+    }
+
+    /// Counts a reason of a decision; `None` for one that the policies' text does not have, which may be anybody's text.
+    pub fn reason(&self, code: Option<&str>) {
+        self.0.reasons.with(code.unwrap_or(OTHER), increment);
+    }
+
+    /// Counts a decision that failed, by the code of what went wrong.
+    pub fn failure(&self, code: &'static str) {
+        self.0.failures.with(code, increment);
+    }
+
     /// Counts a call that was answered with an error, by its code.
     pub fn call_error(&self, reason: &'static str) {
-        self.0.call_errors.with(reason, |count| {
-            if let Some(count) = count.mine() {
-                count.fetch_add(1, Relaxed);
-            }
-        });
+        self.0.call_errors.with(reason, increment);
+    }
+
+    /// Measures a call of gRPC; `None` for a method that there is not.
+    pub fn rpc(&self, method: Option<&str>, status: usize, took: Duration) {
+        self.0.calls.rpc(method, status, took);
+    }
+
+    /// Measures a request over HTTP; `None` for a path that there is not.
+    pub fn http(&self, method: &'static str, route: Option<&str>, status: u16, took: Duration) {
+        self.0.calls.http(method, route, status, took);
     }
 
     /// Counts a reload: the revision that is active since, or `None` if it failed.
@@ -199,6 +261,21 @@ impl Metrics {
         *self.0.log.lock().unwrap_or_else(PoisonError::into_inner) = sinks;
     }
 
+    /// What became of telemetry that is pushed; to be told before [`Self::render`].
+    pub fn exports(&self, exports: Vec<ExportFigures>) {
+        *self.0.exports.lock().unwrap_or_else(PoisonError::into_inner) = exports;
+    }
+
+    /// How caches fare; to be told before [`Self::render`].
+    pub fn caches(&self, caches: Vec<CacheFigures>) {
+        *self.0.caches.lock().unwrap_or_else(PoisonError::into_inner) = caches;
+    }
+
+    /// How old is what credentials are verified by; to be told before [`Self::render`].
+    pub fn ages(&self, ages: Vec<SourceAge>) {
+        *self.0.ages.lock().unwrap_or_else(PoisonError::into_inner) = ages;
+    }
+
     /// What is revoked; to be told before [`Self::render`].
     pub fn revocations(&self, figures: RevocationFigures) {
         *self.0.revocations.lock().unwrap_or_else(PoisonError::into_inner) = figures;
@@ -222,18 +299,42 @@ impl Metrics {
     /// All figures, in the text format 0.0.4.
     #[must_use]
     pub fn render(&self) -> String {
-        let mut text = Text::default();
-        self.0.decisions.render(&mut text);
-        self.0.render_calls(&mut text);
-        self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner).render(&mut text);
-        self.0.isolated.lock().unwrap_or_else(PoisonError::into_inner).render(&mut text);
-        bundles::render(&self.0.bundles.lock().unwrap_or_else(PoisonError::into_inner), &mut text);
-        decision_log::render(&self.0.log.lock().unwrap_or_else(PoisonError::into_inner), &mut text);
-        revocations::render(&self.0.revocations.lock().unwrap_or_else(PoisonError::into_inner), &mut text);
-        text.family("verdict_build_info", Kind::Gauge, "The program that runs; always 1.");
-        text.sample("", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-        self.0.process.render(&mut text);
-        text.into_string()
+        family::prometheus(&self.families())
+    }
+
+    /// All figures.
+    #[must_use]
+    pub fn families(&self) -> Vec<Family> {
+        let mut out = Families::default();
+        let Figures {
+            decisions,
+            calls,
+            reloads,
+            isolated,
+            bundles,
+            log,
+            exports,
+            caches,
+            ages,
+            revocations,
+            process,
+            ..
+        } = &*self.0;
+        decisions.measure(&mut out);
+        self.0.measure_counts(&mut out);
+        calls.measure(&mut out);
+        reloads.lock().unwrap_or_else(PoisonError::into_inner).measure(&mut out);
+        isolated.lock().unwrap_or_else(PoisonError::into_inner).measure(&mut out);
+        bundles::measure(&bundles.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
+        decision_log::measure(&log.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
+        revocations::measure(&revocations.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
+        others::caches(&caches.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
+        others::ages(&ages.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
+        exports::measure(&exports.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
+        out.family("verdict_build_info", Kind::Gauge, "The program that runs; always 1.");
+        out.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
+        process.measure(&mut out);
+        out.0
     }
 }
 
@@ -243,55 +344,69 @@ impl Default for Metrics {
     }
 }
 
+fn increment(count: &Shards<AtomicU64>) {
+    if let Some(count) = count.mine() {
+        count.fetch_add(1, Relaxed);
+    }
+}
+
 impl Figures {
-    fn render_calls(&self, text: &mut Text) {
-        text.family("verdict_call_errors_total", Kind::Counter, "Calls that were answered with an error, by its code.");
-        for (reason, count) in self.call_errors.sorted() {
-            text.sample("", &[("reason", &reason)], count.iter().map(|count| count.load(Relaxed)).sum::<u64>());
-        }
-        text.gauge(
+    fn measure_counts(&self, out: &mut Families) {
+        let mut counts = |name, help, label, by_label: &ByLabel<Shards<AtomicU64>>| {
+            out.family(name, Kind::Counter, help);
+            for (value, count) in by_label.sorted() {
+                out.sample(&[(label, &value)], count.iter().map(|count| count.load(Relaxed)).sum::<u64>());
+            }
+        };
+        let help = "Reasons that decisions gave, by their codes.";
+        counts("verdict_decision_reasons_total", help, "reason", &self.reasons);
+        let help = "Decisions that failed and so were denied, by what went wrong.";
+        counts("verdict_decision_failures_total", help, "code", &self.failures);
+        let help = "Calls that were answered with an error, by its code.";
+        counts("verdict_call_errors_total", help, "reason", &self.call_errors);
+        out.gauge(
             "verdict_in_flight",
             "Calls that are being answered.",
             self.in_flight.iter().map(|token| Arc::strong_count(token).saturating_sub(1)).sum::<usize>(),
         );
-        text.gauge("verdict_ready", "Whether questions are welcome.", u8::from(self.ready.load(Relaxed)));
+        out.gauge("verdict_ready", "Whether questions are welcome.", self.ready.load(Relaxed));
     }
 }
 
 impl Reloads {
-    fn render(&self, text: &mut Text) {
-        text.family("verdict_reloads_total", Kind::Counter, "Reloads of the policies, by how they ended.");
-        text.sample("", &[("result", "ok")], self.ok);
-        text.sample("", &[("result", "failed")], self.failed);
-        text.gauge(
+    fn measure(&self, out: &mut Families) {
+        out.family("verdict_reloads_total", Kind::Counter, "Reloads of the policies, by how they ended.");
+        out.sample(&[("result", "ok")], self.ok);
+        out.sample(&[("result", "failed")], self.failed);
+        out.gauge(
             "verdict_policy_last_reload_successful",
             "Whether the last reload of the policies succeeded; 0 before the first.",
-            u8::from(self.last_ok),
+            self.last_ok,
         );
         let sequence = self.active.as_ref().map_or(0, |(active, _)| active.sequence);
-        text.gauge("verdict_active_revision", "Sequence number of the active revision; 0 before the first.", sequence);
+        out.gauge("verdict_active_revision", "Sequence number of the active revision; 0 before the first.", sequence);
         let Some((active, since)) = &self.active else { return };
-        text.family("verdict_active_revision_info", Kind::Gauge, "The active revision; always 1.");
-        text.sample("", &[("digest", &active.digest)], 1);
+        out.family("verdict_active_revision_info", Kind::Gauge, "The active revision; always 1.");
+        out.sample(&[("digest", &active.digest)], 1_u64);
         let age = since.elapsed().as_secs_f64();
-        text.gauge("verdict_active_revision_age_seconds", "Time since the revision became active.", age);
-        text.gauge("verdict_snapshot_bytes", "Size of the active policies and data.", active.bytes);
-        text.gauge("verdict_snapshot_modules", "Modules of the active policies.", active.modules);
-        text.gauge("verdict_snapshot_rules", "Rules of the active policies.", active.rules);
+        out.gauge("verdict_active_revision_age_seconds", "Time since the revision became active.", age);
+        out.gauge("verdict_snapshot_bytes", "Size of the active policies and data.", active.bytes);
+        out.gauge("verdict_snapshot_modules", "Modules of the active policies.", active.modules);
+        out.gauge("verdict_snapshot_rules", "Rules of the active policies.", active.rules);
     }
 }
 
 impl Isolated {
-    fn render(self, text: &mut Text) {
+    fn measure(self, out: &mut Families) {
         let name = "verdict_isolated_evaluations_total";
-        text.family(name, Kind::Counter, "Evaluations that did not end at once, by what became of them.");
+        out.family(name, Kind::Counter, "Evaluations that did not end at once, by what became of them.");
         let Self { total, expired, refused, waiting, stuck } = self;
         let answered = total.saturating_sub(expired).saturating_sub(refused).saturating_sub(waiting as u64);
         for (result, count) in [("answered", answered), ("expired", expired), ("refused", refused)] {
-            text.sample("", &[("result", result)], count);
+            out.sample(&[("result", result)], count);
         }
-        text.gauge("verdict_isolated_waiting", "Evaluations that wait or run apart from the others.", waiting);
-        text.gauge("verdict_isolated_stuck_threads", "Threads that are held by what can't be interrupted.", stuck);
+        out.gauge("verdict_isolated_waiting", "Evaluations that wait or run apart from the others.", waiting);
+        out.gauge("verdict_isolated_stuck_threads", "Threads that are held by what can't be interrupted.", stuck);
     }
 }
 

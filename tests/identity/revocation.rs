@@ -127,6 +127,21 @@ async fn a_revocation_ends_by_hand_or_by_time() {
     assert!(!allows(&server, json!({"jti": "j"})).await);
     assert_eq!(rig.revoke(&["remove", id]).code, Some(0));
     assert!(allows(&server, json!({"jti": "j"})).await);
+    // The first digits will do, if no other begins so.
+    done(&rig.revoke(&["--jti", "j", "--format", "json"]));
+    let short = rig.revoke(&["remove", &id[..6]]);
+    assert!(short.code == Some(0) && short.stdout.starts_with(id), "{} {}", short.stdout, short.stderr);
+    assert!(allows(&server, json!({"jti": "j"})).await);
+    // What is revoked of one token begins alike: nothing ends where two are meant.
+    done(&rig.revoke(&["--jti", "j", "--format", "json"]));
+    done(&rig.revoke(&["--jti", "j", "--expires", "1h", "--format", "json"]));
+    let both = rig.revoke(&["remove", &id[..32]]);
+    assert!(both.code == Some(2) && both.stderr.contains("give more of it"), "{}", both.stderr);
+    assert!(!allows(&server, json!({"jti": "j"})).await);
+    for one in done(&rig.revoke(&["list", "--format", "json"])).as_array().unwrap() {
+        assert_eq!(rig.revoke(&["remove", &one["id"].as_str().unwrap()[..40]]).code, Some(0));
+    }
+    assert_eq!(rig.revoke(&["remove", "0123456"]).code, Some(1));
     let again = rig.revoke(&["remove", id]);
     assert_eq!((again.code, again.stdout.as_str()), (Some(1), ""));
     assert_eq!(rig.revoke(&["list"]).stdout, "nothing of that is revoked\n");
@@ -148,6 +163,7 @@ async fn wrong_commands_change_nothing_and_are_explained() {
         (vec!["--jti", "j", "--expires", "2020-01-01T00:00:00Z"], 2, "is over already"),
         (vec!["--jti", "j", "--expires", "soon"], 64, "not a time"),
         (vec!["remove", "xyz"], 2, "no id of a revocation"),
+        (vec!["remove", "012ab"], 2, "the first 6 will do"),
         (vec!["list", "--jti", "a", "--subject", "b"], 64, "one thing at most"),
     ] {
         let ended = rig.revoke(&arguments);
@@ -178,9 +194,25 @@ async fn wrong_commands_change_nothing_and_are_explained() {
 async fn without_a_file_nothing_can_be_revoked() {
     let rig = Rig::new(MAIN, "");
     let server = rig.serving().await;
-    let ended = rig.revoke(&["--jti", "j"]);
-    assert!(ended.code == Some(2) && ended.stderr.contains("REVOCATION_OFF"), "{}", ended.stderr);
+    let id = "0".repeat(48);
+    for arguments in [&["--jti", "j"][..], &["list"], &["remove", &id], &["remove", "012abc"]] {
+        let ended = rig.revoke(arguments);
+        assert!(ended.code == Some(2) && ended.stderr.contains("REVOCATION_OFF"), "{}", ended.stderr);
+        assert!(ended.stderr.contains("set `revocation.store`"), "{}", ended.stderr);
+    }
     assert!(allows(&server, json!({"jti": "j"})).await);
+}
+
+#[tokio::test]
+async fn who_can_t_revoke_hears_of_it_at_the_start() {
+    // Where no socket can be had: another server has the one of this session.
+    let (first, second) = (Rig::new(MAIN, STORE), Rig::new(MAIN, STORE));
+    let session = first.0.path().to_str().unwrap();
+    let unset = ["-u", "VERDICT_ADMIN_ADDRESS"];
+    let by_default = |rig: &Rig| rig.serve().env("XDG_RUNTIME_DIR", session).within("env", &unset);
+    let _first = by_default(&first).ready().await;
+    let second = by_default(&second).ready().await;
+    second.logged("`verdict revoke` can't reach this server").await;
 }
 
 #[tokio::test]

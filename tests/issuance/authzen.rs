@@ -193,6 +193,29 @@ async fn cells_of_details_are_granted_one_by_one() {
 }
 
 #[tokio::test]
+async fn what_one_token_of_a_batch_may_not_have_is_in_no_envelope() {
+    let folder = Folder::always(&[(
+        "issuance.rego",
+        "package issuance\n\ndecision := {\"allow\": true, \"context\": {\"issuance\": {\n\
+         \"audience\": input.resource.properties.audience, \"authorization_details\": [entry |\n\
+         some entry in input.resource.properties.authorization_details\n\
+         may(entry)]}}}\n\n\
+         may(entry) if entry.actions == [\"read\"]\n\nmay(entry) if input.resource.id == \"access_token\"\n",
+    )]);
+    let server = Serve::folder(&folder).ready().await;
+    let gate = |name: &str| json!({"action": {"name": name}, "resource": {"type": "audience", "id": API}});
+    let cell = |action: &str| json!({"action": {"name": action}, "resource": {"type": "files", "id": API}});
+    let items = [gate(CODE), gate("issue:refresh_token:authorization_code"), cell("read"), cell("write")];
+    let body = json!({"subject": alice(), "evaluations": items, "options": {"evaluations_semantic": "execute_all"}});
+    let answer = ask(&server, &body).await;
+    assert_eq!(decisions(&answer), [true, true, true, false], "{answer}");
+    let details = |at: usize| answer["evaluations"][at]["context"]["issuance"]["authorization_details"].clone();
+    let read = json!([{"type": "files", "locations": [API], "actions": ["read"]}]);
+    assert_eq!(details(0), read, "{answer}");
+    assert_eq!(details(1), json!(null), "{answer}");
+}
+
+#[tokio::test]
 async fn every_name_of_a_gate_gets_a_decision() {
     let server = Serve::embedded().ready().await;
     for token in ["access_token", "refresh_token", "id_token", "txn_token", "id_jag", "other"] {

@@ -16,7 +16,7 @@ use crate::{
         settle::DoorName,
         status::{CallError, FieldViolation},
     },
-    decision::{At, Object, Query, Value},
+    decision::{Object, Query, Value},
     issuance::gate_name,
 };
 
@@ -97,16 +97,15 @@ impl Door {
         Ok(Ok(Answer { body: json!({ "evaluations": bodies }), revision, decision_id: None }))
     }
 
-    /// Decides each group of tuples that share the name of a gate.
+    /// Decides each group of tuples that share the name of a gate, all on one snapshot.
     async fn issue(&self, tuples: &Tuples, call: &Call) -> Result<Vec<Issued>, CallError> {
-        if call.at != At::Active {
-            // What is active later is no less fresh.
-            self.pin(call).await?;
-        }
+        let snapshot = self.pin(call).await?;
         let mut issued = Vec::new();
         for Group { request, .. } in tuples.groups() {
             issued.push(
-                self.issuer.authorize(DoorName::AUTHZEN, request, &call.request_id, call.deadline.left()?).await?,
+                self.issuer
+                    .authorize(&snapshot, DoorName::AUTHZEN, request, &call.request_id, call.deadline.left()?)
+                    .await?,
             );
         }
         if issued.is_empty() {

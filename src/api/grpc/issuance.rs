@@ -5,6 +5,7 @@ use std::time::Duration;
 use tonic::{Request, Response, Status};
 
 use super::{
+    caught,
     deadline::Deadline,
     proto::{self, AuthorizeRequest, AuthorizeResponse, issuance_service_server::IssuanceService},
     response, wire,
@@ -44,13 +45,11 @@ impl IssuanceService for Issuances {
         let deadline = Deadline::of(request.metadata(), self.timeout);
         let answer = async {
             let (request, request_id) = read(request.into_inner()).map_err(CallError::InvalidQuery)?;
-            let issued = self.issuer.authorize(DoorName::ISSUANCE, &request, &request_id, deadline.left()?).await?;
+            let (issuer, on, left) = (&self.issuer, self.issuer.pin()?, deadline.left()?);
+            let issued = issuer.authorize(&on, DoorName::ISSUANCE, &request, &request_id, left).await?;
             Ok(message(issued, request_id))
         };
-        answer.await.map(Response::new).map_err(|error: CallError| {
-            self.issuer.observer().failed(error.code().1);
-            error.into()
-        })
+        caught(self.issuer.observer(), answer).await
     }
 }
 

@@ -1,13 +1,12 @@
 //! `verdict.v1.McpService`: the MCP door of [`crate::api::mcp`], over gRPC. Messages are taken apart here, whole, so that
 //! a new field of the contract breaks the build; what they mean is the door's.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::sync::Arc;
 
-use futures::FutureExt as _;
 use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use super::{
-    Config, DecisionIds,
+    Config, DecisionIds, caught,
     deadline::Deadline,
     proto::{
         FilterToolsRequest, FilterToolsResponse, McpCaller, McpHeader, McpHeaders, McpResponse, McpServiceCheckRequest,
@@ -53,20 +52,9 @@ impl Mcp {
         Self(Arc::new(Inner { door, observer, config }))
     }
 
-    /// Answers a call. A panic ends the call alone, and tells the caller nothing.
     async fn answer<T>(&self, answer: impl Future<Output = Result<T, CallError>>) -> Result<Response<T>, Status> {
         let _call = self.0.observer.in_flight();
-        match AssertUnwindSafe(answer).catch_unwind().await {
-            Ok(Ok(answer)) => Ok(Response::new(answer)),
-            Ok(Err(error)) => {
-                self.0.observer.failed(error.code().1);
-                Err(error.into())
-            }
-            Err(_) => {
-                self.0.observer.failed("INTERNAL_ERROR");
-                Err(Status::internal("internal error"))
-            }
-        }
+        caught(&*self.0.observer, answer).await
     }
 }
 

@@ -74,7 +74,9 @@ impl Inner {
     }
 
     async fn unrevoke(&self, request: UnrevokeRequest) -> Result<UnrevokeResponse, CallError> {
-        let remove = request::ids(request)?;
+        let registry = self.registry.clone();
+        let named = tokio::task::spawn_blocking(move || request::ids(request, &registry)).await;
+        let remove = named.map_err(|_| Refusal::Internal("the file could not be read".to_owned()))??;
         tracing::info!(revocations = remove.len(), "ending revocations");
         let done = self.registry.change(Change { remove, ..Change::default() }).await?;
         Ok(UnrevokeResponse { revocations: done.removed.into_iter().map(message::revocation).collect() })

@@ -6,7 +6,7 @@ use futures::{Stream, StreamExt as _, stream};
 use tonic::{Request, Response, Status};
 
 use super::{
-    Config, DecisionIds,
+    Config, DecisionIds, caught,
     deadline::Deadline,
     proto::{
         self, SearchActionsRequest, SearchActionsResponse, SearchResourcesRequest, SearchResourcesResponse,
@@ -64,7 +64,7 @@ impl Searches {
             let held = inner.decider.hold().ok_or(CallError::PoliciesNotReady)?;
             Search::begin(held, query, searched, &inner.search, deadline).await
         };
-        let search = begun.await.map_err(|error| inner.failed(error))?;
+        let search = caught(&*inner.observer, begun).await?.into_inner();
         let revision = response::revision(search.revision().clone());
         let id = (inner.ids)();
         let header = id.parse();

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    Config,
+    Config, caught,
     deadline::{self, Deadline},
     limits::in_our_words,
     proto::{
@@ -25,11 +25,12 @@ use super::{
 use crate::{
     api::{
         Observer,
-        call::Call,
+        caller::Carried,
         credentials::{Asked, Credentials, Refused},
         settle::{Decided, DoorName, Settled},
         status::{CallError, FieldViolation},
     },
+    call::Carrier,
     decision::{At, Decider, Effect, Pinned, Query, Verdict, code},
 };
 
@@ -74,23 +75,20 @@ impl DecisionService for Service {
     async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         let _call = self.0.observer.in_flight();
         let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
-        let Question { request_id, asked, at } = question::question(request.into_inner());
-        let verdict = match asked {
-            Ok(asked) => self.0.check(asked, &at, deadline, &request_id).await,
-            Err(violations) => Err(CallError::InvalidQuery(violations)),
+        let answer = async {
+            let Question { request_id, asked, at } = question::question(request.into_inner());
+            let asked = asked.map_err(CallError::InvalidQuery)?;
+            let (verdict, id) = self.0.check(asked, &at, deadline, &request_id).await?;
+            Ok(CheckResponse { verdict: Some(response::verdict(verdict, id, request_id)) })
         };
-        let (verdict, id) = verdict.map_err(|error| self.0.failed(error))?;
-        let verdict = response::verdict(verdict, id, request_id);
-        Ok(Response::new(CheckResponse { verdict: Some(verdict) }))
+        caught(&*self.0.observer, answer).await
     }
 
     async fn batch_check(&self, request: Request<BatchCheckRequest>) -> Result<Response<BatchCheckResponse>, Status> {
         let _call = self.0.observer.in_flight();
         let deadline = Deadline::of(request.metadata(), self.0.config.request_timeout);
-        match self.0.batch(request.into_inner(), deadline).await {
-            Ok(verdicts) => Ok(Response::new(BatchCheckResponse { verdicts })),
-            Err(error) => Err(self.0.failed(error)),
-        }
+        let verdicts = Box::pin(self.0.batch(request.into_inner(), deadline));
+        caught(&*self.0.observer, async { Ok(BatchCheckResponse { verdicts: verdicts.await? }) }).await
     }
 
     type CheckStreamStream = Pin<Box<dyn Stream<Item = Result<CheckStreamResponse, Status>> + Send>>;
@@ -104,7 +102,7 @@ impl DecisionService for Service {
         let inner = Arc::clone(&self.0);
         let draining = inner.draining.clone();
         let limit = inner.config.max_message_bytes;
-        let asked_by = Call::current();
+        let asker = Carried::here();
         // A fault of the stream itself ends it, after the answers to what was read before it.
         let fault = Arc::new(OnceLock::new());
         let found = Arc::clone(&fault);
@@ -113,16 +111,13 @@ impl DecisionService for Service {
         });
         let answers = questions.take_until(draining.clone().cancelled_owned()).map({
             let inner = Arc::clone(&inner);
+            let carrier = Carrier::here();
             move |question: CheckStreamRequest| {
-                let inner = Arc::clone(&inner);
+                let (inner, carrier, asker) = (Arc::clone(&inner), carrier.clone(), asker.clone());
                 async move {
                     // On a task of its own, so that one stream can use every core. Awaited: none dies unseen.
-                    let begun = Instant::now();
-                    let item = async move { inner.stream_item(question).await };
-                    let task = match asked_by {
-                        Some(call) => tokio::spawn(Call { begun, ..call }.scope(item)),
-                        None => tokio::spawn(item),
-                    };
+                    let item = asker.scope(async move { inner.stream_item(question).await });
+                    let task = tokio::spawn(carrier.carry(item));
                     task.await.map_err(|_| Status::internal("a decision's task ended without an answer"))
                 }
             }

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::super::call::Peer;
+use crate::call::Peer;
 
 /// The connections of one door.
 #[derive(Clone, Debug)]

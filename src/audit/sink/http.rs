@@ -2,7 +2,7 @@
 //! management API, "Decision log service").
 
 use std::{
-    collections::VecDeque, error::Error, fs, io::Write as _, path::PathBuf, sync::atomic::Ordering::Relaxed,
+    collections::VecDeque, error::Error, fs, io::Write as _, path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed,
     time::Duration,
 };
 
@@ -15,7 +15,14 @@ use reqwest::{
 use tokio::runtime::Runtime;
 
 use super::{Context, Failure, Sink};
-use crate::audit::{figures::Cause, spool::Numbered};
+use crate::{
+    audit::{
+        figures::Cause,
+        spool::Numbered,
+        traces::{self, Traces},
+    },
+    call::SpanName,
+};
 
 pub(super) struct Settings {
     pub(super) url: String,
@@ -30,6 +37,7 @@ pub(super) struct Http {
     settings: Settings,
     runtime: Runtime,
     client: Client,
+    traces: Arc<dyn Traces>,
     /// How many bytes come to one compressed byte, as it was lately.
     ratio: usize,
 }
@@ -54,7 +62,7 @@ enum Said {
 }
 
 impl Http {
-    pub(super) fn open(settings: Settings) -> Result<Self, String> {
+    pub(super) fn open(settings: Settings, traces: Arc<dyn Traces>) -> Result<Self, String> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| error.to_string())?;
         let mut builder = Client::builder()
@@ -72,7 +80,7 @@ impl Http {
             builder = builder.tls_certs_only(authorities.ok_or_else(|| failed("holds no certificate (PEM)"))?);
         }
         let client = builder.build().map_err(|error| chain(&error))?;
-        Ok(Self { settings, runtime, client, ratio: 4 })
+        Ok(Self { settings, runtime, client, traces, ratio: 4 })
     }
 
     /// The token of now, as a header that is not shown.
@@ -89,7 +97,7 @@ impl Http {
         Ok(Some(value))
     }
 
-    fn send(&self, body: Vec<u8>) -> Said {
+    fn send(&self, body: Vec<u8>, sink: &str, spans: &[SpanName]) -> Said {
         let authorization = match self.authorization() {
             Ok(authorization) => authorization,
             Err(failure) => return Said::Again(failure),
@@ -103,8 +111,16 @@ impl Http {
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
+        let delivery = self.traces.delivery(sink, spans);
+        for (name, value) in delivery.iter().flat_map(|delivery| delivery.headers()) {
+            request = request.header(name, value);
+        }
         // What the server says beyond its status is not read.
-        match self.runtime.block_on(request.send()) {
+        let answer = self.runtime.block_on(request.send());
+        if let Some(delivery) = delivery {
+            delivery.end(answer.as_ref().is_ok_and(|answer| answer.status().is_success()));
+        }
+        match answer {
             Ok(response) => said(&response),
             Err(error) => {
                 Said::Again(Failure::new(format!("the server can't be asked: {}", chain(&error.without_url()))))
@@ -119,7 +135,7 @@ impl Sink for Http {
         // How many the server lets pass at once, once it has refused more.
         let mut at_most = usize::MAX;
         while !records.is_empty() {
-            let mut count = fitting(records, most.saturating_mul(self.ratio)).min(at_most);
+            let mut count = super::fitting(records, most.saturating_mul(self.ratio)).min(at_most);
             let body = loop {
                 let (body, bytes) = packed(records, count);
                 if body.len() <= most {
@@ -131,7 +147,7 @@ impl Sink for Http {
                 }
                 count = (count / 2).max(1);
             };
-            let said = body.map_or(Said::Smaller, |body| self.send(body));
+            let said = body.map_or(Said::Smaller, |body| self.send(body, context.sink, &traces::spans(records, count)));
             match said {
                 Said::Taken => {
                     records.drain(..count);
@@ -160,17 +176,6 @@ impl Sink for Http {
     fn linger(&self) -> Duration {
         self.settings.delay
     }
-}
-
-/// How many of the first records have at most so many bytes; at least one.
-fn fitting(records: &VecDeque<Numbered>, bytes: usize) -> usize {
-    let mut left = bytes;
-    let fit = records.iter().take_while(|record| {
-        let fits = record.line.len() < left;
-        left = left.saturating_sub(record.line.len() + 1);
-        fits
-    });
-    fit.count().max(1)
 }
 
 /// The first records as a chunk, and how many bytes they had before.

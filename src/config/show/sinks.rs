@@ -53,6 +53,18 @@ fn lines(sink: &SinkConfig) -> Vec<(&'static str, String)> {
             lines.push(("delay", show_time(*delay)));
             lines.push(("timeout", show_time(*timeout)));
         }
+        Place::Otlp { destination, resource: _, token_file, request_bytes, delay } => {
+            lines.push(("type", "otlp".to_owned()));
+            if let Some(destination) = destination {
+                lines.push(("url", quoted(&destination.endpoint.to_string())));
+                let path = |path: &std::path::PathBuf| quoted(&path.to_string_lossy());
+                lines.extend(destination.ca_file.as_ref().map(|file| ("ca_file", path(file))));
+                lines.push(("timeout", show_time(destination.timeout)));
+            }
+            lines.extend(token_file.as_ref().map(|path| ("token_file", quoted(&path.to_string_lossy()))));
+            lines.push(("chunk_bytes", show_size(*request_bytes)));
+            lines.push(("delay", show_time(*delay)));
+        }
     }
     lines.push(("format", if *format == Format::Verdict { "verdict" } else { "opa" }.to_owned()));
     match mode {

@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 use std::sync::OnceLock;
+use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use rustix::thread::CpuSet;
@@ -40,6 +41,22 @@ pub(in crate::policy) fn yield_to_others(thread: ThreadId) {
     }
     #[cfg(not(target_os = "linux"))]
     let () = thread;
+}
+
+/// The processor's time that a living thread has used; `None` where the system does not say.
+#[cfg_attr(not(target_os = "linux"), allow(clippy::missing_const_for_fn))]
+pub(in crate::policy) fn processor_time(thread: ThreadId) -> Option<Duration> {
+    #[cfg(target_os = "linux")]
+    {
+        let path = format!("/proc/self/task/{}/schedstat", thread.as_raw_nonzero());
+        let nanoseconds = std::fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()?;
+        Some(Duration::from_nanos(nanoseconds))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let () = thread;
+        None
+    }
 }
 
 /// Half of the processors that this process may use, at least one; `None` where there is only one, or no saying.

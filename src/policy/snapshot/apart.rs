@@ -43,7 +43,8 @@ const LARGE_TO_WALK: usize = 512;
 /// How long a new snapshot waits for its entry points to be tried out.
 const TRYING_OUT: Duration = Duration::from_secs(2);
 
-/// How long one of them may take before another thread goes on with the rest, and how many threads that may be.
+/// The processor's time that one of them may take before another thread goes on with the rest, and how many threads that
+/// may be.
 const STUCK: Duration = Duration::from_millis(40);
 const MOST_TRIALS: usize = 16;
 
@@ -141,7 +142,7 @@ impl Apart {
             // The thread lives for as long as it may be named.
             let Some((thread, _living)) = self.trial(&trial) else { return };
             let mut done = trial.done.load(Acquire);
-            let mut since = Instant::now();
+            let (mut since, mut used) = (Instant::now(), isolation::processor_time(thread));
             loop {
                 thread::sleep(Duration::from_micros(200));
                 let now = trial.done.load(Acquire);
@@ -149,9 +150,13 @@ impl Apart {
                     return;
                 }
                 if now != done {
-                    (done, since) = (now, Instant::now());
+                    (done, since, used) = (now, Instant::now(), isolation::processor_time(thread));
                 }
-                if since.elapsed() > STUCK || Instant::now() > ends {
+                if Instant::now() > ends {
+                    break;
+                }
+                // Not what it waited for the processor: a server is busy while it reloads.
+                if since.elapsed() > STUCK && took(thread, used).is_none_or(|took| took > STUCK) {
                     break;
                 }
             }
@@ -181,7 +186,7 @@ impl Apart {
                 let Some(entry) = trial.lock().next() else { break };
                 let put = shared.put(&query, &entry, LONGEST_SLICE);
                 let before = thread_time();
-                let ended = put.to(&mut engine, Budget::new(LONGEST_SLICE, FIRST)).is_ok();
+                let ended = put.to(&mut engine, Budget::new(LONGEST_SLICE, TRYING_OUT)).is_ok();
                 if ended && thread_time().saturating_sub(before) < LONGEST_SLICE {
                     shared.trust.add(&entry);
                 }
@@ -217,14 +222,14 @@ impl Apart {
 
     fn is_large(&self, query: &Query) -> bool {
         let mut left = self.large;
-        let Query { subject, action, resource, context, token, input, .. } = query;
+        let Query { subject, action, resource, context, token, caller, input, .. } = query;
         if let Input::Document(document) = input
             && !meter::weigh_value(document, &mut left)
         {
             return true;
         }
         let objects = [&subject.properties, &action.properties, &resource.properties, context];
-        !objects.into_iter().chain(token).all(|object| meter::weigh_object(object, &mut left))
+        !objects.into_iter().chain(token).chain(caller).all(|object| meter::weigh_object(object, &mut left))
     }
 
     fn trusts(&self, entry: &EntryPoint, known: &mut Known) -> bool {
@@ -303,6 +308,11 @@ impl Shared {
         let unfinished = first && verdict.reasons.iter().any(is_out_of_time);
         (!unfinished).then_some(verdict)
     }
+}
+
+/// The processor's time that a thread has used since it had used that much, where the system says so.
+fn took(thread: ThreadId, before: Option<Duration>) -> Option<Duration> {
+    Some(isolation::processor_time(thread)?.saturating_sub(before?))
 }
 
 /// The answer; or the verdict, where there was one, and only its explanation did not end.

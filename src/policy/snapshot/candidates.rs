@@ -64,7 +64,7 @@ impl Snapshot {
             return None;
         }
         engine.put(Place::Inline);
-        let mut budget = Budget::slice(time.budget.min(time.patience));
+        let mut budget = Budget::slice(time.budget, time.patience);
         let named = Named { query, searched, rule, texts: &self.parts.texts, last: false };
         let candidates = named.by(engine, &mut budget);
         if candidates.is_none() && budget.is_late() {

@@ -29,6 +29,10 @@ fn told() -> Option<Config> {
     Some(Config { level: "info".to_owned(), format })
 }
 
+fn unpushed() -> Exports {
+    Exports::open(crate::telemetry::export::Config::default()).unwrap()
+}
+
 fn log_of(name: &str, format: &str) -> String {
     let output = child(name, format).wait_with_output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
@@ -39,7 +43,7 @@ fn log_of(name: &str, format: &str) -> String {
 #[test]
 fn logs_where_a_panic_was_and_not_what_it_said() {
     if let Some(config) = told() {
-        init(&config).unwrap();
+        init(&config, &unpushed()).unwrap();
         thread::Builder::new().name("asker".to_owned()).spawn(|| panic!("{SECRET}")).unwrap().join().unwrap_err();
         thread::spawn(|| panic::panic_any(SECRET)).join().unwrap_err();
         return;
@@ -69,7 +73,7 @@ fn logs_where_a_panic_was_and_not_what_it_said() {
 #[test]
 fn outlives_the_reader_of_the_log() {
     if let Some(config) = told() {
-        init(&config).unwrap();
+        init(&config, &unpushed()).unwrap();
         // The parent closes this once nobody reads the log.
         io::stdin().read_to_end(&mut Vec::new()).unwrap();
         tracing::info!("nobody reads this");
@@ -85,8 +89,8 @@ fn outlives_the_reader_of_the_log() {
 #[test]
 fn is_set_up_once() {
     if let Some(config) = told() {
-        init(&config).unwrap();
-        assert!(matches!(init(&config), Err(InitError::AlreadySet(_))));
+        init(&config, &unpushed()).unwrap();
+        assert!(matches!(init(&config, &unpushed()), Err(InitError::AlreadySet(_))));
         tracing::info!(answer = 42, "heard");
         tracing::debug!("unheard");
         return;
@@ -98,7 +102,7 @@ fn is_set_up_once() {
 #[test]
 fn refuses_a_level_that_is_no_filter() {
     let config = Config { level: "a=b=c".to_owned(), format: Format::Human };
-    assert_eq!(init(&config).unwrap_err().to_string(), "`a=b=c` is no log filter");
+    assert_eq!(init(&config, &unpushed()).unwrap_err().to_string(), "`a=b=c` is no log filter");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::text::{Kind, Text};
+use super::family::{Families, Kind};
 
 /// How one bundle fares.
 #[derive(Clone, Debug)]
@@ -20,24 +20,24 @@ pub struct BundleFigures {
 }
 
 /// All of them.
-pub(super) fn render(bundles: &[BundleFigures], text: &mut Text) {
+pub(super) fn measure(bundles: &[BundleFigures], out: &mut Families) {
     let name = "verdict_bundle_age_seconds";
-    text.family(name, Kind::Gauge, "Time since the bundle's source last said what is current.");
+    out.family(name, Kind::Gauge, "Time since the bundle's source last said what is current.");
     for bundle in bundles {
         if let Some(age) = bundle.age {
-            text.sample("", &[("bundle", &bundle.name)], age.as_secs_f64());
+            out.sample(&[("bundle", &bundle.name)], age.as_secs_f64());
         }
     }
     let mut gauge = |name, help, figure: fn(&BundleFigures) -> bool| {
-        text.family(name, Kind::Gauge, help);
+        out.family(name, Kind::Gauge, help);
         for bundle in bundles {
-            text.sample("", &[("bundle", &bundle.name)], u8::from(figure(bundle)));
+            out.sample(&[("bundle", &bundle.name)], figure(bundle));
         }
     };
     gauge("verdict_bundle_stale", "Whether the age is over `stale_after`.", |bundle| bundle.stale);
     gauge("verdict_bundle_failing", "Whether what came last of the bundle went wrong.", |bundle| bundle.failing);
-    text.family("verdict_bundle_info", Kind::Gauge, "The revision of the bundle that is active; always 1.");
+    out.family("verdict_bundle_info", Kind::Gauge, "The revision of the bundle that is active; always 1.");
     for bundle in bundles {
-        text.sample("", &[("bundle", &bundle.name), ("revision", &bundle.revision)], 1);
+        out.sample(&[("bundle", &bundle.name), ("revision", &bundle.revision)], 1_u64);
     }
 }

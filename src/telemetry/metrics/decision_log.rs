@@ -1,6 +1,6 @@
 //! The decision log's sinks.
 
-use super::text::{Kind, Text};
+use super::family::{Families, Kind};
 
 /// How one sink fares.
 #[derive(Clone, Debug)]
@@ -30,26 +30,26 @@ pub struct LogFigures {
 }
 
 /// All of them; without sinks, what there would be.
-pub(super) fn render(sinks: &[LogFigures], text: &mut Text) {
+pub(super) fn measure(sinks: &[LogFigures], out: &mut Families) {
     let name = "verdict_decision_log_records_total";
-    text.family(name, Kind::Counter, "Decisions that a sink was offered, and what became of their records.");
+    out.family(name, Kind::Counter, "Decisions that a sink was offered, and what became of their records.");
     for figures in sinks {
         let LogFigures { sink, offered, delivered, filtered, .. } = figures;
         for (result, count) in [("offered", offered), ("delivered", delivered), ("filtered", filtered)] {
-            text.sample("", &[("sink", sink), ("result", result)], count);
+            out.sample(&[("sink", sink), ("result", result)], *count);
         }
     }
     let name = "verdict_decision_log_dropped_total";
-    text.family(name, Kind::Counter, "Records that were lost, by cause.");
+    out.family(name, Kind::Counter, "Records that were lost, by cause.");
     for figures in sinks {
         for (cause, count) in &figures.dropped {
-            text.sample("", &[("sink", &figures.sink), ("cause", cause)], count);
+            out.sample(&[("sink", &figures.sink), ("cause", cause)], *count);
         }
     }
     let mut family = |name, kind, help, figure: fn(&LogFigures) -> u64| {
-        text.family(name, kind, help);
+        out.family(name, kind, help);
         for figures in sinks {
-            text.sample("", &[("sink", &figures.sink)], figure(figures));
+            out.sample(&[("sink", &figures.sink)], figure(figures));
         }
     };
     let counter = Kind::Counter;

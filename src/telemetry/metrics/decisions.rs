@@ -1,44 +1,38 @@
-//! Decisions and how long they took: counted by every thread for itself.
+//! Decisions, how long they and their phases took: counted by every thread for itself.
 
 use std::{
-    array,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
 use super::{
+    family::{Families, Kind, Value},
+    histogram::{self, BOUNDS, BUCKETS, Times},
     labels::{ByLabel, OTHER},
     shards::Shards,
-    text::{Kind, Text},
 };
 
 /// Counts questions to an entry point that there is none of.
 const UNKNOWN: &str = "unknown";
 
-/// The buckets' upper bounds in nanoseconds, inclusive: 5 µs to 1 s. One more bucket has the rest.
-const BOUNDS: [u64; 17] = [
-    5_000,
-    10_000,
-    25_000,
-    50_000,
-    100_000,
-    250_000,
-    500_000,
-    1_000_000,
-    2_500_000,
-    5_000_000,
-    10_000_000,
-    25_000_000,
-    50_000_000,
-    100_000_000,
-    250_000_000,
-    500_000_000,
-    1_000_000_000,
-];
+pub(super) struct Decisions(ByLabel<Entry>);
 
-const BUCKETS: usize = BOUNDS.len() + 1;
+/// What is counted of one entry point.
+#[derive(Default)]
+struct Entry {
+    cells: Shards<Cells>,
+    decode: Shards<Times>,
+    record: Shards<Times>,
+}
 
-pub(super) struct Decisions(ByLabel<Shards<Cells>>);
+/// A part of what a decision takes, beside evaluating it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// From the head of the call to the question as it is asked: reading, decoding, and waiting for the rest of it.
+    Decode,
+    /// Until its record is where it must be.
+    Record,
+}
 
 /// One thread's figures of one entry point. A decision adds to two of them: the counts by effect and the histogram's
 /// count are both sums over buckets, so they agree.
@@ -62,31 +56,46 @@ impl Decisions {
     }
 
     pub(super) fn record(&self, entry_point: Option<&str>, allowed: bool, took: Duration) {
-        self.0.with(entry_point.unwrap_or(UNKNOWN), |shards| {
-            let Some(cells) = shards.mine() else { return };
-            let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.0.with(entry_point.unwrap_or(UNKNOWN), |entry| {
+            let Some(cells) = entry.cells.mine() else { return };
+            let (bucket, nanos) = histogram::bucket(took);
             let buckets = if allowed { &cells.allowed } else { &cells.denied };
-            if let Some(bucket) = buckets.get(BOUNDS.partition_point(|bound| *bound < nanos)) {
+            if let Some(bucket) = buckets.get(bucket) {
                 bucket.fetch_add(1, Relaxed);
             }
             cells.nanos.fetch_add(nanos, Relaxed);
         });
     }
 
-    pub(super) fn render(&self, text: &mut Text) {
-        let sums: Vec<_> = self.0.sorted().into_iter().map(|(entry, shards)| (entry, Sum::of(&shards))).collect();
-        text.family("verdict_decisions_total", Kind::Counter, "Decisions, by the entry point asked and the effect.");
-        for (entry, sum) in &sums {
-            text.sample("", &[("entry_point", entry), ("effect", "allow")], sum.allowed.iter().sum::<u64>());
-            text.sample("", &[("entry_point", entry), ("effect", "deny")], sum.denied.iter().sum::<u64>());
+    pub(super) fn phase(&self, entry_point: Option<&str>, phase: Phase, took: Duration) {
+        self.0.with(entry_point.unwrap_or(UNKNOWN), |entry| match phase {
+            Phase::Decode => entry.decode.record(took),
+            Phase::Record => entry.record.record(took),
+        });
+    }
+
+    pub(super) fn measure(&self, out: &mut Families) {
+        let entries = self.0.sorted();
+        let sums: Vec<_> = entries.iter().map(|(name, entry)| (name, entry, Sum::of(&entry.cells))).collect();
+        out.family("verdict_decisions_total", Kind::Counter, "Decisions, by the entry point asked and the effect.");
+        for (name, _, sum) in &sums {
+            out.sample(&[("entry_point", name), ("effect", "allow")], sum.allowed.iter().sum::<u64>());
+            out.sample(&[("entry_point", name), ("effect", "deny")], sum.denied.iter().sum::<u64>());
         }
-        text.family(
-            "verdict_decision_duration_seconds",
-            Kind::Histogram,
-            "How long decisions took, by the entry point asked.",
-        );
-        for (entry, sum) in &sums {
-            sum.render(entry, text);
+        let name = "verdict_decision_duration_seconds";
+        out.family(name, Kind::Histogram, "How long deciding took, by the entry point asked.");
+        for (name, _, sum) in &sums {
+            let counts = sum.allowed.iter().zip(sum.denied).map(|(allowed, denied)| allowed + denied).collect();
+            out.sample(&[("entry_point", name)], Value::Histogram { bounds: &BOUNDS, counts, sum: sum.took });
+        }
+        let name = "verdict_decision_phase_duration_seconds";
+        out.family(name, Kind::Histogram, "How long the other phases of decisions took, by the entry point asked.");
+        for (name, entry, _) in &sums {
+            for (phase, times) in [("decode", &entry.decode), ("record", &entry.record)] {
+                if times.any() {
+                    out.sample(&[("entry_point", name), ("phase", phase)], times.value());
+                }
+            }
         }
     }
 }
@@ -100,19 +109,6 @@ impl Sum {
             sum.took += Duration::from_nanos(cells.nanos.load(Relaxed));
         }
         sum
-    }
-
-    fn render(&self, entry: &str, text: &mut Text) {
-        let bounds = array::from_fn::<_, BUCKETS, _>(|bucket| {
-            BOUNDS.get(bucket).map_or("+Inf".to_owned(), |bound| Duration::from_nanos(*bound).as_secs_f64().to_string())
-        });
-        let mut count = 0;
-        for ((bound, allowed), denied) in bounds.iter().zip(self.allowed).zip(self.denied) {
-            count += allowed + denied;
-            text.sample("_bucket", &[("entry_point", entry), ("le", bound)], count);
-        }
-        text.sample("_sum", &[("entry_point", entry)], self.took.as_secs_f64());
-        text.sample("_count", &[("entry_point", entry)], count);
     }
 }
 

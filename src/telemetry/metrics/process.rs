@@ -2,7 +2,7 @@
 
 use std::{fs, time::Duration};
 
-use super::text::{Kind, Text};
+use super::family::{Families, Kind};
 
 /// Linux tells times in hundredths of a second (`USER_HZ`) on every machine that Rust runs on.
 const MILLIS_A_TICK: u64 = 10;
@@ -27,31 +27,31 @@ impl Process {
         Self { started: booted.map(Duration::from_secs).zip(since_boot).map(|(booted, since)| booted + since) }
     }
 
-    pub(super) fn render(&self, text: &mut Text) {
+    pub(super) fn measure(&self, out: &mut Families) {
         if let Some(stat) = Stat::read() {
-            text.family("process_cpu_seconds_total", Kind::Counter, "Processor time used, by user and system.");
-            text.sample("", &[], stat.cpu.as_secs_f64());
+            out.family("process_cpu_seconds_total", Kind::Counter, "Processor time used, by user and system.");
+            out.sample(&[], stat.cpu.as_secs_f64());
         }
         if let Some(started) = self.started {
             let help = "When the process started, since the epoch.";
-            text.gauge("process_start_time_seconds", help, started.as_secs_f64());
+            out.gauge("process_start_time_seconds", help, started.as_secs_f64());
         }
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         if let Some(kib) = number(&status, "VmRSS:") {
-            text.gauge("process_resident_memory_bytes", "Memory in use.", kib.saturating_mul(1024));
+            out.gauge("process_resident_memory_bytes", "Memory in use.", kib.saturating_mul(1024));
         }
         if let Some(kib) = number(&status, "VmSize:") {
-            text.gauge("process_virtual_memory_bytes", "Address space in use.", kib.saturating_mul(1024));
+            out.gauge("process_virtual_memory_bytes", "Address space in use.", kib.saturating_mul(1024));
         }
         if let Some(threads) = number(&status, "Threads:") {
-            text.gauge("process_threads", "Threads.", threads);
+            out.gauge("process_threads", "Threads.", threads);
         }
         if let Some(open) = open_fds() {
-            text.gauge("process_open_fds", "Open file descriptors.", open);
+            out.gauge("process_open_fds", "Open file descriptors.", open);
         }
         let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
         if let Some(most) = number(&limits, "Max open files") {
-            text.gauge("process_max_fds", "Most file descriptors that may be open.", most);
+            out.gauge("process_max_fds", "Most file descriptors that may be open.", most);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::text::{Kind, Text};
+use super::family::{Families, Kind};
 
 /// What is revoked.
 #[derive(Clone, Debug, Default)]
@@ -20,23 +20,23 @@ pub struct RevocationFigures {
 }
 
 /// All of it.
-pub(super) fn render(figures: &RevocationFigures, text: &mut Text) {
+pub(super) fn measure(figures: &RevocationFigures, out: &mut Families) {
     let RevocationFigures { revocations, signals, changes, tokens, last } = figures;
-    text.family("verdict_revocations", Kind::Gauge, "Revocations that are held, by what they revoke.");
+    out.family("verdict_revocations", Kind::Gauge, "Revocations that are held, by what they revoke.");
     for (kind, held) in revocations {
-        text.sample("", &[("kind", kind)], held);
+        out.sample(&[("kind", kind)], *held);
     }
-    text.gauge("verdict_signals", "Subjects that security events have said something of.", signals);
-    text.family("verdict_revocation_changes_total", Kind::Counter, "Changes of what is revoked or signalled.");
-    text.sample("", &[], changes.saturating_sub(1));
+    out.gauge("verdict_signals", "Subjects that security events have said something of.", *signals);
+    out.family("verdict_revocation_changes_total", Kind::Counter, "Changes of what is revoked or signalled.");
+    out.sample(&[], changes.saturating_sub(1));
     let name = "verdict_security_event_tokens_total";
-    text.family(name, Kind::Counter, "Security event tokens that came, by transmitter and by what became of them.");
+    out.family(name, Kind::Counter, "Security event tokens that came, by transmitter and by what became of them.");
     for ((transmitter, result), count) in tokens {
-        text.sample("", &[("transmitter", transmitter), ("result", result)], count);
+        out.sample(&[("transmitter", transmitter), ("result", result)], *count);
     }
     let name = "verdict_security_event_last_timestamp_seconds";
-    text.family(name, Kind::Gauge, "When a security event token of the transmitter was last taken; 0 for never.");
+    out.family(name, Kind::Gauge, "When a security event token of the transmitter was last taken; 0 for never.");
     for (transmitter, time) in last {
-        text.sample("", &[("transmitter", transmitter)], time);
+        out.sample(&[("transmitter", transmitter)], *time);
     }
 }

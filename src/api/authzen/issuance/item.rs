@@ -27,7 +27,7 @@ pub(super) fn answers(tuples: &Tuples, issued: &[Issued]) -> Vec<(bool, Json)> {
             // A gate that is denied says nothing: the next one that is permitted does.
             let granted = issued.answer.allow && issued.answer.audience.contains(target);
             let shapes = granted && shaped.get_mut(*group).is_some_and(|shaped| !std::mem::replace(shaped, true));
-            gate(issued, target, shapes, tuples)
+            gate(issued, target, shapes, tuples, &permits)
         }
         // A scope or a cell is of the whole token request: each token that may be issued must be allowed to have it.
         Tuple::Scope { scope, target } => {
@@ -57,7 +57,7 @@ fn plain(allowed: bool, issued: Option<&Issued>, refusal: Option<&Refusal>) -> (
     (false, answer::verdict(Verdict { reasons: vec![reason], ..Verdict::default() }, id))
 }
 
-fn gate(issued: &Issued, target: &String, shapes: bool, tuples: &Tuples) -> (bool, Json) {
+fn gate(issued: &Issued, target: &String, shapes: bool, tuples: &Tuples, permits: &[&Issued]) -> (bool, Json) {
     let Issued { decision_id, verdict, answer: told } = issued;
     let mut verdict = verdict.clone();
     verdict.context.remove("issuance");
@@ -82,7 +82,7 @@ fn gate(issued: &Issued, target: &String, shapes: bool, tuples: &Tuples) -> (boo
         let context = body.entry("context").or_insert_with(|| Json::Object(Map::new()));
         if let Some(context) = context.as_object_mut() {
             context.insert("decision_id".to_owned(), decision_id.as_str().into());
-            context.insert("issuance".to_owned(), envelope(told, tuples));
+            context.insert("issuance".to_owned(), envelope(told, tuples, permits));
             cuts(told, context);
         }
     }
@@ -90,7 +90,7 @@ fn gate(issued: &Issued, target: &String, shapes: bool, tuples: &Tuples) -> (boo
 }
 
 /// What shapes the token ("The `issuance` Envelope").
-fn envelope(answer: &Answer, tuples: &Tuples) -> Json {
+fn envelope(answer: &Answer, tuples: &Tuples, permits: &[&Issued]) -> Json {
     let mut members = Map::new();
     members.insert("token_lifetime".to_owned(), answer.lifetime.as_secs().into());
     if !answer.claims.is_empty() {
@@ -105,8 +105,11 @@ fn envelope(answer: &Answer, tuples: &Tuples) -> Json {
     }
     // What the cells say by themselves is not repeated.
     let said = |entry: &Object| tuples.iter().any(|tuple| matches!(tuple, Tuple::Cell(cell) if cell == entry));
-    if !answer.details.iter().all(said) {
-        let entries = answer.details.iter().map(|entry| written(&Value::Object(entry.clone())));
+    // Nor what another token of the batch may not have: cells are of the whole request, as above.
+    let others = |entry: &Object| permits.iter().all(|one| one.answer.details.iter().any(|its| covers(its, entry)));
+    if !answer.details.iter().all(|entry| said(entry) && others(entry)) {
+        let entries = answer.details.iter().filter(|entry| others(entry));
+        let entries = entries.map(|entry| written(&Value::Object(entry.clone())));
         members.insert("authorization_details".to_owned(), entries.collect());
     }
     Json::Object(members)

@@ -10,7 +10,7 @@ use crate::{
         },
         status::{CallError, FieldViolation},
     },
-    revocation::{Filter, Id, Kind, Reach, Registry, Revocation, Target},
+    revocation::{Filter, Found, Id, Kind, Reach, Registry, Revocation, Target},
 };
 
 /// The most revocations of one call.
@@ -78,21 +78,29 @@ pub(super) fn revocations(request: RevokeRequest, registry: &Registry) -> Result
     faults.none(all)
 }
 
-pub(super) fn ids(request: UnrevokeRequest) -> Result<Vec<Id>, CallError> {
+/// The revocations that are named, by their ids or how those begin. One that is not there is left out. Reads the disk.
+pub(super) fn ids(request: UnrevokeRequest, registry: &Registry) -> Result<Vec<Id>, CallError> {
     let UnrevokeRequest { ids } = request;
     let mut faults = Faults::default();
     if !(1..=MOST).contains(&ids.len()) {
         faults.add("ids", format!("has {} entries; a call has from 1 to {MOST}", ids.len()));
     }
-    let read = |(at, text): (usize, &String)| match text.parse() {
-        Ok(id) => Some(id),
-        Err(invalid) => {
-            faults.add(format!("ids[{at}]"), format!("is {invalid}"));
-            None
+    let mut named = Vec::new();
+    for (at, text) in ids.iter().take(MOST).enumerate() {
+        match text.parse() {
+            Ok(id) => named.push(id),
+            Err(_) if Id::is_beginning(text) => match registry.find(text)? {
+                Found::One(id) => named.push(id),
+                Found::None => {}
+                Found::Many => faults.add(
+                    format!("ids[{at}]"),
+                    format!("`{text}` is how the ids of more than one revocation begin; give more of it"),
+                ),
+            },
+            Err(invalid) => faults.add(format!("ids[{at}]"), format!("is {invalid}")),
         }
-    };
-    let ids = ids.iter().enumerate().filter_map(read).collect();
-    faults.none(ids)
+    }
+    faults.none(named)
 }
 
 pub(super) fn listing(

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -13,6 +14,15 @@ const KEPT: [u16; 11] = [200, 203, 204, 206, 300, 301, 404, 405, 410, 414, 501];
 const MAX_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// What an entry costs besides its body, its headers and its key.
 const OVERHEAD: usize = 512;
+
+static HITS: AtomicU64 = AtomicU64::new(0);
+static MISSES: AtomicU64 = AtomicU64::new(0);
+
+/// How often a response was there, and how often not, since the process began.
+#[must_use]
+pub fn figures() -> (u64, u64) {
+    (HITS.load(Relaxed), MISSES.load(Relaxed))
+}
 
 struct Entry {
     response: Response,
@@ -30,7 +40,9 @@ pub(super) struct Cache {
 impl Cache {
     /// A response that is still fresh.
     pub(super) fn get(&self, key: &str, now: Instant) -> Option<Response> {
-        self.entries.get(key).filter(|entry| entry.ends > now).map(|entry| entry.response.clone())
+        let found = self.entries.get(key).filter(|entry| entry.ends > now);
+        if found.is_some() { &HITS } else { &MISSES }.fetch_add(1, Relaxed);
+        found.map(|entry| entry.response.clone())
     }
 
     /// Keeps a response, if it may be kept and `most` bytes have room for it.
