@@ -3,6 +3,7 @@
 pub mod administration;
 pub mod authzen;
 mod call;
+pub mod caller;
 pub mod credentials;
 mod deadline;
 pub mod envoy;

@@ -1,6 +1,7 @@
 //! The composition root: builds every part, binds, supervises every task, drains in order.
 
 mod audit;
+mod authz;
 mod bundles;
 mod credentials;
 mod door;
@@ -9,21 +10,24 @@ mod measured;
 mod revocation;
 mod signals;
 mod state;
+mod supervisor;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use self::{door::Door, state::State};
+use self::{authz::Callers, door::Door, state::State};
 use crate::{
     api::{
         Address,
+        caller::{Authenticator, Gate, Grpc, Guard, Http, Keeper, Load, LoadConfig},
         credentials::Credentials,
         envoy, grpc,
         issuance::Issuer,
         listen::{
             self, BindError, Listener,
+            inherited::{self, Inherited},
             tls::{self, Tls},
         },
         ops,
@@ -48,18 +52,27 @@ use crate::{
 /// what uses it.
 pub const STACK: usize = 64 << 20;
 
+/// How long a call may take until its message is there, beyond what it may take by itself.
+const READING: Duration = Duration::from_secs(1);
+
 /// Why the server did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// An address could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// What the supervisor handed over can't be used.
+    #[error(transparent)]
+    Inherited(#[from] inherited::Error),
     /// The policy service's socket could not be bound.
     #[error(transparent)]
     Admin(#[from] listen::private::Error),
     /// A door's certificate, key or authorities can't be used.
     #[error(transparent)]
     Tls(#[from] tls::Error),
+    /// Who may ask what can't be read.
+    #[error("{0}")]
+    Callers(String),
     /// The policies are not usable, and `policies.strict` makes that fatal.
     #[error("the policies can't be used, and `--strict` is set:\n{0}")]
     Strict(Arc<Failure>),
@@ -134,6 +147,8 @@ impl App {
             reload,
             bundles,
             identity,
+            callers,
+            load,
             log: _,
             telemetry: _,
             decision_log,
@@ -141,24 +156,20 @@ impl App {
             ssf,
             server,
         } = config;
-        let (grpc_listener, grpc_address) = bind(&grpc_config.address)?;
-        let (http_listener, http_address) = bind(&http_config.address)?;
+        let [(grpc_listener, grpc_address), (http_listener, http_address)] =
+            listeners([&grpc_config.address, &http_config.address])?;
 
         // Before anything is answered.
         let (registry, writer) = Registry::open(&revocation)?;
         let receiver = ssf::Receiver::open(&ssf, registry.clone())?;
         let options = options(&policy)?;
-        let known = (registry.clone(), receiver.clone());
-        let (decider, state) = deciding(policy, reload.retained, known, &exports);
+        let known = Callers::open(&callers, &options).map_err(Error::Callers)?.map(Arc::new);
+        let gate = gate(known.as_deref(), [&grpc_config.tls, &http_config.tls]);
+        let sources = ((registry.clone(), receiver.clone()), gate);
+        let (decider, state) = deciding(policy, reload.retained, sources, &exports);
         let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
-        let strict = reload.strict;
-        let reloading = reload::Settings { options, config: reload };
-        let mut reloader = reloader(bundles, &source, Arc::clone(&state) as Arc<dyn Sink>, reloading)?;
+        let reloader = loaded(bundles, &source, &state, reload::Settings { options, config: reload }).await?;
         let handle = reloader.handle();
-        state.follow(handle.clone());
-        if strict {
-            reloader.first().await.map_err(Error::Strict)?;
-        }
 
         let admin_door = Door::open(admin, registry.is_kept())?;
         let admin_address = admin_door.as_ref().map(Door::address);
@@ -166,7 +177,7 @@ impl App {
         let (draining, closing) = (CancellationToken::new(), CancellationToken::new());
         let health = grpc::Health::new().await;
         let mut tasks = JoinSet::new();
-        tasks.spawn(report_health(health.reporter(), Arc::clone(&state)));
+        tell(&health, &state, &mut tasks);
         let [grpc_tls, http_tls] = secured((&grpc_config, &http_config), &mut tasks, &draining)?;
         let credentials = credentials::open(identity, (&registry, &state), &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
@@ -184,27 +195,29 @@ impl App {
             max_items: grpc_config.max_batch_items,
             settings,
         };
-        let (http_drain, router) = (http_doors.drain(), http_doors.router(&decider, &state, &handle)?);
+        let (http_drain, http_routes) = (http_doors.drain(), http_doors.router(&decider, &state, &handle)?);
         let envoy = envoy_door((&decider, &credentials), observer(), envoy_config, &grpc_config)?;
-        let service = decisions(decider, credentials, observer(), &grpc_config, &draining);
+        let service = decisions(decider, Arc::clone(&credentials), observer(), &grpc_config, &draining);
         let routes =
             grpc::routes(service, Some(searches), Some(issuances), Some(mcp), Some(envoy), health, &grpc_config)
                 .map_err(system)?;
-        let routes = tower::Layer::layer(&state.follows(Protocol::Rpc), routes.observed(observer()));
+        let keeper = keeper((callers, load), known, (&credentials, observer()), &grpc_config, (&mut tasks, &draining));
+        let routes = guarded(routes.observed(observer()), &keeper, &grpc_config);
+        let routes = tower::Layer::layer(&state.follows(Protocol::Rpc), routes);
         let door = door_options(&grpc_config, &server);
-        if let Some(admin_door) = admin_door {
-            let operators = operators(&handle, observer(), &registry, &grpc_config);
-            let serving = admin_door.serve(operators, door.clone(), draining.clone());
-            tasks.spawn(named("policy service's door", serving));
-        }
+        let operators = operators(&handle, observer(), &registry, &grpc_config);
+        administer(admin_door, operators, (&door, &draining), &mut tasks);
         let grpc_door = listen::Options { tls: grpc_tls, ..door.clone() };
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, grpc_door, draining.clone())));
         // It closes after the other door, so it gets no more than its own requests may take.
         let door = listen::Options { drain_timeout: http_drain.min(door.drain_timeout), tls: http_tls, ..door };
-        tasks.spawn(named("HTTP door", listen::serve(http_listener, router, door, closing.clone())));
+        tasks.spawn(named(
+            "HTTP door",
+            listen::serve(http_listener, Guard::new(http_routes, keeper, Http), door, closing.clone()),
+        ));
         revocation::start(writer, &receiver, &mut tasks, &draining)?;
-        let publishing = signals::publish(registry.clone(), handle.clone(), ssf.publish_interval);
-        tasks.spawn(named("signals", until(publishing, draining.clone())));
+        let signals = signals::publish(registry.clone(), handle.clone(), ssf.publish_interval);
+        tasks.spawn(named("signals", until(signals, draining.clone())));
         tasks.spawn(named("reloader", until(reloader.run(), draining.clone())));
         let sending = push(&exports, &state)?;
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
@@ -289,6 +302,37 @@ impl App {
     }
 }
 
+/// Says how this process is: to clients that ask for its health, and to its supervisor.
+fn tell(health: &grpc::Health, state: &Arc<State>, tasks: &mut JoinSet<&'static str>) {
+    tasks.spawn(report_health(health.reporter(), Arc::clone(state)));
+    tasks.spawn(supervisor::tell(Arc::clone(state)));
+}
+
+/// Where the doors listen: what the supervisor has opened for them, and else what is opened now.
+fn listeners(addresses: [&Address; 2]) -> Result<[(Listener, Address); 2], Error> {
+    let mut inherited = Inherited::take()?;
+    let [grpc, http] = addresses.map(|address| inherited.bind(address));
+    let listeners = [addressed(grpc?)?, addressed(http?)?];
+    inherited.finish()?;
+    Ok(listeners)
+}
+
+/// What reloads the policies, after the first time where they must be good.
+async fn loaded(
+    bundles: BTreeMap<String, reload::Bundle>,
+    source: &source::Config,
+    state: &Arc<State>,
+    settings: reload::Settings,
+) -> Result<Reloader, Error> {
+    let strict = settings.config.strict;
+    let mut reloader = reloader(bundles, source, Arc::clone(state) as Arc<dyn Sink>, settings)?;
+    state.follow(reloader.handle());
+    if strict {
+        reloader.first().await.map_err(Error::Strict)?;
+    }
+    Ok(reloader)
+}
+
 /// What reloads the policies: of bundles, or of a plain folder.
 fn reloader(
     bundles: BTreeMap<String, reload::Bundle>,
@@ -339,18 +383,19 @@ async fn drain_log(log: &Log, mut threads: JoinSet<&'static str>) {
 fn deciding(
     policy: crate::policy::Config,
     retained: usize,
-    (registry, receiver): (Registry, ssf::Receiver),
+    (sources, gate): ((Registry, ssf::Receiver), Option<Gate>),
     exports: &Exports,
 ) -> (Arc<Decider>, Arc<State>) {
     let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(retained);
-    let decider = Arc::new(decider);
-    let known = (registry, receiver);
-    let state = State::new(Arc::clone(&decider), Metrics::new(), known, exports.clone(), policy.redact);
+    let decider = Arc::new(match gate {
+        Some(gate) => decider.guarded(Arc::new(gate)),
+        None => decider,
+    });
+    let state = State::new(Arc::clone(&decider), Metrics::new(), sources, exports.clone(), policy.redact);
     (decider, Arc::new(state))
 }
 
-fn bind(address: &Address) -> Result<(Listener, Address), Error> {
-    let listener = listen::bind(address)?;
+fn addressed(listener: Listener) -> Result<(Listener, Address), Error> {
     let address = listener.address().map_err(system)?;
     Ok((listener, address))
 }
@@ -380,6 +425,53 @@ fn door_options(grpc: &grpc::Config, server: &Server) -> listen::Options {
         connections: server.connections.clone(),
         tls: None,
     }
+}
+
+/// What tells policies who asks, and refuses what they may not ask; none where nobody can be known.
+fn gate(known: Option<&Callers>, doors: [&tls::Config; 2]) -> Option<Gate> {
+    let can_be_known = known.is_some() || doors.iter().any(|tls| tls.client_ca_file.is_some());
+    can_be_known.then(|| Gate::new(known.map(Callers::authorizer)))
+}
+
+/// Serves the policy service, if it has a socket.
+fn administer(
+    door: Option<Door>,
+    operators: door::Operators,
+    (options, draining): (&listen::Options, &CancellationToken),
+    tasks: &mut JoinSet<&'static str>,
+) {
+    if let Some(door) = door {
+        let serving = door.serve(operators, options.clone(), draining.clone());
+        tasks.spawn(named("policy service's door", serving));
+    }
+}
+
+/// The gRPC door's routes behind their guard.
+fn guarded<S>(routes: S, keeper: &Arc<Keeper>, grpc: &grpc::Config) -> Guard<S, Grpc> {
+    Guard::new(routes, Arc::clone(keeper), Grpc).within(grpc.request_timeout + READING)
+}
+
+/// What the guards of both doors go by.
+fn keeper(
+    (config, load): (crate::api::caller::Config, LoadConfig),
+    known: Option<Arc<Callers>>,
+    (credentials, observer): (&Arc<dyn Credentials>, Arc<dyn crate::api::Observer>),
+    grpc: &grpc::Config,
+    (tasks, draining): (&mut JoinSet<&'static str>, &CancellationToken),
+) -> Arc<Keeper> {
+    let authenticator = Authenticator {
+        required: config.required,
+        keys: known.as_deref().map(Callers::keys).unwrap_or_default(),
+        token_audience: config.token_audience,
+        credentials: Arc::clone(credentials),
+        patience: grpc.request_timeout,
+    };
+    let authorizer = known.as_deref().map(Callers::authorizer);
+    if let Some(known) = known {
+        tasks.spawn(named("callers", until(known.follow(), draining.clone())));
+    }
+    let (load, patience) = (Arc::new(Load::new(load)), grpc.request_timeout);
+    Arc::new(Keeper { authenticator, authorizer, load, patience, observer })
 }
 
 /// Opens the TLS of both doors, and has tasks follow their files.

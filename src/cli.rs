@@ -10,6 +10,8 @@ mod eval;
 mod explain;
 mod explanation_text;
 mod folder;
+mod healthcheck;
+mod key;
 mod lint;
 mod log;
 mod policy;
@@ -57,14 +59,16 @@ enum Verb {
     Lint(lint::Args),
     Policy(policy::Args),
     Revoke(Box<revoke::Args>),
+    Key(key::Args),
     Version(version::Args),
     Completions(version::CompletionsArgs),
     Bench(bench::Args),
     Bundle(bundle::Args),
     Log(log::Args),
+    Healthcheck(healthcheck::Args),
 }
 
-/// Exit codes, the same for every verb; `docs/cli.md` lists them.
+/// Exit codes, the same for every verb; `docs/errors.md` lists them.
 mod exit {
     /// The answer is no: a deny, a test that failed, a policy with faults.
     pub(super) const NO: u8 = 1;
@@ -92,9 +96,11 @@ pub(crate) fn main() -> ExitCode {
         Verb::Lint(args) => lint::run(&args),
         Verb::Policy(args) => policy::run(&args),
         Verb::Revoke(args) => revoke::run(*args),
+        Verb::Key(args) => key::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::Bundle(args) => bundle::run(&args),
         Verb::Log(args) => log::run(&args),
+        Verb::Healthcheck(args) => Ok(healthcheck::run(args)),
     };
     result.unwrap_or_else(|error| {
         complain(&format!("{error:#}"));

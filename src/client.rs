@@ -16,10 +16,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use axum::http::uri::Authority;
 use prost::Message as _;
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    metadata::MetadataValue,
+    transport::{Channel, Endpoint},
+};
 
 pub use answer::{Answer, Permit, Refusal};
-pub use fault::{Fault, InvalidQuestion, InvalidServer};
+pub use fault::{Fault, InvalidCredential, InvalidQuestion, InvalidServer};
 pub use question::Question;
 pub use tls::{InvalidTls, Tls};
 
@@ -28,7 +31,10 @@ pub use crate::{
     identity::{Proof, Secret},
 };
 
-use self::{cache::Cache, connection::Connection};
+use self::{
+    cache::Cache,
+    connection::{Connection, Shown},
+};
 use crate::{
     api::{
         Address,
@@ -112,8 +118,23 @@ impl Client {
     /// A client over a connection of your own making.
     #[must_use]
     pub fn over(channel: Channel, settings: Settings) -> Self {
+        Self::made(channel, Shown::default(), settings)
+    }
+
+    /// The same, showing a key or a token of the caller's own with each call (`Authorization: Bearer`).
+    ///
+    /// # Errors
+    /// If that can't stand in a header.
+    pub fn showing(channel: Channel, credential: &Secret, settings: Settings) -> Result<Self, InvalidCredential> {
+        let header = MetadataValue::try_from(format!("Bearer {}", credential.expose()));
+        let mut header = header.map_err(|_| InvalidCredential)?;
+        header.set_sensitive(true);
+        Ok(Self::made(channel, Shown(Some(header)), settings))
+    }
+
+    fn made(channel: Channel, shown: Shown, settings: Settings) -> Self {
         Self {
-            connection: Connection::new(channel, settings),
+            connection: Connection::new(channel, shown, settings),
             cache: Arc::new(Cache::new(settings.cache_bytes)),
             meets: Arc::new(|_| false),
         }

@@ -68,6 +68,10 @@ pub struct Config {
     pub bundles: BTreeMap<String, reload::Bundle>,
     /// Credentials: `identity.*`, and `[identity.issuers.NAME]` of the file.
     pub identity: crate::issuers::Config,
+    /// Who may ask: `callers.*`.
+    pub callers: api::caller::Config,
+    /// How much is answered at once: `server.max_in_flight`, `server.max_queued`, `callers.rate`.
+    pub load: api::caller::LoadConfig,
     /// The log: `log.*`.
     pub log: telemetry::Config,
     /// Telemetry that is pushed: `telemetry.*`, and OpenTelemetry's own variables.
@@ -260,6 +264,7 @@ impl Reader {
         }
         self.collectors();
         self.transport();
+        self.callers();
         if self.config.source.path.is_some() && !self.config.bundles.is_empty() {
             let problem = "is given together with `bundles`: a plain folder owns all of `data`";
             let expected = "one of them; a folder can be a bundle, with the `url` `folder:///…`";
@@ -337,6 +342,30 @@ impl Reader {
                 );
                 fault("address", "lets others reach the door, in plain text", expected);
             }
+        }
+        self.faults.extend(faults);
+    }
+
+    /// Settings of callers that would do nothing, or shut everyone out.
+    fn callers(&mut self) {
+        let api::caller::Config { required, keys_file, token_audience, grants_file, policy } = &self.config.callers;
+        let mut faults = Vec::new();
+        let mut fault = |name: &str, problem: &str, expected: &str| {
+            faults.push(Fault::new(self.place(name), problem, expected));
+        };
+        for (name, given) in [
+            ("callers.keys_file", keys_file.is_some()),
+            ("callers.token_audience", !token_audience.is_empty()),
+            ("callers.grants_file", grants_file.is_some()),
+            ("callers.policy", policy.is_some()),
+        ] {
+            if given && !required {
+                fault(name, "does nothing where callers need not be known", "`callers.required: true` beside it");
+            }
+        }
+        if *required && grants_file.is_none() && policy.is_none() {
+            let expected = "`callers.grants_file` or `callers.policy`";
+            fault("callers.required", "is set, and nobody is allowed anything", expected);
         }
         self.faults.extend(faults);
     }

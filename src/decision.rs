@@ -5,6 +5,7 @@
 
 mod decider;
 mod explanation;
+mod gate;
 pub mod json;
 mod past;
 mod query;
@@ -15,6 +16,7 @@ mod verdict;
 
 pub use decider::{AdHoc, Decider, Evaluator, Held, Pending, PendingAnswer, Pinned, RETAINED, Time};
 pub use explanation::{ConditionTrace, Explanation, Need, RuleOutcome, RuleTrace, Seen};
+pub use gate::{Gate, Passage};
 pub use past::{At, Freshness, NotAt, Replaced};
 pub use query::{Action, Asks, EntryPoint, Input, InvalidEntryPoint, Query, Resource, Subject};
 pub use search::{PendingCandidates, SearchError, SearchSummary, Searched};

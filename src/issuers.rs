@@ -11,11 +11,13 @@ mod http;
 mod introspection;
 mod keeper;
 mod origin;
+mod remote;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 pub use self::config::{ClientAuth, Config, Introspection, KeysFrom, Means, SecretFrom, Settings, Times, Transport};
 pub use self::figures::Figures;
+pub use self::remote::Remote;
 use self::{figures::Counts, introspection::Introspector, keeper::Keeper};
 use crate::{
     api::credentials::{Checked, Credential, Credentials},
@@ -72,8 +74,12 @@ impl Issuers {
 
     /// What keeps the keys of each issuer: a task each, without an end.
     pub fn work(&self) -> Vec<impl Future<Output = ()> + Send + 'static> {
-        let keepers = self.0.keepers.values();
-        keepers.map(|keeper| Arc::clone(keeper).run(Arc::clone(&self.0.verifier))).collect()
+        let keepers = self.0.keepers.iter();
+        let run = |(name, keeper): (&String, &Arc<Keeper>)| {
+            let (name, verifier) = (name.clone(), Arc::clone(&self.0.verifier));
+            Arc::clone(keeper).run(move |keys| verifier.publish(&name, keys))
+        };
+        keepers.map(run).collect()
     }
 }
 

@@ -16,6 +16,7 @@ mod subject;
 mod tests;
 mod token;
 
-pub use config::{Config, Poll, Transmitter};
+pub use config::{Config, KeysAt, Poll, Transmitter};
 pub use fault::{Error, Fault};
+pub use keys::Refresh;
 pub use receiver::{Figures, OpenError, Outcome, Receiver};

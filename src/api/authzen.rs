@@ -338,7 +338,7 @@ pub(super) fn request_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, Fie
 }
 
 /// The request's id for its record, of a request that [`around`] let pass; empty if it has none.
-fn named(headers: &HeaderMap) -> String {
+pub(super) fn named(headers: &HeaderMap) -> String {
     headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned()
 }
 

@@ -112,6 +112,12 @@ fn descriptors(file: &std::path::Path) -> Result<DescriptorPool, DescriptorsErro
 }
 
 impl Door {
+    /// Denies a check that is not looked at: nothing else would be taken for a deny.
+    fn refuse(&self, error: CallError) -> CheckResponse {
+        self.observer.failed(error.code().1);
+        answer::response(Outcome::Failed(error), &(self.ids)(), &self.config)
+    }
+
     /// Answers one check. Total: whatever goes wrong is a denied response.
     async fn check(&self, received: Received, deadline: Deadline) -> CheckResponse {
         let _call = self.observer.in_flight();

@@ -2,6 +2,7 @@
 
 pub mod certificate;
 mod connection;
+pub mod inherited;
 mod permits;
 mod preface;
 pub mod private;
@@ -38,7 +39,7 @@ const TELL_AGAIN: Duration = Duration::from_secs(10);
 pub enum Listener {
     /// On TCP.
     Tcp(TcpListener),
-    /// On a unix socket; its file is removed when this is dropped.
+    /// On a unix socket; if it is ours, its file is removed when this is dropped.
     Unix(UnixListener, SocketFile),
     /// On a unix socket that only this process's user and root can use.
     Private(UnixListener, SocketFile, private::Lock),
@@ -46,7 +47,11 @@ pub enum Listener {
 
 /// The file of a unix socket.
 #[derive(Debug)]
-pub struct SocketFile(std::path::PathBuf);
+pub struct SocketFile {
+    path: std::path::PathBuf,
+    // The supervisor that handed it over goes on listening there.
+    is_ours: bool,
+}
 
 /// Why nothing listens at an address.
 #[derive(Debug, thiserror::Error)]
@@ -140,12 +145,24 @@ fn unix(path: &Path) -> io::Result<Listener> {
     let listener = UnixListener::bind(path)?;
     // The owner and its group; a door without authentication is not for everyone on the machine.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
-    Ok(Listener::Unix(listener, SocketFile(path.to_owned())))
+    Ok(Listener::Unix(listener, SocketFile::of_ours(path)))
+}
+
+impl SocketFile {
+    fn of_ours(path: &Path) -> Self {
+        Self { path: path.to_owned(), is_ours: true }
+    }
+
+    fn of_others(path: &Path) -> Self {
+        Self { path: path.to_owned(), is_ours: false }
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        if self.is_ours {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -154,7 +171,7 @@ impl Listener {
     pub fn address(&self) -> io::Result<Address> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Address::Tcp),
-            Self::Unix(_, file) | Self::Private(_, file, _) => Ok(Address::Unix(file.0.clone())),
+            Self::Unix(_, file) | Self::Private(_, file, _) => Ok(Address::Unix(file.path.clone())),
         }
     }
 }

@@ -25,7 +25,7 @@ use std::{
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header::CACHE_CONTROL},
+    http::{HeaderMap, HeaderValue, StatusCode, header::CACHE_CONTROL},
     middleware::{self, Next},
     response::Response,
     routing::{MethodRouter, get, post},
@@ -37,6 +37,7 @@ use self::{answer::Answer, fault::Fault};
 use super::{
     Observer,
     administration::Administration,
+    authzen,
     credentials::{Asked, CredentialAt, Credentials},
     deadline::Deadline,
     grpc::DecisionIds,
@@ -126,9 +127,15 @@ impl Door {
     }
 
     /// Tells of a verdict that is about to be answered.
-    fn settle(&self, (query, verdict): (&Query, Verdict), started: Instant, decision_id: &str) -> Settled {
+    fn settle(
+        &self,
+        (query, verdict): (&Query, Verdict),
+        started: Instant,
+        (decision_id, headers): (&str, &HeaderMap),
+    ) -> Settled {
         let took = started.elapsed();
-        let decided = Decided { door: DoorName::OPA, decision_id, request_id: "", query: Some(query), took };
+        let request_id = &authzen::named(headers);
+        let decided = Decided { door: DoorName::OPA, decision_id, request_id, query: Some(query), took };
         self.peers.observer.decided(&decided, verdict)
     }
 
@@ -184,11 +191,20 @@ async fn wrong_method(State(door): Shared) -> Response {
     door.refuse(&Fault::new(StatusCode::METHOD_NOT_ALLOWED, fault::INVALID_OPERATION, message))
 }
 
-/// What holds for every request: a panic is an error without detail, nothing is cached.
+/// What holds for every request: its id comes back, a panic is an error without detail, nothing is cached.
 async fn around(State(door): Shared, request: Request, next: Next) -> Response {
     let _call = door.peers.observer.in_flight();
-    let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-    let mut response = answer.unwrap_or_else(|_| door.refuse(&Fault::internal("internal error")));
+    let mut response = match authzen::request_id(request.headers()) {
+        Ok(id) => {
+            let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+            let mut response = answer.unwrap_or_else(|_| door.refuse(&Fault::internal("internal error")));
+            if let Some(id) = id {
+                response.headers_mut().insert(authzen::REQUEST_ID, id);
+            }
+            response
+        }
+        Err(violation) => door.refuse(&CallError::InvalidQuery(vec![violation]).into()),
+    };
     response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

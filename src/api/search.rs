@@ -15,7 +15,7 @@ pub use self::{
     candidate::Candidate,
     data::{DataPath, DataPaths},
 };
-use super::{deadline::Deadline, status::CallError};
+use super::{caller::Carried, deadline::Deadline, status::CallError};
 use crate::decision::{Held, Obligation, Query, Revision, Searched};
 
 /// How many candidates of one search are decided at once.
@@ -44,6 +44,7 @@ pub(super) struct Search {
     query: Query,
     searched: Searched,
     candidates: Vec<Candidate>,
+    asker: Carried,
 }
 
 /// A candidate that is allowed.
@@ -62,6 +63,9 @@ impl Search {
         config: &Config,
         deadline: Deadline,
     ) -> Result<Arc<Self>, CallError> {
+        if !held.passes(&query) {
+            return Err(CallError::PermissionDenied);
+        }
         let path = config.candidates.of(held.entry_point(&query), searched, query.kind_of(searched));
         let (named, by) = match path {
             Some(path) => (data::named(&held, path, deadline).await?, path.as_str()),
@@ -75,7 +79,7 @@ impl Search {
             return Err(CallError::SearchFailed(fault));
         }
         let candidates = candidate::read(named, searched, &query, by).map_err(CallError::SearchFailed)?;
-        Ok(Arc::new(Self { held, query, searched, candidates }))
+        Ok(Arc::new(Self { held, query, searched, candidates, asker: Carried::here() }))
     }
 
     /// How many candidates there are.
@@ -100,7 +104,8 @@ impl Search {
             .map(move |at| {
                 let search = Arc::clone(&self);
                 // On a task of its own, so that a search can use every core; a task that dies finds nothing.
-                let task = tokio::spawn(async move { search.decide(at, deadline).await });
+                let asker = self.asker.clone();
+                let task = tokio::spawn(asker.scope(async move { search.decide(at, deadline).await }));
                 async move { (at, task.await.unwrap_or(Ok(None))) }
             })
             .buffered(AT_ONCE)

@@ -70,6 +70,18 @@ pub enum CallError {
     /// A command to the policy service is refused.
     #[error("{}", cut(.0.to_string(), LONGEST_REFUSAL))]
     Refused(Box<Refusal>),
+    /// Nobody knows who calls.
+    #[error("this server answers callers that it knows; show a certificate, a key or a token that is good here")]
+    Unauthenticated,
+    /// The caller may not do this.
+    #[error("the caller may not do this")]
+    PermissionDenied,
+    /// There is more to answer than can be answered in time.
+    #[error("the server has too much to answer; ask again in {} ms, or another one", .0.as_millis())]
+    Overloaded(Duration),
+    /// The caller asks more than it may.
+    #[error("the caller asks more often than `callers.rate` allows; ask again in {} ms", .0.as_millis())]
+    RateLimited(Duration),
     /// A change of what is revoked is refused.
     #[error("{}", cut(.0.to_string(), LONGEST_REFUSAL))]
     NotRevoked(revocation::Refused),
@@ -103,7 +115,7 @@ impl FieldViolation {
 
 impl CallError {
     /// Every reason, for metrics and for the test that holds `docs/errors.md` to this table.
-    pub const REASONS: [&'static str; 27] = [
+    pub const REASONS: [&'static str; 31] = [
         "INVALID_QUERY",
         "MALFORMED_MESSAGE",
         "MESSAGE_TOO_LARGE",
@@ -114,6 +126,10 @@ impl CallError {
         "SEARCH_UNSUPPORTED",
         "SEARCH_FAILED",
         "DEADLINE_EXCEEDED",
+        "UNAUTHENTICATED",
+        "PERMISSION_DENIED",
+        "OVERLOADED",
+        "RATE_LIMITED",
         "INVALID_REQUEST",
         "BUNDLE_TOO_LARGE",
         "BUNDLE_NOT_FOUND",
@@ -147,6 +163,10 @@ impl CallError {
             Self::SearchUnsupported(_) => (Code::Unimplemented, "SEARCH_UNSUPPORTED"),
             Self::SearchFailed(_) => (Code::Internal, "SEARCH_FAILED"),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
+            Self::Unauthenticated => (Code::Unauthenticated, "UNAUTHENTICATED"),
+            Self::PermissionDenied => (Code::PermissionDenied, "PERMISSION_DENIED"),
+            Self::Overloaded(_) => (Code::ResourceExhausted, "OVERLOADED"),
+            Self::RateLimited(_) => (Code::ResourceExhausted, "RATE_LIMITED"),
             Self::InvalidRequest(_) => (Code::InvalidArgument, "INVALID_REQUEST"),
             Self::BundleTooLarge(_) => (Code::ResourceExhausted, "BUNDLE_TOO_LARGE"),
             Self::Refused(refusal) => refused(refusal),
@@ -160,10 +180,13 @@ impl CallError {
         match self {
             Self::InvalidQuery(_) | Self::MalformedMessage(_) => StatusCode::BAD_REQUEST,
             Self::MessageTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::PoliciesNotReady | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::PoliciesNotReady | Self::Draining | Self::Overloaded(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::SearchUnsupported(_) => StatusCode::NOT_IMPLEMENTED,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
             Self::NotFreshEnough(_) => StatusCode::PRECONDITION_FAILED,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::PermissionDenied => StatusCode::FORBIDDEN,
             // All but the first are of calls that HTTP does not have.
             Self::SearchFailed(_)
             | Self::RevisionNotRetained(_)
@@ -195,6 +218,9 @@ impl From<CallError> for Status {
                     details.add_bad_request_violation(field, description);
                 }
             }
+            CallError::Overloaded(again) | CallError::RateLimited(again) => {
+                details.set_retry_info(Some(*again));
+            }
             CallError::PoliciesNotReady
             | CallError::Draining
             | CallError::NotRevoked(revocation::Refused::Busy | revocation::Refused::Stopping) => {
@@ -219,6 +245,8 @@ impl From<CallError> for Status {
             | CallError::SearchUnsupported(_)
             | CallError::SearchFailed(_)
             | CallError::DeadlineExceeded
+            | CallError::Unauthenticated
+            | CallError::PermissionDenied
             | CallError::BundleTooLarge(_)
             | CallError::NotRevoked(_) => {}
         }

@@ -12,7 +12,10 @@ use tokio::task::JoinSet;
 
 use super::{measured::Measured, state::State};
 use crate::{
-    api::settle::{Decided, Kept, SearchEnded, Settled},
+    api::{
+        caller::Caller,
+        settle::{Decided, Kept, SearchEnded, Settled},
+    },
     audit::{self, Decision, Delivery, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling, Traces},
     call::{self, Call, Peer, SpanName},
     clock,
@@ -108,7 +111,7 @@ impl Asked {
             return Ruling::Failed("the snapshot of the decision is no longer retained".to_owned());
         };
         let query = Query { policy: Some(rule.entry_point()), input, asks: Asks::Document, ..Query::default() };
-        let Verdict { value, reasons, diagnostics, .. } = block_on(pinned.decide(&query, PATIENCE));
+        let Verdict { value, reasons, diagnostics, .. } = block_on(pinned.decide_own(&query, PATIENCE));
         match value {
             Some(value) => Ruling::Value(*value),
             None if reasons.iter().all(|reason| reason.code == code::NO_DECISION) => Ruling::Undefined,
@@ -151,6 +154,8 @@ pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdi
     let Decided { door, decision_id, request_id, query, took } = *decided;
     let trace = measured.trace();
     let (caller, before) = of_call(took);
+    let asker = Caller::current();
+    let caller_id = asker.as_deref().map(|caller| caller.id.as_str());
     let decision = Decision {
         door: door.0,
         decision_id,
@@ -160,6 +165,7 @@ pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdi
         took,
         time: clock::now(),
         caller,
+        caller_id,
         before,
         trace,
     };
@@ -186,6 +192,8 @@ pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdi
 pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
     let SearchEnded { door, id, request_id, query, entry_point, summary, revision, took } = *ended;
     let (caller, before) = of_call(took);
+    let asker = Caller::current();
+    let caller_id = asker.as_deref().map(|caller| caller.id.as_str());
     let decision = Decision {
         door: door.0,
         decision_id: id,
@@ -195,6 +203,7 @@ pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
         took,
         time: clock::now(),
         caller,
+        caller_id,
         before,
         trace: call::current(Call::span).flatten(),
     };

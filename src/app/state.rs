@@ -239,7 +239,8 @@ impl Sink for State {
             reload.active.clone()
         });
         if let Some(revision) = active {
-            tracing::error!(active = revision.sequence, "reload failed, the last good policies go on:\n{text}");
+            // The caret under a cause is the last thing: what a log writes after a message gets a line of its own.
+            tracing::error!(active = revision.sequence, "reload failed, the last good policies go on:\n{text}\n");
         } else {
             tracing::error!("no policies are active:\n{text}");
         }

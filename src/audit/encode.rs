@@ -72,6 +72,8 @@ struct Native<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     caller: Option<Caller>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    caller_id: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     trace_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     span_id: Option<String>,
@@ -156,6 +158,7 @@ fn native(record: &Record) -> Native<'_> {
         revision,
         took,
         caller,
+        caller_id,
         before,
         logged,
         trace,
@@ -209,6 +212,7 @@ fn native(record: &Record) -> Native<'_> {
             Peer::Tcp(address) => Caller::Tcp { address },
             Peer::Unix { pid, uid, gid } => Caller::Unix { pid, uid, gid },
         }),
+        caller_id: caller_id.as_deref(),
         trace_id: trace.map(|SpanName { trace_id, .. }| format!("{:032x}", u128::from_be_bytes(trace_id))),
         span_id: trace.map(|SpanName { span_id, .. }| format!("{:016x}", u64::from_be_bytes(span_id))),
         trace_sampled: trace.is_some_and(|trace| trace.sampled),
@@ -279,6 +283,8 @@ struct Custom<'r> {
     #[serde(skip_serializing_if = "Option::is_none")]
     caller: Option<Caller>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    caller_id: Option<&'r str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     diagnostics: Option<Json<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     explanation: Option<Json<'r>>,
@@ -312,6 +318,7 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
         duration_ns,
         phases_ns,
         caller,
+        caller_id,
         trace_id,
         span_id,
         trace_sampled,
@@ -354,6 +361,7 @@ fn opa<'r>(record: &'r Record, identity: &'r Identity) -> Opa<'r> {
             revision,
             phases_ns,
             caller,
+            caller_id,
             diagnostics,
             explanation,
             truncated,

@@ -27,6 +27,8 @@ pub struct Decision<'a> {
     pub time: SystemTime,
     /// Who asked, as far as the connection says it.
     pub caller: Option<Peer>,
+    /// Who asked, where that was proven.
+    pub caller_id: Option<&'a str>,
     /// How long it took from the request's beginning until deciding began: reading, decoding, and what of the same
     /// request was decided before.
     pub before: Option<Duration>,
@@ -54,6 +56,7 @@ pub struct Event {
     pub(super) time: SystemTime,
     pub(super) took: Duration,
     pub(super) caller: Option<Peer>,
+    pub(super) caller_id: Option<String>,
     pub(super) before: Option<Duration>,
     /// When it was decided, by the clock that only rises.
     pub(super) at: Instant,
@@ -78,9 +81,11 @@ impl Event {
     /// Copies at most about `limit` bytes of the question, and as much of the verdict.
     #[must_use]
     pub fn new(decision: &Decision<'_>, verdict: &Verdict, limit: usize) -> Self {
-        let Decision { door, decision_id, request_id, query, search, took, time, caller, before, trace } = *decision;
+        let Decision { door, decision_id, request_id, query, search, took, time, caller, caller_id, before, trace } =
+            *decision;
         let mut copier = Copier::new(limit);
         let request_id = copier.within("request_id", |copier| copier.text(request_id));
+        let caller_id = caller_id.map(|id| copier.within("caller_id", |copier| copier.text(id)));
         let input = query.and_then(|query| copier.within("input", |copier| input(copier, query)));
         let input = match search {
             Some(search) => input.map(|input| without(input, search.searched)),
@@ -100,6 +105,7 @@ impl Event {
             time,
             took,
             caller,
+            caller_id,
             before,
             at: Instant::now(),
             trace,

@@ -46,6 +46,8 @@ pub(super) struct Record {
     pub(super) revision: Revision,
     pub(super) took: Duration,
     pub(super) caller: Option<Peer>,
+    /// Who asked, where that was proven.
+    pub(super) caller_id: Option<String>,
     /// From the request's beginning until deciding began.
     pub(super) before: Option<Duration>,
     /// From the decision until this was made of it.
@@ -269,6 +271,7 @@ impl From<Event> for Record {
             time,
             took,
             caller,
+            caller_id,
             before,
             at,
             trace,
@@ -306,6 +309,7 @@ impl From<Event> for Record {
             revision: verdict.revision.clone(),
             took,
             caller,
+            caller_id,
             before,
             logged: at.elapsed(),
             trace,

@@ -58,6 +58,7 @@ async fn ask(args: &Args, question: Question) -> anyhow::Result<ExitCode> {
     };
     let mut request = tonic::Request::new(message);
     request.set_timeout(args.server.patience()?);
+    args.server.show(&mut request)?;
     let response = match client.check(request).await {
         Ok(response) => response.into_inner(),
         Err(status) => {

@@ -28,6 +28,9 @@ pub(super) struct ServerArgs {
     /// Speak TLS, and trust the authorities of the system unless `--ca` names others
     #[arg(long)]
     pub(super) tls: bool,
+    /// Show the key or the token that this file has (`Authorization: Bearer`)
+    #[arg(long, value_name = "FILE")]
+    pub(super) bearer_file: Option<PathBuf>,
     /// The most seconds to wait for the answer
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     pub(super) timeout: f64,
@@ -63,6 +66,18 @@ impl ServerArgs {
         })?;
         let endpoint = endpoint.connect_timeout(self.patience()?).tcp_nodelay(true);
         endpoint.connect().await.with_context(unreached)
+    }
+
+    /// Has the request show what proves the caller, if that is given.
+    pub(super) fn show<T>(&self, request: &mut tonic::Request<T>) -> anyhow::Result<()> {
+        let Some(path) = &self.bearer_file else { return Ok(()) };
+        let text = fs::read_to_string(path).with_context(|| format!("can't read `{}`", path.display()))?;
+        let header = format!("Bearer {}", text.trim()).parse();
+        let mut header: tonic::metadata::MetadataValue<_> =
+            header.map_err(|_| anyhow!("`{}` has no key and no token", path.display()))?;
+        header.set_sensitive(true);
+        request.metadata_mut().insert("authorization", header);
+        Ok(())
     }
 
     /// How TLS is spoken, if it is.

@@ -125,12 +125,20 @@ async fn serve(config: Config, exports: telemetry::export::Exports) -> anyhow::R
     // Past the drain timeouts, and past what `App::run` adds to them.
     let stop = stop_signal(config.server.drain_timeout + DRAIN + telemetry::export::FLUSH + Duration::from_secs(5))
         .context("can't listen for signals")?;
-    let app = match App::start_telling(config, exports).await {
+    let started = tokio::select! {
+        biased;
+        // What it waits for, a source of bundles under `--strict`, is nobody's business any more.
+        () = stop.cancelled() => return Ok(ExitCode::SUCCESS),
+        started = App::start_telling(config, exports) => started,
+    };
+    let app = match started {
         Ok(app) => app,
         Err(
             error @ (app::Error::Bind(_)
+            | app::Error::Inherited(_)
             | app::Error::Admin(_)
             | app::Error::Tls(_)
+            | app::Error::Callers(_)
             | app::Error::Strict(_)
             | app::Error::Capabilities(_)
             | app::Error::DecisionLog(_)

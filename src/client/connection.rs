@@ -9,13 +9,31 @@ use std::{
 };
 
 use tokio::time::{Instant, sleep, timeout_at};
-use tonic::{Code, Request, Response, Status, TimeoutExpired, transport::Channel};
+use tonic::{
+    Code, Request, Response, Status, TimeoutExpired,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::Channel,
+};
 
 use super::{Fault, Settings};
 use crate::{api::grpc::proto::decision_service_client::DecisionServiceClient, clock};
 
 /// The service at the other end.
-pub(super) type Service = DecisionServiceClient<Channel>;
+pub(super) type Service = DecisionServiceClient<InterceptedService<Channel, Shown>>;
+
+/// What the client shows of itself with each call.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shown(pub(super) Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Shown {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(shown) = &self.0 {
+            request.metadata_mut().insert("authorization", shown.clone());
+        }
+        Ok(request)
+    }
+}
 
 /// A connection, and how it is used.
 #[derive(Clone, Debug)]
@@ -25,8 +43,8 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(channel: Channel, settings: Settings) -> Self {
-        Self { service: Service::new(channel), settings }
+    pub(super) fn new(channel: Channel, shown: Shown, settings: Settings) -> Self {
+        Self { service: Service::new(InterceptedService::new(channel, shown)), settings }
     }
 
     /// Calls until there is an answer, the deadline has come or the retries are used up. With the answer comes the time

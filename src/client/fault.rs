@@ -66,3 +66,8 @@ impl Fault {
         }
     }
 }
+
+/// Why a credential can't be shown. Nothing of it is in this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the credential has characters that no header can have")]
+pub struct InvalidCredential;

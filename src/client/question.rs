@@ -117,12 +117,32 @@ fn explain(explain: bool) -> i32 {
 
 fn item(question: &Question) -> Result<BatchCheckItem, InvalidQuestion> {
     let Question { query, at: _, request_id, credential } = question;
-    let Query { subject, action, resource, context, policy, explain: _, token, input, asks, strict, time, good_for } =
-        query;
+    let Query {
+        subject,
+        action,
+        resource,
+        context,
+        policy,
+        explain: _,
+        token,
+        input,
+        asks,
+        strict,
+        time,
+        good_for,
+        caller,
+    } = query;
     if token.is_some() {
         return Err(InvalidQuestion::Token);
     }
-    if *input != Input::Parts || *asks != Asks::Verdict || *strict || time.is_some() || good_for.is_some() {
+    // Who asks is the server's to say.
+    if caller.is_some()
+        || *input != Input::Parts
+        || *asks != Asks::Verdict
+        || *strict
+        || time.is_some()
+        || good_for.is_some()
+    {
         return Err(InvalidQuestion::OtherDoor);
     }
     // Nobody in particular, beside a credential: whom the server is to take from it.

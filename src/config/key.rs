@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 97] = [
+pub(super) static KEYS: [Key; 105] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key("grpc.max_response_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_response_bytes = value)),
@@ -147,6 +147,12 @@ pub(super) static KEYS: [Key; 97] = [
     ),
     key("network.cache_bytes", Shape::Size(0..=256 * MIB, |config, value| config.policy.network.cache_bytes = value)),
     key("identity.cache_bytes", Shape::Size(0..=1024 * MIB, |config, value| config.identity.cache_bytes = value)),
+    key("callers.required", Shape::Switch(|config, value| config.callers.required = value)),
+    key("callers.keys_file", Shape::File(|config, value| config.callers.keys_file = Some(value))),
+    key("callers.token_audience", Shape::Words(|config, value| config.callers.token_audience = value)),
+    key("callers.grants_file", Shape::File(|config, value| config.callers.grants_file = Some(value))),
+    key("callers.policy", Shape::Folder(|config, value| config.callers.policy = Some(value))),
+    key("callers.rate", Shape::Count(0..=1_000_000, |config, value| config.load.caller_rate = value)),
     key("explain.redact", Shape::Redaction(|config, value| config.policy.redact = value)),
     key("log.level", Shape::Filter(|config, value| config.log.level = value)),
     key("log.format", Shape::Format(|config, value| config.log.format = value)),
@@ -190,6 +196,11 @@ pub(super) static KEYS: [Key; 97] = [
         "server.worker_threads",
         Shape::Count(0..=1_024, |config, value| config.server.worker_threads = value as usize),
     ),
+    key(
+        "server.max_in_flight",
+        Shape::Count(1..=1_000_000, |config, value| config.load.max_in_flight = value as usize),
+    ),
+    key("server.max_queued", Shape::Count(0..=1_000_000, |config, value| config.load.max_queued = value as usize)),
     key("server.insecure", Shape::Switch(|config, value| config.server.insecure = value)),
     key(
         "server.max_connections",

@@ -47,6 +47,8 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         reload,
         bundles: _,
         identity,
+        callers,
+        load,
         log,
         telemetry,
         decision_log,
@@ -106,8 +108,8 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         ("network.max_response_bytes", Shown::Plain(show_size(*max_response_bytes))),
         ("network.cache_bytes", Shown::Plain(show_size(*cache_bytes))),
         ("identity.cache_bytes", Shown::Plain(show_size(identity.cache_bytes))),
-        ("explain.redact", text(redact)),
     ];
+    let explain = [("explain.redact", text(redact))];
     self::grpc(grpc)
         .into_iter()
         .chain(self::http(http, authzen))
@@ -116,7 +118,9 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .chain(self::issuance(issuance))
         .chain(self::search(search))
         .chain(rest)
-        .chain(process((log, telemetry), decision_log, (revocation, ssf), server))
+        .chain(self::callers(callers, load.caller_rate))
+        .chain(explain)
+        .chain(process((log, telemetry), decision_log, (revocation, ssf), (server, load)))
         .collect()
 }
 
@@ -189,12 +193,34 @@ fn tls(config: &api::listen::tls::Config) -> [Shown; 6] {
     ]
 }
 
+fn callers(config: &api::caller::Config, rate: u32) -> [(&'static str, Shown); 6] {
+    let api::caller::Config { required, keys_file, token_audience, grants_file, policy } = config;
+    let path = |path: &Option<std::path::PathBuf>, without| {
+        path.as_ref().map_or(Shown::Unset(without), |path| text(&path.to_string_lossy()))
+    };
+    [
+        ("callers.required", plain(required)),
+        ("callers.keys_file", path(keys_file, "no key proves a caller")),
+        (
+            "callers.token_audience",
+            if token_audience.is_empty() {
+                Shown::Unset("no token proves a caller")
+            } else {
+                text(&token_audience.join(","))
+            },
+        ),
+        ("callers.grants_file", path(grants_file, "nobody is granted anything")),
+        ("callers.policy", path(policy, "the built-in policy, which reads the grants")),
+        ("callers.rate", plain(&rate)),
+    ]
+}
+
 fn process(
     (log, export): (&telemetry::Config, &telemetry::export::Config),
     decision_log: &audit::Config,
     (revocation, ssf): (&revocation::Config, &ssf::Config),
-    server: &Server,
-) -> [(&'static str, Shown); 21] {
+    (server, load): (&Server, &api::caller::LoadConfig),
+) -> [(&'static str, Shown); 23] {
     // What else OpenTelemetry's variables say is not shown: it may be secret.
     let telemetry::export::Config { all, sampler, service_name, metrics_interval, .. } = export;
     let ssf::Config { push, replay_window, publish_interval, transmitters: _ } = ssf;
@@ -230,6 +256,8 @@ fn process(
         ("ssf.publish_interval", Shown::Plain(show_time(*publish_interval))),
         ("server.drain_timeout", Shown::Plain(show_time(*drain_timeout))),
         ("server.worker_threads", plain(worker_threads)),
+        ("server.max_in_flight", plain(&load.max_in_flight)),
+        ("server.max_queued", plain(&load.max_queued)),
         ("server.insecure", plain(insecure)),
         ("server.max_connections", plain(most)),
         ("server.max_connections_per_address", plain(most_per_address)),

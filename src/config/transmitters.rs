@@ -8,6 +8,7 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::Value;
+use url::Url;
 
 use super::{
     bundles::is_name,
@@ -17,12 +18,22 @@ use super::{
 use crate::{
     identity::Algorithm,
     source::Span,
-    ssf::{Poll, Transmitter},
+    ssf::{KeysAt, Poll, Transmitter},
 };
 
 /// What a transmitter may be told.
-pub(super) const KNOWN: [&str; 8] =
-    ["issuer", "audience", "jwks_file", "algorithms", "issuers", "keep", "push_token_file", "poll"];
+pub(super) const KNOWN: [&str; 10] = [
+    "issuer",
+    "audience",
+    "jwks_file",
+    "jwks_url",
+    "jwks_ca_file",
+    "algorithms",
+    "issuers",
+    "keep",
+    "push_token_file",
+    "poll",
+];
 
 /// Algorithms, where none are given.
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa];
@@ -79,7 +90,7 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
     let issuer: Option<String> = table.need("issuer", "the `iss` of its tokens, such as `https://idp.example.com`");
     let audience = table.need("audience", "the `aud` that its tokens have for this server");
     let audience = texts(&mut table, "audience", audience, "at least one audience");
-    let jwks_file: Option<PathBuf> = table.need("jwks_file", "the file of its public keys (a JWK set)");
+    let keys = keys(&mut table);
     let algorithms = match table.take::<OneOrMore>("algorithms") {
         None => Some(ALGORITHMS.to_vec()),
         given => texts(&mut table, "algorithms", given, "at least one algorithm")
@@ -110,7 +121,7 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
         issuer: issuer?,
         audience: audience?,
         algorithms: algorithms?,
-        jwks_file: jwks_file?,
+        keys: keys?,
         issuers: issuers?,
         keep,
         push_token_file,
@@ -131,12 +142,38 @@ fn algorithms(table: &mut Table<'_>, names: &[String]) -> Option<Vec<Algorithm>>
     Some(all)
 }
 
-fn poll(table: &mut Table<'_>, raw: RawPoll) -> Poll {
-    let RawPoll { url, token_file, ca_file, interval, max_events } = raw;
-    match url::Url::parse(&url) {
+/// Where its keys are: in a file or at a URL.
+fn keys(table: &mut Table<'_>) -> Option<KeysAt> {
+    let file: Option<PathBuf> = table.take("jwks_file");
+    let url: Option<String> = table.take("jwks_url");
+    let ca_file: Option<PathBuf> = table.take("jwks_ca_file");
+    if ca_file.is_some() && url.is_none() {
+        table.fault(".jwks_ca_file", "is given without `jwks_url`", "both, or neither");
+    }
+    match (file, url) {
+        (Some(file), None) => Some(KeysAt::File(file)),
+        (None, Some(url)) => {
+            let url = address(table, "jwks_url", &url)?;
+            Some(KeysAt::Url { url, ca_file })
+        }
+        (Some(_), Some(_)) => {
+            table.fault(".jwks_url", "is given together with `jwks_file`", "one of them");
+            None
+        }
+        (None, None) => {
+            table.fault(".jwks_file", "is missing", "the file of its public keys (a JWK set), or `jwks_url`");
+            None
+        }
+    }
+}
+
+/// A URL of a server that is asked with TLS, or of this machine.
+fn address(table: &mut Table<'_>, field: &str, url: &str) -> Option<Url> {
+    let place = format!(".{field}");
+    match Url::parse(url) {
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.host().is_some() => {
             if !parsed.username().is_empty() || parsed.password().is_some() {
-                table.fault(".poll.url", "has a user or a password in it", "a `token_file`");
+                table.fault(&place, "has a user or a password in it", "one without; `poll` has `token_file`");
             }
             let is_here = match parsed.host() {
                 Some(url::Host::Domain(name)) => name == "localhost",
@@ -145,14 +182,21 @@ fn poll(table: &mut Table<'_>, raw: RawPoll) -> Poll {
                 None => false,
             };
             if parsed.scheme() == "http" && !is_here {
-                table.fault(".poll.url", "is not encrypted", "one that begins with `https://`");
+                table.fault(&place, "is not encrypted", "one that begins with `https://`");
             }
+            Some(parsed)
         }
         _ => {
-            let problem = format!("`{}` is no URL of a server", excerpt(&url));
-            table.fault(".poll.url", problem, "one that begins with `https://`");
+            let problem = format!("`{}` is no URL of a server", excerpt(url));
+            table.fault(&place, problem, "one that begins with `https://`");
+            None
         }
     }
+}
+
+fn poll(table: &mut Table<'_>, raw: RawPoll) -> Poll {
+    let RawPoll { url, token_file, ca_file, interval, max_events } = raw;
+    address(table, "poll.url", &url);
     let interval = interval.map_or(Duration::from_secs(5), |span| span.0);
     if !(Duration::from_millis(100)..=Duration::from_hours(1)).contains(&interval) {
         table.fault(".poll.interval", "is out of range", "a duration from 100ms to 1h");

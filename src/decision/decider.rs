@@ -15,6 +15,7 @@ use futures::executor::block_on;
 
 pub use self::held::Held;
 use super::{
+    gate::{self, Gate},
     past::{At, NotAt, Past, Replaced},
     query::{EntryPoint, Input, Query},
     search::{PendingCandidates, SearchError, Searched},
@@ -125,11 +126,13 @@ pub struct Decider {
     past: Past,
     default_policy: EntryPoint,
     budget: Duration,
+    gate: Option<Arc<dyn Gate>>,
 }
 
 /// One snapshot, held for as long as a batch takes.
 pub struct Pinned<'a> {
     active: Arc<Active>,
+    retained: bool,
     decider: &'a Decider,
 }
 
@@ -143,13 +146,19 @@ impl Decider {
     /// A Decider without a snapshot. `budget` is the most of the processor's time that one evaluation may take.
     #[must_use]
     pub fn new(default_policy: EntryPoint, budget: Duration) -> Self {
-        Self { active: ArcSwapOption::empty(), past: Past::new(RETAINED), default_policy, budget }
+        Self { active: ArcSwapOption::empty(), past: Past::new(RETAINED), default_policy, budget, gate: None }
     }
 
     /// The same, with that many snapshots retained, the active one among them; at least one.
     #[must_use]
     pub fn retaining(self, snapshots: usize) -> Self {
         Self { past: Past::new(snapshots.max(1)), ..self }
+    }
+
+    /// The same, with a gate before every question.
+    #[must_use]
+    pub fn guarded(self, gate: Arc<dyn Gate>) -> Self {
+        Self { gate: Some(gate), ..self }
     }
 
     /// Makes `snapshot` the one that every later question is decided on, and retains the one that was. What is no
@@ -187,7 +196,7 @@ impl Decider {
             At::Revision(sequence) => self.past.find(*sequence).ok_or_else(|| self.past.unknown(*sequence))?,
             At::Fresh(wanted) => self.past.fresh(wanted).await,
         };
-        Ok(Pinned { active, decider: self })
+        Ok(Pinned { active, retained: matches!(at, At::Revision(_)), decider: self })
     }
 
     /// What there is instead of what `at` asks for.
@@ -213,7 +222,7 @@ impl Decider {
     pub async fn decide(&self, query: &Query, time_left: Duration) -> Option<Verdict> {
         let step = {
             let active = self.active.load();
-            self.first(active.as_deref()?, query, time_left)
+            self.first(active.as_deref()?, query, time_left, false)
         };
         Some(step.finish().await)
     }
@@ -223,7 +232,10 @@ impl Decider {
     pub fn decide_blocking(&self, query: &Query, time_left: Duration) -> Option<Verdict> {
         let active = self.active.load_full()?;
         let (entry, time) = self.asked(query, time_left);
-        let answer = catch_unwind(AssertUnwindSafe(|| active.evaluator.evaluate(query, entry, time)));
+        let answer = match gate::passed(self.gate.as_deref(), query, entry, false) {
+            Some(query) => catch_unwind(AssertUnwindSafe(|| active.evaluator.evaluate(&query, entry, time))),
+            None => Ok(refused()),
+        };
         let close = Close { revision: active.revision.clone(), good_for: query.good_for };
         Some(close.finished(answer.unwrap_or_else(|_| panicked())))
     }
@@ -231,7 +243,7 @@ impl Decider {
     /// Holds the active snapshot for several questions; `None` before the first.
     #[must_use]
     pub fn pin(&self) -> Option<Pinned<'_>> {
-        Some(Pinned { active: self.active.load_full()?, decider: self })
+        Some(Pinned { active: self.active.load_full()?, retained: false, decider: self })
     }
 
     #[cfg(test)]
@@ -244,8 +256,16 @@ impl Decider {
         (query.policy.as_ref().unwrap_or(&self.default_policy), time)
     }
 
-    fn first(&self, active: &Active, query: &Query, time_left: Duration) -> Step {
+    fn first(&self, active: &Active, query: &Query, time_left: Duration, retained: bool) -> Step {
         let (entry, time) = self.asked(query, time_left);
+        let Some(query) = gate::passed(self.gate.as_deref(), query, entry, retained) else {
+            let close = Close { revision: active.revision.clone(), good_for: None };
+            return Step::Done(close.finished(refused()));
+        };
+        Self::ungated(active, &query, (entry, time))
+    }
+
+    fn ungated(active: &Active, query: &Query, (entry, time): (&EntryPoint, Time)) -> Step {
         let close = Close { revision: active.revision.clone(), good_for: query.good_for };
         match catch_unwind(AssertUnwindSafe(|| active.evaluator.attempt(query, entry, time))) {
             Ok(Some(verdict)) => Step::Done(close.finished(verdict)),
@@ -271,6 +291,11 @@ impl Step {
             Self::Pending(pending, close) => close.finished(pending.await),
         }
     }
+}
+
+fn refused() -> Verdict {
+    let message = "the caller may not ask this";
+    Verdict { reasons: vec![Reason::new(code::PERMISSION_DENIED, message)], ..Verdict::default() }
 }
 
 fn panicked() -> Verdict {
@@ -300,7 +325,12 @@ impl Close {
 impl Pinned<'_> {
     /// Decides one question on the held snapshot, as [`Decider::decide`] does.
     pub async fn decide(&self, query: &Query, time_left: Duration) -> Verdict {
-        self.decider.first(&self.active, query, time_left).finish().await
+        self.decider.first(&self.active, query, time_left, self.retained).finish().await
+    }
+
+    /// The same for a question of the server's own, which no caller asks: before it stands no gate.
+    pub async fn decide_own(&self, query: &Query, time_left: Duration) -> Verdict {
+        Decider::ungated(&self.active, query, self.decider.asked(query, time_left)).finish().await
     }
 
     /// The held snapshot's name.

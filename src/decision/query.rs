@@ -59,6 +59,8 @@ pub struct Query {
     pub token: Option<Object>,
     /// How long the answer may be reused at most, whatever the policy says: what it rests on is not good for longer.
     pub good_for: Option<Duration>,
+    /// Who asks, where that is proven: `input.caller`. The [`super::Gate`]'s alone to say.
+    pub caller: Option<Object>,
     /// What the policy sees as `input`.
     pub input: Input,
     /// What is asked of the policy.

@@ -25,9 +25,11 @@ pub mod code {
     pub const INVALID_QUERY: &str = "invalid_query";
     /// The decision could not be recorded, and the decision log is configured to fail closed.
     pub const NOT_RECORDED: &str = "not_recorded";
+    /// The caller may not ask this.
+    pub const PERMISSION_DENIED: &str = "permission_denied";
 
     /// All of them.
-    pub const ALL: [&str; 8] = [
+    pub const ALL: [&str; 9] = [
         POLICY_DENIED,
         NO_DECISION,
         INVALID_DECISION,
@@ -36,6 +38,7 @@ pub mod code {
         INTERNAL_ERROR,
         INVALID_QUERY,
         NOT_RECORDED,
+        PERMISSION_DENIED,
     ];
 }
 

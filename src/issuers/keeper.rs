@@ -17,7 +17,7 @@ use super::{
     fault::Fault,
     origin::Origin,
 };
-use crate::identity::{Identity, Issuer, KeySet, Verifier};
+use crate::identity::{Identity, Issuer, KeySet};
 
 /// The keeper of one issuer's keys.
 #[derive(Debug)]
@@ -44,10 +44,16 @@ struct State {
 
 impl Keeper {
     pub(super) fn new(issuer: &Issuer, keys: KeysFrom, times: Times, transport: Transport) -> Self {
+        let is_bundle = matches!(issuer.identity, Identity::TrustDomain(_));
+        Self::of(issuer.name.clone(), is_bundle, Origin::new(keys, issuer.identity.as_str(), transport), times)
+    }
+
+    /// The keeper of the keys that are there, of whoever is called so.
+    pub(super) fn of(name: String, is_bundle: bool, origin: Origin, times: Times) -> Self {
         Self {
-            name: issuer.name.clone(),
-            is_bundle: matches!(issuer.identity, Identity::TrustDomain(_)),
-            origin: Origin::new(keys, issuer.identity.as_str(), transport),
+            name,
+            is_bundle,
+            origin,
             times,
             // The first is about to begin: who asks before it has ended waits for it.
             state: Mutex::new(State { fetching: true, began: None, good: None }),
@@ -79,8 +85,8 @@ impl Keeper {
         })
     }
 
-    /// Gives the verifier this issuer's keys, whatever becomes of them, without end.
-    pub(super) async fn run(self: Arc<Self>, verifier: Arc<Verifier>) {
+    /// Tells of this issuer's keys, whatever becomes of them, without end.
+    pub(super) async fn run(self: Arc<Self>, publish: impl Fn(Option<KeySet>) + Send + 'static) {
         let mut good: Option<Instant> = None;
         let mut failures: u32 = 0;
         loop {
@@ -96,7 +102,7 @@ impl Keeper {
                     }
                     (good, failures) = (Some(began), 0);
                     self.state().good = good;
-                    verifier.publish(&self.name, Some(keys));
+                    publish(Some(keys));
                     // A time of the issuer's own, within what is configured.
                     let refresh = max_age.unwrap_or(self.times.refresh).max(self.times.apart);
                     began + refresh.min(self.times.refresh.max(self.times.apart))
@@ -109,7 +115,7 @@ impl Keeper {
                     Instant::now() + wait.max(Duration::from_secs(1))
                 }
             };
-            self.expire(&verifier, &mut good);
+            self.expire(&publish, &mut good);
             {
                 self.state().fetching = false;
                 self.ended.send_modify(|ended| *ended += 1);
@@ -120,7 +126,7 @@ impl Keeper {
                 tokio::select! {
                     () = self.wanted.notified() => break,
                     () = sleep_until(until) => {
-                        self.expire(&verifier, &mut good);
+                        self.expire(&publish, &mut good);
                         if until == next {
                             break;
                         }
@@ -131,10 +137,10 @@ impl Keeper {
     }
 
     /// Takes away keys that are older than they may be.
-    fn expire(&self, verifier: &Verifier, good: &mut Option<Instant>) {
+    fn expire(&self, publish: &impl Fn(Option<KeySet>), good: &mut Option<Instant>) {
         if good.is_some_and(|good| good.elapsed() >= self.times.refresh + self.times.stale) {
             tracing::error!(issuer = self.name, "the issuer's keys are too old to be used; its tokens are refused");
-            verifier.publish(&self.name, None);
+            publish(None);
             *good = None;
         }
     }

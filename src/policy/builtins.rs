@@ -52,7 +52,7 @@ use regorus::{
 
 use super::{
     budget::Spent,
-    meter::{self, Stop},
+    meter::{self, Kind, Stop},
 };
 
 /// Why a built-in gave no value.
@@ -130,11 +130,11 @@ pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Netwo
     network.install(engine, strict);
     for function in FAMILIES.iter().copied().flatten() {
         let Function { name, arity, call } = function;
-        let bound = bounds::of(name);
+        let (bound, kind) = (bounds::of(name), Kind::of(name));
         let wrapped = move |arguments: Vec<Rego>| {
-            meter::admit(name, &arguments)?;
+            meter::admit(&kind, &arguments)?;
             let bounded = bound.map_or(Ok(()), |bound| bound(&arguments).map_err(Failure::Spent));
-            settle(name, bounded.and_then(|()| call(&arguments)), strict)
+            settle(&kind, bounded.and_then(|()| call(&arguments)), strict)
         };
         // Fails only for a name that has one already: an earlier family's.
         let _ = engine.add_extension((*name).to_owned(), *arity, Box::new(wrapped));
@@ -144,21 +144,21 @@ pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Netwo
         if KEPT.contains(&name) {
             continue;
         }
-        let bound = bounds::of(name);
+        let (bound, kind) = (bounds::of(name), Kind::of(name));
         let wrapped = move |arguments: Vec<Rego>| -> Result<Rego, Error> {
-            meter::admit(name, &arguments)?;
+            meter::admit(&kind, &arguments)?;
             if let Some(bound) = bound
                 && let Err(fault) = bound(&arguments)
             {
-                return settle(name, Err(Failure::Spent(fault)), strict);
+                return settle(&kind, Err(Failure::Spent(fault)), strict);
             }
             let Some(place) = place() else { return Err(anyhow!("`{name}` can't be called")) };
             match function(&place.span, &place.params, &arguments, strict || STRICT.get()) {
-                Ok(value) => settle(name, Ok(value), strict),
+                Ok(value) => settle(&kind, Ok(value), strict),
                 Err(error) if error.downcast_ref::<LimitError>().is_some() => {
-                    settle(name, Err(Failure::Spent(error.to_string())), strict)
+                    settle(&kind, Err(Failure::Spent(error.to_string())), strict)
                 }
-                Err(error) => settle(name, Err(of_regorus(&error)), strict),
+                Err(error) => settle(&kind, Err(of_regorus(&error)), strict),
             }
         };
         let _ = engine.add_extension(name.to_owned(), arity, Box::new(wrapped));
@@ -182,9 +182,10 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// A built-in's result as regorus takes it.
-fn settle(name: &'static str, result: Result<Rego, Failure>, strict: bool) -> Result<Rego, Error> {
+fn settle(kind: &Kind, result: Result<Rego, Failure>, strict: bool) -> Result<Rego, Error> {
+    let name = kind.name;
     match result {
-        Ok(value) => meter::made(name, &value).map(|()| value),
+        Ok(value) => meter::made(kind, &value).map(|()| value),
         Err(Failure::Type(_) | Failure::Operand(_)) if !(strict || STRICT.get()) => Ok(Rego::Undefined),
         Err(Failure::Type(fault)) => Err(anyhow!("eval_type_error: {}: {fault}", shown(name))),
         Err(Failure::Operand(fault)) => Err(anyhow!("eval_builtin_error: {}: {fault}", shown(name))),

@@ -6,7 +6,7 @@
 
 mod weight;
 
-pub(super) use weight::{Limit, weigh, weigh_object, weigh_value};
+pub(super) use weight::{Kind, Limit, weigh, weigh_object, weigh_value};
 
 use std::{
     cell::{Cell, RefCell},
@@ -82,39 +82,39 @@ pub(super) fn stop(why: Stop) -> Error {
     anyhow!(text)
 }
 
-/// Whether a call of `name` may be made now, here, with these arguments.
-pub(super) fn admit(name: &'static str, arguments: &[Rego]) -> Result<(), Error> {
+/// Whether a call may be made now, here, with these arguments.
+pub(super) fn admit(kind: &Kind, arguments: &[Rego]) -> Result<(), Error> {
     if let Some(text) = STOP.with_borrow(|why| why.as_ref().map(ToString::to_string)) {
         // Whatever goes on after a stop is for nothing. The first error may be lost, so this one says the same.
         return Err(anyhow!(text));
     }
     let inline = PLACE.get() == Place::Inline;
-    if weight::is_constant(name) {
+    if kind.is_constant {
         return Ok(());
     }
-    if inline && weight::waits(name) {
+    if inline && kind.waits {
         return Err(stop(Stop::Move));
     }
     let limit = if inline { INLINE } else { ALONE };
-    match weight::of_call(name, arguments, limit) {
+    match kind.weigh(arguments, limit) {
         Ok(()) => Ok(()),
         Err(_) if inline => Err(stop(Stop::Move)),
         Err(Spent::Stack) => {
-            let cause = format!("`{name}`: an argument nests more than {} levels deep", limit.depth);
+            let cause = format!("`{}`: an argument nests more than {} levels deep", kind.name, limit.depth);
             Err(stop(Stop::Spent(Spent::Stack, cause)))
         }
         Err(_) => {
-            let cause = format!("`{name}`: the arguments are larger than any call may have");
+            let cause = format!("`{}`: the arguments are larger than any call may have", kind.name);
             Err(stop(Stop::Spent(Spent::Work, cause)))
         }
     }
 }
 
-/// Counts what a call of `name` made.
-pub(super) fn made(name: &'static str, value: &Rego) -> Result<(), Error> {
+/// Counts what a call made.
+pub(super) fn made(kind: &Kind, value: &Rego) -> Result<(), Error> {
     let size = weight::top(value);
     // A constant one gives what there was already.
-    if size < 64 || weight::is_constant(name) {
+    if size < 64 || kind.is_constant {
         return Ok(());
     }
     let left = LEFT.get().checked_sub(size);
@@ -123,7 +123,7 @@ pub(super) fn made(name: &'static str, value: &Rego) -> Result<(), Error> {
         Some(_) => Ok(()),
         None if PLACE.get() == Place::Inline => Err(stop(Stop::Move)),
         None => {
-            let cause = format!("`{name}`: the built-ins of one evaluation made more than they may (64 MiB)");
+            let cause = format!("`{}`: the built-ins of one evaluation made more than they may (64 MiB)", kind.name);
             Err(stop(Stop::Spent(Spent::Work, cause)))
         }
     }
@@ -140,13 +140,13 @@ mod tests {
     #[test]
     fn what_is_large_moves_from_where_others_are_served() {
         start(Place::Inline);
-        assert!(admit("sort", &[array(100)]).is_ok());
-        assert!(admit("count", &[array(100_000)]).is_ok(), "does not depend on the size");
-        assert!(admit("sort", &[array(100_000)]).is_err());
-        assert!(admit("sort", &[array(1)]).is_err(), "nothing goes on after a stop");
+        assert!(admit(&Kind::of("sort"), &[array(100)]).is_ok());
+        assert!(admit(&Kind::of("count"), &[array(100_000)]).is_ok(), "does not depend on the size");
+        assert!(admit(&Kind::of("sort"), &[array(100_000)]).is_err());
+        assert!(admit(&Kind::of("sort"), &[array(1)]).is_err(), "nothing goes on after a stop");
         assert_eq!(stopped(), Some(Stop::Move));
         start(Place::Alone);
-        assert!(admit("sort", &[array(100_000)]).is_ok());
+        assert!(admit(&Kind::of("sort"), &[array(100_000)]).is_ok());
         assert_eq!(stopped(), None);
     }
 
@@ -164,9 +164,9 @@ mod tests {
         start(Place::Alone);
         let text = Rego::from("x".repeat(8 << 20));
         for _ in 0..7 {
-            assert!(made("concat", &text).is_ok());
+            assert!(made(&Kind::of("concat"), &text).is_ok());
         }
-        assert!((0..2).any(|_| made("concat", &text).is_err()));
+        assert!((0..2).any(|_| made(&Kind::of("concat"), &text).is_err()));
         assert!(matches!(stopped(), Some(Stop::Spent(Spent::Work, _))));
     }
 
@@ -177,7 +177,7 @@ mod tests {
             value = Rego::from(vec![value.clone(), value]);
         }
         start(Place::Alone);
-        assert!(admit("json.marshal", &[value.clone()]).is_err());
+        assert!(admit(&Kind::of("json.marshal"), &[value.clone()]).is_err());
         assert!(matches!(stopped(), Some(Stop::Spent(Spent::Work, _))));
         assert!(weigh(&value, Limit { weight: 1_000, depth: 100 }).is_err());
     }
@@ -189,7 +189,7 @@ mod tests {
             value = Rego::from(vec![value]);
         }
         start(Place::Alone);
-        assert!(admit("json.patch", &[value]).is_err());
+        assert!(admit(&Kind::of("json.patch"), &[value]).is_err());
         assert!(matches!(stopped(), Some(Stop::Spent(Spent::Stack, _))));
     }
 }

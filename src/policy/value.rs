@@ -13,6 +13,7 @@ use crate::decision::{Input, MAX_DEPTH, Number, Object, Query, Searched, Value};
 /// The names that every `input` has. An evaluator keeps its own, so that asking it makes none and shares none.
 pub(super) struct Names {
     action: Rego,
+    caller: Rego,
     context: Rego,
     id: Rego,
     name: Rego,
@@ -28,6 +29,7 @@ impl Names {
     pub(super) fn new() -> Self {
         Self {
             action: text("action"),
+            caller: text("caller"),
             context: text("context"),
             id: text("id"),
             name: text("name"),
@@ -41,7 +43,7 @@ impl Names {
 
     /// The question as the policy's `input` (design, *What a policy sees*).
     pub(super) fn input(&self, query: &Query) -> Rego {
-        let Query { subject, action, resource, context, token, input, .. } = query;
+        let Query { subject, action, resource, context, token, caller, input, .. } = query;
         match input {
             Input::Parts => {}
             Input::Document(document) => return from_value(document),
@@ -59,8 +61,10 @@ impl Names {
             (&self.resource, entity(&resource.kind, &resource.id, &resource.properties)),
             (&self.subject, entity(&subject.kind, &subject.id, &subject.properties)),
         ]);
-        if let (Some(claims), Rego::Object(members)) = (token, &mut members) {
-            Arc::make_mut(members).insert(self.token.clone(), from_object(claims));
+        for (name, known) in [(&self.token, token), (&self.caller, caller)] {
+            if let (Some(known), Rego::Object(members)) = (known, &mut members) {
+                Arc::make_mut(members).insert(name.clone(), from_object(known));
+            }
         }
         members
     }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use url::Url;
+
 use crate::identity::Algorithm;
 
 /// Settings of the receiver: `ssf.*`.
@@ -26,8 +28,8 @@ pub struct Transmitter {
     pub audience: Vec<String>,
     /// The algorithms that it may sign with.
     pub algorithms: Vec<Algorithm>,
-    /// The file of its keys (RFC 7517 §5).
-    pub jwks_file: PathBuf,
+    /// Where its keys are (RFC 7517 §5).
+    pub keys: KeysAt,
     /// The issuers about whose subjects, sessions and tokens it may speak.
     pub issuers: Vec<String>,
     /// How long what it revokes by time stays revoked: no token that is older is still good then.
@@ -36,6 +38,20 @@ pub struct Transmitter {
     pub push_token_file: Option<PathBuf>,
     /// Where its tokens are fetched; without it, it pushes.
     pub poll: Option<Poll>,
+}
+
+/// Where a transmitter's keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeysAt {
+    /// In this file.
+    File(PathBuf),
+    /// At this URL.
+    Url {
+        /// The set.
+        url: Url,
+        /// The certificates of authorities that vouch for the server, in place of the system's.
+        ca_file: Option<PathBuf>,
+    },
 }
 
 /// Where tokens are fetched.

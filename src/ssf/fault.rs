@@ -26,8 +26,8 @@ pub enum Error {
 pub enum Fault {
     /// It is refused; the same again would be, too.
     Refused(Error, String),
-    /// What it says can't be kept now; the same may be taken later.
-    NotNow(Refused),
+    /// It can't be verified, or what it says can't be kept, now; the same may be taken later.
+    NotNow(String),
 }
 
 impl Error {
@@ -69,6 +69,9 @@ impl Fault {
 
 impl From<Invalid> for Fault {
     fn from(invalid: Invalid) -> Self {
+        if invalid == Invalid::KeysUnavailable {
+            return Self::NotNow("the transmitter's keys can't be had".to_owned());
+        }
         let error = match invalid {
             Invalid::AlgorithmRefused | Invalid::KeyUnknown | Invalid::SignatureInvalid => Error::InvalidKey,
             _ => Error::InvalidRequest,
@@ -81,7 +84,7 @@ impl From<Refused> for Fault {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::TooLong(_) => Self::request(refused.to_string()),
-            _ => Self::NotNow(refused),
+            _ => Self::NotNow(refused.to_string()),
         }
     }
 }
@@ -90,7 +93,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(error, why) => write!(out, "{}: {why}", error.name()),
-            Self::NotNow(refused) => refused.fmt(out),
+            Self::NotNow(why) => out.write_str(why),
         }
     }
 }

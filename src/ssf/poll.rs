@@ -143,7 +143,7 @@ impl Poller {
                     drop(self.errors.insert(jti, Refusal { err: error.name(), description: why }));
                 }
                 // Neither: it comes again.
-                Err(Fault::NotNow(refused)) => later = Some(refused.to_string()),
+                Err(Fault::NotNow(refused)) => later = Some(refused),
             }
         }
         match later {
@@ -187,6 +187,10 @@ fn client(settings: &Poll) -> Result<Client, String> {
         .retry(reqwest::retry::never())
         .timeout(PATIENCE)
         .connect_timeout(Duration::from_secs(10));
+    if settings.url.starts_with("http:") {
+        // What is allowed is to ask this machine without TLS, not a proxy elsewhere.
+        builder = builder.no_proxy();
+    }
     if let Some(path) = &settings.ca_file {
         let failed = |problem: &str| format!("ca_file: `{}` {problem}", path.display());
         let pem = fs::read(path).map_err(|error| failed(&format!("cannot be read: {error}")))?;

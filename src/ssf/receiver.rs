@@ -12,17 +12,18 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
+use url::Url;
 
 use super::{
-    config::{Config, Transmitter},
+    config::{Config, KeysAt, Transmitter},
     event::Changes,
     fault::{Error, Fault},
-    keys::Keys,
+    keys::{Keys, Refresh},
     token::Token,
 };
 use crate::{
     decision::{Number, Object, Value},
-    identity::{Invalid, Signed},
+    identity::{Invalid, KeySet, Signed},
     revocation::{Kind, Registry, Revocation, Seen, Target},
 };
 
@@ -106,7 +107,7 @@ impl Receiver {
         let mut transmitters = Vec::new();
         for (name, config) in &config.transmitters {
             let fault = |what: String| OpenError { name: name.clone(), what };
-            let keys = Keys::open(&config.jwks_file).map_err(|why| fault(format!("jwks_file: {why}")))?;
+            let keys = Keys::open(&config.keys).map_err(|why| fault(format!("jwks_file: {why}")))?;
             let credential = match &config.push_token_file {
                 None => None,
                 Some(path) => Some(credential(path).map_err(|why| fault(format!("push_token_file: {why}")))?),
@@ -122,7 +123,33 @@ impl Receiver {
     pub async fn push(&self, text: &str, authorization: Option<&str>) -> Result<Outcome, Fault> {
         let known = self.whose(text).inspect_err(|fault| self.0.unknown.refuse(fault))?;
         let admitted = known.admit(authorization);
-        self.finish(known, async { self.take(known, admitted.and_then(|()| known.read(text))?).await }).await
+        let work = async {
+            admitted?;
+            self.take(known, known.read(text).await?).await
+        };
+        self.finish(known, work).await
+    }
+
+    /// The transmitters whose keys are at a URL, and that URL, with the authorities of its server.
+    pub fn remote_keys(&self) -> impl Iterator<Item = (&str, &Url, Option<&PathBuf>)> {
+        self.0.transmitters.iter().filter_map(|known| match &known.config.keys {
+            KeysAt::File(_) => None,
+            KeysAt::Url { url, ca_file } => Some((known.name.as_str(), url, ca_file.as_ref())),
+        })
+    }
+
+    /// Has newer keys of that transmitter be asked for by `refresh`, where a token needs one that is not there.
+    pub fn refresh_keys(&self, transmitter: &str, refresh: Box<Refresh>) {
+        if let Some(known) = self.0.transmitters.iter().find(|known| known.name == transmitter) {
+            known.keys.refresh_by(refresh);
+        }
+    }
+
+    /// Gives that transmitter these keys in place of those that it had; `None` takes them away.
+    pub fn publish_keys(&self, transmitter: &str, keys: Option<KeySet>) {
+        if let Some(known) = self.0.transmitters.iter().find(|known| known.name == transmitter) {
+            known.keys.publish(keys);
+        }
     }
 
     /// Takes a token that was fetched from that transmitter.
@@ -133,7 +160,11 @@ impl Receiver {
         } else {
             Err(Fault::Refused(Error::InvalidIssuer, "it is another transmitter's".to_owned()))
         };
-        self.finish(known, async { self.take(known, own.and_then(|()| known.read(text))?).await }).await
+        let work = async {
+            own?;
+            self.take(known, known.read(text).await?).await
+        };
+        self.finish(known, work).await
     }
 
     /// How tokens fared.
@@ -259,16 +290,20 @@ impl Known {
         Err(Fault::Refused(Error::AuthenticationFailed, why.to_owned()))
     }
 
-    fn read(&self, text: &str) -> Result<Object, Fault> {
+    async fn read(&self, text: &str) -> Result<Object, Fault> {
         let once = || -> Result<Object, Invalid> {
             let signed = Signed::read(text)?;
             if signed.kind() != Some(TYPE) {
                 return Err(Invalid::TypeRefused);
             }
-            signed.verify(&self.config.algorithms, &self.keys.now())
+            signed.verify(&self.config.algorithms, &*self.keys.now().ok_or(Invalid::KeysUnavailable)?)
         };
         match once() {
-            Err(Invalid::KeyUnknown | Invalid::SignatureInvalid) if self.keys.again() => Ok(once()?),
+            Err(Invalid::KeyUnknown | Invalid::SignatureInvalid | Invalid::KeysUnavailable)
+                if self.keys.again().await =>
+            {
+                Ok(once()?)
+            }
             Err(Invalid::TypeRefused) => Err(Fault::request(format!("its `typ` is not `{TYPE}`"))),
             read => Ok(read?),
         }

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     decision::{Object, Value, json as domain},
-    identity::{Algorithm, Revocations as _},
+    identity::{Algorithm, KeySet, Revocations as _},
     revocation::{self, Kind, Registry, Target},
 };
 
@@ -97,7 +97,7 @@ impl Rig {
             issuer: ISSUER.to_owned(),
             audience: vec![AUDIENCE.to_owned()],
             algorithms: vec![Algorithm::Es256],
-            jwks_file: path("jwks.json"),
+            keys: KeysAt::File(path("jwks.json")),
             issuers: vec![ISSUER.to_owned()],
             keep: Duration::from_hours(1),
             push_token_file: None,
@@ -412,6 +412,38 @@ fn keys_are_read_again_where_one_is_not_there() {
 }
 
 #[test]
+fn keys_elsewhere_are_waited_for_and_asked_for_again() {
+    let url = "https://idp.example.com/jwks".parse().unwrap();
+    let rig = Rig::with(|transmitter| transmitter.keys = KeysAt::Url { url, ca_file: None });
+    assert_eq!(rig.receiver.remote_keys().map(|(name, ..)| name).collect::<Vec<_>>(), ["login", "other"]);
+    let set = |key: &EcdsaKeyPair, id: &str| KeySet::parse(jwks(key, id).as_bytes()).unwrap();
+    let claims = || claims(&format!("{CAEP}session-revoked"), &json!({}), Some(user()));
+    // Nobody can tell yet whether it is good: it may come again.
+    assert!(matches!(rig.push(&claims()), Err(Fault::NotNow(_))));
+    assert!(!rig.is_revoked(&old()));
+    rig.receiver.publish_keys("login", Some(set(&KEY, "one")));
+    assert_eq!(rig.push(&claims()), Ok(Outcome::Accepted));
+    assert!(rig.is_revoked(&old()));
+    let mut newer = header();
+    newer["kid"] = json!("two");
+    let by_newer = || signed(&OTHER, &newer, &claims());
+    assert_eq!(rig.refused(&by_newer(), None), Error::InvalidKey);
+    // Another's keys are not its own.
+    rig.receiver.publish_keys("other", Some(set(&OTHER, "two")));
+    assert_eq!(rig.refused(&by_newer(), None), Error::InvalidKey);
+    let receiver = rig.receiver.clone();
+    let fetched = move || -> Option<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let receiver = receiver.clone();
+        let keys = KeySet::parse(jwks(&OTHER, "two").as_bytes()).unwrap();
+        Some(Box::pin(async move { receiver.publish_keys("login", Some(keys)) }))
+    };
+    rig.receiver.refresh_keys("login", Box::new(fetched));
+    assert_eq!(block_on(rig.receiver.push(&by_newer(), None)), Ok(Outcome::Accepted));
+    // What is taken away is good no longer.
+    assert_eq!(rig.refused(&signed(&KEY, &header(), &claims()), None), Error::InvalidKey);
+}
+
+#[test]
 fn a_transmitter_that_can_t_be_believed_ends_the_start() {
     let folder = TempDir::new().unwrap();
     let (registry, _) = Registry::open(&revocation::Config::default()).unwrap();
@@ -422,7 +454,7 @@ fn a_transmitter_that_can_t_be_believed_ends_the_start() {
             issuer: ISSUER.to_owned(),
             audience: vec![AUDIENCE.to_owned()],
             algorithms: vec![Algorithm::Es256],
-            jwks_file: path,
+            keys: KeysAt::File(path),
             issuers: vec![ISSUER.to_owned()],
             keep: Duration::from_hours(1),
             push_token_file: None,

@@ -63,6 +63,7 @@ pub(super) mod semantic;
 mod shards;
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},

@@ -8,8 +8,13 @@
     reason = "a test ends where something is not as it should be"
 )]
 
+mod callers;
 mod connections;
+#[path = "../identity/forge.rs"]
+#[allow(dead_code, reason = "the tests of credentials use the rest")]
+mod forge;
 mod frames;
+mod load;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;

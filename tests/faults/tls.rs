@@ -83,9 +83,13 @@ impl Authority {
 
     /// A server whose two doors have a certificate of this, and want one of clients.
     pub(crate) fn serve(&self, folder: &Folder) -> Serve {
+        self.secure(Serve::folder(folder))
+    }
+
+    /// The same of another server to be.
+    pub(crate) fn secure(&self, mut serve: Serve) -> Serve {
         let own = self.issue(&["localhost", "127.0.0.1"], 1);
         let (certificate, key) = (self.write("server.pem", &own.certificate), self.write("server.key", &own.key));
-        let mut serve = Serve::folder(folder);
         for door in ["GRPC", "HTTP"] {
             serve = serve
                 .env(&format!("VERDICT_{door}_TLS_CERT_FILE"), certificate.to_str().unwrap())

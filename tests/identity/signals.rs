@@ -99,6 +99,28 @@ async fn allows(server: &Server, claims: Json) -> bool {
 }
 
 #[tokio::test]
+async fn a_transmitters_keys_may_be_at_a_url() {
+    let transmitter = Transmitter::new();
+    let keys = crate::issuer::Issuer::saying(crate::issuer::Says::Nothing).await;
+    let config = format!(
+        "{STORE}ssf:\n  push: true\n  transmitters:\n    login: {{issuer: '{ISSUER}', audience: https://pdp.example, jwks_url: '{}/jwks'}}\n",
+        keys.url
+    );
+    let rig = Rig::new(MAIN, &config);
+    let server = rig.serving().await;
+    let push = async || push(&server, SET, &transmitter.set(&session_revoked("1", "s1"))).await.0;
+    // Nobody can tell whether it is good: it is to come again.
+    assert_eq!(push().await, 503);
+    assert!(allows(&server, json!({"sid": "s1"})).await);
+    keys.says(crate::issuer::json(&serde_json::from_str(&transmitter.jwks()).unwrap()));
+    eventually("it is taken", async || (push().await == 202).then_some(())).await;
+    assert!(!allows(&server, json!({"sid": "s1"})).await);
+    let other = Transmitter::new();
+    let (status, _, body) = crate::signals::push(&server, SET, &other.set(&session_revoked("2", "s2"))).await;
+    assert_eq!((status, &body["err"]), (400, &json!("invalid_key")), "{body}");
+}
+
+#[tokio::test]
 async fn a_pushed_event_ends_a_session_and_outlives_a_kill() {
     let transmitter = Transmitter::new();
     let rig = rig(&transmitter, "      push_token_file: DIR/push-token\n");

@@ -13,6 +13,7 @@ mod data;
 mod differential;
 mod information;
 mod query;
+mod request_id;
 mod stock_client;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]

@@ -219,9 +219,9 @@ impl<S: futures::Stream<Item = usize> + Send + 'static> MapIds for S {
 
 #[tokio::test]
 async fn a_stream_ends_with_draining_after_what_was_accepted() {
-    let slow = "package slow\n\ndecision := count([1 | some i in numbers.range(1, 20000); i % 7 == 0]) > 0\n";
+    let slow = "package slow\n\ndecision := count([1 | some i in numbers.range(1, 8000); i % 7 == 0]) > 0\n";
     let folder = Folder::with(&[("slow.rego", slow)]);
-    let patient = Serve::folder(&folder).env("VERDICT_POLICIES_EVALUATION_BUDGET", "20s");
+    let patient = Serve::folder(&folder).env("VERDICT_POLICIES_EVALUATION_BUDGET", "10s");
     let mut server = patient.env("VERDICT_GRPC_REQUEST_TIMEOUT", "30s").ready().await;
     let (questions, mut answers) = open(&server).await;
     // One answer, so that the stream is known to be open.

@@ -18,7 +18,7 @@ use super::{
     Door, Service,
     codec::{Codec, Received},
 };
-use crate::api::deadline::Deadline;
+use crate::api::{caller::TooMuch, deadline::Deadline};
 
 /// The path of the one method.
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -64,6 +64,9 @@ impl UnaryService<Received> for Check {
         let door = Arc::clone(&self.0);
         async move {
             let deadline = Deadline::of(request.metadata(), door.request_timeout);
+            if let Some(TooMuch(error)) = request.extensions().get().cloned() {
+                return Ok(Response::new(door.refuse(error)));
+            }
             Ok(Response::new(door.check(request.into_inner(), deadline).await))
         }
         .boxed()

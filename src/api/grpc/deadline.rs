@@ -17,7 +17,15 @@ impl Deadline {
 /// The `grpc-timeout` header ("PROTOCOL-HTTP2.md": at most 8 digits and a unit). One that can't be read is as none:
 /// the server's own limit holds in any case.
 pub(super) fn timeout(metadata: &MetadataMap) -> Option<Duration> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+    read(metadata.get("grpc-timeout")?.to_str().ok()?)
+}
+
+/// The same of a request's head.
+pub(in crate::api) fn timeout_of(headers: &axum::http::HeaderMap) -> Option<Duration> {
+    read(headers.get("grpc-timeout")?.to_str().ok()?)
+}
+
+fn read(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if number.len() > 8 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -39,7 +47,7 @@ mod tests {
     use super::*;
     use crate::api::status::CallError;
 
-    fn read(text: &str) -> Option<Duration> {
+    fn given(text: &str) -> Option<Duration> {
         let mut metadata = MetadataMap::new();
         metadata.insert("grpc-timeout", text.parse().unwrap());
         timeout(&metadata)
@@ -47,12 +55,12 @@ mod tests {
 
     #[test]
     fn reads_every_unit_and_nothing_else() {
-        assert_eq!(read("2H"), Some(Duration::from_secs(7_200)));
-        assert_eq!(read("99999999H"), Some(Duration::from_secs(99_999_999 * 3_600)));
-        assert_eq!(read("15m"), Some(Duration::from_millis(15)));
-        assert_eq!(read("0n"), Some(Duration::ZERO));
+        assert_eq!(given("2H"), Some(Duration::from_secs(7_200)));
+        assert_eq!(given("99999999H"), Some(Duration::from_secs(99_999_999 * 3_600)));
+        assert_eq!(given("15m"), Some(Duration::from_millis(15)));
+        assert_eq!(given("0n"), Some(Duration::ZERO));
         for text in ["", "5", "m", "123456789S", "-1S", "1.5S", "1s"] {
-            assert_eq!(read(text), None, "{text}");
+            assert_eq!(given(text), None, "{text}");
         }
     }
 

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     api::{
         Observer,
+        caller::Carried,
         credentials::{Asked, Credentials, Refused},
         settle::{Decided, DoorName, Settled},
         status::{CallError, FieldViolation},
@@ -101,6 +102,7 @@ impl DecisionService for Service {
         let inner = Arc::clone(&self.0);
         let draining = inner.draining.clone();
         let limit = inner.config.max_message_bytes;
+        let asker = Carried::here();
         // A fault of the stream itself ends it, after the answers to what was read before it.
         let fault = Arc::new(OnceLock::new());
         let found = Arc::clone(&fault);
@@ -111,10 +113,11 @@ impl DecisionService for Service {
             let inner = Arc::clone(&inner);
             let carrier = Carrier::here();
             move |question: CheckStreamRequest| {
-                let (inner, carrier) = (Arc::clone(&inner), carrier.clone());
+                let (inner, carrier, asker) = (Arc::clone(&inner), carrier.clone(), asker.clone());
                 async move {
                     // On a task of its own, so that one stream can use every core. Awaited: none dies unseen.
-                    let task = tokio::spawn(carrier.carry(async move { inner.stream_item(question).await }));
+                    let item = asker.scope(async move { inner.stream_item(question).await });
+                    let task = tokio::spawn(carrier.carry(item));
                     task.await.map_err(|_| Status::internal("a decision's task ended without an answer"))
                 }
             }

@@ -22,11 +22,16 @@ pub struct Certificate {
     pub x5t_s256: String,
 }
 
-/// A service whose requests carry the certificate of their connection.
+/// The user at the other end of a unix socket, as the kernel says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnixUser(pub u32);
+
+/// A service whose requests carry what their connection proves: a certificate, or a user.
 #[derive(Clone, Debug)]
 pub(super) struct Certified<S> {
     pub(super) service: S,
     pub(super) certificate: Option<Arc<Certificate>>,
+    pub(super) user: Option<UnixUser>,
 }
 
 impl Certificate {
@@ -79,6 +84,9 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Certified<S> {
     fn call(&self, mut request: Request<B>) -> Self::Future {
         if let Some(certificate) = &self.certificate {
             request.extensions_mut().insert(Arc::clone(certificate));
+        }
+        if let Some(user) = self.user {
+            request.extensions_mut().insert(user);
         }
         self.service.call(request)
     }

@@ -22,7 +22,7 @@ use tower::Service;
 
 use super::{
     Io, Options,
-    certificate::Certified,
+    certificate::{Certified, UnixUser},
     permits::Permit,
     preface::{self, Begun, Version},
 };
@@ -93,7 +93,11 @@ impl Accepted {
             Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before it began"),
             Err(_) => return tracing::debug!("a connection was silent for too long"),
         };
-        let service = Certified { service: TowerToHyperService::new(service), certificate };
+        let user = match peer {
+            Some(Peer::Unix { uid, .. }) => Some(UnixUser(uid)),
+            Some(Peer::Tcp(_)) | None => None,
+        };
+        let service = Certified { service: TowerToHyperService::new(service), certificate, user };
         let service = Known { service, peer };
         match version {
             Version::One => {

@@ -72,7 +72,7 @@ pub fn bind(path: &Path) -> Result<Listener, Error> {
         Err(error) => return Err(failed(error)),
     }
     let listener = UnixListener::bind(path).map_err(failed)?;
-    let file = SocketFile(path.to_owned());
+    let file = SocketFile::of_ours(path);
     fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
     Ok(Listener::Private(listener, file, lock))
 }

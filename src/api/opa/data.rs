@@ -167,7 +167,7 @@ impl Door {
         };
         let took = started.elapsed();
         let id = (self.peers.ids)();
-        let verdict = self.settle((&query, verdict), started, &id).verdict().await;
+        let verdict = self.settle((&query, verdict), started, (&id, &question.headers)).verdict().await;
         settled(&verdict, &id)?;
         Ok(Decision { verdict, id, took })
     }

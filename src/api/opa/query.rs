@@ -98,7 +98,7 @@ impl Door {
         let took = started.elapsed();
         let id = (self.peers.ids)();
         // An answer in data, not a decision: it counts, and is recorded, as a deny.
-        let verdict = self.settle((&query, verdict), started, &id).verdict().await;
+        let verdict = self.settle((&query, verdict), started, (&id, &headers)).verdict().await;
         settled(&verdict, &id)?;
         let mut body = Map::new();
         if let Some(bindings) = &verdict.value {

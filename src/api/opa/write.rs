@@ -121,8 +121,9 @@ impl Door {
     async fn exists(&self, parts: &[String]) -> Result<bool, Fault> {
         let entry = Some(EntryPoint::from_parts(parts.to_vec()));
         let query = Query { policy: entry, input: Input::Undefined, asks: Asks::Document, ..Query::default() };
-        let verdict = self.peers.decider.decide(&query, self.limits.request_timeout).await;
-        Ok(verdict.ok_or(CallError::PoliciesNotReady)?.value.is_some())
+        let pinned = self.peers.decider.pin().ok_or(CallError::PoliciesNotReady)?;
+        // Whoever may change data may know whether it is there; the question is ours.
+        Ok(pinned.decide_own(&query, self.limits.request_timeout).await.value.is_some())
     }
 }
 

@@ -53,7 +53,7 @@ impl FromIterator<DataPath> for DataPaths {
 /// wants something to be there.
 pub(super) async fn named(held: &Held, path: &EntryPoint, deadline: Deadline) -> Result<Vec<Value>, CallError> {
     let query = Query { policy: Some(path.clone()), asks: Asks::Document, input: Input::Undefined, ..Query::default() };
-    let Verdict { value, reasons, .. } = held.decide(&query, deadline.left()?).await;
+    let Verdict { value, reasons, .. } = held.decide_own(&query, deadline.left()?).await;
     let fault = |fault: &str| Err(CallError::SearchFailed(format!("`{path}` (`search.candidates`) {fault}")));
     match value.map(|value| *value) {
         Some(Value::Array(items)) => Ok(items),

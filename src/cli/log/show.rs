@@ -19,6 +19,11 @@ use crate::cli::{colour, complain, exit, say, show_faults, verdict_text};
 
 /// Show one record: what was asked, what was answered, and why
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  verdict log show 019412ab /var/log/verdict/decisions.log
+  verdict log show 019412ab /var/log/verdict/decisions.log --json
+  verdict log show 019412ab /var/log/verdict/decisions.log --explain --policies ./policies")]
 pub(super) struct Args {
     /// The decision's id, or how it begins
     #[arg(value_name = "ID")]

@@ -16,6 +16,10 @@ use crate::cli::say;
 
 /// Count records by effect, reason, entry point, door and subject
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  verdict log stats /var/log/verdict/decisions.log --since 2026-03-03T00:00:00Z
+  verdict log stats /var/log/verdict/decisions.log --effect deny --top 3 --json")]
 pub(super) struct Args {
     #[command(flatten)]
     selection: Selection,

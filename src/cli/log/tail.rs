@@ -19,6 +19,12 @@ use crate::cli::{colour, say};
 
 /// Show the last records, a line each
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  verdict log tail /var/log/verdict/decisions.log
+  verdict log tail /var/log/verdict/decisions.log --follow --effect deny
+  verdict log tail /var/log/verdict/decisions.log -n 100 --subject user:alice
+  verdict log tail /var/log/verdict/decisions.log --json | jq .reasons")]
 pub(super) struct Args {
     #[command(flatten)]
     selection: Selection,

@@ -15,6 +15,11 @@ use crate::cli::{exit, say};
 
 /// Check that no record of a chained log was changed, removed, moved or cut off
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  verdict log verify /var/log/verdict/decisions.log --key public.pem
+  verdict log verify /var/log/verdict/decisions.log --key new.pem --key old.pem --sealed
+  verdict log verify /var/log/verdict/decisions.log --json")]
 pub(super) struct Args {
     /// The file that the log is written to
     #[arg(value_name = "FILE")]

@@ -20,8 +20,9 @@ A test is a rule whose name starts with `test_`, usually in a file that ends in 
   import data.authz
   test_owner_may_read if authz.allow with input as {\"subject\": {\"id\": \"alice\"}}
 
-It passes if its value is `true`. `todo_test_…` is skipped; `test_each[note] if { some note, case in {…}; … }` is a table
-of cases. Several folders are one policy set, as in `opa test a b`.
+It passes if its value is `true`. `todo_test_…` is skipped.
+`test_each[note] if { some note, case in {…}; … }` is a table of cases.
+Several folders are one policy set, as in `opa test a b`.
 
 Examples:
   verdict test policies/
@@ -33,8 +34,8 @@ Examples:
   verdict test policies/ --bench --run admin
   verdict test policies/ --format junit > report.xml
 
-Exit: 0 all passed, 1 a test did not pass or coverage is below the threshold, 2 the tests could not run or there are none,
-64 wrong usage. A skipped test is no failure.";
+Exit: 0 all passed, 1 a test did not pass or coverage is below the threshold,
+2 the tests could not run or there are none, 64 wrong usage. A skipped test is no failure.";
 
 /// Run the unit tests of policies
 #[derive(Debug, clap::Args)]

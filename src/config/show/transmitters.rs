@@ -4,13 +4,13 @@ use super::{quoted, show_time};
 use crate::{
     config::Config,
     identity::Algorithm,
-    ssf::{Poll, Transmitter},
+    ssf::{KeysAt, Poll, Transmitter},
 };
 
 pub(super) fn yaml(config: &Config, yaml: &mut String) {
     yaml.push_str("  transmitters:\n");
     for (name, transmitter) in &config.ssf.transmitters {
-        let Transmitter { issuer, audience, algorithms, jwks_file, issuers, keep, push_token_file, poll } = transmitter;
+        let Transmitter { issuer, audience, algorithms, keys, issuers, keep, push_token_file, poll } = transmitter;
         yaml.extend(["    ", name, ":\n"]);
         let mut line = |key: &str, value: &str| yaml.extend(["      ", key, ": ", value, "\n"]);
         let list =
@@ -21,7 +21,15 @@ pub(super) fn yaml(config: &Config, yaml: &mut String) {
             "algorithms",
             &format!("[{}]", algorithms.iter().map(|one| Algorithm::name(*one)).collect::<Vec<_>>().join(", ")),
         );
-        line("jwks_file", &quoted(&jwks_file.to_string_lossy()));
+        match keys {
+            KeysAt::File(path) => line("jwks_file", &quoted(&path.to_string_lossy())),
+            KeysAt::Url { url, ca_file } => {
+                line("jwks_url", &quoted(url.as_str()));
+                if let Some(path) = ca_file {
+                    line("jwks_ca_file", &quoted(&path.to_string_lossy()));
+                }
+            }
+        }
         line("issuers", &list(issuers));
         line("keep", &show_time(*keep));
         if let Some(path) = push_token_file {

@@ -89,6 +89,13 @@ network:
   cache_bytes: 0
 identity:
   cache_bytes: 4096
+callers:
+  required: true
+  keys_file: keys
+  token_audience: [verdict]
+  grants_file: grants.yaml
+  policy: authz
+  rate: 18
 explain:
   redact: [input.token, data.keys, password]
 log:
@@ -112,6 +119,8 @@ ssf:
 server:
   drain_timeout: 1s
   worker_threads: 2
+  max_in_flight: 19
+  max_queued: 20
   insecure: true
   max_connections: 15
   max_connections_per_address: 16
@@ -209,6 +218,13 @@ cache_bytes = 0
 [identity]
 cache_bytes = 4096
 
+[callers]
+required = true
+keys_file = "keys"
+token_audience = ["verdict"]
+grants_file = "grants.yaml"
+policy = "authz"
+rate = 18
 [explain]
 redact = ["input.token", "data.keys", "password"]
 [log]
@@ -232,6 +248,8 @@ publish_interval = "2s"
 [server]
 drain_timeout = "1s"
 worker_threads = 2
+max_in_flight = 19
+max_queued = 20
 insecure = true
 max_connections = 15
 max_connections_per_address = 16
@@ -351,7 +369,7 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "http: {tls: 1}",
@@ -360,11 +378,11 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "policies: {true: 2}",

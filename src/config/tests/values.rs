@@ -124,20 +124,40 @@ fn a_public_url_has_a_scheme_and_a_host_and_nothing_after_the_path() {
 }
 
 #[test]
-fn security_events_are_polled_over_tls_or_from_this_machine() {
-    let with = |url: &str| {
-        let transmitter = "{issuer: 'https://idp.example', audience: a, jwks_file: k.json, issuers: [x], poll: {url: ";
-        Given::yaml(&format!("revocation: {{store: r}}\nssf: {{transmitters: {{idp: {transmitter}'{url}'}}}}}}}}"))
+fn transmitters_are_asked_over_tls_or_on_this_machine() {
+    let with = |keys: &str, poll: &str| {
+        let transmitter = format!("{{issuer: 'https://idp.example', audience: a, issuers: [x]{keys}{poll}}}");
+        Given::yaml(&format!("revocation: {{store: r}}\nssf: {{transmitters: {{idp: {transmitter}}}}}"))
     };
-    for url in ["http://idp.example/poll", "http://127.0.0.1.example/", "http://10.0.0.1/", "http://[::2]/"] {
-        let faults = with(url).faults();
-        let wanted = "ssf.transmitters.idp.poll.url: is not encrypted; expected one that begins with `https://`";
-        assert!(faults.iter().any(|fault| fault.contains(wanted)), "{url}: {faults:#?}");
+    let file = ", jwks_file: k.json";
+    let both = |url: &str| {
+        [
+            ("poll.url", with(file, &format!(", poll: {{url: '{url}'}}"))),
+            ("jwks_url", with(&format!(", jwks_url: '{url}'"), "")),
+        ]
+    };
+    for url in ["http://idp.example/x", "http://127.0.0.1.example/", "http://10.0.0.1/", "http://[::2]/"] {
+        for (field, given) in both(url) {
+            let faults = given.faults();
+            let wanted = format!("idp.{field}: is not encrypted; expected one that begins with `https://`");
+            assert!(faults.iter().any(|fault| fault.contains(&wanted)), "{url}: {faults:#?}");
+        }
     }
-    for url in ["https://idp.example/poll", "http://127.0.0.1:9/", "http://localhost/", "http://[::1]/"] {
-        with(url).load().unwrap();
+    for url in ["https://idp.example/x", "http://127.0.0.1:9/", "http://localhost/", "http://[::1]/"] {
+        for (_, given) in both(url) {
+            given.load().unwrap();
+        }
     }
     for url in ["ftp://idp.example/", "https://user@idp.example/", "idp.example"] {
-        assert!(with(url).faults().iter().any(|fault| fault.contains("idp.poll.url: ")), "{url}");
+        for (field, given) in both(url) {
+            assert!(given.faults().iter().any(|fault| fault.contains(&format!("idp.{field}: "))), "{url}");
+        }
+    }
+    for (keys, fault) in [
+        ("", "jwks_file: is missing"),
+        (", jwks_file: k, jwks_url: 'https://a/'", "is given together with `jwks_file`"),
+        (", jwks_file: k, jwks_ca_file: c", "is given without `jwks_url`"),
+    ] {
+        assert!(with(keys, "").faults().iter().any(|found| found.contains(fault)), "{keys}");
     }
 }

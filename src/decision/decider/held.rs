@@ -1,6 +1,7 @@
 //! A snapshot that is held for many questions, from many tasks.
 
 use std::{
+    borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -8,12 +9,13 @@ use std::{
 
 use super::{Active, Decider};
 use crate::decision::{
-    AdHoc, At, Diagnostic, EntryPoint, NotAt, Query, Revision, SearchError, Searched, Time, Value, Verdict,
+    AdHoc, At, Diagnostic, EntryPoint, NotAt, Query, Revision, SearchError, Searched, Time, Value, Verdict, gate,
 };
 
 /// As [`super::Pinned`], without a lifetime.
 pub struct Held {
     active: Arc<Active>,
+    retained: bool,
     decider: Arc<Decider>,
 }
 
@@ -21,7 +23,7 @@ impl Decider {
     /// Holds the active snapshot; `None` before the first.
     #[must_use]
     pub fn hold(self: &Arc<Self>) -> Option<Held> {
-        Some(Held { active: self.active.load_full()?, decider: Arc::clone(self) })
+        Some(Held { active: self.active.load_full()?, retained: false, decider: Arc::clone(self) })
     }
 
     /// As [`Self::pin_at`], without a lifetime.
@@ -30,7 +32,7 @@ impl Decider {
     /// Where there is nothing, or what is asked for is not retained.
     pub async fn hold_at(self: &Arc<Self>, at: &At) -> Result<Held, NotAt> {
         let active = self.pin_at(at).await?.active;
-        Ok(Held { active, decider: Arc::clone(self) })
+        Ok(Held { active, retained: matches!(at, At::Revision(_)), decider: Arc::clone(self) })
     }
 }
 
@@ -49,7 +51,18 @@ impl Held {
 
     /// Decides one question on the held snapshot, as [`Decider::decide`] does.
     pub async fn decide(&self, query: &Query, time_left: Duration) -> Verdict {
-        self.decider.first(&self.active, query, time_left).finish().await
+        self.decider.first(&self.active, query, time_left, self.retained).finish().await
+    }
+
+    /// The same for a question of the server's own, which no caller asks: before it stands no gate.
+    pub async fn decide_own(&self, query: &Query, time_left: Duration) -> Verdict {
+        Decider::ungated(&self.active, query, self.decider.asked(query, time_left)).finish().await
+    }
+
+    /// Whether the caller may ask `query` at all.
+    #[must_use]
+    pub fn passes(&self, query: &Query) -> bool {
+        gate::passed(self.decider.gate.as_deref(), query, self.entry_point(query), self.retained).is_some()
     }
 
     /// Answers a query in the policies' language on the held snapshot, within the budget of a question.
@@ -87,6 +100,10 @@ impl Held {
         let pending = {
             let (entry, time) = self.decider.asked(&query, time_left);
             let entry = entry.clone();
+            let passed = gate::passed(self.decider.gate.as_deref(), &query, &entry, self.retained);
+            let Some(query) = passed.map(Cow::into_owned) else {
+                return Err(SearchError::Failed("the caller may not ask this".to_owned()));
+            };
             catch_unwind(AssertUnwindSafe(|| self.active.evaluator.candidates(query, searched, &entry, time)))
         };
         match pending {

@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::policy::meter;
+use crate::policy::meter::{self, Kind};
 use regorus::Value as Rego;
 use tokio::runtime::Runtime;
 
@@ -86,14 +86,16 @@ impl Network {
         if self.0.is_none() {
             return;
         }
+        let kind = Kind::of("http.send");
         let send = move |arguments: Vec<Rego>| {
-            meter::admit("http.send", &arguments)?;
-            super::settle("http.send", self.http_send(&arguments), strict)
+            meter::admit(&kind, &arguments)?;
+            super::settle(&kind, self.http_send(&arguments), strict)
         };
         let _ = engine.add_extension("http.send".to_owned(), 1, Box::new(send));
+        let kind = Kind::of("net.lookup_ip_addr");
         let lookup = move |arguments: Vec<Rego>| {
-            meter::admit("net.lookup_ip_addr", &arguments)?;
-            super::settle("net.lookup_ip_addr", self.lookup(&arguments), strict)
+            meter::admit(&kind, &arguments)?;
+            super::settle(&kind, self.lookup(&arguments), strict)
         };
         let _ = engine.add_extension("net.lookup_ip_addr".to_owned(), 1, Box::new(lookup));
     }

@@ -199,7 +199,7 @@ fn an_explanation_changes_no_verdict() {
         Snapshot::compile(&bundle, 1, Options::default()).unwrap()
     };
     let entry: EntryPoint = "data.p".parse().unwrap();
-    let time = Time { budget: Duration::from_millis(50), patience: Duration::from_millis(50) };
+    let time = Time { budget: Duration::from_secs(10), patience: Duration::from_secs(10) };
     let shared = compiled();
     for context in ["{}", r#"{"n": "a"}"#, r#"{"n": "b"}"#, r#"{"n": "aa"}"#, r#"{"n": 1}"#] {
         let question = format!(

@@ -49,54 +49,84 @@ const CONSTANT: [&str; 20] = [
 /// Built-ins that wait for something else than the processor.
 const WAITING: [&str; 3] = ["http.send", "net.lookup_ip_addr", "test.sleep"];
 
-pub(super) fn is_constant(name: &str) -> bool {
-    CONSTANT.contains(&name)
+/// What is known of a built-in before it is called. Made once for each: names are not compared at every call.
+#[derive(Clone, Copy)]
+pub(in crate::policy) struct Kind {
+    /// Its name in Rego.
+    pub(in crate::policy) name: &'static str,
+    /// Whether its time does not depend on how large its arguments are.
+    pub(super) is_constant: bool,
+    /// Whether it waits for something else than the processor.
+    pub(super) waits: bool,
+    // What is known to be made of its arguments.
+    makes: Option<fn(&[Rego]) -> usize>,
+    patches: bool,
 }
 
-pub(super) fn waits(name: &str) -> bool {
-    WAITING.contains(&name)
-}
-
-/// Whether the arguments of a call are within `limit`, with what is known to be made of them.
-pub(super) fn of_call(name: &str, arguments: &[Rego], limit: Limit) -> Result<(), Spent> {
-    let mut left = limit.weight;
-    for argument in arguments {
-        take(argument, &mut left, limit.depth)?;
-    }
-    let number = |at: usize| arguments.get(at).and_then(|number| number.as_i128().ok());
-    let text = |at: usize| match arguments.get(at) {
-        Some(Rego::String(text)) => text.len(),
-        _ => 0,
-    };
-    if name == "json.patch" && copies(arguments).is_none_or(|made| made > 1 << 20) {
-        return Err(Spent::Work);
-    }
-    let more = match name {
-        "numbers.range" | "numbers.range_step" => {
-            let step = number(2).map_or(1, i128::unsigned_abs).max(1);
-            let length = number(0).zip(number(1)).map_or(u128::MAX, |(from, to)| from.abs_diff(to) / step);
-            usize::try_from(length).unwrap_or(usize::MAX)
+impl Kind {
+    /// That of the built-in of this name.
+    pub(in crate::policy) fn of(name: &'static str) -> Self {
+        Self {
+            name,
+            is_constant: CONSTANT.contains(&name),
+            waits: WAITING.contains(&name),
+            makes: makes(name),
+            patches: name == "json.patch",
         }
-        "bits.lsh" => number(1).map_or(usize::MAX, |by| usize::try_from(by).unwrap_or(0) / NODE),
+    }
+
+    /// Whether the arguments of a call are within `limit`, with what is known to be made of them.
+    pub(super) fn weigh(&self, arguments: &[Rego], limit: Limit) -> Result<(), Spent> {
+        let mut left = limit.weight;
+        for argument in arguments {
+            take(argument, &mut left, limit.depth)?;
+        }
+        if self.patches && copies(arguments).is_none_or(|made| made > 1 << 20) {
+            return Err(Spent::Work);
+        }
+        let Some(makes) = self.makes else { return Ok(()) };
+        // The bounds of the built-ins say what is too much; this says only what is much.
+        if limit.weight < 1 << 16 && makes(arguments) > left { Err(Spent::Work) } else { Ok(()) }
+    }
+}
+
+/// What a built-in is known to make of its arguments, where that is more than they are.
+fn makes(name: &str) -> Option<fn(&[Rego]) -> usize> {
+    Some(match name {
+        "numbers.range" | "numbers.range_step" => |of| {
+            let step = number(of, 2).map_or(1, i128::unsigned_abs).max(1);
+            let length = number(of, 0).zip(number(of, 1)).map_or(u128::MAX, |(from, to)| from.abs_diff(to) / step);
+            usize::try_from(length).unwrap_or(usize::MAX)
+        },
+        "bits.lsh" => |of| number(of, 1).map_or(usize::MAX, |by| usize::try_from(by).unwrap_or(0) / NODE),
         // Each character of the text may have to be tried at each place of the pattern.
         "regex.match"
         | "regex.split"
         | "regex.find_n"
         | "regex.find_all_string_submatch_n"
-        | "regex.template_match" => product(text(0), text(1)) / NODE,
-        "regex.is_valid" => text(0).saturating_mul(8) / NODE,
-        "regex.replace" => product(text(0), product(text(1), text(2).max(1))) / NODE,
-        "glob.match" => product(text(0), text(2)) / NODE,
-        "replace" => product(text(0), text(2)) / text(1).max(1) / NODE,
-        "sprintf" => width(arguments) / NODE,
-        "strings.any_prefix_match" | "strings.any_suffix_match" => product(count(arguments, 0), count(arguments, 1)),
-        "net.cidr_expand" | "graph.reachable_paths" => 8_192,
-        "product" | "json.patch" => count(arguments, 0).max(count(arguments, 1)).saturating_mul(64),
-        "concat" => product(text(0), count(arguments, 1)) / NODE,
+        | "regex.template_match" => |of| product(text(of, 0), text(of, 1)) / NODE,
+        "regex.is_valid" => |of| text(of, 0).saturating_mul(8) / NODE,
+        "regex.replace" => |of| product(text(of, 0), product(text(of, 1), text(of, 2).max(1))) / NODE,
+        "glob.match" => |of| product(text(of, 0), text(of, 2)) / NODE,
+        "replace" => |of| product(text(of, 0), text(of, 2)) / text(of, 1).max(1) / NODE,
+        "sprintf" => |of| width(of) / NODE,
+        "strings.any_prefix_match" | "strings.any_suffix_match" => |of| product(count(of, 0), count(of, 1)),
+        "net.cidr_expand" | "graph.reachable_paths" => |_| 8_192,
+        "product" | "json.patch" => |of| count(of, 0).max(count(of, 1)).saturating_mul(64),
+        "concat" => |of| product(text(of, 0), count(of, 1)) / NODE,
+        _ => return None,
+    })
+}
+
+fn number(arguments: &[Rego], at: usize) -> Option<i128> {
+    arguments.get(at).and_then(|number| number.as_i128().ok())
+}
+
+fn text(arguments: &[Rego], at: usize) -> usize {
+    match arguments.get(at) {
+        Some(Rego::String(text)) => text.len(),
         _ => 0,
-    };
-    // The bounds of the built-ins say what is too much; this says only what is much.
-    if limit.weight < 1 << 16 && more > left { Err(Spent::Work) } else { Ok(()) }
+    }
 }
 
 /// Whether a value is within `limit`, or which budget it exceeds.

@@ -222,14 +222,14 @@ impl Apart {
 
     fn is_large(&self, query: &Query) -> bool {
         let mut left = self.large;
-        let Query { subject, action, resource, context, token, input, .. } = query;
+        let Query { subject, action, resource, context, token, caller, input, .. } = query;
         if let Input::Document(document) = input
             && !meter::weigh_value(document, &mut left)
         {
             return true;
         }
         let objects = [&subject.properties, &action.properties, &resource.properties, context];
-        !objects.into_iter().chain(token).all(|object| meter::weigh_object(object, &mut left))
+        !objects.into_iter().chain(token).chain(caller).all(|object| meter::weigh_object(object, &mut left))
     }
 
     fn trusts(&self, entry: &EntryPoint, known: &mut Known) -> bool {

@@ -118,6 +118,19 @@ fn collections_pass_through_a_function_of_ours() {
 }
 
 #[test]
+fn membership_is_regorus_own_only_as_a_condition() {
+    for (text, expected) in [
+        ("input.x in input.xs", "input.x in input.xs"),
+        ("\"a\" in [input.x, 1]", "\"a\" in [input.x, 1]"),
+        ("y := input.x in input.xs", "y := __verdict__.member(input.x , input.xs)"),
+        ("input.x in object.keys(input.xs)", "__verdict__.member(input.x , object.keys(input.xs))"),
+        ("(input.x in input.xs) == false", "(__verdict__.member(input.x , input.xs)) == false"),
+    ] {
+        assert_eq!(body(text), expected);
+    }
+}
+
+#[test]
 fn annotations_become_values() {
     assert_eq!(lowered("package p\na := 1\nb := rego.metadata.rule()"), "package p\na := 1\nb := {\"rule\": 1}");
 }

@@ -1,0 +1,126 @@
+//! Who asks: callers are authenticated before a door sees their call, and what they ask is held to what they may.
+//!
+//! [`Guard`] stands before the doors, and [`Gate`] before the Decider, where the question is known. Between them goes
+//! [`Asking`], with the task. What nobody has authenticated is refused: a question whose task says nothing of its caller,
+//! too.
+
+mod authenticate;
+mod gate;
+mod guard;
+mod keys;
+mod load;
+mod route;
+
+use std::{
+    future::Future,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use self::route::Route;
+pub use self::{
+    authenticate::Authenticator,
+    gate::Gate,
+    guard::{Grpc, Guard, Http, Keeper},
+    keys::{InvalidKeys, Keys, PREFIX as KEY_PREFIX},
+    load::{Config as LoadConfig, Load},
+    route::{Action, DOORS},
+};
+use crate::decision::{Object, Value};
+
+tokio::task_local! {
+    static ASKING: Arc<Asking>;
+}
+
+/// Settings of who may ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Whether callers must be known. Without it, everyone who reaches a door may ask.
+    pub required: bool,
+    /// The file of the hashes of keys.
+    pub keys_file: Option<PathBuf>,
+    /// The audiences of which a token must have one to prove a caller; without any, no token does.
+    pub token_audience: Vec<String>,
+    /// The file that says who may ask what, for the built-in policy.
+    pub grants_file: Option<PathBuf>,
+    /// The folder of a policy in place of the built-in one.
+    pub policy: Option<PathBuf>,
+}
+
+/// An authenticated caller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Caller {
+    /// Whom it is: `spiffe://…`, `dns:…`, `uri:…`, `key:NAME`, `token:ISSUER#SUBJECT` or `unix:UID`. Two ways to prove
+    /// oneself never give one name.
+    pub id: String,
+    /// What policies see of it.
+    pub known: Object,
+}
+
+/// Marks a call that is too much now, for a door whose refusals are answers.
+#[derive(Clone, Debug)]
+pub(super) struct TooMuch(pub(super) super::status::CallError);
+
+/// Who may ask what, by a policy of the server's own.
+pub trait Authorizer: Send + Sync {
+    /// Whether what `input` says is allowed. Total: what goes wrong is no.
+    fn allows(&self, input: Value) -> bool;
+}
+
+/// A call that is answered: by whom, where, and whether something of it was refused.
+#[derive(Debug)]
+pub(super) struct Asking {
+    caller: Option<Arc<Caller>>,
+    route: Route,
+    refused: AtomicBool,
+}
+
+/// Takes along who asks, to other tasks.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Carried(Option<Arc<Asking>>);
+
+impl Caller {
+    /// A caller of that name, proven so, with what else is known.
+    fn new(id: String, method: &'static str, known: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        let own = [("id", Value::from(id.as_str())), ("method", Value::from(method))];
+        let known = own.into_iter().chain(known).map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { id, known }
+    }
+
+    /// Who asks, of the call that this task answers.
+    #[must_use]
+    pub fn current() -> Option<Arc<Self>> {
+        ASKING.try_with(|asking| asking.caller.clone()).ok().flatten()
+    }
+}
+
+impl Asking {
+    fn refuse(&self) {
+        self.refused.store(true, Relaxed);
+    }
+
+    fn was_refused(&self) -> bool {
+        self.refused.load(Relaxed)
+    }
+}
+
+impl Carried {
+    /// Of the call that this task answers.
+    pub(super) fn here() -> Self {
+        Self(ASKING.try_with(Arc::clone).ok())
+    }
+
+    /// Has `work` belong to that call.
+    pub(super) fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        let asking = self.0.clone();
+        async move {
+            match asking {
+                Some(asking) => ASKING.scope(asking, work).await,
+                None => work.await,
+            }
+        }
+    }
+}

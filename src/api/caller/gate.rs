@@ -1,0 +1,100 @@
+//! The gate before the Decider: who asks, and whether they may ask this.
+
+use std::sync::Arc;
+
+use super::{ASKING, Asking, Authorizer, route::Route};
+use crate::decision::{self, EntryPoint, Object, Passage, Query, Value};
+
+/// The gate.
+pub struct Gate {
+    /// Who says what callers may; everyone may everything without.
+    authorizer: Option<Arc<dyn Authorizer>>,
+}
+
+impl Gate {
+    /// A gate that asks `authorizer`, or lets everybody pass.
+    #[must_use]
+    pub fn new(authorizer: Option<Arc<dyn Authorizer>>) -> Self {
+        Self { authorizer }
+    }
+}
+
+impl decision::Gate for Gate {
+    fn pass(&self, query: &Query, entry: &EntryPoint, retained: bool) -> Passage {
+        let asking = ASKING.try_with(Arc::clone).ok();
+        let caller = || asking.as_ref().and_then(|asking| asking.caller.as_ref()).map(|caller| caller.known.clone());
+        let Some(authorizer) = &self.authorizer else { return Passage::By(caller()) };
+        // A question of which nobody says who asks it is a defect; it is not asked.
+        let Some(asking) = &asking else { return Passage::Refused };
+        if asking.route.action.has_questions() && allows(&**authorizer, asking, query, entry, retained) {
+            return Passage::By(caller());
+        }
+        asking.refuse();
+        Passage::Refused
+    }
+}
+
+/// Whether the caller may ask this.
+fn allows(authorizer: &dyn Authorizer, asking: &Asking, query: &Query, entry: &EntryPoint, retained: bool) -> bool {
+    let Some(caller) = &asking.caller else { return false };
+    let more = [
+        ("entry_point", Value::from(entry.as_str())),
+        ("explain", Value::from(query.explain)),
+        ("at_revision", Value::from(retained)),
+    ];
+    authorizer.allows(input(&caller.known, asking.route, more))
+}
+
+/// What the policy is asked.
+pub(super) fn input<const N: usize>(caller: &Object, route: Route, more: [(&str, Value); N]) -> Value {
+    let own = [
+        ("caller", Value::Object(caller.clone())),
+        ("door", Value::from(route.door.0)),
+        ("action", Value::from(route.action.name())),
+    ];
+    Value::Object(own.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use decision::Gate as _;
+
+    use super::*;
+    use crate::api::{caller::Action, settle::DoorName};
+
+    struct Always(bool);
+
+    impl Authorizer for Always {
+        fn allows(&self, _: Value) -> bool {
+            self.0
+        }
+    }
+
+    async fn pass(allows: bool, asking: Option<Asking>) -> Passage {
+        let gate = Gate::new(Some(Arc::new(Always(allows))));
+        let (query, entry) = (Query::default(), "data.a".parse().unwrap());
+        let ask = async { gate.pass(&query, &entry, false) };
+        match asking {
+            Some(asking) => ASKING.scope(Arc::new(asking), ask).await,
+            None => ask.await,
+        }
+    }
+
+    fn asking(known: bool, action: Action) -> Asking {
+        let caller = known.then(|| Arc::new(super::super::Caller::new("key:a".to_owned(), "key", [])));
+        Asking { caller, route: Route { door: DoorName::GRPC, action }, refused: false.into() }
+    }
+
+    #[tokio::test]
+    async fn only_a_known_caller_who_may_passes() {
+        assert!(matches!(pass(true, Some(asking(true, Action::Ask))).await, Passage::By(Some(_))));
+        assert_eq!(pass(false, Some(asking(true, Action::Ask))).await, Passage::Refused);
+        assert_eq!(pass(true, Some(asking(false, Action::Ask))).await, Passage::Refused, "nobody is known");
+        assert_eq!(pass(true, None).await, Passage::Refused, "no call");
+        assert_eq!(
+            pass(true, Some(asking(true, Action::Observe))).await,
+            Passage::Refused,
+            "no question belongs there"
+        );
+    }
+}

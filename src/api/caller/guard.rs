@@ -1,0 +1,237 @@
+//! What stands before the doors: it tells who calls, and refuses what they may not.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, atomic::AtomicBool},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use axum::http::{
+    HeaderValue, Method, Request, Response,
+    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use futures::future::{BoxFuture, FutureExt as _};
+use tonic::Status;
+use tower::Service;
+
+use super::{
+    ASKING, Asking, Authorizer, Load, TooMuch,
+    authenticate::{Authenticator, Unknown},
+    gate,
+    load::Shed,
+    route::{self, Action, Route},
+};
+use crate::api::{Observer, grpc::deadline::timeout_of as grpc_timeout, settle::DoorName, status::CallError};
+
+/// What a guard goes by. The doors share one.
+pub struct Keeper {
+    /// Who calls.
+    pub authenticator: Authenticator,
+    /// What they may; everyone may everything without.
+    pub authorizer: Option<Arc<dyn Authorizer>>,
+    /// How much is answered at once.
+    pub load: Arc<Load>,
+    /// How long a call may wait for others to end, if its client waits so long.
+    pub patience: Duration,
+    /// Whom refusals are told.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// How a protocol names calls, and refuses them.
+pub trait Protocol: Clone + Send + Sync + 'static {
+    /// What answers are made of.
+    type Body: Send + 'static;
+
+    /// What a call is for; `None` for what everyone may.
+    #[doc(hidden)]
+    fn route(method: &Method, path: &str) -> Option<Routed>;
+
+    /// The answer to a call that is refused.
+    fn refusal(error: CallError, shown: bool) -> Response<Self::Body>;
+}
+
+/// What a call is for.
+#[doc(hidden)]
+pub struct Routed(Route);
+
+/// gRPC.
+#[derive(Clone, Copy, Debug)]
+pub struct Grpc;
+
+/// HTTP.
+#[derive(Clone, Copy, Debug)]
+pub struct Http;
+
+/// A door behind its guard.
+pub struct Guard<S, P> {
+    inner: S,
+    keeper: Arc<Keeper>,
+    protocol: P,
+    /// The longest that a call may take whose answer is one message, if the door behind does not see to it.
+    limit: Option<Duration>,
+}
+
+impl<S, P> Guard<S, P> {
+    /// Puts `keeper` before a door.
+    pub fn new(inner: S, keeper: Arc<Keeper>, protocol: P) -> Self {
+        Self { inner, keeper, protocol, limit: None }
+    }
+
+    /// Ends calls that take longer than that until their answer begins: doors have deadlines, but only once they have read
+    /// a question.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+}
+
+impl<S: Clone, P: Clone> Clone for Guard<S, P> {
+    fn clone(&self) -> Self {
+        let Self { inner, keeper, protocol, limit } = self;
+        Self { inner: inner.clone(), keeper: Arc::clone(keeper), protocol: protocol.clone(), limit: *limit }
+    }
+}
+
+impl<S, P, B> Service<Request<B>> for Guard<S, P>
+where
+    S: Service<Request<B>, Response = Response<P::Body>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    P: Protocol,
+    B: Send + 'static,
+{
+    type Response = Response<P::Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // The one that was made ready answers.
+        let next = self.inner.clone();
+        let ready = std::mem::replace(&mut self.inner, next);
+        guarded::<S, P, B>(ready, Arc::clone(&self.keeper), self.limit, request).boxed()
+    }
+}
+
+async fn guarded<S, P, B>(
+    mut inner: S,
+    keeper: Arc<Keeper>,
+    limit: Option<Duration>,
+    mut request: Request<B>,
+) -> Result<Response<P::Body>, Infallible>
+where
+    S: Service<Request<B>, Response = Response<P::Body>, Error = Infallible> + Send,
+    S::Future: Send,
+    P: Protocol,
+    B: Send,
+{
+    let Some(Routed(route)) = P::route(request.method(), request.uri().path()) else {
+        return inner.call(request).await;
+    };
+    let refuse = |error: CallError, shown| {
+        keeper.observer.failed(error.code().1);
+        Ok(P::refusal(error, shown))
+    };
+    let shown = request.headers().contains_key(AUTHORIZATION);
+    let who = keeper.authenticator.who(request.headers(), request.extensions()).await;
+    if keeper.authenticator.required {
+        // It is for us; no door needs it, and none can tell of it.
+        request.headers_mut().remove(AUTHORIZATION);
+    }
+    let caller = match who {
+        Ok(caller) => caller,
+        // Envoy takes only a denied response for a deny: its door gives one, as no question of nobody passes the gate.
+        Err(Unknown) if route.door == DoorName::ENVOY => None,
+        Err(Unknown) => return refuse(CallError::Unauthenticated, shown),
+    };
+    if let Some(authorizer) = &keeper.authorizer
+        && !route.action.has_questions()
+    {
+        let may = caller.as_ref().is_some_and(|caller| authorizer.allows(gate::input(&caller.known, route, [])));
+        if !may {
+            return refuse(CallError::PermissionDenied, shown);
+        }
+    }
+    // Health never comes here; operators are not to be shut out by those whom they would calm.
+    let mut answering = None;
+    if route.action.has_questions() || route.action == Action::Query {
+        let waits = grpc_timeout(request.headers()).map_or(keeper.patience, |waits| waits.min(keeper.patience));
+        let rate = caller.as_ref().map_or(Ok(()), |caller| keeper.load.rate(&caller.id, Instant::now()));
+        let begun = match rate {
+            Ok(()) => keeper.load.begin(waits).await,
+            Err(shed) => Err(shed),
+        };
+        match begun.map_err(CallError::from) {
+            Ok(begun) => answering = Some(begun),
+            Err(error) if route.door == DoorName::ENVOY => drop(request.extensions_mut().insert(TooMuch(error))),
+            Err(error) => return refuse(error, shown),
+        }
+    }
+    let asking = Arc::new(Asking { caller, route, refused: AtomicBool::new(false) });
+    let answer = ASKING.scope(Arc::clone(&asking), async move { inner.call(request).await });
+    let answered = match limit {
+        Some(limit) => match tokio::time::timeout(limit, answer).await {
+            Ok(answered) => answered,
+            Err(_) => return refuse(CallError::DeadlineExceeded, shown),
+        },
+        None => answer.await,
+    };
+    drop(answering);
+    if asking.was_refused() && route.door != DoorName::ENVOY {
+        // Nothing of the answer has gone out yet. What a stream asks later is denied, item by item.
+        return refuse(CallError::PermissionDenied, shown);
+    }
+    answered
+}
+
+impl From<Shed> for CallError {
+    fn from(shed: Shed) -> Self {
+        match shed {
+            Shed::Overloaded(again) => Self::Overloaded(again),
+            Shed::TooMany(again) => Self::RateLimited(again),
+        }
+    }
+}
+
+impl Protocol for Grpc {
+    type Body = tonic::body::Body;
+
+    fn route(_: &Method, path: &str) -> Option<Routed> {
+        route::of_grpc(path).map(Routed)
+    }
+
+    fn refusal(error: CallError, _: bool) -> Response<Self::Body> {
+        Status::from(error).into_http()
+    }
+}
+
+impl Protocol for Http {
+    type Body = axum::body::Body;
+
+    fn route(method: &Method, path: &str) -> Option<Routed> {
+        route::of_http(method, path).map(Routed)
+    }
+
+    fn refusal(error: CallError, shown: bool) -> Response<Self::Body> {
+        let body = serde_json::json!({ "code": error.code().1, "message": error.to_string() });
+        let mut response = Response::new(axum::body::Body::from(format!("{body}\n")));
+        *response.status_mut() = error.http_status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let CallError::Overloaded(again) | CallError::RateLimited(again) = error {
+            // Whole seconds (RFC 9110 §10.2.3), and not none.
+            headers.insert(RETRY_AFTER, HeaderValue::from(again.as_secs().max(1)));
+        }
+        if error == CallError::Unauthenticated {
+            // RFC 6750 §3: an error only where something was shown.
+            let challenge =
+                if shown { "Bearer realm=\"verdict\", error=\"invalid_token\"" } else { "Bearer realm=\"verdict\"" };
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+}

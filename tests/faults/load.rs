@@ -1,0 +1,119 @@
+//! More than can be answered: the rest is refused at once, and operators are not.
+
+use std::time::{Duration, Instant};
+
+use tonic::{Code, Request};
+use tonic_types::StatusExt as _;
+
+use crate::support::{Folder, Serve, assert_refused, to};
+
+/// A rule that takes its whole budget.
+const SLOW: &str = "package slow
+
+decision if count([1 | some i in numbers.range(1, 20000000); i % 7 == 3]) == 0
+";
+
+#[tokio::test]
+async fn what_is_over_is_refused_at_once_and_health_is_not() {
+    let folder = Folder::always(&[("slow.rego", SLOW)]);
+    let server = Serve::folder(&folder)
+        .env("VERDICT_SERVER_MAX_IN_FLIGHT", "2")
+        .env("VERDICT_SERVER_MAX_QUEUED", "2")
+        .env("VERDICT_POLICIES_EVALUATION_BUDGET", "4s")
+        .ready()
+        .await;
+    let client = server.client().await;
+    let mut asked = tokio::task::JoinSet::new();
+    for _ in 0..12 {
+        let mut client = client.clone();
+        asked.spawn(async move {
+            let started = Instant::now();
+            (client.check(to("data.slow")).await, started.elapsed())
+        });
+    }
+    let (mut shed, mut answered) = (0, 0);
+    while let Some(Ok((answer, took))) = asked.join_next().await {
+        match answer {
+            Ok(_) => answered += 1,
+            Err(status) => {
+                assert_refused(&status, Code::ResourceExhausted, "OVERLOADED");
+                assert!(status.get_details_retry_info().is_some_and(|info| info.retry_delay.is_some()));
+                shed += 1;
+                println!("refused after {took:?}");
+                // In the middle of it.
+                assert_eq!(server.readiness().await.0, 200);
+                assert_eq!(server.health("").await, Ok(1));
+                assert_eq!(server.http("GET", "/metrics").await.0, 200);
+            }
+        }
+    }
+    println!("{answered} answered, {shed} refused");
+    assert!(shed >= 4 && answered >= 2);
+    server.unharmed().await;
+}
+
+/// What Envoy takes for a deny whatever its `failure_mode_allow` says: an answer, and not of code 0.
+#[tokio::test]
+async fn envoy_is_denied_where_there_is_too_much() {
+    use envoy_types::{
+        ext_authz::v3::pb::{CheckRequest as Asked, CheckResponse as Answered},
+        pb::envoy::service::auth::v3::{
+            AttributeContext,
+            attribute_context::{HttpRequest, Request as Attributes},
+        },
+    };
+    let allows = "package envoy.authz\n\nallow := true\n";
+    let folder = Folder::always(&[("slow.rego", SLOW), ("envoy.rego", allows)]);
+    let server = Serve::folder(&folder)
+        .env("VERDICT_SERVER_MAX_IN_FLIGHT", "1")
+        .env("VERDICT_SERVER_MAX_QUEUED", "0")
+        .env("VERDICT_POLICIES_EVALUATION_BUDGET", "10s")
+        .ready()
+        .await;
+    let http =
+        HttpRequest { method: "GET".to_owned(), path: "/".to_owned(), host: "x".to_owned(), ..HttpRequest::default() };
+    let request = Attributes { http: Some(http), ..Attributes::default() };
+    let asked = Asked { attributes: Some(AttributeContext { request: Some(request), ..AttributeContext::default() }) };
+    let ask = async || {
+        let mut client = tonic::client::Grpc::new(server.channel().await);
+        client.ready().await.unwrap();
+        let path = "/envoy.service.auth.v3.Authorization/Check".parse().unwrap();
+        let codec = tonic_prost::ProstCodec::<Asked, Answered>::default();
+        let answer = client.unary(Request::new(asked.clone()), path, codec).await.expect("an answer, whatever happens");
+        answer.into_inner().status.is_some_and(|status| status.code == 0)
+    };
+    assert!(ask().await, "it is allowed while there is room");
+    let mut busy = server.client().await;
+    let slow = tokio::spawn(async move { busy.check(to("data.slow")).await });
+    crate::support::eventually("the one place is taken", async || {
+        (server.metric("verdict_in_flight").await == Some(1.0)).then_some(())
+    })
+    .await;
+    let allowed = ask().await;
+    if !slow.is_finished() {
+        assert!(!allowed, "there was no room, and it is no failed call");
+    }
+    slow.abort();
+}
+
+#[tokio::test]
+async fn a_caller_has_a_rate_of_its_own() {
+    let authority = crate::tls::Authority::new();
+    let folder = Folder::always(&[]);
+    let server = authority.serve(&folder).env("VERDICT_CALLERS_RATE", "3").listening().await;
+    server.logged("policies active").await;
+    let (one, other) = (authority.issue(&["spiffe://a/one"], 2), authority.issue(&["spiffe://a/other"], 3));
+    let mut client = authority.client(&server, Some(&one));
+    let mut refused = None;
+    for _ in 0..200 {
+        if let Err(status) = client.check(Request::new(to(crate::support::ALWAYS))).await {
+            refused = Some(status);
+            break;
+        }
+    }
+    assert_refused(&refused.expect("more than three a second"), Code::ResourceExhausted, "RATE_LIMITED");
+    let mut other = authority.client(&server, Some(&other));
+    assert!(other.check(to(crate::support::ALWAYS)).await.is_ok());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(client.check(to(crate::support::ALWAYS)).await.is_ok(), "later it may again");
+}
