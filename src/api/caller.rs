@@ -1,7 +1,7 @@
 //! Who asks: callers are authenticated before a door sees their call, and what they ask is held to what they may.
 //!
 //! [`Guard`] stands before the doors, and [`Gate`] before the Decider, where the question is known. Between them goes
-//! [`Asking`], with the task. What nobody has authenticated is refused: a question whose task says nothing of its caller,
+//! `Asking`, with the task. What nobody has authenticated is refused: a question whose task says nothing of its caller,
 //! too.
 
 mod authenticate;
