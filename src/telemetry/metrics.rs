@@ -36,6 +36,7 @@
 //! | `verdict_decision_log_queued`, `_spooled`, `_spooled_bytes` | gauge | `sink` |
 //! | `verdict_cache_requests_total` | counter | `cache`, `result` (`hit`, `miss`) |
 //! | `verdict_credential_source_age_seconds` | gauge | `kind`, `source` |
+//! | `verdict_credentials_total` | counter | `result` (`good`, or what was wrong) |
 //! | `verdict_telemetry_items_total` | counter | `signal` |
 //! | `verdict_telemetry_dropped_total` | counter | `signal`, `cause` |
 //! | `verdict_telemetry_queued` | gauge | `signal` |
