@@ -7,7 +7,8 @@
 //! - Arithmetic and set operators become calls, because regorus' own operators give errors that end the evaluation where
 //!   OPA's are undefined (its strict mode is on: without it, it drops errors of functions).
 //! - What OPA asks before a `not` or a `with` is asked before it (`hoist.rs`), and what a head asks at the end of its body.
-//! - `in` becomes [`MEMBER`] and [`MEMBER_WITH_KEY`], which are undefined where an operand is.
+//! - `in` becomes [`MEMBER`] and [`MEMBER_WITH_KEY`], which are undefined where an operand is; a plain one that is a condition
+//!   stays regorus' own, as false and undefined are the same there.
 //! - The variables of an `every` are copied first thing in its body: regorus does not see the given ones in the brackets of
 //!   a reference that is negated.
 //! - Collections of `some … in` pass through [`COLLECTION`]: over what is no collection OPA finds nothing.
