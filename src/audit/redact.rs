@@ -1,6 +1,9 @@
 //! Secrets go before any rule runs: what stands under a sensitive name, and what looks like a credential wherever it
 //! stands. What was found is then looked for in every other text of the record. Where in doubt, a text is hidden.
 
+mod look;
+
+use self::look::look;
 use super::pointer::escaped;
 use crate::decision::{Named, SensitiveNames, Value};
 
@@ -22,6 +25,9 @@ const MOST_BYTES: usize = 256 << 10;
 
 /// The shortest credential that is known by its look.
 const MIN_CREDENTIAL: usize = 16;
+
+/// The schemes of credentials in a text (RFC 6750, RFC 7617, RFC 9449), in small letters.
+const SCHEMES: [&str; 3] = ["bearer", "basic", "dpop"];
 
 /// What was found in one record.
 pub(super) struct Secrets<'n> {
@@ -95,6 +101,13 @@ impl<'n> Secrets<'n> {
 
     /// Whether a text looks like a credential, or has one in it; it is looked for elsewhere from then on.
     pub(super) fn credential(&mut self, text: &str) -> bool {
+        if !look(text).suspects(text) {
+            return false;
+        }
+        self.has_credential(text)
+    }
+
+    fn has_credential(&mut self, text: &str) -> bool {
         if let Some(credential) = credential(text) {
             self.remember(credential);
             return true;
@@ -271,7 +284,7 @@ fn credential(text: &str) -> Option<&str> {
     for (at, _) in text.match_indices(' ') {
         let before = text.get(..at)?;
         let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        if ["bearer", "basic", "dpop"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        if SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known))
             && let Some(run) = run(at + 1).filter(|run| run.len() >= MIN_PART && looks_random(run))
         {
             return Some(run);

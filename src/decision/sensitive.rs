@@ -3,7 +3,13 @@
 /// Names of members whose values are secret, compared without regard to case; also as the last word of a longer name
 /// (`client_secret`, `accessToken`).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SensitiveNames(Vec<String>);
+pub struct SensitiveNames {
+    names: Vec<String>,
+    /// Where the names with a last byte are in the list: few names end as one does.
+    ends: Vec<(u8, Vec<usize>)>,
+    /// The last bytes of all of them.
+    last: [bool; 256],
+}
 
 /// Whether a member's name is a sensitive one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +60,9 @@ impl SensitiveNames {
     /// These names.
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
-        Self(names.into_iter().map(|name| name.to_lowercase()).collect())
+        let mut all = Self { names: Vec::new(), ends: Vec::new(), last: [false; 256] };
+        names.into_iter().for_each(|name| all.push(&name));
+        all
     }
 
     /// The default names and all others that usually hold secrets.
@@ -65,12 +73,25 @@ impl SensitiveNames {
 
     /// The names, in small letters.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.names.iter().map(String::as_str)
     }
 
     /// Adds a name.
     pub fn push(&mut self, name: &str) {
-        self.0.push(name.to_lowercase());
+        let name = name.to_lowercase();
+        let number = self.names.len();
+        // An empty name is everybody's last word: it would be found with every end.
+        let ends: Vec<u8> = name.bytes().last().map_or_else(|| (0..=u8::MAX).collect(), |last| vec![last]);
+        for end in ends {
+            if let Some(known) = self.last.get_mut(usize::from(end)) {
+                *known = true;
+            }
+            match self.ends.iter_mut().find(|(known, _)| *known == end) {
+                Some((_, numbers)) => numbers.push(number),
+                None => self.ends.push((end, vec![number])),
+            }
+        }
+        self.names.push(name);
     }
 
     /// Whether `name` is one of them.
@@ -83,7 +104,12 @@ impl SensitiveNames {
     fn find_ascii(&self, name: &str) -> Named {
         let bytes = name.as_bytes();
         let mut found = Named::No;
-        for hidden in &self.0 {
+        let end = bytes.last().map_or(0, u8::to_ascii_lowercase);
+        if !self.last.get(usize::from(end)).copied().unwrap_or_default() {
+            return found;
+        }
+        let ends = self.ends.iter().find(|(known, _)| *known == end).map(|(_, numbers)| numbers.as_slice());
+        for hidden in ends.unwrap_or_default().iter().filter_map(|number| self.names.get(*number)) {
             let Some(before) = bytes.len().checked_sub(hidden.len()) else { continue };
             let (head, tail) = bytes.split_at(before);
             if !tail.eq_ignore_ascii_case(hidden.as_bytes()) {
@@ -102,7 +128,7 @@ impl SensitiveNames {
     fn find_any(&self, name: &str) -> Named {
         let lower = name.to_lowercase();
         let mut found = Named::No;
-        for hidden in &self.0 {
+        for hidden in &self.names {
             let Some(before) = lower.strip_suffix(hidden.as_str()) else { continue };
             if before.is_empty() {
                 return Named::Exactly;

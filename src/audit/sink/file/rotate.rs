@@ -1,5 +1,5 @@
-//! Full files: renamed, compressed beside the sink's own work, the oldest removed; and the head, by which the end of a
-//! chain is known.
+//! Full files: renamed, compressed beside the sink's own work and behind everybody else's, the oldest removed; and the
+//! head, by which the end of a chain is known.
 
 use std::{
     fs,
@@ -49,6 +49,8 @@ impl File {
         }
         let (path, compression, keep) = (self.path.clone(), self.rotation.compression, self.rotation.keep);
         let work = move || {
+            // Decisions come first: this takes what they leave of the processors.
+            let _ = rustix::process::nice(19);
             if let Err(error) = tidy(&path, compression, keep) {
                 tracing::error!(file = %path.display(), "full files can't be compressed or removed: {error}");
             }
@@ -107,7 +109,7 @@ fn compress(path: &Path, compression: Compression) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     let to = options.create(true).truncate(true).write(true).mode(0o600).open(&new)?;
     let to = if compression == Compression::Gzip {
-        let mut encoder = flate2::write::GzEncoder::new(to, flate2::Compression::default());
+        let mut encoder = flate2::write::GzEncoder::new(to, flate2::Compression::fast());
         io::copy(&mut from, &mut encoder)?;
         encoder.finish()?
     } else {

@@ -1,0 +1,99 @@
+//! A first look at a text, a byte at a time: most texts can have no secret in them, and that is told by which bytes they
+//! have.
+
+use super::{MIN_CREDENTIAL, SCHEMES};
+
+/// Which kinds of bytes a text has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look(u8);
+
+/// What stands between a name and its value.
+const EQUALS: u8 = 1 << 1;
+/// What an object or a list of JSON begins with.
+const JSON: u8 = 1 << 2;
+/// Of `eyJ`, with which tokens begin.
+const TOKEN: u8 = 1 << 3;
+/// Of `PRIVATE KEY`.
+const KEY: u8 = 1 << 4;
+/// What follows the scheme of a credential.
+const SPACE: u8 = 1 << 5;
+
+const fn kind(byte: u8) -> u8 {
+    match byte {
+        b'=' => EQUALS,
+        b'{' | b'[' => JSON,
+        b'J' => TOKEN,
+        b'K' => KEY,
+        b' ' => SPACE,
+        _ => 0,
+    }
+}
+
+/// Looks at every byte of a text.
+pub(super) fn look(text: &str) -> Look {
+    Look(text.bytes().fold(0, |kinds, byte| kinds | kind(byte)))
+}
+
+impl Look {
+    /// Whether it is to be looked at again, by `Secrets::has_credential`, which finds nothing in any other.
+    pub(super) fn suspects(self, text: &str) -> bool {
+        if self.has(EQUALS | JSON) {
+            return true;
+        }
+        text.len() >= MIN_CREDENTIAL && (self.has(TOKEN | KEY) || self.has(SPACE) && follows_a_scheme(text))
+    }
+
+    fn has(self, kinds: u8) -> bool {
+        self.0 & kinds != 0
+    }
+}
+
+/// Whether a space may follow the name of a scheme, by its last letter.
+fn follows_a_scheme(text: &str) -> bool {
+    let ends = |byte: u8| SCHEMES.iter().any(|scheme| scheme.as_bytes().last() == Some(&byte.to_ascii_lowercase()));
+    let bytes = text.as_bytes();
+    bytes.iter().zip(bytes.iter().skip(1)).any(|(byte, next)| *next == b' ' && ends(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{audit::redact::Secrets, decision::SensitiveNames};
+
+    fn holds(text: &str) {
+        let names = SensitiveNames::all();
+        let found = Secrets::new(&names).has_credential(text);
+        assert!(!found || look(text).suspects(text), "{text:?} has a credential, and looks as if it had none");
+    }
+
+    #[test]
+    fn what_is_a_credential_is_suspected() {
+        for text in [
+            "eyJhbGciOiJub25lIn0.e30.",
+            "Bearer s3cr3t-value-1",
+            "x DPoP ABCDEFGHIJKLMNOP",
+            "basic dXNlcjpwYXNz",
+            "-----BEGIN PRIVATE KEY-----",
+            "a?access_token=hunter22",
+            " \u{a0}{\"password\": \"hunter22\"}",
+            "[{\"secret\": \"hunter22\"}]",
+        ] {
+            assert!(look(text).suspects(text), "{text}");
+            holds(text);
+        }
+        for text in ["alice", "document:42", "the role editor of bob grants read", "eyJ", ""] {
+            assert!(!look(text).suspects(text), "{text}");
+            holds(text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_else_has_one(text in "(bearer|BASIC|dpop|eyJ|PRIVATE KEY-----|token=|[ a-zA-Z0-9.=\\[{\"\n]){0,12}", any in any::<String>()) {
+            holds(&text);
+            holds(&any);
+        }
+    }
+}
