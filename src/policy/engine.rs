@@ -93,16 +93,22 @@ impl Engine {
         Self { working, pristine: engine, input, names, place, strict: false, stop: None }
     }
 
-    /// Sets the question.
-    pub(super) fn ask(&mut self, query: &Query) {
+    /// Sets the question, unless its attributes weigh more than `most`. Whether it is set.
+    pub(super) fn ask(&mut self, query: &Query, most: usize) -> bool {
         self.strict = query.strict;
-        self.set_input(self.names.input(query));
+        let input = self.names.input(query, most);
+        let is_set = input.is_some();
+        input.into_iter().for_each(|input| self.set_input(input));
+        is_set
     }
 
-    /// Sets the question that a search for one of its parts asks.
-    pub(super) fn search(&mut self, query: &Query, searched: Searched) {
+    /// Sets the question that a search for one of its parts asks, in the same way.
+    pub(super) fn search(&mut self, query: &Query, searched: Searched, most: usize) -> bool {
         self.strict = false;
-        self.set_input(self.names.search(query, searched));
+        let input = self.names.search(query, searched, most);
+        let is_set = input.is_some();
+        input.into_iter().for_each(|input| self.set_input(input));
+        is_set
     }
 
     /// What is asked about.
