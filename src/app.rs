@@ -167,6 +167,7 @@ impl App {
         let gate = gate(known.as_deref(), [&grpc_config.tls, &http_config.tls]);
         let sources = ((registry.clone(), receiver.clone()), gate);
         let (decider, state) = deciding(policy, reload.retained, sources, &exports);
+        known.iter().for_each(|known| state.know_callers(Arc::clone(known)));
         let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
         let reloader = loaded(bundles, &source, &state, reload::Settings { options, config: reload }).await?;
         let handle = reloader.handle();

@@ -9,7 +9,10 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::measured::{Measured, Names};
+use super::{
+    authz::Callers,
+    measured::{Measured, Names},
+};
 use crate::{
     api::{
         Observer,
@@ -62,6 +65,7 @@ pub(super) struct State {
     handle: OnceLock<reload::Handle>,
     log: OnceLock<Arc<Log>>,
     issuers: OnceLock<Issuers>,
+    callers: OnceLock<Arc<Callers>>,
     registry: Registry,
     receiver: Receiver,
     // Written by reloads, read by the HTTP door: never on the way of a question.
@@ -100,6 +104,7 @@ impl State {
             handle: OnceLock::new(),
             log: OnceLock::new(),
             issuers: OnceLock::new(),
+            callers: OnceLock::new(),
             registry,
             receiver,
             reload: Mutex::default(),
@@ -114,6 +119,11 @@ impl State {
     /// Lets metrics show how credentials fare.
     pub(super) fn know(&self, issuers: Issuers) {
         let _ = self.issuers.set(issuers);
+    }
+
+    /// Lets metrics show how the policy on who may ask fares.
+    pub(super) fn know_callers(&self, callers: Arc<Callers>) {
+        let _ = self.callers.set(callers);
     }
 
     /// Has every verdict recorded from here on.
@@ -346,6 +356,10 @@ impl State {
             ages.extend(keys.into_iter().map(|(name, age)| source_age("jwks", name, age)));
             caches.push(CacheFigures { cache: "tokens", hits, misses });
             self.metrics.credentials(checked);
+        }
+        if let Some(callers) = self.callers.get() {
+            let (hits, misses) = callers.remembered();
+            caches.push(CacheFigures { cache: "callers", hits, misses });
         }
         self.metrics.ages(ages);
         self.metrics.caches(caches);

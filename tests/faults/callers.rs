@@ -385,6 +385,55 @@ async fn a_policy_of_one_s_own_takes_the_place_of_the_built_in_one() {
     assert_eq!(ask(&server, &bearer(OTHER), to("data.other")).await, Err(Code::PermissionDenied));
 }
 
+/// Answers are remembered: of that question, that caller and that policy only.
+#[tokio::test]
+async fn a_grant_that_is_taken_back_is_gone_with_all_that_was_answered_by_it() {
+    let folder = rig(GRANTS);
+    let server = serve(&folder).await;
+    // One connection: what is remembered must be looked up, on every thread.
+    let ask = async |client: &Client, credential: &str, question: CheckRequest| {
+        let answer = client.clone().check(shown(question, credential)).await;
+        answer.map(|answer| answer.into_inner().verdict.unwrap().effect()).map_err(|status| status.code())
+    };
+    let (client, key, refused) = (server.client().await, bearer(KEY), Err(Code::PermissionDenied));
+    let explained = CheckRequest { explain: ExplainMode::On.into(), ..to(ALWAYS) };
+    let mut expected = Ok(Effect::Allow);
+    for round in 0..6 {
+        for _ in 0..50 {
+            assert_eq!(ask(&client, &key, to(ALWAYS)).await, expected);
+            assert_eq!(ask(&client, "Bearer verdict_C", to(ALWAYS)).await, Ok(Effect::Allow), "another caller");
+            assert_eq!(ask(&client, &bearer(OTHER), to(ALWAYS)).await, refused, "and another");
+            assert_eq!(ask(&client, &key, explained.clone()).await, refused, "another question");
+            assert_eq!(ask(&client, &key, to("data.other")).await, refused, "and another");
+        }
+        let granted = expected == refused;
+        folder.write("grants.yaml", &if granted { GRANTS.to_owned() } else { GRANTS.replace("key:ci, ", "") });
+        let said = || server.lines().iter().filter(|line| line["message"] == "who may ask what has changed").count();
+        eventually("it is taken", async || (said() > round).then_some(())).await;
+        expected = if granted { Ok(Effect::Allow) } else { refused };
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_looks_at_the_clock_is_asked_each_time() {
+    let folder = rig(GRANTS);
+    folder.write(
+        "own/authz.rego",
+        "package system.authz\n\ndefault allow := false\n\nallow if (time.now_ns() / 1000) % 2 == 0\n",
+    );
+    let path = folder.path().to_str().unwrap().to_owned();
+    folder.write("verdict.yaml", &format!("callers: {{required: true, keys_file: {path}/keys, policy: {path}/own}}"));
+    let serve = Serve::embedded().arg("--policies").arg(folder.join("policies").to_str().unwrap());
+    let server = serve.arg("--config").arg(folder.join("verdict.yaml").to_str().unwrap()).listening().await;
+    server.logged("policies active").await;
+    for wanted in [Ok(Effect::Allow), Err(Code::PermissionDenied), Ok(Effect::Allow), Err(Code::PermissionDenied)] {
+        eventually("the clock decides", async || {
+            (ask(&server, &bearer(KEY), to(ALWAYS)).await == wanted).then_some(())
+        })
+        .await;
+    }
+}
+
 #[test]
 fn what_is_not_understood_ends_the_start() {
     for (grants, more) in [
