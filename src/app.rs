@@ -165,9 +165,8 @@ impl App {
         let options = options(&policy)?;
         let known = Callers::open(&callers, &options).map_err(Error::Callers)?.map(Arc::new);
         let gate = gate(known.as_deref(), [&grpc_config.tls, &http_config.tls]);
-        let sources = ((registry.clone(), receiver.clone()), gate);
+        let sources = ((registry.clone(), receiver.clone()), gate, known.clone());
         let (decider, state) = deciding(policy, reload.retained, sources, &exports);
-        known.iter().for_each(|known| state.know_callers(Arc::clone(known)));
         let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
         let reloader = loaded(bundles, &source, &state, reload::Settings { options, config: reload }).await?;
         let handle = reloader.handle();
@@ -384,7 +383,7 @@ async fn drain_log(log: &Log, mut threads: JoinSet<&'static str>) {
 fn deciding(
     policy: crate::policy::Config,
     retained: usize,
-    (sources, gate): ((Registry, ssf::Receiver), Option<Gate>),
+    (sources, gate, known): ((Registry, ssf::Receiver), Option<Gate>, Option<Arc<Callers>>),
     exports: &Exports,
 ) -> (Arc<Decider>, Arc<State>) {
     let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(retained);
@@ -393,6 +392,9 @@ fn deciding(
         None => decider,
     });
     let state = State::new(Arc::clone(&decider), Metrics::new(), sources, exports.clone(), policy.redact);
+    if let Some(known) = known {
+        state.know_callers(known);
+    }
     (decider, Arc::new(state))
 }
 

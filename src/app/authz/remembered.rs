@@ -207,7 +207,9 @@ fn make_room<T>(kept: &mut Vec<Kept<T>>, most: usize) {
         return;
     }
     let at = kept.iter().position(|one| !one.is_used).unwrap_or_else(|| {
-        kept.iter_mut().for_each(|one| one.is_used = false);
+        for one in kept.iter_mut() {
+            one.is_used = false;
+        }
         0
     });
     kept.remove(at);
@@ -217,7 +219,9 @@ fn make_room<T>(kept: &mut Vec<Kept<T>>, most: usize) {
 fn forget_one(part: &mut Part) {
     let unused = part.iter().find(|(_, kept)| !kept.is_used).map(|(id, _)| id.clone());
     let gone = unused.or_else(|| {
-        part.values_mut().for_each(|kept| kept.is_used = false);
+        for kept in part.values_mut() {
+            kept.is_used = false;
+        }
         part.keys().next().cloned()
     });
     if let Some(id) = gone {

@@ -104,7 +104,7 @@ proptest! {
             use std::hash::{DefaultHasher, Hash as _, Hasher as _};
             let mut hasher = DefaultHasher::new();
             format!("{:?}", asked.input()).hash(&mut hasher);
-            hasher.finish() % 2 == 0
+            hasher.finish().is_multiple_of(2)
         };
         for ((id, scope), (door, action), question) in asked {
             let caller = caller(id, scope);
