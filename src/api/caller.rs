@@ -22,11 +22,11 @@ use std::{
 
 use self::route::Route;
 pub use self::{
-    authenticate::Authenticator,
+    authenticate::{Authenticator, Failures},
     gate::Gate,
     guard::{Grpc, Guard, Http, Keeper},
     keys::{InvalidKeys, Keys, PREFIX as KEY_PREFIX},
-    load::{Config as LoadConfig, Load},
+    load::{Config as LoadConfig, Figures as LoadFigures, Load},
     route::{Action, DOORS},
 };
 use super::settle::DoorName;

@@ -5,7 +5,10 @@ mod remembered;
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -43,6 +46,8 @@ struct Policy {
     current: ArcSwap<Published>,
     options: Options,
     counts: Counts,
+    /// How often it said no, by the door.
+    denied: [AtomicU64; DOORS.len()],
 }
 
 /// A policy with its grants, and what it has answered: both go together.
@@ -99,6 +104,7 @@ impl Callers {
             current: ArcSwap::from_pointee(Published::compile(&files, *options)?),
             options: *options,
             counts: Counts::new(threads(options)),
+            denied: Default::default(),
         };
         let seen = Mutex::new(Seen { current: files.digest(), broken: None });
         Ok(Some(Self { config: config.clone(), keys, policy: Arc::new(policy), seen }))
@@ -115,6 +121,11 @@ impl Callers {
     /// How many answers were remembered, and how many were not.
     pub(super) fn remembered(&self) -> (u64, u64) {
         self.policy.counts.figures()
+    }
+
+    /// How often a caller was denied what they wanted, by the door.
+    pub(super) fn denied(&self) -> Vec<(&'static str, u64)> {
+        DOORS.iter().zip(&self.policy.denied).map(|(door, count)| (door.0, count.load(Relaxed))).collect()
     }
 
     /// Follows the files for as long as this is polled.
@@ -198,10 +209,14 @@ impl Published {
 impl Authorizer for Policy {
     fn allows(&self, asked: &Asked<'_>) -> bool {
         let published = self.current.load();
-        match &published.remembered {
+        let allowed = match &published.remembered {
             Some(remembered) => remembered.or(asked, &self.counts, || published.ask(asked)),
             None => published.ask(asked).allowed,
+        };
+        if !allowed && let Some((_, count)) = DOORS.iter().zip(&self.denied).find(|(door, _)| **door == asked.door) {
+            count.fetch_add(1, Relaxed);
         }
+        allowed
     }
 }
 

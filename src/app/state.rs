@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::{
-    authz::Callers,
+    edge::Edge,
     measured::{Measured, Names},
 };
 use crate::{
@@ -65,7 +65,7 @@ pub(super) struct State {
     handle: OnceLock<reload::Handle>,
     log: OnceLock<Arc<Log>>,
     issuers: OnceLock<Issuers>,
-    callers: OnceLock<Arc<Callers>>,
+    edge: OnceLock<Edge>,
     registry: Registry,
     receiver: Receiver,
     // Written by reloads, read by the HTTP door: never on the way of a question.
@@ -104,7 +104,7 @@ impl State {
             handle: OnceLock::new(),
             log: OnceLock::new(),
             issuers: OnceLock::new(),
-            callers: OnceLock::new(),
+            edge: OnceLock::new(),
             registry,
             receiver,
             reload: Mutex::default(),
@@ -121,9 +121,9 @@ impl State {
         let _ = self.issuers.set(issuers);
     }
 
-    /// Lets metrics show how the policy on who may ask fares.
-    pub(super) fn know_callers(&self, callers: Arc<Callers>) {
-        let _ = self.callers.set(callers);
+    /// Lets metrics show how connections, certificates, callers and load fare.
+    pub(super) fn know_edge(&self, edge: Edge) {
+        let _ = self.edge.set(edge);
     }
 
     /// Has every verdict recorded from here on.
@@ -357,9 +357,9 @@ impl State {
             caches.push(CacheFigures { cache: "tokens", hits, misses });
             self.metrics.credentials(checked);
         }
-        if let Some(callers) = self.callers.get() {
-            let (hits, misses) = callers.remembered();
-            caches.push(CacheFigures { cache: "callers", hits, misses });
+        if let Some(edge) = self.edge.get() {
+            caches.extend(edge.remembered().map(|(hits, misses)| CacheFigures { cache: "callers", hits, misses }));
+            self.metrics.edge(edge.figures());
         }
         self.metrics.ages(ages);
         self.metrics.caches(caches);

@@ -195,6 +195,15 @@ async fn no_wrong_credential_of_any_kind_lets_anybody_in() {
     two.metadata_mut().append("authorization", bearer(KEY).parse().unwrap());
     assert_eq!(server.client().await.check(two).await.unwrap_err().code(), Code::Unauthenticated);
     println!("{} wrong credentials, 0 let in", wrong.len() + 1);
+    let operator = format!("authorization: {}\r\n", bearer(OTHER));
+    let (_, _, metrics) = http(&server, "GET /metrics", &operator, "").await;
+    let count = |shown: &str| -> f64 {
+        let sample = format!("verdict_caller_failures_total{{shown=\"{shown}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&sample)).unwrap().parse().unwrap()
+    };
+    // Each was shown once over gRPC and at five paths of HTTP.
+    assert_eq!(count("nothing"), 6.0);
+    assert!(count("key") >= 120.0 && count("token") >= 60.0 && count("malformed") >= 20.0, "{metrics}");
     assert_eq!(ask(&server, &bearer(KEY), to(ALWAYS)).await, Ok(Effect::Allow), "the right one");
     let for_us = KEYS.token("ES256", "", &changed_claims(&json!({"aud": "verdict"})));
     assert_eq!(ask(&server, &bearer(&for_us), to(ALWAYS)).await, Ok(Effect::Allow), "a token for us");
@@ -268,7 +277,10 @@ async fn what_is_not_granted_is_refused_at_every_door() {
         assert_eq!(status, 403, "{request}: {head} {body}");
     }
     assert_eq!(http(&server, "POST /v1/data/always/decision", &key, "{}").await.0, 200);
-    assert_eq!(http(&server, "GET /metrics", &operator, "").await.0, 200);
+    let (status, _, metrics) = http(&server, "GET /metrics", &operator, "").await;
+    let denied = |door: &str| metrics.contains(&format!("verdict_caller_denials_total{{door=\"{door}\"}} 0\n"));
+    assert!(status == 200 && !denied("grpc") && !denied("opa") && denied("mcp"), "{metrics}");
+    assert!(metrics.contains("verdict_cache_requests_total{cache=\"callers\",result=\"hit\"}"), "{metrics}");
     assert_eq!(http(&server, "POST /v1/data/always/decision", &operator, "{}").await.0, 403);
     // Who may administer and query, may.
     let headers = format!("{operator}content-type: application/json\r\n");

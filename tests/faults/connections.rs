@@ -36,6 +36,10 @@ async fn a_silent_client_is_closed_at_either_door() {
         closed(&mut stream).await;
     }
     server.unharmed().await;
+    for door in ["grpc", "http"] {
+        let sample = format!("verdict_connections_refused_total{{door=\"{door}\",cause=\"handshake_timeout\"}}");
+        assert_eq!(server.metric(&sample).await, Some(2.0), "{door}");
+    }
 }
 
 #[tokio::test]
@@ -55,6 +59,9 @@ async fn who_has_too_many_connections_gets_no_more_until_one_leaves() {
     closed(&mut refused).await;
     server.logged("connections are refused").await;
     assert_eq!(server.readiness().await.0, 200, "the other door has its own");
+    let refused = "verdict_connections_refused_total{door=\"grpc\",cause=\"max_connections_per_address\"}";
+    assert_eq!(server.metric(refused).await, Some(1.0));
+    assert_eq!(server.metric("verdict_connections{door=\"grpc\"}").await, Some(3.0));
     held.clear();
     eventually("there is room again", async || {
         let mut client = server.channel_if_any().await?;
@@ -114,6 +121,8 @@ async fn at_the_limit_of_open_files_it_waits_and_recovers() {
     let left = Instant::now();
     server.unharmed().await;
     println!("served again after {:?}", left.elapsed());
+    let refused = "verdict_connections_refused_total{door=\"grpc\",cause=\"accept_failed\"}";
+    assert!(server.metric(refused).await.unwrap() >= 1.0);
 }
 
 #[tokio::test]

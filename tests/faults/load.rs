@@ -51,6 +51,11 @@ async fn what_is_over_is_refused_at_once_and_health_is_not() {
     }
     println!("{answered} answered, {shed} refused");
     assert!(shed >= 4 && answered >= 2);
+    let mut counted = 0.0;
+    for cause in ["queue_full", "too_late", "waited"] {
+        counted += server.metric(&format!("verdict_calls_shed_total{{cause=\"{cause}\"}}")).await.unwrap();
+    }
+    assert!((counted - f64::from(shed)).abs() < 0.5, "{counted} counted");
     server.unharmed().await;
 }
 

@@ -1,10 +1,14 @@
 //! TLS: who gets in, who does not, and certificates that change meanwhile.
 
-use std::{fs, path::PathBuf, sync::atomic::Ordering};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType, IsCa, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
@@ -15,7 +19,7 @@ use verdict::{
 
 use crate::{
     sized,
-    support::{ALWAYS, Client, Folder, PATIENCE, Serve, Server, run, to, verdict},
+    support::{ALWAYS, Client, Folder, PATIENCE, Serve, Server, eventually, run, to, verdict},
 };
 
 /// An authority, and a folder for what it issues.
@@ -35,6 +39,10 @@ impl Authority {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        // Of two with one name, a list of one would be looked for in the other's.
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("authority {}", NEXT.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         Self { issuer, folder: tempfile::tempdir().unwrap() }
     }
@@ -61,6 +69,27 @@ impl Authority {
 
     pub(crate) fn ca(&self) -> PathBuf {
         self.write("ca.pem", &self.issuer.pem())
+    }
+
+    /// A certificate of names, a key and whatever else `change` says, in DER.
+    pub(crate) fn issue_der(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (Vec<u8>, Vec<u8>) {
+        let (uris, dns): (Vec<_>, Vec<_>) =
+            names.iter().map(|name| (*name).to_owned()).partition(|name| name.contains("://"));
+        let mut params = CertificateParams::new(dns).unwrap();
+        params.subject_alt_names.extend(uris.into_iter().map(|uri| SanType::URI(uri.try_into().unwrap())));
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().der().to_vec(), key.serialize_der())
+    }
+
+    /// Its own certificate.
+    pub(crate) fn der(&self) -> Vec<u8> {
+        self.issuer.der().to_vec()
+    }
+
+    /// A list of revocations, in DER.
+    pub(crate) fn revoked_der(&self, serials: &[u64]) -> Vec<u8> {
+        pem::parse(self.revoked(serials)).unwrap().into_contents()
     }
 
     fn revoked(&self, serials: &[u64]) -> String {
@@ -108,7 +137,7 @@ impl Authority {
 }
 
 /// Asks on a new connection; the code of the error, if it is one.
-async fn asked(mut client: Client) -> Result<Effect, tonic::Code> {
+pub(crate) async fn asked(mut client: Client) -> Result<Effect, tonic::Code> {
     let answer = tokio::time::timeout(PATIENCE, client.check(to(ALWAYS))).await.expect("an end");
     answer.map(|answer| answer.into_inner().verdict.unwrap().effect()).map_err(|status| status.code())
 }
@@ -143,6 +172,39 @@ async fn nobody_gets_in_without_a_certificate_of_the_authority() {
     let _ = tokio::time::timeout(PATIENCE, plain.read_to_end(&mut answer)).await.expect("an end");
     assert!(!answer.starts_with(b"HTTP"), "no HTTP in plain text");
     assert_eq!(asked(authority.client(&server, Some(&good))).await, Ok(Effect::Allow));
+}
+
+#[tokio::test]
+async fn metrics_say_why_and_until_when() {
+    // HTTP in plain text, so that it can be asked.
+    let (authority, folder) = (Authority::new(), Folder::always(&[]));
+    let own = authority.issue(&["localhost", "127.0.0.1"], 1);
+    let (certificate, key) = (authority.write("s.pem", &own.certificate), authority.write("s.key", &own.key));
+    let server = Serve::folder(&folder)
+        .env("VERDICT_GRPC_TLS_CERT_FILE", certificate.to_str().unwrap())
+        .env("VERDICT_GRPC_TLS_KEY_FILE", key.to_str().unwrap())
+        .env("VERDICT_GRPC_TLS_CLIENT_CA_FILE", authority.ca().to_str().unwrap())
+        .listening()
+        .await;
+    serving(&authority, &server).await;
+    assert!(asked(authority.client(&server, None)).await.is_err());
+    let mut plain = TcpStream::connect(&server.grpc).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut plain, b"PRI * HTTP/2.0\r\n\r\n").await.unwrap();
+    let _ = tokio::time::timeout(PATIENCE, plain.read_to_end(&mut Vec::new())).await.expect("an end");
+    for cause in ["tls_no_certificate", "tls_none"] {
+        let sample = format!("verdict_connections_refused_total{{door=\"grpc\",cause=\"{cause}\"}}");
+        assert_eq!(server.metric(&sample).await, Some(1.0), "{cause}");
+    }
+    let ends = "verdict_certificate_expiry_timestamp_seconds{door=\"grpc\",source=\"files\"}";
+    assert!(server.metric(ends).await.unwrap() > 1.9e9, "what rcgen makes lives long");
+    authority.write("s.key", "-----BEGIN NONSENSE-----");
+    server.logged("new certificates are of no use").await;
+    let last = "verdict_certificate_last_reload_successful{door=\"grpc\"}";
+    assert_eq!(server.metric(last).await, Some(0.0));
+    let failed = "verdict_certificate_reloads_total{door=\"grpc\",result=\"failed\"}";
+    assert_eq!(server.metric(failed).await, Some(1.0));
+    authority.write("s.key", &own.key);
+    eventually("the files are as they were", async || (server.metric(last).await? > 0.0).then_some(())).await;
 }
 
 #[tokio::test]
@@ -190,7 +252,7 @@ async fn certificates_change_and_no_call_fails() {
         authority.write("server.key", &own.key);
         let count = || server.lines().iter().filter(|line| line["message"] == "new certificates are in use").count();
         // Each of the two doors says so.
-        crate::support::eventually("both doors take it", async || (count() >= 2 * (swap + 1)).then_some(())).await;
+        eventually("both doors take it", async || (count() >= 2 * (swap + 1)).then_some(())).await;
     }
     authority.write("server.key", "-----BEGIN NONSENSE-----");
     server.logged("new certificates are of no use").await;
