@@ -26,13 +26,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::Error;
-use self::{
-    authz::Callers,
-    door::Door,
-    edge::Edge,
-    state::State,
-    tasks::{named, until},
-};
+use self::{authz::Callers, door::Door, edge::Edge, state::State, tasks::named};
 use crate::{
     api::{
         Address,
@@ -147,13 +141,8 @@ impl App {
         let (http_drain, http_routes) = (http_doors.drain(), http_doors.router(&decider, &state, &handle)?);
         let asked = services::Asked { decider, credentials: Arc::clone(&credentials), observer: observer() };
         let routes = services::routes(asked, (envoy_config, search, issuer), health, &grpc_config, &draining)?;
-        let keeper = guards::keeper(
-            (callers, load),
-            known.clone(),
-            (&credentials, observer()),
-            &grpc_config,
-            (&mut tasks, &draining),
-        );
+        let proofs = (&credentials, observer());
+        let keeper = guards::keeper((callers, load), known.clone(), proofs, &grpc_config, (&mut tasks, &draining));
         let routes = guards::guarded(routes.observed(observer()), &keeper, &grpc_config);
         let routes = tower::Layer::layer(&state.follows(Protocol::Rpc), routes);
         let edge = Edge::new(certificates, Arc::clone(&keeper), known);
@@ -168,8 +157,7 @@ impl App {
         state.know_edge(edge);
         revocation::start(writer, &receiver, &mut tasks, &draining)?;
         let signals = signals::publish(registry.clone(), handle.clone(), ssf.publish_interval);
-        tasks.spawn(named("signals", until(signals, draining.clone())));
-        tasks.spawn(named("reloader", until(reloader.run(), draining.clone())));
+        policies::keep(reloader, signals, &mut tasks, &draining);
         let sending = telling::push(&exports, &state)?;
         tracing::info!(grpc = %grpc_address, http = %http_address, admin = admin_address, "listening");
         Ok(Self {

@@ -2,7 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Error, authz::Callers, bundles, state::State};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Error,
+    authz::Callers,
+    bundles,
+    state::State,
+    tasks::{named, until},
+};
 use crate::{
     api::{caller::Gate, listen::tls},
     decision::Decider,
@@ -40,6 +49,17 @@ fn reloader(
         return Ok(Reloader::plain(source.open(), sink, settings));
     }
     Ok(Reloader::bundles(bundles::feeds(bundles).map_err(Error::Bundles)?, sink, settings))
+}
+
+/// Follows the sources, and what is signalled of subjects, until the server drains.
+pub(super) fn keep(
+    reloader: Reloader,
+    signals: impl Future<Output = ()> + Send + 'static,
+    tasks: &mut JoinSet<&'static str>,
+    draining: &CancellationToken,
+) {
+    tasks.spawn(named("signals", until(signals, draining.clone())));
+    tasks.spawn(named("reloader", until(reloader.run(), draining.clone())));
 }
 
 /// What policies may use and do.

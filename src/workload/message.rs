@@ -22,6 +22,7 @@ pub(super) struct Response {
 }
 
 /// `X509SVID`.
+#[allow(clippy::struct_field_names, reason = "the standard's own")]
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 #[prost(skip_debug)]
 pub(super) struct Svid {

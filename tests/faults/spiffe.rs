@@ -41,6 +41,7 @@ struct Response {
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
+#[allow(clippy::struct_field_names, reason = "the standard's own")]
 struct Svid {
     #[prost(string, tag = "1")]
     spiffe_id: String,

@@ -176,13 +176,12 @@ impl Load {
             self.count(if before >= self.config.max_queued { Cause::QueueFull } else { Cause::TooLate });
             return Err(Shed::Overloaded(again(expected)));
         }
-        match tokio::time::timeout(patience, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => {
-                self.count(Cause::Waited);
-                Err(Shed::Overloaded(again(expected)))
-            }
+        let free = tokio::time::timeout(patience, Arc::clone(&self.permits).acquire_owned());
+        if let Ok(Ok(permit)) = free.await {
+            return Ok(permit);
         }
+        self.count(Cause::Waited);
+        Err(Shed::Overloaded(again(expected)))
     }
 
     /// How long who comes behind `before` others may have to wait, by how long answers take now.

@@ -204,7 +204,7 @@ impl Tls {
                         self.refuse(&error);
                     }
                 }
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
         }
     }

@@ -31,11 +31,11 @@ impl Files {
     pub(super) fn read(door: &'static str, config: &Config) -> Result<Self, Error> {
         let Config { cert_file, key_file, client_ca_file, crl_file, .. } = config;
         let needed = |leaf: &str, file: &Option<PathBuf>| match file {
-            Some(file) => contents(setting(door, leaf), file),
+            Some(file) => contents(&setting(door, leaf), file),
             None => Err(Error::Setting { setting: setting(door, leaf), cause: "is not set".to_owned() }),
         };
         let optional = |leaf: &str, file: &Option<PathBuf>| {
-            file.as_deref().map(|file| contents(setting(door, leaf), file)).transpose()
+            file.as_deref().map(|file| contents(&setting(door, leaf), file)).transpose()
         };
         Ok(Self {
             certificate: needed("tls_cert_file", cert_file)?,
@@ -107,8 +107,8 @@ impl Files {
     }
 }
 
-fn contents(setting: String, file: &Path) -> Result<Vec<u8>, Error> {
-    let fault = |cause: String| Error::File { setting: setting.clone(), file: file.to_owned(), cause };
+fn contents(setting: &str, file: &Path) -> Result<Vec<u8>, Error> {
+    let fault = |cause: String| Error::File { setting: setting.to_owned(), file: file.to_owned(), cause };
     let opened = fs::File::open(file).map_err(|error| fault(format!("can't be read: {error}")))?;
     let mut bytes = Vec::new();
     opened.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| fault(format!("can't be read: {error}")))?;
