@@ -26,7 +26,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::Error;
-use self::{authz::Callers, door::Door, edge::Edge, state::State, tasks::named};
+use self::{
+    authz::Callers,
+    door::Door,
+    edge::Edge,
+    state::{Serving, State},
+    tasks::named,
+};
 use crate::{
     api::{
         Address,
@@ -48,6 +54,10 @@ use crate::{
 /// what uses it.
 pub const STACK: usize = 64 << 20;
 
+/// Has a running server look at everything that it follows now, instead of when it would.
+#[derive(Clone)]
+pub struct Again(Arc<State>);
+
 /// A running server.
 pub struct App {
     tasks: JoinSet<&'static str>,
@@ -63,6 +73,19 @@ pub struct App {
     closing: CancellationToken,
     drain_timeout: Duration,
     sending: Option<Sending>,
+}
+
+impl Again {
+    /// Has policies, certificates, keys and grants looked at, and tells the supervisor.
+    pub fn look(&self) {
+        let serving = self.0.serves();
+        // The supervisor would take it for the end of the end.
+        if serving == Serving::Draining {
+            return;
+        }
+        tracing::info!("told to look again at policies, certificates, keys and grants");
+        supervisor::reload(serving != Serving::NotReady, || self.0.look_again());
+    }
 }
 
 impl App {
@@ -180,6 +203,12 @@ impl App {
     #[must_use]
     pub fn administration(&self) -> &reload::Handle {
         &self.handle
+    }
+
+    /// What has it look again.
+    #[must_use]
+    pub fn again(&self) -> Again {
+        Again(Arc::clone(&self.state))
     }
 
     /// Where the gRPC door listens.

@@ -151,6 +151,17 @@ impl Config {
         show::yaml(self)
     }
 
+    /// The settings that `other` has otherwise, by their names. Tables with names of the operator's are not told apart.
+    #[must_use]
+    pub fn changes(&self, other: &Self) -> Vec<&'static str> {
+        let both = show::values(self).into_iter().zip(show::values(other));
+        let mut names: Vec<_> = both.filter(|(one, other)| one != other).map(|((name, _), _)| name).collect();
+        if names.is_empty() && self.describe() != other.describe() {
+            names.push("a table of bundles, sinks, issuers, transmitters or candidates");
+        }
+        names
+    }
+
     /// The effective settings for whoever may ask the server: without anything that could be a secret.
     #[must_use]
     pub fn public(&self) -> serde_json::Value {

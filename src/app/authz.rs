@@ -15,6 +15,7 @@ use std::{
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Notify;
 
 use self::remembered::{Answered, Counts, Remembered};
 use crate::{
@@ -39,6 +40,7 @@ pub(super) struct Callers {
     keys: Arc<ArcSwap<Keys>>,
     policy: Arc<Policy>,
     seen: Mutex<Seen>,
+    again: Notify,
 }
 
 /// The policy, ready to be asked.
@@ -107,7 +109,7 @@ impl Callers {
             denied: Default::default(),
         };
         let seen = Mutex::new(Seen { current: files.digest(), broken: None });
-        Ok(Some(Self { config: config.clone(), keys, policy: Arc::new(policy), seen }))
+        Ok(Some(Self { config: config.clone(), keys, policy: Arc::new(policy), seen, again: Notify::new() }))
     }
 
     pub(super) fn keys(&self) -> Arc<ArcSwap<Keys>> {
@@ -128,10 +130,18 @@ impl Callers {
         DOORS.iter().zip(&self.policy.denied).map(|(door, count)| (door.0, count.load(Relaxed))).collect()
     }
 
+    /// Looks at the files now, not only at the next second.
+    pub(super) fn look_again(&self) {
+        self.again.notify_one();
+    }
+
     /// Follows the files for as long as this is polled.
     pub(super) async fn follow(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = self.again.notified() => {}
+            }
             let this = Arc::clone(&self);
             let _ = tokio::task::spawn_blocking(move || this.look()).await;
         }

@@ -44,6 +44,16 @@ impl Edge {
         }
     }
 
+    /// Has certificates, keys and grants looked at now.
+    pub(super) fn look_again(&self) {
+        for tls in &self.tls {
+            tls.look_again();
+        }
+        if let Some(callers) = &self.callers {
+            callers.look_again();
+        }
+    }
+
     /// How often an answer on who may ask was remembered, and how often not.
     pub(super) fn remembered(&self) -> Option<(u64, u64)> {
         self.callers.as_deref().map(Callers::remembered)

@@ -126,6 +126,16 @@ impl State {
         let _ = self.edge.set(edge);
     }
 
+    /// Has everything that is followed looked at now: policies, certificates, keys, grants.
+    pub(super) fn look_again(&self) {
+        if let Some(edge) = self.edge.get() {
+            edge.look_again();
+        }
+        if let Some(handle) = self.handle.get() {
+            handle.look_again();
+        }
+    }
+
     /// Has every verdict recorded from here on.
     pub(super) fn record_in(&self, log: Arc<Log>) {
         let _ = self.log.set(log);
@@ -134,6 +144,11 @@ impl State {
     /// Follows whether questions are welcome.
     pub(super) fn serving(&self) -> watch::Receiver<Serving> {
         self.serving.subscribe()
+    }
+
+    /// Whether questions are welcome, and if not, why.
+    pub(super) fn serves(&self) -> Serving {
+        *self.serving.borrow()
     }
 
     /// Questions are no longer welcome.
