@@ -43,6 +43,32 @@ async fn a_silent_client_is_closed_at_either_door() {
 }
 
 #[tokio::test]
+async fn a_head_of_http1_that_never_ends_is_ended() {
+    let folder = Folder::always(&[]);
+    // What has begun to speak is held to the time of a head, not of the first bytes.
+    let server = Serve::folder(&folder).env("VERDICT_SERVER_HANDSHAKE_TIMEOUT", "1m").ready().await;
+    let slow = async |begun: &[u8]| {
+        let mut stream = TcpStream::connect(server.http).await.unwrap();
+        stream.write_all(begun).await.unwrap();
+        let (mut reading, mut writing) = stream.into_split();
+        let drips = tokio::spawn(async move {
+            while writing.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(200)).await
+            }
+        });
+        let mut rest = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, reading.read_to_end(&mut rest)).await.expect("the server closes it");
+        drips.abort();
+    };
+    tokio::join!(
+        slow(b"GET /health/li"),
+        slow(b"GET /health/live HTTP/1.1\r\nhost: x\r\nx-slow: "),
+        slow(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\nGET /health/live HTTP/1.1\r\nx: "),
+    );
+    server.unharmed().await;
+}
+
+#[tokio::test]
 async fn who_has_too_many_connections_gets_no_more_until_one_leaves() {
     let folder = Folder::always(&[]);
     let server = Serve::folder(&folder)

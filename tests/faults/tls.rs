@@ -12,6 +12,7 @@ use rcgen::{
 };
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
+use tokio_rustls::rustls;
 use verdict::{
     api::grpc::proto::{Effect, decision_service_client::DecisionServiceClient},
     client::Tls,
@@ -325,4 +326,76 @@ async fn files_of_no_use_end_the_start() {
         assert_eq!(ended.code, Some(64), "{setting}: {}", ended.stderr);
         assert!(ended.stderr.contains("grpc.tls_"), "{}", ended.stderr);
     }
+}
+
+/// Shakes hands with a door in one version of TLS; what the client, or the server a little later, has against it.
+async fn shaken(
+    address: &str,
+    version: &'static rustls::SupportedProtocolVersion,
+    (trusted, shown): (&Authority, Option<&Issued>),
+) -> std::io::Result<()> {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trusted.der().into()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+    let builder = builder.with_root_certificates(roots);
+    let mut config = match shown {
+        None => builder.with_no_client_auth(),
+        Some(shown) => builder
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(shown.certificate.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(shown.key.as_bytes()).unwrap(),
+            )
+            .unwrap(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    let stream = TcpStream::connect(address).await.unwrap();
+    let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await?;
+    // In TLS 1.3, a client's certificate is looked at only after its handshake: the server's SETTINGS say that it is good.
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    tokio::io::AsyncWriteExt::write_all(&mut stream, preface).await?;
+    let settings = stream.read_u8();
+    tokio::time::timeout(PATIENCE, settings).await.expect("an answer or an end").map(drop)
+}
+
+#[tokio::test]
+async fn each_door_has_its_own_floor_and_its_own_authorities() {
+    use rustls::version::{TLS12, TLS13};
+    let (own, other, folder) = (Authority::new(), Authority::new(), Folder::always(&[]));
+    let server = own
+        .serve(&folder)
+        .env("VERDICT_GRPC_TLS_MIN_VERSION", "1.3")
+        .env("VERDICT_HTTP_TLS_CLIENT_CA_FILE", other.ca().to_str().unwrap())
+        .listening()
+        .await;
+    let (grpc, http) = (server.grpc.clone(), server.http.to_string());
+    let (mine, theirs) = (own.issue(&["spiffe://example.org/a"], 2), other.issue(&["spiffe://example.org/b"], 2));
+    // The server's certificate is of one authority at both doors.
+    assert!(shaken(&grpc, &TLS13, (&own, Some(&mine))).await.is_ok());
+    assert!(shaken(&grpc, &TLS12, (&own, Some(&mine))).await.is_err(), "below the floor");
+    assert!(shaken(&grpc, &TLS13, (&own, Some(&theirs))).await.is_err(), "the other door's authority");
+    for version in [&TLS12, &TLS13] {
+        assert!(shaken(&http, version, (&own, Some(&theirs))).await.is_ok(), "{version:?}");
+        assert!(shaken(&http, version, (&own, Some(&mine))).await.is_err(), "{version:?}");
+        assert!(shaken(&http, version, (&own, None)).await.is_err(), "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_does_not_hold_up_the_end() {
+    let (authority, folder) = (Authority::new(), Folder::always(&[]));
+    let serve = authority.serve(&folder).env("VERDICT_SERVER_HANDSHAKE_TIMEOUT", "1m");
+    let mut server = serve.env("VERDICT_SERVER_DRAIN_TIMEOUT", "10m").listening().await;
+    let mut silent = Vec::new();
+    for address in [server.grpc.clone(), server.http.to_string()] {
+        for sent in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
+            let mut stream = TcpStream::connect(&address).await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut stream, sent).await.unwrap();
+            silent.push(stream);
+        }
+    }
+    server.signal("TERM");
+    assert!(server.ended().await.success());
 }
