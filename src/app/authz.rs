@@ -28,8 +28,11 @@ use crate::{
 /// The policy that reads the grants.
 const BUILT_IN: &str = include_str!("authz/policy.rego");
 
-/// How long one answer may take.
+/// How much of the processor's time one answer may take.
 const BUDGET: Duration = Duration::from_millis(20);
+
+/// How long one answer may take in all: where the processor is busy, that is no reason to say no.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -207,7 +210,7 @@ impl Published {
 
     fn ask(&self, asked: &Asked<'_>) -> Answered {
         let query = Query { input: Input::Document(asked.input()), ..Query::default() };
-        let verdict = self.decider.decide_blocking(&query, BUDGET);
+        let verdict = self.decider.decide_blocking(&query, PATIENCE);
         verdict.map_or(Answered { allowed: false, is_final: false }, |verdict| Answered {
             allowed: verdict.is_allow(),
             // An error, or a budget that was spent, may be none the next time; what a policy gives a time is good for that.

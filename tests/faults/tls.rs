@@ -328,17 +328,16 @@ async fn files_of_no_use_end_the_start() {
     }
 }
 
-/// Shakes hands with a door in one version of TLS; what the client, or the server a little later, has against it.
-async fn shaken(
-    address: &str,
-    version: &'static rustls::SupportedProtocolVersion,
+/// A client that trusts an authority, and shows what it is given.
+fn connector(
+    versions: &[&'static rustls::SupportedProtocolVersion],
     (trusted, shown): (&Authority, Option<&Issued>),
-) -> std::io::Result<()> {
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
+) -> tokio_rustls::TlsConnector {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
     let mut roots = rustls::RootCertStore::empty();
     roots.add(trusted.der().into()).unwrap();
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let builder = builder.with_root_certificates(roots);
     let mut config = match shown {
         None => builder.with_no_client_auth(),
@@ -350,14 +349,45 @@ async fn shaken(
             .unwrap(),
     };
     config.alpn_protocols = vec![b"h2".to_vec()];
-    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+    std::sync::Arc::new(config).into()
+}
+
+/// Shakes hands with a door; what the client, or the server a little later, has against it.
+async fn shaken(address: &str, connector: &tokio_rustls::TlsConnector) -> std::io::Result<()> {
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
     let stream = TcpStream::connect(address).await.unwrap();
-    let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await?;
+    let mut stream = connector.connect(name, stream).await?;
     // In TLS 1.3, a client's certificate is looked at only after its handshake: the server's SETTINGS say that it is good.
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     tokio::io::AsyncWriteExt::write_all(&mut stream, preface).await?;
     let settings = stream.read_u8();
     tokio::time::timeout(PATIENCE, settings).await.expect("an answer or an end").map(drop)
+}
+
+/// A session is no way around the end of the certificate that it began with.
+#[tokio::test]
+async fn a_certificate_that_has_ended_is_out_also_where_there_was_a_session() {
+    use rustls::version::{TLS12, TLS13};
+    let (authority, folder) = (Authority::new(), Folder::always(&[]));
+    let server = authority.serve(&folder).listening().await;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let (certificate, key) = authority.issue_der(&["spiffe://example.org/a"], |params| {
+        params.not_after = date_time_ymd(1970, 1, 1) + now + std::time::Duration::from_secs(12);
+    });
+    let text = |tag: &str, contents: Vec<u8>| pem::encode(&pem::Pem::new(tag, contents));
+    let short = Issued { certificate: text("CERTIFICATE", certificate), key: text("PRIVATE KEY", key) };
+    let connectors = [&TLS12, &TLS13].map(|version| connector(&[version], (&authority, Some(&short))));
+    for connector in &connectors {
+        assert!(shaken(&server.grpc, connector).await.is_ok());
+    }
+    eventually("it has ended", async || {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap() - now;
+        (now.as_secs() >= 14).then_some(())
+    })
+    .await;
+    for (connector, version) in connectors.iter().zip(["1.2", "1.3"]) {
+        assert!(shaken(&server.grpc, connector).await.is_err(), "TLS {version}");
+    }
 }
 
 #[tokio::test]
@@ -373,13 +403,13 @@ async fn each_door_has_its_own_floor_and_its_own_authorities() {
     let (grpc, http) = (server.grpc.clone(), server.http.to_string());
     let (mine, theirs) = (own.issue(&["spiffe://example.org/a"], 2), other.issue(&["spiffe://example.org/b"], 2));
     // The server's certificate is of one authority at both doors.
-    assert!(shaken(&grpc, &TLS13, (&own, Some(&mine))).await.is_ok());
-    assert!(shaken(&grpc, &TLS12, (&own, Some(&mine))).await.is_err(), "below the floor");
-    assert!(shaken(&grpc, &TLS13, (&own, Some(&theirs))).await.is_err(), "the other door's authority");
+    assert!(shaken(&grpc, &connector(&[&TLS13], (&own, Some(&mine)))).await.is_ok());
+    assert!(shaken(&grpc, &connector(&[&TLS12], (&own, Some(&mine)))).await.is_err(), "below the floor");
+    assert!(shaken(&grpc, &connector(&[&TLS13], (&own, Some(&theirs)))).await.is_err(), "the other door's authority");
     for version in [&TLS12, &TLS13] {
-        assert!(shaken(&http, version, (&own, Some(&theirs))).await.is_ok(), "{version:?}");
-        assert!(shaken(&http, version, (&own, Some(&mine))).await.is_err(), "{version:?}");
-        assert!(shaken(&http, version, (&own, None)).await.is_err(), "{version:?}");
+        assert!(shaken(&http, &connector(&[version], (&own, Some(&theirs)))).await.is_ok(), "{version:?}");
+        assert!(shaken(&http, &connector(&[version], (&own, Some(&mine)))).await.is_err(), "{version:?}");
+        assert!(shaken(&http, &connector(&[version], (&own, None))).await.is_err(), "{version:?}");
     }
 }
 

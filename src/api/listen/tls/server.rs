@@ -6,7 +6,7 @@ use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyD
 use tokio_rustls::rustls::{
     RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::{VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{NoServerSessionStorage, VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier},
     version::{TLS12, TLS13},
 };
 
@@ -44,6 +44,11 @@ impl Parts {
             .with_single_cert(self.chain.clone(), self.key.clone_key())
             .map_err(|error| (self.unfit)(door, config, format!("does not go with its key: {error}")))?;
         server.alpn_protocols = alpn.to_vec();
+        if self.clients.is_some() {
+            // A session would let its client in for as long as it is kept, whatever has become of its certificate.
+            server.session_storage = Arc::new(NoServerSessionStorage {});
+            server.send_tls13_tickets = 0;
+        }
         Ok(server)
     }
 }
