@@ -53,7 +53,7 @@ async fn a_head_of_http1_that_never_ends_is_ended() {
         let (mut reading, mut writing) = stream.into_split();
         let drips = tokio::spawn(async move {
             while writing.write_all(b"x").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(200)).await
+                tokio::time::sleep(Duration::from_millis(200)).await;
             }
         });
         let mut rest = Vec::new();
