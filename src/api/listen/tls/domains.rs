@@ -47,12 +47,13 @@ impl ClientCertVerifier for ByTrustDomain {
         let id = Certificate::read(end_entity).spiffe_id;
         let domain = id.as_deref().and_then(domain_of_workload);
         let domain = domain.ok_or_else(|| refused(CertificateError::ApplicationVerificationFailure))?;
-        // What may sign others is an authority's, not a workload's.
+        let by = self.domains.get(domain).ok_or_else(|| refused(CertificateError::UnknownIssuer))?;
+        let verified = by.verify_client_cert(end_entity, intermediates, now)?;
+        // What may sign others is an authority's, not a workload's. Read last: until here, it was anybody's text.
         if Leaf::read(end_entity).is_none_or(|leaf| leaf.may_sign) {
             return Err(refused(CertificateError::ApplicationVerificationFailure));
         }
-        let by = self.domains.get(domain).ok_or_else(|| refused(CertificateError::UnknownIssuer))?;
-        by.verify_client_cert(end_entity, intermediates, now)
+        Ok(verified)
     }
 
     fn verify_tls12_signature(
