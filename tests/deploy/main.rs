@@ -22,6 +22,7 @@ mod supply_chain;
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;
 mod systemd;
+mod threats;
 mod tools;
 
 /// The root of the repository.

@@ -45,7 +45,10 @@ fn every_configuration_is_one_that_the_program_takes() {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("verdict.yaml");
             fs::write(&file, pods.config()).unwrap();
-            let ended = run(verdict().args(["serve", "--check-config", "--config"]).arg(&file));
+            let ended = run(verdict()
+                .env_remove("VERDICT_ADMIN_ADDRESS")
+                .args(["serve", "--check-config", "--config"])
+                .arg(&file));
             assert_eq!(ended.code, Some(0), "{}: {}", set.name, ended.stderr);
         }
     }
@@ -101,7 +104,9 @@ async fn who_may_ask_is_what_the_manifests_say() {
         assert_eq!(served.ask(Some(&shop), "delete").await, Ok(Effect::Deny), "{}", set.name);
         assert_eq!(served.ask(Some(&other), "read").await, Err(Code::PermissionDenied), "{}", set.name);
         for nobody in [None, Some(&foreign)] {
-            assert_eq!(served.ask(nobody, "read").await, Err(Code::Unavailable), "{}", set.name);
+            // No connection, or one that ends as soon as it has begun: in TLS 1.3, the server judges last.
+            let refused = served.ask(nobody, "read").await;
+            assert!(refused.is_err_and(|code| code != Code::PermissionDenied), "{}: {refused:?}", set.name);
         }
         let prometheus = served.files.authority.issue(&["prometheus.monitoring.svc"]);
         for (who, status) in [(None, 401), (Some(&shop), 403), (Some(&prometheus), 200)] {
