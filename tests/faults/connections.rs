@@ -36,6 +36,36 @@ async fn a_silent_client_is_closed_at_either_door() {
         closed(&mut stream).await;
     }
     server.unharmed().await;
+    for door in ["grpc", "http"] {
+        let sample = format!("verdict_connections_refused_total{{door=\"{door}\",cause=\"handshake_timeout\"}}");
+        assert_eq!(server.metric(&sample).await, Some(2.0), "{door}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_of_http1_that_never_ends_is_ended() {
+    let folder = Folder::always(&[]);
+    // What has begun to speak is held to the time of a head, not of the first bytes.
+    let server = Serve::folder(&folder).env("VERDICT_SERVER_HANDSHAKE_TIMEOUT", "1m").ready().await;
+    let slow = async |begun: &[u8]| {
+        let mut stream = TcpStream::connect(server.http).await.unwrap();
+        stream.write_all(begun).await.unwrap();
+        let (mut reading, mut writing) = stream.into_split();
+        let drips = tokio::spawn(async move {
+            while writing.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        });
+        let mut rest = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, reading.read_to_end(&mut rest)).await.expect("the server closes it");
+        drips.abort();
+    };
+    tokio::join!(
+        slow(b"GET /health/li"),
+        slow(b"GET /health/live HTTP/1.1\r\nhost: x\r\nx-slow: "),
+        slow(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\nGET /health/live HTTP/1.1\r\nx: "),
+    );
+    server.unharmed().await;
 }
 
 #[tokio::test]
@@ -55,6 +85,9 @@ async fn who_has_too_many_connections_gets_no_more_until_one_leaves() {
     closed(&mut refused).await;
     server.logged("connections are refused").await;
     assert_eq!(server.readiness().await.0, 200, "the other door has its own");
+    let refused = "verdict_connections_refused_total{door=\"grpc\",cause=\"max_connections_per_address\"}";
+    assert_eq!(server.metric(refused).await, Some(1.0));
+    assert_eq!(server.metric("verdict_connections{door=\"grpc\"}").await, Some(3.0));
     held.clear();
     eventually("there is room again", async || {
         let mut client = server.channel_if_any().await?;
@@ -114,6 +147,8 @@ async fn at_the_limit_of_open_files_it_waits_and_recovers() {
     let left = Instant::now();
     server.unharmed().await;
     println!("served again after {:?}", left.elapsed());
+    let refused = "verdict_connections_refused_total{door=\"grpc\",cause=\"accept_failed\"}";
+    assert!(server.metric(refused).await.unwrap() >= 1.0);
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ mod connections;
 mod forge;
 mod frames;
 mod load;
+mod spiffe;
+mod spire;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;

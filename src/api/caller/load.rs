@@ -53,6 +53,47 @@ pub struct Load {
     /// The fastest window, in nanoseconds; it forgets slowly.
     usual: AtomicU64,
     rates: Mutex<HashMap<String, Bucket>>,
+    shed: [AtomicU64; Cause::ALL.len()],
+}
+
+/// How the load fares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// How many calls are answered at once, at most, as of now.
+    pub limit: usize,
+    /// How many wait.
+    pub queued: usize,
+    /// How many were refused, by why.
+    pub shed: Vec<(&'static str, u64)>,
+}
+
+/// Why a call is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// As many wait as may.
+    QueueFull,
+    /// It could not be answered before its deadline.
+    TooLate,
+    /// Its deadline came while it waited.
+    Waited,
+    /// Its caller's rate.
+    Rate,
+    /// More callers than rates are kept of.
+    Callers,
+}
+
+impl Cause {
+    const ALL: [Self; 5] = [Self::QueueFull, Self::TooLate, Self::Waited, Self::Rate, Self::Callers];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::TooLate => "too_late",
+            Self::Waited => "waited",
+            Self::Rate => "caller_rate",
+            Self::Callers => "too_many_callers",
+        }
+    }
 }
 
 /// What a caller may still do: filled again as time goes by.
@@ -96,6 +137,24 @@ impl Load {
             window: (0.into(), 0.into()),
             usual: u64::MAX.into(),
             rates: Mutex::default(),
+            shed: Default::default(),
+        }
+    }
+
+    /// How it fares.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let counts = Cause::ALL.iter().zip(&self.shed);
+        Figures {
+            limit: self.limit.load(Relaxed),
+            queued: self.queued.load(Relaxed),
+            shed: counts.map(|(why, count)| (why.name(), count.load(Relaxed))).collect(),
+        }
+    }
+
+    fn count(&self, why: Cause) {
+        if let Some((_, count)) = Cause::ALL.iter().zip(&self.shed).find(|(known, _)| **known == why) {
+            count.fetch_add(1, Relaxed);
         }
     }
 
@@ -114,12 +173,15 @@ impl Load {
         let expected = self.expected(before);
         // Who could not be answered in time would only hold up others.
         if before >= self.config.max_queued || expected > patience {
+            self.count(if before >= self.config.max_queued { Cause::QueueFull } else { Cause::TooLate });
             return Err(Shed::Overloaded(again(expected)));
         }
-        match tokio::time::timeout(patience, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(Shed::Overloaded(again(expected))),
+        let free = tokio::time::timeout(patience, Arc::clone(&self.permits).acquire_owned());
+        if let Ok(Ok(permit)) = free.await {
+            return Ok(permit);
         }
+        self.count(Cause::Waited);
+        Err(Shed::Overloaded(again(expected)))
     }
 
     /// How long who comes behind `before` others may have to wait, by how long answers take now.
@@ -145,6 +207,7 @@ impl Load {
             // Whose bucket is full again is as one who never came.
             rates.retain(|_, bucket| bucket.filled(rate, now) < rate);
             if rates.len() >= CALLERS {
+                self.count(Cause::Callers);
                 return Err(Shed::TooMany(Duration::from_secs(1)));
             }
         }
@@ -152,6 +215,7 @@ impl Load {
         let left = bucket.filled(rate, now);
         *bucket = Bucket { left, at: now };
         if left < 1.0 {
+            self.count(Cause::Rate);
             return Err(Shed::TooMany(again(Duration::from_secs_f64((1.0 - left) / rate))));
         }
         bucket.left -= 1.0;
@@ -232,7 +296,8 @@ mod tests {
         assert!(matches!(load.begin(patience).await, Err(Shed::Overloaded(_))), "the queue is full");
         drop(first);
         assert!(waiting.await.unwrap());
-        assert_eq!(load.queued.load(Relaxed), 0);
+        let Figures { limit, queued, shed } = load.figures();
+        assert_eq!((limit, queued, shed[0]), (1, 0, ("queue_full", 1)));
     }
 
     #[tokio::test]

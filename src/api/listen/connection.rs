@@ -23,6 +23,7 @@ use tower::Service;
 use super::{
     Io, Options,
     certificate::{Certified, UnixUser},
+    figures::Refused,
     permits::Permit,
     preface::{self, Begun, Version},
 };
@@ -76,8 +77,16 @@ impl Accepted {
                 };
                 match shaken {
                     Ok(Ok((stream, certificate))) => (Box::new(stream) as Box<dyn Io>, certificate),
-                    Ok(Err(error)) => return tracing::debug!(%error, "a handshake of TLS failed"),
-                    Err(_) => return tracing::debug!("a handshake of TLS took too long"),
+                    Ok(Err(error)) => {
+                        if let Some(why) = Refused::of_handshake(&error) {
+                            options.figures.count(why);
+                        }
+                        return tracing::debug!(%error, "a handshake of TLS failed");
+                    }
+                    Err(_) => {
+                        options.figures.count(Refused::Silent);
+                        return tracing::debug!("a handshake of TLS took too long");
+                    }
                 }
             }
         };
@@ -91,7 +100,10 @@ impl Accepted {
             Ok(Ok(Some(begun))) => begun,
             Ok(Ok(None)) => return,
             Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before it began"),
-            Err(_) => return tracing::debug!("a connection was silent for too long"),
+            Err(_) => {
+                options.figures.count(Refused::Silent);
+                return tracing::debug!("a connection was silent for too long");
+            }
         };
         let user = match peer {
             Some(Peer::Unix { uid, .. }) => Some(UnixUser(uid)),

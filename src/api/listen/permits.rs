@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use super::figures::{Figures, Refused};
 use crate::call::Peer;
 
 /// The connections of one door.
@@ -16,6 +17,7 @@ pub(super) struct Permits(Arc<Inner>);
 struct Inner {
     most: usize,
     most_per_address: usize,
+    figures: Arc<Figures>,
     open: Mutex<Open>,
 }
 
@@ -42,8 +44,8 @@ pub(super) enum Full {
 }
 
 impl Permits {
-    pub(super) fn new(most: usize, most_per_address: usize) -> Self {
-        Self(Arc::new(Inner { most, most_per_address, open: Mutex::default() }))
+    pub(super) fn new(most: usize, most_per_address: usize, figures: Arc<Figures>) -> Self {
+        Self(Arc::new(Inner { most, most_per_address, figures, open: Mutex::default() }))
     }
 
     /// A permit for a connection from `peer`.
@@ -54,16 +56,19 @@ impl Permits {
         };
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.all >= self.0.most {
+            self.0.figures.count(Refused::Full);
             return Err(Full::All);
         }
         if let Some(address) = address {
             let of_address = open.by_address.entry(address).or_default();
             if *of_address >= self.0.most_per_address {
+                self.0.figures.count(Refused::FullAddress);
                 return Err(Full::Address);
             }
             *of_address += 1;
         }
         open.all += 1;
+        self.0.figures.opened();
         Ok(Permit { of: self.clone(), address })
     }
 }
@@ -72,6 +77,7 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let mut open = self.of.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.all = open.all.saturating_sub(1);
+        self.of.0.figures.closed();
         let Some(address) = self.address else { return };
         if let Some(of_address) = open.by_address.get_mut(&address) {
             *of_address = of_address.saturating_sub(1);
@@ -102,7 +108,7 @@ mod tests {
 
     #[test]
     fn counts_all_and_each_address_and_forgets_who_left() {
-        let permits = Permits::new(4, 2);
+        let permits = Permits::new(4, 2, Arc::default());
         let (one, two) = (permits.take(Some(from("10.0.0.1"))).unwrap(), permits.take(Some(from("10.0.0.1"))).unwrap());
         assert_eq!(permits.take(Some(from("10.0.0.1"))).unwrap_err(), Full::Address);
         assert_eq!(permits.take(Some(from("[::ffff:10.0.0.1]"))).unwrap_err(), Full::Address);
@@ -110,12 +116,13 @@ mod tests {
         assert_eq!(permits.take(Some(from("10.0.0.3"))).unwrap_err(), Full::All);
         drop((one, two, three, four));
         let open = permits.0.open.lock().unwrap();
-        assert_eq!((open.all, open.by_address.len()), (0, 0));
+        assert_eq!((open.all, open.by_address.len(), permits.0.figures.open()), (0, 0, 0));
+        assert_eq!(permits.0.figures.refused()[..2], [("max_connections", 1), ("max_connections_per_address", 2)]);
     }
 
     #[test]
     fn a_host_of_ipv6_is_its_network() {
-        let permits = Permits::new(9, 1);
+        let permits = Permits::new(9, 1, Arc::default());
         let held = permits.take(Some(from("[2001:db8::1]"))).unwrap();
         assert_eq!(permits.take(Some(from("[2001:db8::2]"))).unwrap_err(), Full::Address);
         assert!(permits.take(Some(from("[2001:db8:0:1::1]"))).is_ok());
