@@ -222,14 +222,11 @@ impl Served {
     /// Whether the kubelet would be content.
     async fn probed(&self, pods: &Pods<'_>, kind: &str) -> bool {
         let probe = &pods.verdict[kind];
-        match probe["httpGet"]["path"].as_str() {
-            Some(path) => self.get(path, None).await.is_some_and(|status| (200..400).contains(&status)),
-            None => {
-                let command: Vec<_> =
-                    list(&probe["exec"]["command"]).iter().map(|word| word.as_str().unwrap()).collect();
-                self.exec(&command).code == Some(0)
-            }
+        if let Some(path) = probe["httpGet"]["path"].as_str() {
+            return self.get(path, None).await.is_some_and(|status| (200..400).contains(&status));
         }
+        let command: Vec<_> = list(&probe["exec"]["command"]).iter().map(|word| word.as_str().unwrap()).collect();
+        self.exec(&command).code == Some(0)
     }
 
     /// Runs a command in the container, as it were.
