@@ -97,18 +97,20 @@ impl Engine {
     pub(super) fn ask(&mut self, query: &Query, most: usize) -> bool {
         self.strict = query.strict;
         let input = self.names.input(query, most);
-        let is_set = input.is_some();
-        input.into_iter().for_each(|input| self.set_input(input));
-        is_set
+        self.set_if(input)
     }
 
     /// Sets the question that a search for one of its parts asks, in the same way.
     pub(super) fn search(&mut self, query: &Query, searched: Searched, most: usize) -> bool {
         self.strict = false;
         let input = self.names.search(query, searched, most);
-        let is_set = input.is_some();
-        input.into_iter().for_each(|input| self.set_input(input));
-        is_set
+        self.set_if(input)
+    }
+
+    fn set_if(&mut self, input: Option<Rego>) -> bool {
+        let Some(input) = input else { return false };
+        self.set_input(input);
+        true
     }
 
     /// What is asked about.
