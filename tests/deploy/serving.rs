@@ -128,11 +128,35 @@ async fn a_sidecar_answers_who_is_in_its_pod() {
     assert_eq!(served.server.ask(asking("user:alice", "read", "order:1")).await.effect(), Effect::Deny);
 }
 
+#[tokio::test]
+async fn a_door_that_wants_certificates_is_looked_at_with_one() {
+    let sets = plain();
+    let pods = &sets[0].pods()[0];
+    let strict = pods.config().replace("tls_client_optional: true", "tls_client_optional: false");
+    let served = serve(pods, &[("etc/verdict/verdict.yaml", &strict)]).await;
+    let shown = served.files.authority.issue(&["probe.verdict.svc"]);
+    let foreign = Authority::new().issue(&["probe.verdict.svc"]);
+    let look = |shown: &Issued| {
+        let place = served.files.root.path();
+        let (cert, key) = (place.join("probe.crt"), place.join("probe.key"));
+        fs::write(&cert, &shown.certificate).unwrap();
+        fs::write(&key, &shown.key).unwrap();
+        let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+        served.exec(&["/usr/local/bin/verdict", "healthcheck", "--cert", cert, "--key", key])
+    };
+    eventually("it is well", async || (look(&shown).code == Some(0)).then_some(())).await;
+    let ended = look(&foreign);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let ended = served.exec(&container::healthcheck());
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("http.tls_client_optional"), "{}", ended.stderr);
+}
+
 /// Starts a server as this pod does, with these files in place of its own.
 async fn serve(pods: &Pods<'_>, instead: &[(&str, &str)]) -> Served {
     let files = Files::of(pods);
     for (path, text) in instead {
-        fs::write(files.root.path().join(path), text).unwrap();
+        fs::write(files.root.path().join(path), files.here(text)).unwrap();
     }
     let config = files.config();
     let is_secure = documents(&pods.config())[0]["http"]["tls_cert_file"].is_string();
