@@ -115,13 +115,22 @@ async fn many_connections_cost_little_and_hold_up_nobody() {
         }
         held.push(stream);
     }
+    // All of them are taken, and nobody was refused.
+    eventually("all are taken", async || {
+        let open = server.metric("verdict_connections{door=\"grpc\"}").await?;
+        (open >= f64::from(u32::try_from(many).unwrap())).then_some(())
+    })
+    .await;
     server.unharmed().await;
     let started = Instant::now();
     let (status, _) = server.readiness().await;
     let (took, resident) = (started.elapsed(), server.resident());
-    println!("{many} connections: health after {took:?}, {} MiB resident", resident >> 20);
+    println!("figure: {many} connections: health after {took:.1?}, {} MiB resident", resident >> 20);
     assert_eq!(status, 200);
     assert!(resident < 256 << 20, "{resident}");
+    if std::env::var_os("VERDICT_TEST_CONNECTIONS").is_some() {
+        assert!(took < Duration::from_millis(100), "{took:?}");
+    }
 }
 
 /// `VERDICT_TEST_SPIN` milliseconds at the limit (1000).
@@ -139,14 +148,14 @@ async fn at_the_limit_of_open_files_it_waits_and_recovers() {
     let before = server.cpu();
     tokio::time::sleep(time).await;
     let spun = server.cpu().checked_sub(before).unwrap();
-    println!("in {time:?} at the limit: {spun:?} of the processor");
+    println!("figure: in {time:?} at the limit: {spun:?} of the processor");
     assert!(spun < time / 10, "{spun:?} of {time:?}");
     let lines = server.lines().iter().filter(|line| line["message"].to_string().contains("can't accept")).count();
     assert!(lines < 3, "{lines} lines tell of it");
     held.clear();
     let left = Instant::now();
     server.unharmed().await;
-    println!("served again after {:?}", left.elapsed());
+    println!("figure: served again after {:.1?}", left.elapsed());
     let refused = "verdict_connections_refused_total{door=\"grpc\",cause=\"accept_failed\"}";
     assert!(server.metric(refused).await.unwrap() >= 1.0);
 }

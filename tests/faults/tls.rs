@@ -260,7 +260,7 @@ async fn certificates_change_and_no_call_fails() {
     assert_eq!(asked(authority.client(&server, Some(&good))).await, Ok(Effect::Allow), "the last good one goes on");
     done.store(true, Ordering::Relaxed);
     let calls = tokio::time::timeout(PATIENCE, load).await.expect("the load ends").unwrap();
-    println!("{swaps} swaps and a broken one under {calls} calls, 0 failed");
+    println!("figure: {swaps} swaps and a broken one under {calls} calls, 0 failed");
 }
 
 #[tokio::test]

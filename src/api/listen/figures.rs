@@ -11,6 +11,8 @@ pub(super) enum Refused {
     Full,
     /// `server.max_connections_per_address`.
     FullAddress,
+    /// The protocol was broken too often from that address.
+    Offender,
     /// The system gave none: file descriptors, memory.
     Accept,
     /// `server.handshake_timeout`.
@@ -43,9 +45,10 @@ pub struct Figures {
 }
 
 impl Refused {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Full,
         Self::FullAddress,
+        Self::Offender,
         Self::Accept,
         Self::Silent,
         Self::NoCertificate,
@@ -63,6 +66,7 @@ impl Refused {
         match self {
             Self::Full => "max_connections",
             Self::FullAddress => "max_connections_per_address",
+            Self::Offender => "protocol_broken",
             Self::Accept => "accept_failed",
             Self::Silent => "handshake_timeout",
             Self::NoCertificate => "tls_no_certificate",
