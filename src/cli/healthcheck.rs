@@ -129,7 +129,7 @@ fn configured(
     if !tls.is_on() {
         return Ok((config.http.address, None));
     }
-    if tls.client_ca_file.is_some() && !tls.client_optional && shown.is_none() {
+    if tls.knows_clients() && !tls.client_optional && shown.is_none() {
         bail!(
             "the HTTP door wants a certificate of each client: show one with --cert and --key, or set \
              `http.tls_client_optional`"
