@@ -60,6 +60,10 @@ fn what_cannot_be_asked_is_not_well() {
     let ended = run(verdict().arg("healthcheck").envs(secured).envs([at, wanting]));
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("http.tls_client_optional"), "{}", ended.stderr);
+    let of_agent = [("VERDICT_HTTP_TLS_SPIFFE", "true"), ("VERDICT_SPIFFE_ENDPOINT", "unix:///nowhere.sock")];
+    let ended = run(verdict().arg("healthcheck").envs(of_agent).envs([at]));
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("http.tls_client_optional"), "{}", ended.stderr);
     let shown = ["healthcheck", "--cert", "/nowhere.crt", "--key", "/nowhere.key"];
     let ended = run(verdict().args(shown).envs(secured).envs([at, wanting]));
     assert_eq!(ended.code, Some(1));
