@@ -172,7 +172,7 @@ impl Config {
 /// Reads the configuration: defaults, then the file, then `env`, then `flags`, the later over the earlier.
 ///
 /// A value that a later one replaces is checked all the same. Variables that do not start with `VERDICT_` or `OTEL_` are not
-/// looked at, nor those that other parts of Verdict read (`docs/configuration.md` lists them).
+/// looked at, but for `SPIFFE_ENDPOINT_SOCKET`, nor those that other parts of Verdict read (`docs/configuration.md` lists them).
 ///
 /// # Errors
 /// Every fault that the file, the variables and the flags have, in that order.
