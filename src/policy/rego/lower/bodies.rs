@@ -81,7 +81,7 @@ impl<'a> Lowering<'a> {
     }
 
     pub(super) fn expression(&mut self, expression: &'a Expr) {
-        let withs: Vec<String> = expression.with.iter().map(|with| self.with(with)).collect();
+        let withs = self.withs(&expression.with);
         let with = withs.concat();
         let mut repeated = None;
         let outer = std::mem::replace(&mut self.with, with.clone());
@@ -226,6 +226,22 @@ impl<'a> Lowering<'a> {
         self.insert(collection.span.start, format!("{COLLECTION}("));
         self.term(collection);
         self.insert(collection.span.end, ")");
+    }
+
+    /// What each `with` says. Of their values OPA asks those first that call something, and so errs where one of them
+    /// does, whatever has no value before it.
+    fn withs(&mut self, withs: &'a [With]) -> Vec<String> {
+        let outer = std::mem::take(&mut self.before);
+        let (mut texts, mut calls, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for with in withs {
+            texts.push(self.with(with));
+            let asked = if is_plain(&with.value) { &mut others } else { &mut calls };
+            asked.append(&mut self.before);
+        }
+        self.before = outer;
+        self.before.append(&mut calls);
+        self.before.append(&mut others);
+        texts
     }
 
     /// ` with target as value`; the value is asked before, as OPA does, so that where it is undefined the condition fails.
