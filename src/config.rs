@@ -18,6 +18,7 @@ mod quantity;
 mod shape;
 mod show;
 mod sinks;
+mod spiffe;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,7 @@ pub use self::fault::{Fault, Faults};
 use self::{fault::Origin, key::Key, shape::Raw};
 use crate::{
     api::{self, Address, place::Place},
-    audit, issuance, policy, reload, revocation, source, ssf, telemetry,
+    audit, issuance, policy, reload, revocation, source, ssf, telemetry, workload,
 };
 
 /// The whole configuration, one part a component.
@@ -84,6 +85,8 @@ pub struct Config {
     pub ssf: ssf::Config,
     /// The process: `server.*`.
     pub server: Server,
+    /// The SPIFFE Workload API: `spiffe.*`.
+    pub spiffe: workload::Config,
 }
 
 /// Settings of the process.
@@ -148,6 +151,17 @@ impl Config {
         show::yaml(self)
     }
 
+    /// The settings that `other` has otherwise, by their names. Tables with names of the operator's are not told apart.
+    #[must_use]
+    pub fn changes(&self, other: &Self) -> Vec<&'static str> {
+        let both = show::values(self).into_iter().zip(show::values(other));
+        let mut names: Vec<_> = both.filter(|(one, other)| one != other).map(|((name, _), _)| name).collect();
+        if names.is_empty() && self.describe() != other.describe() {
+            names.push("a table of bundles, sinks, issuers, transmitters or candidates");
+        }
+        names
+    }
+
     /// The effective settings for whoever may ask the server: without anything that could be a secret.
     #[must_use]
     pub fn public(&self) -> serde_json::Value {
@@ -158,7 +172,7 @@ impl Config {
 /// Reads the configuration: defaults, then the file, then `env`, then `flags`, the later over the earlier.
 ///
 /// A value that a later one replaces is checked all the same. Variables that do not start with `VERDICT_` or `OTEL_` are not
-/// looked at, nor those that other parts of Verdict read (`docs/configuration.md` lists them).
+/// looked at, but for `SPIFFE_ENDPOINT_SOCKET`, nor those that other parts of Verdict read (`docs/configuration.md` lists them).
 ///
 /// # Errors
 /// Every fault that the file, the variables and the flags have, in that order.
@@ -188,6 +202,7 @@ pub fn load(flags: &Flags, env: impl Iterator<Item = (OsString, OsString)>) -> R
             )),
         }
     }
+    spiffe::apply(&variables, &mut reader.config, &mut reader.faults);
     reader.finish()
 }
 
@@ -311,11 +326,35 @@ impl Reader {
             ("http.address", &self.config.http.address, &self.config.http.tls),
         ];
         let mut faults = Vec::new();
+        if doors.iter().any(|(.., tls)| tls.spiffe)
+            && self.config.spiffe.endpoint.is_none()
+            && !self.refused("spiffe.endpoint")
+            && self.faults.iter().all(|fault| fault.place() != spiffe::VARIABLE)
+        {
+            let expected = format!("it, like `unix:///run/spire/agent.sock`, or the variable `{}`", spiffe::VARIABLE);
+            let problem = "is not set, and the certificate of a door is to come from there";
+            faults.push(Fault::new(self.place("spiffe.endpoint"), problem, expected));
+        }
         for (door, address, tls) in doors {
             let section = door.split('.').next().unwrap_or_default();
             let mut fault = |leaf: &str, problem: &str, expected: String| {
                 faults.push(Fault::new(self.place(&format!("{section}.{leaf}")), problem, expected));
             };
+            if tls.spiffe {
+                for (leaf, given) in [
+                    ("tls_cert_file", &tls.cert_file),
+                    ("tls_key_file", &tls.key_file),
+                    ("tls_client_ca_file", &tls.client_ca_file),
+                    ("tls_crl_file", &tls.crl_file),
+                ] {
+                    if given.is_some() {
+                        let expected =
+                            format!("one of them; with `{section}.tls_spiffe`, all of it comes from the agent");
+                        fault(leaf, "stands beside `tls_spiffe`", expected);
+                    }
+                }
+                continue;
+            }
             let both = || format!("`{section}.tls_cert_file` and `{section}.tls_key_file`, or neither");
             match (&tls.cert_file, &tls.key_file) {
                 (Some(_), None) => fault("tls_cert_file", "stands without `tls_key_file`", both()),
@@ -337,7 +376,7 @@ impl Reader {
             };
             if !is_local && !tls.is_on() && !self.config.server.insecure && !self.refused(door) {
                 let expected = format!(
-                    "`{section}.tls_cert_file` and `{section}.tls_key_file`, a loopback address, or `server.insecure` \
+                    "`{section}.tls_cert_file` and `{section}.tls_key_file`, `{section}.tls_spiffe`, a loopback address, or `server.insecure` \
                      (`--insecure`) where something else protects the network"
                 );
                 fault("address", "lets others reach the door, in plain text", expected);

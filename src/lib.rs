@@ -26,3 +26,4 @@ pub mod revocation;
 pub mod source;
 pub mod ssf;
 pub mod telemetry;
+pub mod workload;

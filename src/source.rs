@@ -78,6 +78,9 @@ pub trait Source: Send {
     /// it is given even if it was given before. A server that sends deltas sends a snapshot then.
     fn forget(&mut self) {}
 
+    /// Looks now, instead of when it would: somebody says that there is something new.
+    fn look_again(&mut self) {}
+
     /// How it fares, for others to read at any time; `None` for a source that cannot fail.
     fn status(&self) -> Option<Status> {
         None

@@ -125,9 +125,17 @@ fn wire_and_engine_types_stay_in_their_components() {
         // What goes to a collector is spoken of where it is sent.
         only(
             "tonic::",
-            &["src/api", "src/cli", "src/client", "src/otlp", "src/telemetry/export", "src/audit/sink/otlp"],
+            &[
+                "src/api",
+                "src/cli",
+                "src/client",
+                "src/otlp",
+                "src/telemetry/export",
+                "src/audit/sink/otlp",
+                "src/workload",
+            ],
         );
-        only("prost::", &["src/api", "src/cli", "src/client"]);
+        only("prost::", &["src/api", "src/cli", "src/client", "src/workload"]);
     }
 }
 

@@ -22,14 +22,15 @@ use std::{
 
 use self::route::Route;
 pub use self::{
-    authenticate::Authenticator,
+    authenticate::{Authenticator, Failures},
     gate::Gate,
     guard::{Grpc, Guard, Http, Keeper},
     keys::{InvalidKeys, Keys, PREFIX as KEY_PREFIX},
-    load::{Config as LoadConfig, Load},
+    load::{Config as LoadConfig, Figures as LoadFigures, Load},
     route::{Action, DOORS},
 };
-use crate::decision::{Object, Value};
+use super::settle::DoorName;
+use crate::decision::{EntryPoint, Object, Value};
 
 tokio::task_local! {
     static ASKING: Arc<Asking>;
@@ -66,8 +67,32 @@ pub(super) struct TooMuch(pub(super) super::status::CallError);
 
 /// Who may ask what, by a policy of the server's own.
 pub trait Authorizer: Send + Sync {
-    /// Whether what `input` says is allowed. Total: what goes wrong is no.
-    fn allows(&self, input: Value) -> bool;
+    /// Whether this is allowed. Total: what goes wrong is no.
+    fn allows(&self, asked: &Asked<'_>) -> bool;
+}
+
+/// What somebody wants to do: all that the policy on who may ask sees.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Who.
+    pub caller: &'a Caller,
+    /// At which door.
+    pub door: DoorName,
+    /// What for.
+    pub action: Action,
+    /// The question, where there is one.
+    pub question: Option<Question<'a>>,
+}
+
+/// A question, before it is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// What is asked.
+    pub entry_point: &'a EntryPoint,
+    /// Whether for an explanation, too.
+    pub explain: bool,
+    /// Whether of a revision of the past.
+    pub at_revision: bool,
 }
 
 /// A call that is answered: by whom, where, and whether something of it was refused.
@@ -84,7 +109,8 @@ pub(super) struct Carried(Option<Arc<Asking>>);
 
 impl Caller {
     /// A caller of that name, proven so, with what else is known.
-    fn new(id: String, method: &'static str, known: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+    #[must_use]
+    pub fn new(id: String, method: &'static str, known: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
         let own = [("id", Value::from(id.as_str())), ("method", Value::from(method))];
         let known = own.into_iter().chain(known).map(|(name, value)| (name.to_owned(), value)).collect();
         Self { id, known }
@@ -94,6 +120,28 @@ impl Caller {
     #[must_use]
     pub fn current() -> Option<Arc<Self>> {
         ASKING.try_with(|asking| asking.caller.clone()).ok().flatten()
+    }
+}
+
+impl Asked<'_> {
+    /// As the policy sees it. What remembers answers must tell apart whatever is in here.
+    #[must_use]
+    pub fn input(&self) -> Value {
+        let Self { caller, door, action, question } = *self;
+        let own = [
+            ("caller", Value::Object(caller.known.clone())),
+            ("door", Value::from(door.0)),
+            ("action", Value::from(action.name())),
+        ];
+        let question = question.map(|Question { entry_point, explain, at_revision }| {
+            [
+                ("entry_point", Value::from(entry_point.as_str())),
+                ("explain", Value::from(explain)),
+                ("at_revision", Value::from(at_revision)),
+            ]
+        });
+        let all = own.into_iter().chain(question.into_iter().flatten());
+        Value::Object(all.map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
 

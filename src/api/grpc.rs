@@ -31,6 +31,9 @@ pub use service::{DecisionIds, Service};
 use self::caught::caught;
 use super::Address;
 
+/// All services of the door, within its limits.
+pub type LimitedRoutes = Limits<Routes>;
+
 /// The messages and services of `proto/verdict/v1`, generated.
 #[allow(
     clippy::pedantic,
@@ -69,7 +72,7 @@ pub fn routes<S>(
     envoy: Option<super::envoy::Service>,
     health: Health,
     config: &Config,
-) -> Result<Limits<Routes>, tonic_reflection::server::Error>
+) -> Result<LimitedRoutes, tonic_reflection::server::Error>
 where
     S: proto::decision_service_server::DecisionService,
 {

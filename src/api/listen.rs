@@ -2,6 +2,7 @@
 
 pub mod certificate;
 mod connection;
+mod figures;
 pub mod inherited;
 mod permits;
 mod preface;
@@ -21,7 +22,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use self::{connection::Accepted, permits::Permits};
+pub use self::figures::Figures;
+use self::{connection::Accepted, figures::Refused, permits::Permits};
 use super::{Address, call};
 use crate::call::Peer;
 
@@ -73,6 +75,8 @@ pub struct Options {
     pub connections: Connections,
     /// What the door's connections are encrypted with; plain text without.
     pub tls: Option<Arc<tls::Tls>>,
+    /// Where it is counted how they fare.
+    pub figures: Arc<Figures>,
 }
 
 /// How many connections one door has, and for how long each.
@@ -191,8 +195,9 @@ where
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let permits = Permits::new(options.connections.most, options.connections.most_per_address);
-    let drain_timeout = options.drain_timeout;
+    let permits =
+        Permits::new(options.connections.most, options.connections.most_per_address, Arc::clone(&options.figures));
+    let (drain_timeout, figures) = (options.drain_timeout, Arc::clone(&options.figures));
     let options = Arc::new(options);
     let mut connections = JoinSet::new();
     let (mut failures, mut refusals) = (Seldom::default(), Seldom::default());
@@ -220,6 +225,7 @@ where
             Ok((stream, peer)) => admit(&mut connections, stream, peer),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
+                figures.count(Refused::Accept);
                 // Out of file descriptors or memory: trying again at once would spin on one core.
                 if let Some(since) = failures.count() {
                     tracing::warn!(%error, times = since, "can't accept connections; trying again every 100 ms");

@@ -1,28 +1,38 @@
 //! Who may ask Verdict what: a policy of its own, apart from those that it decides by, so that no bundle can open the door.
 
+mod remembered;
+
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Notify;
 
+use self::remembered::{Answered, Counts, Remembered};
 use crate::{
-    api::caller::{Action, Authorizer, Config, DOORS, Keys},
+    api::caller::{Action, Asked, Authorizer, Config, DOORS, Keys},
     bundle::Bundle,
-    decision::{Decider, EntryPoint, Input, Query, Value},
+    decision::{Decider, EntryPoint, Input, Query},
     policy::{Options, Snapshot},
 };
 
 /// The policy that reads the grants.
 const BUILT_IN: &str = include_str!("authz/policy.rego");
 
-/// How long one answer may take.
+/// How much of the processor's time one answer may take.
 const BUDGET: Duration = Duration::from_millis(20);
+
+/// How long one answer may take in all: where the processor is busy, that is no reason to say no.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -33,12 +43,23 @@ pub(super) struct Callers {
     keys: Arc<ArcSwap<Keys>>,
     policy: Arc<Policy>,
     seen: Mutex<Seen>,
+    again: Notify,
 }
 
 /// The policy, ready to be asked.
 struct Policy {
-    decider: Decider,
+    current: ArcSwap<Published>,
     options: Options,
+    counts: Counts,
+    /// How often it said no, by the door.
+    denied: [AtomicU64; DOORS.len()],
+}
+
+/// A policy with its grants, and what it has answered: both go together.
+struct Published {
+    decider: Decider,
+    /// None where the policy may answer the same question otherwise the next time.
+    remembered: Option<Remembered>,
 }
 
 #[derive(Default)]
@@ -82,15 +103,16 @@ impl Callers {
         if !config.required {
             return Ok(None);
         }
-        let policy = Policy {
-            decider: Decider::new(EntryPoint::from_parts(["system", "authz", "allow"].map(str::to_owned)), BUDGET),
-            options: *options,
-        };
         let files = Files::read(config)?;
         let keys = Arc::new(ArcSwap::from_pointee(files.keys(config)?));
-        policy.publish(&files)?;
+        let policy = Policy {
+            current: ArcSwap::from_pointee(Published::compile(&files, *options)?),
+            options: *options,
+            counts: Counts::new(threads(options)),
+            denied: Default::default(),
+        };
         let seen = Mutex::new(Seen { current: files.digest(), broken: None });
-        Ok(Some(Self { config: config.clone(), keys, policy: Arc::new(policy), seen }))
+        Ok(Some(Self { config: config.clone(), keys, policy: Arc::new(policy), seen, again: Notify::new() }))
     }
 
     pub(super) fn keys(&self) -> Arc<ArcSwap<Keys>> {
@@ -101,10 +123,28 @@ impl Callers {
         Arc::clone(&self.policy) as Arc<dyn Authorizer>
     }
 
+    /// How many answers were remembered, and how many were not.
+    pub(super) fn remembered(&self) -> (u64, u64) {
+        self.policy.counts.figures()
+    }
+
+    /// How often a caller was denied what they wanted, by the door.
+    pub(super) fn denied(&self) -> Vec<(&'static str, u64)> {
+        DOORS.iter().zip(&self.policy.denied).map(|(door, count)| (door.0, count.load(Relaxed))).collect()
+    }
+
+    /// Looks at the files now, not only at the next second.
+    pub(super) fn look_again(&self) {
+        self.again.notify_one();
+    }
+
     /// Follows the files for as long as this is polled.
     pub(super) async fn follow(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = self.again.notified() => {}
+            }
             let this = Arc::clone(&self);
             let _ = tokio::task::spawn_blocking(move || this.look()).await;
         }
@@ -141,21 +181,61 @@ impl Callers {
 
 impl Policy {
     fn publish(&self, files: &Files) -> Result<(), String> {
-        let bundle = Bundle::from_files(files.policy.iter().cloned()).map_err(|fault| fault.to_string())?;
-        let snapshot = Snapshot::compile(&bundle, 1, self.options).map_err(|faults| faults.to_string())?;
-        if !snapshot.has_entry(self.decider.default_policy()) {
-            return Err("callers.policy: there is no rule `data.system.authz.allow`".to_owned());
-        }
-        drop(self.decider.publish(Arc::new(snapshot)));
+        self.current.store(Arc::new(Published::compile(files, self.options)?));
         Ok(())
     }
 }
 
-impl Authorizer for Policy {
-    fn allows(&self, input: Value) -> bool {
-        let query = Query { input: Input::Document(input), ..Query::default() };
-        self.decider.decide_blocking(&query, BUDGET).is_some_and(|verdict| verdict.is_allow())
+impl Published {
+    fn compile(files: &Files, options: Options) -> Result<Self, String> {
+        let bundle = Bundle::from_files(files.policy.iter().cloned()).map_err(|fault| fault.to_string())?;
+        let repeatable = Options { capabilities: options.capabilities.repeatable(), ..options };
+        let (snapshot, remembered) = match Snapshot::compile(&bundle, 1, repeatable) {
+            Ok(snapshot) => (snapshot, Some(Remembered::new(threads(&options)))),
+            // What may answer otherwise the next time is one such fault, and there may be others.
+            Err(_) => (Snapshot::compile(&bundle, 1, options).map_err(|faults| faults.to_string())?, None),
+        };
+        let decider = Decider::new(EntryPoint::from_parts(["system", "authz", "allow"].map(str::to_owned)), BUDGET);
+        if !snapshot.has_entry(decider.default_policy()) {
+            return Err("callers.policy: there is no rule `data.system.authz.allow`".to_owned());
+        }
+        if remembered.is_none() {
+            tracing::info!(
+                "the policy on who may ask looks at the time, at chance or at the network: it is asked each time"
+            );
+        }
+        drop(decider.publish(Arc::new(snapshot)));
+        Ok(Self { decider, remembered })
     }
+
+    fn ask(&self, asked: &Asked<'_>) -> Answered {
+        let query = Query { input: Input::Document(asked.input()), ..Query::default() };
+        let verdict = self.decider.decide_blocking(&query, PATIENCE);
+        verdict.map_or(Answered { allowed: false, is_final: false }, |verdict| Answered {
+            allowed: verdict.is_allow(),
+            // An error, or a budget that was spent, may be none the next time; what a policy gives a time is good for that.
+            is_final: verdict.diagnostics.is_empty() && verdict.ttl.is_none(),
+        })
+    }
+}
+
+impl Authorizer for Policy {
+    fn allows(&self, asked: &Asked<'_>) -> bool {
+        let published = self.current.load();
+        let allowed = match &published.remembered {
+            Some(remembered) => remembered.or(asked, &self.counts, || published.ask(asked)),
+            None => published.ask(asked).allowed,
+        };
+        if !allowed && let Some((_, count)) = DOORS.iter().zip(&self.denied).find(|(door, _)| **door == asked.door) {
+            count.fetch_add(1, Relaxed);
+        }
+        allowed
+    }
+}
+
+/// How many threads ask at once: those that serve, and one more.
+fn threads(options: &Options) -> usize {
+    options.evaluators.saturating_add(1)
 }
 
 impl Files {

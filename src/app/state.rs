@@ -9,7 +9,10 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use super::measured::{Measured, Names};
+use super::{
+    edge::Edge,
+    measured::{Measured, Names},
+};
 use crate::{
     api::{
         Observer,
@@ -62,6 +65,7 @@ pub(super) struct State {
     handle: OnceLock<reload::Handle>,
     log: OnceLock<Arc<Log>>,
     issuers: OnceLock<Issuers>,
+    edge: OnceLock<Edge>,
     registry: Registry,
     receiver: Receiver,
     // Written by reloads, read by the HTTP door: never on the way of a question.
@@ -100,6 +104,7 @@ impl State {
             handle: OnceLock::new(),
             log: OnceLock::new(),
             issuers: OnceLock::new(),
+            edge: OnceLock::new(),
             registry,
             receiver,
             reload: Mutex::default(),
@@ -116,6 +121,21 @@ impl State {
         let _ = self.issuers.set(issuers);
     }
 
+    /// Lets metrics show how connections, certificates, callers and load fare.
+    pub(super) fn know_edge(&self, edge: Edge) {
+        let _ = self.edge.set(edge);
+    }
+
+    /// Has everything that is followed looked at now: policies, certificates, keys, grants.
+    pub(super) fn look_again(&self) {
+        if let Some(edge) = self.edge.get() {
+            edge.look_again();
+        }
+        if let Some(handle) = self.handle.get() {
+            handle.look_again();
+        }
+    }
+
     /// Has every verdict recorded from here on.
     pub(super) fn record_in(&self, log: Arc<Log>) {
         let _ = self.log.set(log);
@@ -124,6 +144,11 @@ impl State {
     /// Follows whether questions are welcome.
     pub(super) fn serving(&self) -> watch::Receiver<Serving> {
         self.serving.subscribe()
+    }
+
+    /// Whether questions are welcome, and if not, why.
+    pub(super) fn serves(&self) -> Serving {
+        *self.serving.borrow()
     }
 
     /// Questions are no longer welcome.
@@ -346,6 +371,10 @@ impl State {
             ages.extend(keys.into_iter().map(|(name, age)| source_age("jwks", name, age)));
             caches.push(CacheFigures { cache: "tokens", hits, misses });
             self.metrics.credentials(checked);
+        }
+        if let Some(edge) = self.edge.get() {
+            caches.extend(edge.remembered().map(|(hits, misses)| CacheFigures { cache: "callers", hits, misses }));
+            self.metrics.edge(edge.figures());
         }
         self.metrics.ages(ages);
         self.metrics.caches(caches);

@@ -1,6 +1,4 @@
 //! What the supervisor that started this process is told, as systemd has it (`sd_notify(3)`); nothing where there is none.
-//!
-//! There is no word of reloading: nobody tells Verdict to, policies and certificates are followed by themselves.
 
 use std::{sync::Arc, time::Duration};
 
@@ -41,6 +39,21 @@ pub(super) async fn tell(state: Arc<State>) -> &'static str {
             }
         }
     }
+}
+
+/// Tells it of a reload: that everything is looked at, and that the server goes on. What comes of it comes later, as of every
+/// change that is followed. Nothing of it before questions were welcome: it would take that for the end of the start.
+pub(super) fn reload(is_ready: bool, look: impl FnOnce()) {
+    if !is_ready {
+        return look();
+    }
+    let now = NotifyState::monotonic_usec_now();
+    match now {
+        Ok(now) => say(&[NotifyState::Reloading, now]),
+        Err(_) => say(&[NotifyState::Reloading]),
+    }
+    look();
+    say(&[NotifyState::Ready]);
 }
 
 fn say(news: &[NotifyState<'_>]) {

@@ -1,15 +1,18 @@
 //! `verdict healthcheck`: whether a server is well, for containers.
 
+mod own;
+
 use std::{
     io::{Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
     os::unix::net::UnixStream,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::{Context as _, anyhow, bail};
+use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 use verdict::{
     api::Address,
@@ -26,8 +29,8 @@ const MOST: u64 = 64 << 10;
 
 /// Whether the server on this machine is well: exits with 0 if it is, with 1 if not
 ///
-/// It reads the configuration as `serve` does, from the file and the variables, and asks the HTTP door. What was said to
-/// `serve` by flags must be said here again.
+/// It reads the configuration as `serve` does, from the file and the variables, and asks the HTTP door, over TLS if the door
+/// speaks it. What was said to `serve` by flags must be said here again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -35,6 +38,7 @@ Examples:
   verdict healthcheck --live                        does the process answer, whatever its policies
   verdict healthcheck --config /etc/verdict/verdict.yaml
   verdict healthcheck --http unix:/run/verdict/http.sock
+  verdict healthcheck --config /etc/verdict/verdict.yaml --cert probe.crt --key probe.key
   verdict healthcheck --server localhost:9191 --ca ca.crt        gRPC health, over TLS
 
 Exit codes: 0 it is well, 1 it is not, 64 wrong usage.")]
@@ -54,8 +58,8 @@ pub(super) struct Args {
     /// With --server: speak TLS, and trust the authorities of this file, in PEM
     #[arg(long, value_name = "FILE", requires = "server")]
     ca: Option<PathBuf>,
-    /// With --server: show this certificate, in PEM
-    #[arg(long, value_name = "FILE", requires_all = ["server", "key"])]
+    /// Show this certificate, in PEM, where TLS is spoken
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "http")]
     cert: Option<PathBuf>,
     /// The key of that certificate, in PEM
     #[arg(long, value_name = "FILE", requires = "cert")]
@@ -85,9 +89,9 @@ fn well(args: Args, timeout: Duration) -> anyhow::Result<()> {
     if let Some(server) = server {
         return grpc(&ServerArgs { server, ca, cert, key, tls: false, timeout: seconds, bearer_file: None }, timeout);
     }
-    let address = match http {
-        Some(address) => address.parse()?,
-        None => configured(config)?,
+    let (address, tls) = match http {
+        Some(address) => (address.parse()?, None),
+        None => configured(config, cert.as_deref().zip(key.as_deref()))?,
     };
     let path = if live { "/health/live" } else { "/health/ready" };
     let answer = match &address {
@@ -96,13 +100,13 @@ fn well(args: Args, timeout: Duration) -> anyhow::Result<()> {
             let stream = stream.with_context(|| format!("nothing answers on `{address}`"))?;
             stream.set_read_timeout(Some(timeout))?;
             stream.set_write_timeout(Some(timeout))?;
-            get(stream, path)
+            ask(stream, tls, path)
         }
         Address::Unix(socket) => {
             let stream = UnixStream::connect(socket).with_context(|| format!("nothing answers on `{address}`"))?;
             stream.set_read_timeout(Some(timeout))?;
             stream.set_write_timeout(Some(timeout))?;
-            get(stream, path)
+            ask(stream, tls, path)
         }
     };
     let answer = answer.with_context(|| format!("no answer from `{address}`"))?;
@@ -114,14 +118,24 @@ fn well(args: Args, timeout: Duration) -> anyhow::Result<()> {
     }
 }
 
-/// Where the HTTP door of this configuration is.
-fn configured(file: Option<PathBuf>) -> anyhow::Result<Address> {
+/// Where the HTTP door of this configuration is, and how it is spoken to if it speaks TLS.
+fn configured(
+    file: Option<PathBuf>,
+    shown: Option<(&Path, &Path)>,
+) -> anyhow::Result<(Address, Option<ClientConnection>)> {
     let config = config::load(&Flags { file, values: Vec::new() }, std::env::vars_os());
     let config = config.map_err(|faults| anyhow!("the configuration has faults\n{faults}"))?;
-    if config.http.tls.is_on() {
-        bail!("the HTTP door speaks TLS; ask gRPC's health with --server and --ca, or look from outside");
+    let tls = &config.http.tls;
+    if !tls.is_on() {
+        return Ok((config.http.address, None));
     }
-    Ok(config.http.address)
+    if tls.knows_clients() && !tls.client_optional && shown.is_none() {
+        bail!(
+            "the HTTP door wants a certificate of each client: show one with --cert and --key, or set \
+             `http.tls_client_optional`"
+        );
+    }
+    Ok((config.http.address, Some(own::connection(shown)?)))
 }
 
 /// Where this machine reaches what listens at all of its addresses.
@@ -132,6 +146,13 @@ fn own(address: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, address.port())
+}
+
+fn ask(stream: impl Read + Write, tls: Option<ClientConnection>, path: &str) -> std::io::Result<String> {
+    match tls {
+        None => get(stream, path),
+        Some(tls) => get(StreamOwned::new(tls, stream), path),
+    }
 }
 
 fn get(mut stream: impl Read + Write, path: &str) -> std::io::Result<String> {

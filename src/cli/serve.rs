@@ -1,15 +1,16 @@
 //! `verdict serve`: the server.
 
-use std::{path::PathBuf, process::ExitCode, thread, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use anyhow::Context as _;
 use signal_hook::{
-    consts::{SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
 };
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use verdict::{
-    app::{self, App},
+    app::{self, Again, App},
     audit::DRAIN,
     config::{self, Config, Flags},
     telemetry,
@@ -76,7 +77,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     let check_only = args.check_config;
-    let config = match config::load(&flags(args), std::env::vars_os()) {
+    let flags = flags(args);
+    let config = match config::load(&flags, std::env::vars_os()) {
         Ok(config) => config,
         Err(faults) => {
             complain(&format!("the configuration has faults; `docs/configuration.md` has every key\n{faults}"));
@@ -105,7 +107,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     }
     let runtime = runtime.enable_all().thread_name("worker").thread_stack_size(app::STACK).build();
     let runtime = runtime.context("can't start threads")?;
-    let code = runtime.block_on(serve(config, exports))?;
+    let code = runtime.block_on(serve(config, flags, exports))?;
     // What is still blocked (a compilation, say) must not keep the process.
     runtime.shutdown_background();
     Ok(code)
@@ -121,10 +123,15 @@ fn raise_open_files() {
     }
 }
 
-async fn serve(config: Config, exports: telemetry::export::Exports) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, flags: Flags, exports: telemetry::export::Exports) -> anyhow::Result<ExitCode> {
+    let hangup = Arc::new(Notify::new());
+    let running = config.clone();
     // Past the drain timeouts, and past what `App::run` adds to them.
-    let stop = stop_signal(config.server.drain_timeout + DRAIN + telemetry::export::FLUSH + Duration::from_secs(5))
-        .context("can't listen for signals")?;
+    let stop = stop_signal(
+        Arc::clone(&hangup),
+        config.server.drain_timeout + DRAIN + telemetry::export::FLUSH + Duration::from_secs(5),
+    )
+    .context("can't listen for signals")?;
     let started = tokio::select! {
         biased;
         // What it waits for, a source of bundles under `--strict`, is nobody's business any more.
@@ -149,16 +156,36 @@ async fn serve(config: Config, exports: telemetry::export::Exports) -> anyhow::R
         }
         Err(error) => return Err(error.into()),
     };
+    tokio::spawn(look_again(hangup, app.again(), (running, flags)));
     app.run(stop.cancelled_owned()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Cancelled at the first SIGTERM or SIGINT. The second ends the process at once, and so does `patience`.
+/// At each SIGHUP, has everything looked at that is followed, and says which settings would need a restart.
+async fn look_again(hangup: Arc<Notify>, again: Again, (running, flags): (Config, Flags)) {
+    loop {
+        hangup.notified().await;
+        again.look();
+        match config::load(&flags, std::env::vars_os()) {
+            Ok(config) => {
+                let changes = running.changes(&config);
+                if !changes.is_empty() {
+                    let settings = changes.join(" ");
+                    tracing::warn!(settings, "settings have changed that are in force only after a restart");
+                }
+            }
+            Err(faults) => tracing::error!("with this configuration, the server would not start again:\n{faults}\n"),
+        }
+    }
+}
+
+/// Cancelled at the first SIGTERM or SIGINT. The second ends the process at once, and so does `patience`. Each SIGHUP before
+/// is told to `hangup`.
 ///
 /// On a thread of its own: an evaluation that the time limit does not reach can hold every thread that serves, and then
 /// nothing of the runtime, signals and timers included, goes on.
-fn stop_signal(patience: Duration) -> std::io::Result<CancellationToken> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+fn stop_signal(hangup: Arc<Notify>, patience: Duration) -> std::io::Result<CancellationToken> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let end = |why: &str| -> ! {
@@ -166,8 +193,13 @@ fn stop_signal(patience: Duration) -> std::io::Result<CancellationToken> {
         std::process::exit(exit::FAILED.into());
     };
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let mut signals = signals.forever();
-        if signals.next().is_none() {
+        let mut ends = signals.forever().filter(|signal| {
+            if *signal == SIGHUP {
+                hangup.notify_one();
+            }
+            *signal != SIGHUP
+        });
+        if ends.next().is_none() {
             return;
         }
         stopped.cancel();
@@ -175,7 +207,7 @@ fn stop_signal(patience: Duration) -> std::io::Result<CancellationToken> {
             thread::sleep(patience);
             end("the server did not stop in time; ending it");
         });
-        if timer.is_err() || signals.next().is_some() {
+        if timer.is_err() || ends.next().is_some() {
             end("second signal: ending at once");
         }
     })?;

@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 105] = [
+pub(super) static KEYS: [Key; 110] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key("grpc.max_response_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_response_bytes = value)),
@@ -50,6 +50,7 @@ pub(super) static KEYS: [Key; 105] = [
     key("grpc.tls_client_optional", Shape::Switch(|config, value| config.grpc.tls.client_optional = value)),
     key("grpc.tls_crl_file", Shape::File(|config, value| config.grpc.tls.crl_file = Some(value))),
     key("grpc.tls_min_version", Shape::TlsVersion(|config, value| config.grpc.tls.min_version = value)),
+    key("grpc.tls_spiffe", Shape::Switch(|config, value| config.grpc.tls.spiffe = value)),
     key("http.address", Shape::Address(|config, value| config.http.address = value)),
     key("http.max_body_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.authzen.max_body_bytes = value)),
     key(
@@ -64,6 +65,7 @@ pub(super) static KEYS: [Key; 105] = [
     key("http.tls_client_optional", Shape::Switch(|config, value| config.http.tls.client_optional = value)),
     key("http.tls_crl_file", Shape::File(|config, value| config.http.tls.crl_file = Some(value))),
     key("http.tls_min_version", Shape::TlsVersion(|config, value| config.http.tls.min_version = value)),
+    key("http.tls_spiffe", Shape::Switch(|config, value| config.http.tls.spiffe = value)),
     key("opa.enabled", Shape::Switch(|config, value| config.opa.enabled = value)),
     key("opa.query", Shape::Switch(|config, value| config.opa.query = value)),
     key("opa.write", Shape::Switch(|config, value| config.opa.write = value)),
@@ -153,6 +155,12 @@ pub(super) static KEYS: [Key; 105] = [
     key("callers.grants_file", Shape::File(|config, value| config.callers.grants_file = Some(value))),
     key("callers.policy", Shape::Folder(|config, value| config.callers.policy = Some(value))),
     key("callers.rate", Shape::Count(0..=1_000_000, |config, value| config.load.caller_rate = value)),
+    key("spiffe.endpoint", Shape::Agent(|config, value| config.spiffe.endpoint = Some(value))),
+    key("spiffe.hint", Shape::Name(|config, value| config.spiffe.hint = Some(value))),
+    key(
+        "spiffe.start_timeout",
+        Shape::Time(SECOND..=MINUTE.saturating_mul(10), |config, value| config.spiffe.start_timeout = value),
+    ),
     key("explain.redact", Shape::Redaction(|config, value| config.policy.redact = value)),
     key("log.level", Shape::Filter(|config, value| config.log.level = value)),
     key("log.format", Shape::Format(|config, value| config.log.format = value)),

@@ -25,6 +25,7 @@ use crate::{
     policy::{Hosts, InvalidHost, InvalidRedaction, Redaction},
     reload::Tests,
     telemetry::Format,
+    workload,
 };
 
 /// A value as it was given.
@@ -72,6 +73,7 @@ pub(super) enum Shape {
     Share(fn(&mut Config, f64)),
     Words(fn(&mut Config, Vec<String>)),
     TlsVersion(fn(&mut Config, MinVersion)),
+    Agent(fn(&mut Config, workload::Endpoint)),
 }
 
 impl Raw {
@@ -155,6 +157,7 @@ impl Shape {
             Self::Name(_) => "a name of 1 to 64 letters, digits, `_`, `-` and `.`".into(),
             Self::Words(_) => "texts without spaces, joined by commas or a list, or `none`".into(),
             Self::TlsVersion(_) => "`1.2` or `1.3`, as text".into(),
+            Self::Agent(_) => "the socket of an agent such as `unix:///run/spire/agent.sock`".into(),
             Self::Redaction(_) => {
                 "paths such as `input.token` or `data.keys`, and names of members such as `password`, joined by commas or a \
                  list"
@@ -230,6 +233,10 @@ impl Shape {
             Self::Words(set) => set(config, words(raw)?),
             Self::TlsVersion(set) => {
                 set(config, raw.text()?.parse().map_err(|()| raw.fails("is no such version"))?);
+            }
+            Self::Agent(set) => {
+                let invalid = |invalid: workload::InvalidEndpoint| raw.fails(&invalid.to_string());
+                set(config, raw.text()?.parse().map_err(invalid)?);
             }
             Self::Redaction(set) => {
                 let entries = match raw {

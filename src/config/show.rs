@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     api::{self, place::Place},
-    audit, issuance, policy, reload, revocation, source, ssf, telemetry,
+    audit, issuance, policy, reload, revocation, source, ssf, telemetry, workload,
 };
 
 /// A value as it is shown.
@@ -55,6 +55,7 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         revocation,
         ssf,
         server,
+        spiffe,
     } = config;
     let api::grpc::policy::Config { place, max_bundle_bytes, request_timeout: admin_timeout } = admin;
     let policy::Config { default_policy, rego_v0, evaluation_budget, capabilities, network, redact } = policy;
@@ -119,12 +120,13 @@ pub(super) fn values(config: &Config) -> Vec<(&'static str, Shown)> {
         .chain(self::search(search))
         .chain(rest)
         .chain(self::callers(callers, load.caller_rate))
+        .chain(self::spiffe(spiffe))
         .chain(explain)
         .chain(process((log, telemetry), decision_log, (revocation, ssf), (server, load)))
         .collect()
 }
 
-fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 14] {
+fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 15] {
     let api::grpc::Config {
         address,
         max_message_bytes,
@@ -136,7 +138,7 @@ fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 14] {
         reflection,
         tls,
     } = config;
-    let [cert, key, ca, optional, crl, version] = self::tls(tls);
+    let [cert, key, ca, optional, crl, version, spiffe] = self::tls(tls);
     [
         ("grpc.address", text(address)),
         ("grpc.max_message_bytes", Shown::Plain(show_size(*max_message_bytes))),
@@ -152,12 +154,13 @@ fn grpc(config: &api::grpc::Config) -> [(&'static str, Shown); 14] {
         ("grpc.tls_client_optional", optional),
         ("grpc.tls_crl_file", crl),
         ("grpc.tls_min_version", version),
+        ("grpc.tls_spiffe", spiffe),
     ]
 }
 
-fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 11] {
+fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static str, Shown); 12] {
     let api::ops::Config { address, tls } = http;
-    let [cert, key, ca, optional, crl, version] = self::tls(tls);
+    let [cert, key, ca, optional, crl, version, spiffe] = self::tls(tls);
     let api::authzen::Config { max_body_bytes, request_timeout, public_url, credential_at } = authzen;
     [
         ("http.address", text(address)),
@@ -174,12 +177,20 @@ fn http(http: &api::ops::Config, authzen: &api::authzen::Config) -> [(&'static s
         ("http.tls_client_optional", optional),
         ("http.tls_crl_file", crl),
         ("http.tls_min_version", version),
+        ("http.tls_spiffe", spiffe),
     ]
 }
 
-fn tls(config: &api::listen::tls::Config) -> [Shown; 6] {
-    let api::listen::tls::Config { cert_file, key_file, client_ca_file, crl_file, client_optional, min_version } =
-        config;
+fn tls(config: &api::listen::tls::Config) -> [Shown; 7] {
+    let api::listen::tls::Config {
+        cert_file,
+        key_file,
+        client_ca_file,
+        crl_file,
+        client_optional,
+        min_version,
+        spiffe,
+    } = config;
     let file = |file: &Option<std::path::PathBuf>, without| {
         file.as_ref().map_or(Shown::Unset(without), |path| text(&path.to_string_lossy()))
     };
@@ -190,6 +201,16 @@ fn tls(config: &api::listen::tls::Config) -> [Shown; 6] {
         plain(client_optional),
         file(crl_file, "no list, so that a certificate is good until it expires"),
         text(min_version),
+        plain(spiffe),
+    ]
+}
+
+fn spiffe(config: &workload::Config) -> [(&'static str, Shown); 3] {
+    let workload::Config { endpoint, hint, start_timeout } = config;
+    [
+        ("spiffe.endpoint", endpoint.as_ref().map_or(Shown::Unset("what `SPIFFE_ENDPOINT_SOCKET` says"), text)),
+        ("spiffe.hint", hint.as_ref().map_or(Shown::Unset("the first SVID"), text)),
+        ("spiffe.start_timeout", Shown::Plain(show_time(*start_timeout))),
     ]
 }
 

@@ -94,17 +94,19 @@ impl Budget {
         let mut measured = self.measured;
         let mut lost = Duration::ZERO;
         loop {
-            let patience = self.deadline.saturating_duration_since(Instant::now());
+            let wall = Instant::now();
+            let patience = self.deadline.saturating_duration_since(wall);
             let limit = if measured { self.left } else { UNMEASURED.min(self.left) }.min(patience);
             if limit.is_zero() {
                 return Err(Failure::Time);
             }
-            let (wall, processor) = (Instant::now(), measured.then(thread_time));
+            let processor = measured.then(thread_time);
             let result = attempt(limit);
-            let used = processor.map_or_else(|| wall.elapsed().min(limit), |start| thread_time().saturating_sub(start));
+            let took = wall.elapsed();
+            let used = processor.map_or_else(|| took.min(limit), |start| thread_time().saturating_sub(start));
             // regorus drops the error of a function's definition where another definition has a value, also the error
             // of a spent budget: an answer that took longer than it may is none.
-            let result = if wall.elapsed() >= limit { result.and(Err(Failure::Time)) } else { result };
+            let result = if took >= limit { result.and(Err(Failure::Time)) } else { result };
             match result {
                 Err(Failure::Time) if !measured => measured = true,
                 Err(Failure::Time) if used < limit * 4 / 5 && lost < self.left * MOST_ATTEMPTS => lost += used,

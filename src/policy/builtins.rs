@@ -55,6 +55,22 @@ use super::{
     meter::{self, Kind, Stop},
 };
 
+/// What may answer otherwise the next time that it is asked the same: it looks at the clock, at chance, or at what is outside.
+pub(super) const UNREPEATABLE: [&str; 12] = [
+    "crypto.x509.parse_and_verify_certificates",
+    "crypto.x509.parse_and_verify_certificates_with_options",
+    "http.send",
+    "io.jwt.decode_verify",
+    "io.jwt.encode_sign",
+    "io.jwt.encode_sign_raw",
+    "net.lookup_ip_addr",
+    "opa.runtime",
+    "rand.intn",
+    "test.sleep",
+    "time.now_ns",
+    "uuid.rfc4122",
+];
+
 /// Why a built-in gave no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {

@@ -19,38 +19,54 @@ type Valid<T> = Result<T, InvalidDecision>;
 /// The members that an object may have beside its effect, each also a rule's name in a package without `decision`.
 pub(super) const MEMBERS: [&str; 6] = ["reasons", "obligations", "required_scopes", "step_up", "context", "ttl"];
 
+/// The members that say whether an object allows.
+const EFFECTS: [&str; 3] = ["allow", "allowed", "decision"];
+
 /// The verdict that a rule's value means. Undefined means that there is no decision.
 pub(super) fn verdict(value: &Rego) -> Valid<Verdict> {
     match value {
         Rego::Undefined => Ok(no_decision("the rule has no value for this question")),
         Rego::Bool(allow) => Ok(Verdict { effect: effect(*allow), ..Verdict::default() }),
-        Rego::Object(members) => {
-            let mut allows = None;
-            for name in ["allow", "allowed", "decision"] {
-                match members.get(&Rego::from(name)) {
-                    None => {}
-                    Some(Rego::Bool(allow)) if allows.is_none_or(|other| other == *allow) => allows = Some(*allow),
-                    Some(Rego::Bool(_)) => return Err(InvalidDecision(format!("`{name}` contradicts another member"))),
-                    Some(other) => return Err(wrong(name, "a boolean", other)),
-                }
-            }
-            // The rule `deny` is heard beside `allow`, so somebody may expect the same of a member.
-            if !matches!(members.get(&Rego::from("deny")), None | Some(Rego::Bool(false))) {
-                return Err(InvalidDecision(
-                    "`deny` is no member of a decision; say it with `allow` and `reasons`".to_owned(),
-                ));
-            }
-            let allow = allows.ok_or_else(|| InvalidDecision("the object has no `allow`".to_owned()))?;
-            let mut verdict = Verdict { effect: effect(allow), ..Verdict::default() };
-            for name in MEMBERS {
-                if let Some(value) = members.get(&Rego::from(name)) {
-                    member(&mut verdict, name, value)?;
-                }
-            }
-            Ok(verdict)
-        }
+        Rego::Object(members) => object_verdict(members),
         other => Err(InvalidDecision(format!("the rule's value is {}, not a boolean or an object", kind(other)))),
     }
+}
+
+/// The verdict that an object means. Its members are gone through once: to look each name up makes a value of it.
+fn object_verdict(members: &regorus::value::Object) -> Valid<Verdict> {
+    let mut allows = [None; 3];
+    let mut found = [None; MEMBERS.len()];
+    for (name, value) in members.iter() {
+        let Rego::String(name) = name else { continue };
+        let name = name.as_ref();
+        if let Some((_, slot)) = EFFECTS.iter().zip(&mut allows).find(|(effect, _)| **effect == name) {
+            *slot = Some(value);
+        } else if let Some((_, slot)) = MEMBERS.iter().zip(&mut found).find(|(member, _)| **member == name) {
+            *slot = Some(value);
+        } else if name == "deny" && *value != Rego::Bool(false) {
+            // The rule `deny` is heard beside `allow`, so somebody may expect the same of a member.
+            return Err(InvalidDecision(
+                "`deny` is no member of a decision; say it with `allow` and `reasons`".to_owned(),
+            ));
+        }
+    }
+    let mut allow = None;
+    for (name, value) in EFFECTS.iter().zip(allows) {
+        match value {
+            None => {}
+            Some(Rego::Bool(this)) if allow.is_none_or(|other| other == *this) => allow = Some(*this),
+            Some(Rego::Bool(_)) => return Err(InvalidDecision(format!("`{name}` contradicts another member"))),
+            Some(other) => return Err(wrong(name, "a boolean", other)),
+        }
+    }
+    let allow = allow.ok_or_else(|| InvalidDecision("the object has no `allow`".to_owned()))?;
+    let mut verdict = Verdict { effect: effect(allow), ..Verdict::default() };
+    for (name, value) in MEMBERS.iter().zip(found) {
+        if let Some(value) = value {
+            member(&mut verdict, name, value)?;
+        }
+    }
+    Ok(verdict)
 }
 
 /// The deny for what has no value.
@@ -109,16 +125,38 @@ fn reason(name: &str, item: &Rego) -> Valid<Reason> {
         // OPA's habit is a set of sentences; a code is one word.
         Rego::String(text) if is_code(text) => Ok(Reason::new(text, "")),
         Rego::String(text) => Ok(Reason::new(code::POLICY_DENIED, text.as_ref())),
-        Rego::Object(_) => {
-            let mut members = object(name, item)?;
-            let mut text = |member: &str| match members.remove(member) {
-                None => Ok(String::new()),
-                Some(Value::String(text)) => Ok(text),
-                Some(_) => Err(InvalidDecision(format!("`{member}` of an item of `{name}` is not a string"))),
-            };
-            let (code, message, user_message) = (text("code")?, text("message")?, text("user_message")?);
-            let code = if code.is_empty() { code::POLICY_DENIED.to_owned() } else { code };
-            Ok(Reason { code, message, user_message, properties: members, ..Reason::default() })
+        Rego::Object(members) => {
+            let mut reason = Reason::default();
+            let mut others = false;
+            for (member, value) in members.iter() {
+                let Rego::String(member) = member else {
+                    others = true;
+                    continue;
+                };
+                let part = match member.as_ref() {
+                    "code" => &mut reason.code,
+                    "message" => &mut reason.message,
+                    "user_message" => &mut reason.user_message,
+                    _ => {
+                        others = true;
+                        continue;
+                    }
+                };
+                let Rego::String(text) = value else {
+                    return Err(InvalidDecision(format!("`{member}` of an item of `{name}` is not a string")));
+                };
+                text.as_ref().clone_into(part);
+            }
+            if reason.code.is_empty() {
+                code::POLICY_DENIED.clone_into(&mut reason.code);
+            }
+            if others {
+                reason.properties = object(name, item)?;
+                for own in ["code", "message", "user_message"] {
+                    reason.properties.remove(own);
+                }
+            }
+            Ok(reason)
         }
         other => Err(InvalidDecision(format!("an item of `{name}` is {}, not a string or an object", kind(other)))),
     }

@@ -93,16 +93,24 @@ impl Engine {
         Self { working, pristine: engine, input, names, place, strict: false, stop: None }
     }
 
-    /// Sets the question.
-    pub(super) fn ask(&mut self, query: &Query) {
+    /// Sets the question, unless its attributes weigh more than `most`. Whether it is set.
+    pub(super) fn ask(&mut self, query: &Query, most: usize) -> bool {
         self.strict = query.strict;
-        self.set_input(self.names.input(query));
+        let input = self.names.input(query, most);
+        self.set_if(input)
     }
 
-    /// Sets the question that a search for one of its parts asks.
-    pub(super) fn search(&mut self, query: &Query, searched: Searched) {
+    /// Sets the question that a search for one of its parts asks, in the same way.
+    pub(super) fn search(&mut self, query: &Query, searched: Searched, most: usize) -> bool {
         self.strict = false;
-        self.set_input(self.names.search(query, searched));
+        let input = self.names.search(query, searched, most);
+        self.set_if(input)
+    }
+
+    fn set_if(&mut self, input: Option<Rego>) -> bool {
+        let Some(input) = input else { return false };
+        self.set_input(input);
+        true
     }
 
     /// What is asked about.

@@ -126,7 +126,7 @@ impl Explainer {
             Ok(prepared) => prepared,
             Err(cause) => return note(cause),
         };
-        prepared.engine.ask(asked.query);
+        prepared.engine.ask(asked.query, usize::MAX);
         let redaction = prepared.redaction.clone();
         let input = Secrets::of(&redaction, "input", prepared.engine.input());
         let (mut explanation, found) = prepared.tell(asked, &input, &mut budget);

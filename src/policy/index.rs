@@ -42,6 +42,7 @@ pub(super) struct Package {
 }
 
 /// What an entry point turned out to be.
+#[derive(Clone, Copy)]
 pub(super) enum Entry<'a> {
     /// One rule; its value is the decision.
     Rule(&'a Arc<RuleInfo>),

@@ -6,7 +6,7 @@
 
 mod weight;
 
-pub(super) use weight::{Kind, Limit, weigh, weigh_object, weigh_value};
+pub(super) use weight::{Kind, Limit, NODE, weigh};
 
 use std::{
     cell::{Cell, RefCell},

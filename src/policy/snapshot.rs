@@ -223,7 +223,8 @@ impl Evaluator for Snapshot {
         let Some((engine, index, known)) = loan.get() else {
             return Some(Verdict::deny_for(code::INTERNAL_ERROR, "an evaluator is missing", None));
         };
-        match (query.asks, index.entry(entry)) {
+        let found = index.entry(entry);
+        match (query.asks, found) {
             // What does not exist takes no time.
             (Asks::Verdict, None) => {}
             // Only rules are tried out, and what decides for a package.
@@ -235,7 +236,8 @@ impl Evaluator for Snapshot {
         }
         engine.put(Place::Inline);
         let budget = Budget::slice(time.budget, time.patience);
-        let put = Put { index, parts: &self.parts, query, entry, granted: time.budget, settled: None };
+        let (parts, granted, most) = (&self.parts, time.budget, self.apart.large());
+        let put = Put { index, parts, query, entry, found, granted, most, settled: None };
         put.to(engine, budget).map_or_else(
             |Unanswered { late }| {
                 if late {
@@ -281,7 +283,11 @@ struct Put<'a> {
     parts: &'a Parts,
     query: &'a Query,
     entry: &'a EntryPoint,
+    /// What `index` has there.
+    found: Option<Entry<'a>>,
     granted: Duration,
+    /// The most that the question may weigh to be answered here.
+    most: usize,
     /// Where the verdict goes before it is explained.
     settled: Option<&'a OnceLock<Verdict>>,
 }
@@ -305,14 +311,15 @@ impl Put<'_> {
     }
 
     fn verdict(self, engine: &mut Engine, budget: Budget) -> Result<Verdict, Unanswered> {
-        let Self { index, parts, query, entry, granted, settled } = self;
+        let Self { index, parts, query, entry, found, granted, most, settled } = self;
         let Parts { texts, explainer, reasons } = parts;
-        let found = index.entry(entry);
         if query.asks == Asks::Verdict && found.is_none() {
             let message = format!("`{entry}` is no rule, and no package with a rule `decision` or `allow`");
             return Ok(contract::no_decision(message));
         }
-        engine.ask(query);
+        if !engine.ask(query, most) {
+            return Err(Unanswered { late: false });
+        }
         let _whole = builtins::Query::begin_at(query.time);
         let mut asked = Asked { engine, index, texts, reasons, granted, budget, unanswered: None };
         let mut verdict = match (query.asks, &found) {

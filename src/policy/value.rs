@@ -7,7 +7,7 @@ use std::{
 
 use regorus::Value as Rego;
 
-use super::order;
+use super::{meter::NODE, order};
 use crate::decision::{Input, MAX_DEPTH, Number, Object, Query, Searched, Value};
 
 /// The names that every `input` has. An evaluator keeps its own, so that asking it makes none and shares none.
@@ -41,40 +41,44 @@ impl Names {
         }
     }
 
-    /// The question as the policy's `input` (design, *What a policy sees*).
-    pub(super) fn input(&self, query: &Query) -> Rego {
+    /// The question as the policy's `input` (design, *What a policy sees*); `None` where it weighs more than `most`, in
+    /// nodes, and 64 bytes of text each.
+    pub(super) fn input(&self, query: &Query, mut most: usize) -> Option<Rego> {
+        let left = &mut most;
         let Query { subject, action, resource, context, token, caller, input, .. } = query;
         match input {
             Input::Parts => {}
-            Input::Document(document) => return from_value(document),
-            Input::Undefined => return Rego::Undefined,
+            Input::Document(document) => return from_value(document, left),
+            Input::Undefined => return Some(Rego::Undefined),
         }
-        let entity = |kind: &str, id: &str, properties: &Object| {
-            object([(&self.id, text(id)), (&self.properties, from_object(properties)), (&self.kind, text(kind))])
+        let mut entity = |kind: &str, id: &str, properties: &Object| {
+            let properties = from_object(properties, left)?;
+            Some(object([(&self.id, text(id)), (&self.properties, properties), (&self.kind, text(kind))]))
         };
+        let resource = entity(&resource.kind, &resource.id, &resource.properties)?;
+        let subject = entity(&subject.kind, &subject.id, &subject.properties)?;
+        let parameters = from_object(&action.properties, left)?;
+        let action = object([(&self.name, text(&action.name)), (&self.properties, parameters)]);
         let mut members = object([
-            (
-                &self.action,
-                object([(&self.name, text(&action.name)), (&self.properties, from_object(&action.properties))]),
-            ),
-            (&self.context, from_object(context)),
-            (&self.resource, entity(&resource.kind, &resource.id, &resource.properties)),
-            (&self.subject, entity(&subject.kind, &subject.id, &subject.properties)),
+            (&self.action, action),
+            (&self.context, from_object(context, left)?),
+            (&self.resource, resource),
+            (&self.subject, subject),
         ]);
         for (name, known) in [(&self.token, token), (&self.caller, caller)] {
             if let (Some(known), Rego::Object(members)) = (known, &mut members) {
-                Arc::make_mut(members).insert(name.clone(), from_object(known));
+                Arc::make_mut(members).insert(name.clone(), from_object(known, left)?);
             }
         }
-        members
+        Some(members)
     }
 }
 
 impl Names {
     /// The same for a search: without the action, or without the id of the subject or resource, that is searched for.
-    pub(super) fn search(&self, query: &Query, searched: Searched) -> Rego {
-        let mut input = self.input(query);
-        let Rego::Object(members) = &mut input else { return input };
+    pub(super) fn search(&self, query: &Query, searched: Searched, most: usize) -> Option<Rego> {
+        let mut input = self.input(query, most)?;
+        let Rego::Object(members) = &mut input else { return Some(input) };
         let members = Arc::make_mut(members);
         let part = match searched {
             Searched::Subject => &self.subject,
@@ -88,20 +92,24 @@ impl Names {
             }
             _ => {}
         }
-        input
+        Some(input)
     }
 }
 
-/// A domain value as a Rego value.
-pub(super) fn from_value(value: &Value) -> Rego {
-    match value {
+/// A domain value as a Rego value; `None` where it weighs more than what is left.
+fn from_value(value: &Value, left: &mut usize) -> Option<Rego> {
+    *left = left.checked_sub(1)?;
+    Some(match value {
         Value::Null => Rego::Null,
         Value::Bool(truth) => Rego::Bool(*truth),
         Value::Number(number) => from_number(number),
-        Value::String(string) => text(string),
-        Value::Array(items) => Rego::from(items.iter().map(from_value).collect::<Vec<_>>()),
-        Value::Object(members) => from_object(members),
-    }
+        Value::String(string) => {
+            *left = left.checked_sub(string.len() / NODE)?;
+            text(string)
+        }
+        Value::Array(items) => Rego::from(items.iter().map(|item| from_value(item, left)).collect::<Option<Vec<_>>>()?),
+        Value::Object(members) => from_object(members, left)?,
+    })
 }
 
 /// A Rego value as a domain value: sets become arrays, keys that are not strings their JSON text (as OPA does).
@@ -158,15 +166,16 @@ fn to_value_at(value: &Rego, depth: usize) -> Option<Value> {
     })
 }
 
-fn from_object(members: &Object) -> Rego {
+fn from_object(members: &Object, left: &mut usize) -> Option<Rego> {
     if members.is_empty() {
-        return Rego::new_object();
+        return Some(Rego::new_object());
     }
     let mut object = regorus::value::Object::new();
     for (name, value) in members.iter() {
-        object.insert(text(name), from_value(value));
+        *left = left.checked_sub(1 + name.len() / NODE)?;
+        object.insert(text(name), from_value(value, left)?);
     }
-    Rego::Object(Arc::new(object))
+    Some(Rego::Object(Arc::new(object)))
 }
 
 fn from_number(number: &Number) -> Rego {

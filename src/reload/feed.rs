@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::source::{Content, Error, Source};
 
@@ -12,18 +12,23 @@ pub(super) struct Event {
     pub(super) given: Result<Content, Error>,
 }
 
-/// Passes on what a source gives, and lets it forget what it gave when asked to.
+/// Passes on what a source gives, and lets it forget what it gave, and look again, when asked to.
 pub(super) async fn run(
     bundle: String,
     mut source: Box<dyn Source>,
     events: mpsc::Sender<Event>,
     mut forget: mpsc::Receiver<()>,
+    mut again: watch::Receiver<()>,
 ) {
     loop {
         let given = tokio::select! {
             given = source.next() => given,
             Some(()) = forget.recv() => {
                 source.forget();
+                continue;
+            }
+            Ok(()) = again.changed() => {
+                source.look_again();
                 continue;
             }
         };

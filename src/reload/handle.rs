@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, StreamExt as _, stream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     ByName, Reloader,
@@ -29,6 +29,7 @@ const BREATH: Duration = Duration::from_millis(20);
 pub struct Handle {
     ledger: Arc<Ledger>,
     commands: mpsc::Sender<Command>,
+    again: watch::Sender<()>,
     // One folder, which is no bundle, owns everything.
     plain: bool,
 }
@@ -45,8 +46,17 @@ pub(super) enum Command {
 type Answer<T> = oneshot::Sender<Result<T, Refusal>>;
 
 impl Handle {
-    pub(super) fn new(ledger: Arc<Ledger>, commands: mpsc::Sender<Command>, plain: bool) -> Self {
-        Self { ledger, commands, plain }
+    pub(super) fn new(
+        ledger: Arc<Ledger>,
+        (commands, again): (mpsc::Sender<Command>, watch::Sender<()>),
+        plain: bool,
+    ) -> Self {
+        Self { ledger, commands, again, plain }
+    }
+
+    /// Has every source look now, instead of when it would.
+    pub fn look_again(&self) {
+        self.again.send_replace(());
     }
 
     /// Whether there are bundles at all, and not one folder.

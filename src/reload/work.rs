@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, Interval, MissedTickBehavior},
 };
@@ -97,6 +97,7 @@ impl Reloader {
         let (sender, events) = mpsc::channel(feeds.len().max(1));
         let (mut bundles, mut forget, mut unanswered) = (ByName::new(), ByName::new(), BTreeSet::new());
         let mut tasks = JoinSet::new();
+        let again = watch::Sender::new(());
         for Feed { name, source, trust, stale_after, min_sequence } in feeds {
             bundles.insert(
                 name.clone(),
@@ -116,13 +117,13 @@ impl Reloader {
                 let (ask, asked) = mpsc::channel(1);
                 forget.insert(name.clone(), ask);
                 unanswered.insert(name.clone());
-                tasks.spawn(feed::run(name, source, sender.clone(), asked));
+                tasks.spawn(feed::run(name, source, sender.clone(), asked, again.subscribe()));
             }
         }
         let ledger = Arc::new(Ledger::new(sink, settings.config.retained.max(1), bundles));
         let store = settings.config.store.as_deref().and_then(|folder| open(folder, &ledger));
         let (sender, commands) = mpsc::channel(COMMANDS);
-        let handle = Handle::new(Arc::clone(&ledger), sender, plain.is_some());
+        let handle = Handle::new(Arc::clone(&ledger), (sender, again), plain.is_some());
         // In case that no source says anything at all.
         let start_by = Instant::now() + settings.config.start_timeout;
         let due = plain.is_none().then_some(start_by);

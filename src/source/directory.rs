@@ -270,6 +270,10 @@ impl Source for Folder {
     fn next(&mut self) -> Next<'_> {
         Box::pin(async { self.files().await.map(super::Content::Files) })
     }
+
+    fn look_again(&mut self) {
+        self.changed.notify_one();
+    }
 }
 
 /// What tells one failure from another.

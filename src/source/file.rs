@@ -182,6 +182,10 @@ impl Source for File {
     fn forget(&mut self) {
         self.given = Given::Nothing;
     }
+
+    fn look_again(&mut self) {
+        self.changed.notify_one();
+    }
 }
 
 /// Reads a file whole, if it is one file from beginning to end, and not the known one.

@@ -73,6 +73,8 @@ pub(super) struct Remote {
     failures: u32,
     /// How often in a row what was given had to be forgotten.
     forgotten: u32,
+    /// Whether the next wait is to be short.
+    hurried: bool,
 }
 
 /// INVARIANT: nothing that `next` has learned is held anywhere but here, so that its future can be dropped. The
@@ -103,6 +105,7 @@ impl Remote {
             given: Given::Nothing,
             failures: 0,
             forgotten: 0,
+            hurried: false,
         }
     }
 
@@ -194,7 +197,8 @@ impl Remote {
     }
 
     fn wait(&mut self, delay: Duration) {
-        let until = Instant::now() + delay.max(SHORTEST);
+        let delay = if std::mem::take(&mut self.hurried) { SHORTEST } else { delay.max(SHORTEST) };
+        let until = Instant::now() + delay;
         self.teller.tell(|report| report.next_attempt = Some(until));
         self.stage = Stage::Wait(until);
     }
@@ -215,6 +219,14 @@ impl Source for Remote {
         self.forgotten = self.forgotten.saturating_add(1);
         // An attempt that is under way asks with what is to be forgotten, so it is broken off.
         self.wait(jittered(self.back_off, self.forgotten, random()));
+    }
+
+    fn look_again(&mut self) {
+        // An attempt that is under way may have begun before what is new was there: another follows it.
+        self.hurried = true;
+        if matches!(self.stage, Stage::Wait(_)) {
+            self.wait(SHORTEST);
+        }
     }
 
     fn status(&self) -> Option<Status> {

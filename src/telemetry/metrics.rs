@@ -37,6 +37,16 @@
 //! | `verdict_cache_requests_total` | counter | `cache`, `result` (`hit`, `miss`) |
 //! | `verdict_credential_source_age_seconds` | gauge | `kind`, `source` |
 //! | `verdict_credentials_total` | counter | `result` (`good`, or what was wrong) |
+//! | `verdict_connections` | gauge | `door` |
+//! | `verdict_connections_refused_total` | counter | `door`, `cause` |
+//! | `verdict_certificate_expiry_timestamp_seconds` | gauge | `door`, `source` (`files`, `spiffe`) |
+//! | `verdict_certificate_reloads_total` | counter | `door`, `result` (`ok`, `failed`) |
+//! | `verdict_certificate_last_reload_successful` | gauge | `door` |
+//! | `verdict_spiffe_messages_total` | counter | `result` (`ok`, `failed`) |
+//! | `verdict_concurrency_limit`, `verdict_calls_queued` | gauge | |
+//! | `verdict_calls_shed_total` | counter | `cause` |
+//! | `verdict_caller_failures_total` | counter | `shown` |
+//! | `verdict_caller_denials_total` | counter | `door` |
 //! | `verdict_telemetry_items_total` | counter | `signal` |
 //! | `verdict_telemetry_dropped_total` | counter | `signal`, `cause` |
 //! | `verdict_telemetry_queued` | gauge | `signal` |
@@ -53,6 +63,7 @@ mod bundles;
 mod calls;
 mod decision_log;
 mod decisions;
+mod edge;
 mod exports;
 mod family;
 mod histogram;
@@ -79,6 +90,7 @@ pub use self::{
     calls::{UNKNOWN, status_name},
     decision_log::LogFigures,
     decisions::Phase,
+    edge::{CertificateFigures, DoorFigures, EdgeFigures, LoadFigures},
     family::{Family, Kind, Sample, Value},
     others::{CacheFigures, SourceAge},
     revocations::RevocationFigures,
@@ -159,6 +171,7 @@ struct Figures {
     ages: Mutex<Vec<SourceAge>>,
     credentials: Mutex<BTreeMap<&'static str, u64>>,
     revocations: Mutex<RevocationFigures>,
+    edge: Mutex<EdgeFigures>,
     process: Process,
 }
 
@@ -191,6 +204,7 @@ impl Metrics {
             ages: Mutex::default(),
             credentials: Mutex::default(),
             revocations: Mutex::default(),
+            edge: Mutex::default(),
             process: Process::new(),
         }))
     }
@@ -290,6 +304,11 @@ impl Metrics {
         *self.0.revocations.lock().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 
+    /// How connections, certificates, callers and load fare; to be told before [`Self::render`].
+    pub fn edge(&self, figures: EdgeFigures) {
+        *self.0.edge.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+    }
+
     /// Whether questions are welcome.
     pub fn ready(&self, ready: bool) {
         self.0.ready.store(ready, Relaxed);
@@ -327,6 +346,7 @@ impl Metrics {
             ages,
             credentials,
             revocations,
+            edge,
             process,
             ..
         } = &*self.0;
@@ -341,6 +361,7 @@ impl Metrics {
         others::caches(&caches.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         others::ages(&ages.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         others::credentials(&credentials.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
+        edge::measure(&edge.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         exports::measure(&exports.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         out.family("verdict_build_info", Kind::Gauge, "The program that runs; always 1.");
         out.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);

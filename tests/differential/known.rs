@@ -45,7 +45,7 @@ pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
         {
             return Some("an object with two equal keys");
         }
-        if is_elsewhere(opa, asked) {
+        if is_elsewhere(opa, asked) || is_in_later_argument(opa, asked) {
             return Some("an error in what OPA does not come to ask");
         }
     }
@@ -104,6 +104,37 @@ fn is_elsewhere(opa: &mut Opa, asked: &Asked<'_>) -> bool {
         && !function
         && (matches!(opa.ask(&format!("g/{name}"), asked.input), Said::Error(_))
             || opa.errs_in_full(asked.policy, &name, asked.input))
+}
+
+/// Whether our error is that of a function with two values, which has them in OPA, too, where it is called alone: OPA does
+/// not come to call it where an argument before it has no value.
+fn is_in_later_argument(opa: &Opa, asked: &Asked<'_>) -> bool {
+    let Said::Error(error) = &asked.difference.ours else { return false };
+    let Some(call) = conflicting_call(error, asked.policy) else { return false };
+    opa.errors_in_full(asked.policy, &call, asked.input).iter().any(|code| code == "eval_conflict_error")
+}
+
+/// The call at which an error says that a function has two values.
+fn conflicting_call(error: &str, policy: &str) -> Option<String> {
+    let place =
+        error.split("g.rego:").nth(1).filter(|_| error.contains("functions must not produce multiple outputs"))?;
+    let mut numbers = place.split(':').map(str::parse::<usize>);
+    let (line, column) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    let line = policy.lines().nth(line.checked_sub(1)?)?;
+    // The place is that of the opening parenthesis.
+    let open = line.char_indices().nth(column.checked_sub(1)?)?.0;
+    let (before, arguments) = line.split_at(open);
+    let name = before.rsplit(|letter: char| !letter.is_alphanumeric()).next()?;
+    let mut depth = 0_usize;
+    let end = arguments.find(|letter| {
+        match letter {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth == 0
+    })?;
+    Some(format!("{name}{}", arguments.get(..=end)?))
 }
 
 /// The text with every number that is no integer of at most 15 digits (or none at all, where integers are `kept`) made a
@@ -169,6 +200,14 @@ fn numbers_are_made_plain_outside_of_texts() {
     let text = "x2 := 1.50 + 1e400 - 7 if input[12345678901234567890] == \"1.5\\\" 2.5\" # -0.1\n";
     assert_eq!(plain_numbers(text, false), "x2 := 1 + 1 - 7 if input[123] == \"1.5\\\" 2.5\" # -1\n");
     assert!(plain_numbers(text, true).contains("[12345678901234567890]"));
+}
+
+#[test]
+fn a_call_is_found_by_its_place() {
+    let policy = "package g\n\tf(json.unmarshal(input.a), r0((1), [2]))";
+    let error = "g.rego:2:31: functions must not produce multiple outputs for same inputs";
+    assert_eq!(conflicting_call(error, policy).unwrap(), "r0((1), [2])");
+    assert!(conflicting_call("g.rego:2:31: rule conflicts", policy).is_none());
 }
 
 #[test]

@@ -115,6 +115,11 @@ impl Opa {
 
     /// Whether evaluating all definitions to their ends is an error, where the server's index and early exit skip some.
     pub(crate) fn errs_in_full(&self, policy: &str, rule: &str, input: Option<&str>) -> bool {
+        self.errors_in_full(policy, rule, input).iter().any(|code| code != "eval_cancel_error")
+    }
+
+    /// The codes of the errors of evaluating all definitions to their ends, of a rule or a call of a function.
+    pub(crate) fn errors_in_full(&self, policy: &str, what: &str, input: Option<&str>) -> Vec<String> {
         let (file, asked) = (self.folder.path().join("g.rego"), self.folder.path().join("input.json"));
         std::fs::write(&file, policy).expect("the folder can be written");
         std::fs::write(&asked, input.unwrap_or("{}")).expect("the folder can be written");
@@ -135,12 +140,12 @@ impl Opa {
             .arg(self.folder.path().join("data.json"))
             .args(input.map(|_| "--input"))
             .args(input.map(|_| &asked))
-            .arg(format!("data.g.{rule}"))
+            .arg(format!("data.g.{what}"))
             .output()
             .expect("opa runs");
         let answer = serde_json::from_slice::<Value>(&ran.stdout).unwrap_or_default();
-        let is_error = |error: &Value| error["code"].as_str().is_some_and(|code| code != "eval_cancel_error");
-        answer["errors"].as_array().is_some_and(|errors| errors.iter().any(is_error))
+        let errors = answer["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        errors.iter().filter_map(|error| error["code"].as_str().map(str::to_owned)).collect()
     }
 
     /// Ends the program, which is busy, and starts it anew with the same policy.

@@ -36,6 +36,36 @@ async fn a_silent_client_is_closed_at_either_door() {
         closed(&mut stream).await;
     }
     server.unharmed().await;
+    for door in ["grpc", "http"] {
+        let sample = format!("verdict_connections_refused_total{{door=\"{door}\",cause=\"handshake_timeout\"}}");
+        assert_eq!(server.metric(&sample).await, Some(2.0), "{door}");
+    }
+}
+
+#[tokio::test]
+async fn a_head_of_http1_that_never_ends_is_ended() {
+    let folder = Folder::always(&[]);
+    // What has begun to speak is held to the time of a head, not of the first bytes.
+    let server = Serve::folder(&folder).env("VERDICT_SERVER_HANDSHAKE_TIMEOUT", "1m").ready().await;
+    let slow = async |begun: &[u8]| {
+        let mut stream = TcpStream::connect(server.http).await.unwrap();
+        stream.write_all(begun).await.unwrap();
+        let (mut reading, mut writing) = stream.into_split();
+        let drips = tokio::spawn(async move {
+            while writing.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        });
+        let mut rest = Vec::new();
+        let _ = tokio::time::timeout(PATIENCE, reading.read_to_end(&mut rest)).await.expect("the server closes it");
+        drips.abort();
+    };
+    tokio::join!(
+        slow(b"GET /health/li"),
+        slow(b"GET /health/live HTTP/1.1\r\nhost: x\r\nx-slow: "),
+        slow(b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\nGET /health/live HTTP/1.1\r\nx: "),
+    );
+    server.unharmed().await;
 }
 
 #[tokio::test]
@@ -55,6 +85,9 @@ async fn who_has_too_many_connections_gets_no_more_until_one_leaves() {
     closed(&mut refused).await;
     server.logged("connections are refused").await;
     assert_eq!(server.readiness().await.0, 200, "the other door has its own");
+    let refused = "verdict_connections_refused_total{door=\"grpc\",cause=\"max_connections_per_address\"}";
+    assert_eq!(server.metric(refused).await, Some(1.0));
+    assert_eq!(server.metric("verdict_connections{door=\"grpc\"}").await, Some(3.0));
     held.clear();
     eventually("there is room again", async || {
         let mut client = server.channel_if_any().await?;
@@ -82,13 +115,22 @@ async fn many_connections_cost_little_and_hold_up_nobody() {
         }
         held.push(stream);
     }
+    // All of them are taken, and nobody was refused.
+    eventually("all are taken", async || {
+        let open = server.metric("verdict_connections{door=\"grpc\"}").await?;
+        (open >= f64::from(u32::try_from(many).unwrap())).then_some(())
+    })
+    .await;
     server.unharmed().await;
     let started = Instant::now();
     let (status, _) = server.readiness().await;
     let (took, resident) = (started.elapsed(), server.resident());
-    println!("{many} connections: health after {took:?}, {} MiB resident", resident >> 20);
+    println!("figure: {many} connections: health after {took:.1?}, {} MiB resident", resident >> 20);
     assert_eq!(status, 200);
     assert!(resident < 256 << 20, "{resident}");
+    if std::env::var_os("VERDICT_TEST_CONNECTIONS").is_some() {
+        assert!(took < Duration::from_millis(100), "{took:?}");
+    }
 }
 
 /// `VERDICT_TEST_SPIN` milliseconds at the limit (1000).
@@ -106,14 +148,16 @@ async fn at_the_limit_of_open_files_it_waits_and_recovers() {
     let before = server.cpu();
     tokio::time::sleep(time).await;
     let spun = server.cpu().checked_sub(before).unwrap();
-    println!("in {time:?} at the limit: {spun:?} of the processor");
+    println!("figure: in {time:?} at the limit: {spun:?} of the processor");
     assert!(spun < time / 10, "{spun:?} of {time:?}");
     let lines = server.lines().iter().filter(|line| line["message"].to_string().contains("can't accept")).count();
     assert!(lines < 3, "{lines} lines tell of it");
     held.clear();
     let left = Instant::now();
     server.unharmed().await;
-    println!("served again after {:?}", left.elapsed());
+    println!("figure: served again after {:.1?}", left.elapsed());
+    let refused = "verdict_connections_refused_total{door=\"grpc\",cause=\"accept_failed\"}";
+    assert!(server.metric(refused).await.unwrap() >= 1.0);
 }
 
 #[tokio::test]

@@ -1,25 +1,26 @@
 //! What clients do with HTTP/2: resets, headers without end, answers that nobody reads.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    task::JoinSet,
 };
 use tonic::codegen::http::Request;
 
 use crate::{
+    beside::{beside, connect},
     sized,
-    support::{Folder, PATIENCE, Serve, Server, to},
+    support::{ALWAYS, Folder, PATIENCE, Serve, to},
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-
-/// How long each attack goes on: `VERDICT_TEST_ATTACK` milliseconds (300).
-fn attack() -> Duration {
-    Duration::from_millis(sized("VERDICT_TEST_ATTACK", 300) as u64)
-}
 
 /// A frame (RFC 9113 §4.1).
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -48,53 +49,39 @@ fn head() -> Vec<u8> {
 }
 
 /// Sends `part` with growing stream numbers, again and again, on new connections once the server has closed one.
-/// Meanwhile another client asks. Gives its slowest answer and how often the server closed.
-async fn beside(server: &Server, part: impl Fn(u32) -> Vec<u8>) -> (Duration, usize) {
-    let until = Instant::now() + attack();
-    let attacker = async {
-        let mut closed = 0;
-        while Instant::now() < until {
-            let stream = TcpStream::connect(&server.grpc).await.unwrap();
-            let (mut reading, mut writing) = stream.into_split();
-            let drain = tokio::spawn(async move {
-                let mut sink = [0; 4096];
-                while reading.read(&mut sink).await.is_ok_and(|read| read > 0) {}
-            });
-            let mut id = 1;
-            let mut open = writing.write_all(PREFACE).await.is_ok();
-            while open && Instant::now() < until {
-                open = writing.write_all(&part(id)).await.is_ok();
-                id += 2;
-            }
-            closed += usize::from(!open);
-            drain.abort();
+async fn flood(server: SocketAddr, until: Instant, part: impl Fn(u32) -> Vec<u8>) -> usize {
+    let mut closed = 0;
+    while Instant::now() < until {
+        let Ok(stream) = connect(server).await else { continue };
+        let (mut reading, mut writing) = stream.into_split();
+        let drain = tokio::spawn(async move {
+            let mut sink = [0; 4096];
+            while reading.read(&mut sink).await.is_ok_and(|read| read > 0) {}
+        });
+        let mut id = 1;
+        let mut open = writing.write_all(PREFACE).await.is_ok();
+        while open && Instant::now() < until {
+            // A server that makes an attacker wait is waited for no longer than the attack goes on.
+            let sent = tokio::time::timeout_at(until.into(), writing.write_all(&part(id))).await;
+            open = sent.is_err() || sent.is_ok_and(|sent| sent.is_ok());
+            id += 2;
         }
-        closed
-    };
-    let client = async {
-        let (mut client, mut slowest) = (server.client().await, Duration::ZERO);
-        while Instant::now() < until {
-            let started = Instant::now();
-            client.check(to(crate::support::ALWAYS)).await.expect("an answer beside the attack");
-            slowest = slowest.max(started.elapsed());
-        }
-        slowest
-    };
-    let (closed, slowest) = tokio::join!(attacker, client);
-    (slowest, closed)
+        closed += usize::from(!open);
+        drain.abort();
+    }
+    closed
 }
 
 #[tokio::test]
 async fn rapid_resets_close_the_connection_and_nobody_else_s() {
     let folder = Folder::always(&[]);
     let server = Serve::folder(&folder).ready().await;
-    let block = head();
-    let (slowest, closed) = beside(&server, |id| {
+    beside("rapid resets", &server, async |server, until| {
+        let block = head();
         // HEADERS with END_HEADERS, and RST_STREAM (CANCEL).
-        [frame(1, 0x4, id, &block), frame(3, 0, id, &8_u32.to_be_bytes())].concat()
+        flood(server, until, |id| [frame(1, 0x4, id, &block), frame(3, 0, id, &8_u32.to_be_bytes())].concat()).await
     })
     .await;
-    println!("rapid reset: another client's slowest answer {slowest:?}; closed {closed} times");
     server.unharmed().await;
 }
 
@@ -102,11 +89,11 @@ async fn rapid_resets_close_the_connection_and_nobody_else_s() {
 async fn headers_without_end_close_the_connection() {
     let folder = Folder::always(&[]);
     let server = Serve::folder(&folder).ready().await;
-    let (slowest, closed) = beside(&server, |id| {
-        if id == 1 { frame(1, 0, 1, &head()) } else { frame(9, 0, 1, &[0, 1, b'a', 1, b'b'].repeat(200)) }
+    let closed = beside("a flood of CONTINUATION frames", &server, async |server, until| {
+        let more = [0, 1, b'a', 1, b'b'].repeat(200);
+        flood(server, until, |id| if id == 1 { frame(1, 0, 1, &head()) } else { frame(9, 0, 1, &more) }).await
     })
     .await;
-    println!("CONTINUATION flood: another client's slowest answer {slowest:?}; closed {closed} times");
     assert!(closed > 0, "headers without end are not read for ever");
     server.unharmed().await;
 }
@@ -151,43 +138,99 @@ async fn one_connection_has_a_hundred_calls_at_once() {
     server.unharmed().await;
 }
 
-/// Answers that nobody reads: windows of nothing.
+/// Answers that nobody reads: windows of nothing. `VERDICT_TEST_STARVED` (20) connections at once.
 #[tokio::test]
 async fn who_reads_no_answers_holds_up_nobody() {
     let folder = Folder::always(&[]);
     let server = Serve::folder(&folder).ready().await;
-    let mut starved = Vec::new();
-    for _ in 0..sized("VERDICT_TEST_STARVED", 20) {
-        let stream = TcpStream::connect(&server.grpc).await.unwrap();
-        let mut builder = h2::client::Builder::new();
-        builder.initial_window_size(0);
-        let (mut client, connection) = builder.handshake::<_, Bytes>(stream).await.unwrap();
-        tokio::spawn(connection);
-        for _ in 0..20 {
-            client = client.ready().await.unwrap();
-            let request = Request::post("http://x/verdict.v1.DecisionService/Check")
-                .header("content-type", "application/grpc")
-                .header("te", "trailers")
-                .body(())
-                .unwrap();
-            let (answer, mut upload) = client.send_request(request, false).unwrap();
-            let message = prost::Message::encode_to_vec(&to(crate::support::ALWAYS));
-            let length = u32::try_from(message.len()).unwrap().to_be_bytes();
-            upload.send_data([&[0], &length[..], &message].concat().into(), true).unwrap();
-            starved.push(answer);
+    beside("readers without a window", &server, async |server, until| {
+        let mut starved = VecDeque::new();
+        while Instant::now() < until {
+            if starved.len() >= sized("VERDICT_TEST_STARVED", 20) {
+                // The oldest leaves for a new one.
+                drop(starved.pop_front());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            starved.extend(starve(server).await);
         }
+        0
+    })
+    .await;
+    server.unharmed().await;
+}
+
+/// A connection with twenty calls whose answers have no room.
+async fn starve(server: SocketAddr) -> Option<JoinSet<()>> {
+    let stream = connect(server).await.ok()?;
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(0);
+    let (mut client, connection) = builder.handshake::<_, Bytes>(stream).await.ok()?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { drop(connection.await) });
+    for _ in 0..20 {
+        client = client.ready().await.ok()?;
+        let request = Request::post("http://x/verdict.v1.DecisionService/Check")
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(())
+            .ok()?;
+        let (answer, mut upload) = client.send_request(request, false).ok()?;
+        let message = prost::Message::encode_to_vec(&to(ALWAYS));
+        let length = u32::try_from(message.len()).ok()?.to_be_bytes();
+        upload.send_data([&[0], &length[..], &message].concat().into(), true).ok()?;
+        // Held, and never read.
+        tasks.spawn(async move {
+            let _answer = answer.await;
+            std::future::pending::<()>().await;
+        });
     }
-    let mut client = server.client().await;
-    let (until, mut slowest) = (Instant::now() + attack(), Duration::ZERO);
+    Some(tasks)
+}
+
+/// Heads that come a byte at a time, on `VERDICT_TEST_SLOW` (20) connections at once: of HTTP/1.1, HTTP/2's preface, one
+/// HEADERS frame, and CONTINUATION frames of a byte each.
+#[tokio::test]
+async fn slow_heads_hold_up_nobody() {
+    for (name, begin, each) in [
+        ("slow heads of HTTP/1.1", b"POST /".to_vec(), b"a".to_vec()),
+        ("slow prefaces of HTTP/2", Vec::new(), Vec::new()),
+        ("slow HEADERS frames of HTTP/2", [PREFACE, &frame(1, 0, 1, &[0; 16_000])[..9]].concat(), vec![0]),
+        ("slow CONTINUATION frames of HTTP/2", [PREFACE, &frame(1, 0, 1, &head())].concat(), frame(9, 0, 1, &[0])),
+    ] {
+        let folder = Folder::always(&[]);
+        let server = Serve::folder(&folder).env("VERDICT_SERVER_HANDSHAKE_TIMEOUT", "1s").ready().await;
+        let sent: &'static (Vec<u8>, Vec<u8>) = Box::leak(Box::new((begin, each)));
+        beside(name, &server, async move |server, until| {
+            let many = sized("VERDICT_TEST_SLOW", 20);
+            let mut slow: JoinSet<usize> = (0..many).map(|_| drip(server, until, &sent.0, &sent.1)).collect();
+            let mut closed = 0;
+            while let Some(ended) = slow.join_next().await {
+                closed += ended.unwrap();
+            }
+            closed
+        })
+        .await;
+        server.unharmed().await;
+    }
+}
+
+/// Sends `begin`, and `each` every 20 ms; nothing stands for the preface, byte by byte.
+async fn drip(server: SocketAddr, until: Instant, begin: &[u8], each: &[u8]) -> usize {
+    let mut closed = 0;
     while Instant::now() < until {
-        let started = Instant::now();
-        client.check(to(crate::support::ALWAYS)).await.expect("an answer beside them");
-        slowest = slowest.max(started.elapsed());
+        let Ok(mut stream) = connect(server).await else { continue };
+        let mut open = stream.write_all(begin).await.is_ok();
+        let mut at = 0;
+        while open && Instant::now() < until {
+            let part = if each.is_empty() { PREFACE.get(at..=at).unwrap_or(&[0]) } else { each };
+            // What the server says is read, so that its end is seen.
+            let mut said = [0; 1_024];
+            open = stream.write_all(part).await.is_ok() && !matches!(stream.try_read(&mut said), Ok(0));
+            // A preface is never ended.
+            at = (at + 1).min(PREFACE.len() - 1);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        closed += usize::from(!open);
     }
-    println!(
-        "{} starved calls: another client's slowest answer {slowest:?}; {} MiB",
-        starved.len(),
-        server.resident() >> 20
-    );
-    drop(starved);
+    closed
 }

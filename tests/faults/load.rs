@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
-use crate::support::{Folder, Serve, assert_refused, to};
+use crate::support::{Folder, Serve, assert_refused, eventually, to};
 
 /// A rule that takes its whole budget.
 const SLOW: &str = "package slow
@@ -51,6 +51,11 @@ async fn what_is_over_is_refused_at_once_and_health_is_not() {
     }
     println!("{answered} answered, {shed} refused");
     assert!(shed >= 4 && answered >= 2);
+    let mut counted = 0.0;
+    for cause in ["queue_full", "too_late", "waited"] {
+        counted += server.metric(&format!("verdict_calls_shed_total{{cause=\"{cause}\"}}")).await.unwrap();
+    }
+    assert!((counted - f64::from(shed)).abs() < 0.5, "{counted} counted");
     server.unharmed().await;
 }
 
@@ -118,4 +123,33 @@ async fn a_caller_has_a_rate_of_its_own() {
     assert!(other.check(to(crate::support::ALWAYS)).await.is_ok());
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(client.check(to(crate::support::ALWAYS)).await.is_ok(), "later it may again");
+}
+
+/// Who hangs up is not worked for any longer.
+#[tokio::test]
+async fn a_call_that_is_cancelled_stops_working() {
+    use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest};
+    let folder = Folder::always(&[("slow.rego", SLOW)]);
+    let serve = Serve::folder(&folder).env("VERDICT_POLICIES_EVALUATION_BUDGET", "200ms");
+    let server = serve.env("VERDICT_GRPC_REQUEST_TIMEOUT", "5m").ready().await;
+    let CheckRequest { subject, action, resource, .. } = to("data.slow");
+    let item = BatchCheckItem { policy: "data.slow".to_owned(), subject, ..BatchCheckItem::default() };
+    // Work for minutes.
+    let batch = BatchCheckRequest { action, resource, items: vec![item; 1_000], ..BatchCheckRequest::default() };
+    let mut client = server.client().await;
+    let begun = server.cpu();
+    let call = tokio::spawn(async move { client.batch_check(batch).await.map(drop) });
+    let worked = |since: Duration| server.cpu().checked_sub(since).unwrap();
+    eventually("it works", async || (worked(begun) > Duration::from_millis(500)).then_some(())).await;
+    assert!(!call.is_finished(), "it goes on for long");
+    call.abort();
+    eventually("the call is gone", async || (server.metric("verdict_in_flight").await? < 0.5).then_some(())).await;
+    // What was being evaluated ends by itself, or by its budget.
+    eventually("nothing is worked at", async || {
+        let before = server.cpu();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        (worked(before) < Duration::from_millis(100)).then_some(())
+    })
+    .await;
+    server.unharmed().await;
 }

@@ -5,16 +5,24 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::cast_precision_loss,
     reason = "a test ends where something is not as it should be"
 )]
 
+mod beside;
 mod callers;
+mod clock;
 mod connections;
+mod end;
 #[path = "../identity/forge.rs"]
 #[allow(dead_code, reason = "the tests of credentials use the rest")]
 mod forge;
 mod frames;
 mod load;
+mod overload;
+mod soak;
+mod spiffe;
+mod spire;
 #[path = "../server/support.rs"]
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;

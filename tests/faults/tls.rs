@@ -1,13 +1,18 @@
 //! TLS: who gets in, who does not, and certificates that change meanwhile.
 
-use std::{fs, path::PathBuf, sync::atomic::Ordering};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod, KeyPair,
-    KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType, IsCa, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt as _, net::TcpStream};
+use tokio_rustls::rustls;
 use verdict::{
     api::grpc::proto::{Effect, decision_service_client::DecisionServiceClient},
     client::Tls,
@@ -15,7 +20,7 @@ use verdict::{
 
 use crate::{
     sized,
-    support::{ALWAYS, Client, Folder, PATIENCE, Serve, Server, run, to, verdict},
+    support::{ALWAYS, Client, Folder, PATIENCE, Serve, Server, eventually, run, to, verdict},
 };
 
 /// An authority, and a folder for what it issues.
@@ -32,9 +37,13 @@ pub(crate) struct Issued {
 
 impl Authority {
     pub(crate) fn new() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        // Of two with one name, a list of one would be looked for in the other's.
+        let name = format!("authority {}", NEXT.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         Self { issuer, folder: tempfile::tempdir().unwrap() }
     }
@@ -61,6 +70,27 @@ impl Authority {
 
     pub(crate) fn ca(&self) -> PathBuf {
         self.write("ca.pem", &self.issuer.pem())
+    }
+
+    /// A certificate of names, a key and whatever else `change` says, in DER.
+    pub(crate) fn issue_der(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (Vec<u8>, Vec<u8>) {
+        let (uris, dns): (Vec<_>, Vec<_>) =
+            names.iter().map(|name| (*name).to_owned()).partition(|name| name.contains("://"));
+        let mut params = CertificateParams::new(dns).unwrap();
+        params.subject_alt_names.extend(uris.into_iter().map(|uri| SanType::URI(uri.try_into().unwrap())));
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().der().to_vec(), key.serialize_der())
+    }
+
+    /// Its own certificate.
+    pub(crate) fn der(&self) -> Vec<u8> {
+        self.issuer.der().to_vec()
+    }
+
+    /// A list of revocations, in DER.
+    pub(crate) fn revoked_der(&self, serials: &[u64]) -> Vec<u8> {
+        pem::parse(self.revoked(serials)).unwrap().into_contents()
     }
 
     fn revoked(&self, serials: &[u64]) -> String {
@@ -108,7 +138,7 @@ impl Authority {
 }
 
 /// Asks on a new connection; the code of the error, if it is one.
-async fn asked(mut client: Client) -> Result<Effect, tonic::Code> {
+pub(crate) async fn asked(mut client: Client) -> Result<Effect, tonic::Code> {
     let answer = tokio::time::timeout(PATIENCE, client.check(to(ALWAYS))).await.expect("an end");
     answer.map(|answer| answer.into_inner().verdict.unwrap().effect()).map_err(|status| status.code())
 }
@@ -143,6 +173,39 @@ async fn nobody_gets_in_without_a_certificate_of_the_authority() {
     let _ = tokio::time::timeout(PATIENCE, plain.read_to_end(&mut answer)).await.expect("an end");
     assert!(!answer.starts_with(b"HTTP"), "no HTTP in plain text");
     assert_eq!(asked(authority.client(&server, Some(&good))).await, Ok(Effect::Allow));
+}
+
+#[tokio::test]
+async fn metrics_say_why_and_until_when() {
+    // HTTP in plain text, so that it can be asked.
+    let (authority, folder) = (Authority::new(), Folder::always(&[]));
+    let own = authority.issue(&["localhost", "127.0.0.1"], 1);
+    let (certificate, key) = (authority.write("s.pem", &own.certificate), authority.write("s.key", &own.key));
+    let server = Serve::folder(&folder)
+        .env("VERDICT_GRPC_TLS_CERT_FILE", certificate.to_str().unwrap())
+        .env("VERDICT_GRPC_TLS_KEY_FILE", key.to_str().unwrap())
+        .env("VERDICT_GRPC_TLS_CLIENT_CA_FILE", authority.ca().to_str().unwrap())
+        .listening()
+        .await;
+    serving(&authority, &server).await;
+    assert!(asked(authority.client(&server, None)).await.is_err());
+    let mut plain = TcpStream::connect(&server.grpc).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut plain, b"PRI * HTTP/2.0\r\n\r\n").await.unwrap();
+    let _ = tokio::time::timeout(PATIENCE, plain.read_to_end(&mut Vec::new())).await.expect("an end");
+    for cause in ["tls_no_certificate", "tls_none"] {
+        let sample = format!("verdict_connections_refused_total{{door=\"grpc\",cause=\"{cause}\"}}");
+        assert_eq!(server.metric(&sample).await, Some(1.0), "{cause}");
+    }
+    let ends = "verdict_certificate_expiry_timestamp_seconds{door=\"grpc\",source=\"files\"}";
+    assert!(server.metric(ends).await.unwrap() > 1.9e9, "what rcgen makes lives long");
+    authority.write("s.key", "-----BEGIN NONSENSE-----");
+    server.logged("new certificates are of no use").await;
+    let last = "verdict_certificate_last_reload_successful{door=\"grpc\"}";
+    assert_eq!(server.metric(last).await, Some(0.0));
+    let failed = "verdict_certificate_reloads_total{door=\"grpc\",result=\"failed\"}";
+    assert_eq!(server.metric(failed).await, Some(1.0));
+    authority.write("s.key", &own.key);
+    eventually("the files are as they were", async || (server.metric(last).await? > 0.0).then_some(())).await;
 }
 
 #[tokio::test]
@@ -190,14 +253,14 @@ async fn certificates_change_and_no_call_fails() {
         authority.write("server.key", &own.key);
         let count = || server.lines().iter().filter(|line| line["message"] == "new certificates are in use").count();
         // Each of the two doors says so.
-        crate::support::eventually("both doors take it", async || (count() >= 2 * (swap + 1)).then_some(())).await;
+        eventually("both doors take it", async || (count() >= 2 * (swap + 1)).then_some(())).await;
     }
     authority.write("server.key", "-----BEGIN NONSENSE-----");
     server.logged("new certificates are of no use").await;
     assert_eq!(asked(authority.client(&server, Some(&good))).await, Ok(Effect::Allow), "the last good one goes on");
     done.store(true, Ordering::Relaxed);
     let calls = tokio::time::timeout(PATIENCE, load).await.expect("the load ends").unwrap();
-    println!("{swaps} swaps and a broken one under {calls} calls, 0 failed");
+    println!("figure: {swaps} swaps and a broken one under {calls} calls, 0 failed");
 }
 
 #[tokio::test]
@@ -263,4 +326,103 @@ async fn files_of_no_use_end_the_start() {
         assert_eq!(ended.code, Some(64), "{setting}: {}", ended.stderr);
         assert!(ended.stderr.contains("grpc.tls_"), "{}", ended.stderr);
     }
+}
+
+/// A client that trusts an authority, and shows what it is given.
+fn connector(
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    (trusted, shown): (&Authority, Option<&Issued>),
+) -> tokio_rustls::TlsConnector {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(trusted.der().into()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+    let builder = builder.with_root_certificates(roots);
+    let mut config = match shown {
+        None => builder.with_no_client_auth(),
+        Some(shown) => builder
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(shown.certificate.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(shown.key.as_bytes()).unwrap(),
+            )
+            .unwrap(),
+    };
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    std::sync::Arc::new(config).into()
+}
+
+/// Shakes hands with a door; what the client, or the server a little later, has against it.
+async fn shaken(address: &str, connector: &tokio_rustls::TlsConnector) -> std::io::Result<()> {
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let stream = TcpStream::connect(address).await.unwrap();
+    let mut stream = connector.connect(name, stream).await?;
+    // In TLS 1.3, a client's certificate is looked at only after its handshake: the server's SETTINGS say that it is good.
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    tokio::io::AsyncWriteExt::write_all(&mut stream, preface).await?;
+    let settings = stream.read_u8();
+    tokio::time::timeout(PATIENCE, settings).await.expect("an answer or an end").map(drop)
+}
+
+/// A session is no way around the end of the certificate that it began with.
+#[tokio::test]
+async fn a_certificate_that_has_ended_is_out_also_where_there_was_a_session() {
+    use rustls::version::{TLS12, TLS13};
+    let (authority, folder) = (Authority::new(), Folder::always(&[]));
+    let server = authority.serve(&folder).listening().await;
+    let begun = std::time::Instant::now();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let (certificate, key) = authority.issue_der(&["spiffe://example.org/a"], |params| {
+        params.not_after = date_time_ymd(1970, 1, 1) + now + std::time::Duration::from_secs(12);
+    });
+    let text = |tag: &str, contents: Vec<u8>| pem::encode(&pem::Pem::new(tag, contents));
+    let short = Issued { certificate: text("CERTIFICATE", certificate), key: text("PRIVATE KEY", key) };
+    let connectors = [&TLS12, &TLS13].map(|version| connector(&[version], (&authority, Some(&short))));
+    for connector in &connectors {
+        assert!(shaken(&server.grpc, connector).await.is_ok());
+    }
+    eventually("it has ended", async || (begun.elapsed().as_secs() >= 14).then_some(())).await;
+    for (connector, version) in connectors.iter().zip(["1.2", "1.3"]) {
+        assert!(shaken(&server.grpc, connector).await.is_err(), "TLS {version}");
+    }
+}
+
+#[tokio::test]
+async fn each_door_has_its_own_floor_and_its_own_authorities() {
+    use rustls::version::{TLS12, TLS13};
+    let (own, other, folder) = (Authority::new(), Authority::new(), Folder::always(&[]));
+    let server = own
+        .serve(&folder)
+        .env("VERDICT_GRPC_TLS_MIN_VERSION", "1.3")
+        .env("VERDICT_HTTP_TLS_CLIENT_CA_FILE", other.ca().to_str().unwrap())
+        .listening()
+        .await;
+    let (grpc, http) = (server.grpc.clone(), server.http.to_string());
+    let (mine, theirs) = (own.issue(&["spiffe://example.org/a"], 2), other.issue(&["spiffe://example.org/b"], 2));
+    // The server's certificate is of one authority at both doors.
+    assert!(shaken(&grpc, &connector(&[&TLS13], (&own, Some(&mine)))).await.is_ok());
+    assert!(shaken(&grpc, &connector(&[&TLS12], (&own, Some(&mine)))).await.is_err(), "below the floor");
+    assert!(shaken(&grpc, &connector(&[&TLS13], (&own, Some(&theirs)))).await.is_err(), "the other door's authority");
+    for version in [&TLS12, &TLS13] {
+        assert!(shaken(&http, &connector(&[version], (&own, Some(&theirs)))).await.is_ok(), "{version:?}");
+        assert!(shaken(&http, &connector(&[version], (&own, Some(&mine)))).await.is_err(), "{version:?}");
+        assert!(shaken(&http, &connector(&[version], (&own, None))).await.is_err(), "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_never_ends_does_not_hold_up_the_end() {
+    let (authority, folder) = (Authority::new(), Folder::always(&[]));
+    let serve = authority.serve(&folder).env("VERDICT_SERVER_HANDSHAKE_TIMEOUT", "1m");
+    let mut server = serve.env("VERDICT_SERVER_DRAIN_TIMEOUT", "10m").listening().await;
+    let mut silent = Vec::new();
+    for address in [server.grpc.clone(), server.http.to_string()] {
+        for sent in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
+            let mut stream = TcpStream::connect(&address).await.unwrap();
+            tokio::io::AsyncWriteExt::write_all(&mut stream, sent).await.unwrap();
+            silent.push(stream);
+        }
+    }
+    server.signal("TERM");
+    assert!(server.ended().await.success());
 }

@@ -52,7 +52,20 @@ fn what_cannot_be_asked_is_not_well() {
     }
     assert_eq!(run(verdict().args(["healthcheck", "--nonsense"])).code, Some(64));
     let secured = [("VERDICT_HTTP_TLS_CERT_FILE", "/c.pem"), ("VERDICT_HTTP_TLS_KEY_FILE", "/k.pem")];
-    let ended = run(verdict().arg("healthcheck").envs(secured));
+    let at = ("VERDICT_HTTP_ADDRESS", deaf.as_str());
+    let ended = run(verdict().args(["healthcheck", "--timeout", "0.2"]).envs(secured).envs([at]));
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("speaks TLS"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no answer"), "{}", ended.stderr);
+    let wanting = ("VERDICT_HTTP_TLS_CLIENT_CA_FILE", "/ca.pem");
+    let ended = run(verdict().arg("healthcheck").envs(secured).envs([at, wanting]));
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("http.tls_client_optional"), "{}", ended.stderr);
+    let of_agent = [("VERDICT_HTTP_TLS_SPIFFE", "true"), ("VERDICT_SPIFFE_ENDPOINT", "unix:///nowhere.sock")];
+    let ended = run(verdict().arg("healthcheck").envs(of_agent).envs([at]));
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("http.tls_client_optional"), "{}", ended.stderr);
+    let shown = ["healthcheck", "--cert", "/nowhere.crt", "--key", "/nowhere.key"];
+    let ended = run(verdict().args(shown).envs(secured).envs([at, wanting]));
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("/nowhere.crt"), "{}", ended.stderr);
 }

@@ -77,5 +77,17 @@ async fn the_metrics_have_every_documented_name_after_some_traffic() {
     {
         assert!(body.contains(name), "{name}");
     }
+    // What is before the doors, by causes that are there from the start.
+    for line in [
+        "verdict_connections_refused_total{door=\"grpc\",cause=\"max_connections\"} 0",
+        "verdict_connections_refused_total{door=\"http\",cause=\"handshake_timeout\"} 0",
+        "verdict_connections_refused_total{door=\"admin\",cause=\"accept_failed\"} 0",
+        "verdict_calls_shed_total{cause=\"too_late\"} 0",
+        "verdict_caller_failures_total{shown=\"key\"} 0",
+        "verdict_concurrency_limit 1024",
+        "verdict_calls_queued 0",
+    ] {
+        assert!(body.lines().any(|found| found == line), "`{line}` in {body}");
+    }
     assert!(!body.contains("invented"), "a caller's text became a label: {body}");
 }

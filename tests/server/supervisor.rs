@@ -10,7 +10,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::support::{Folder, PATIENCE, Serve, run, verdict};
+use crate::support::{Folder, PATIENCE, Serve, eventually, run, verdict};
 
 /// The server's news, until one of them is `last`.
 fn news(socket: &UnixDatagram, last: &str) -> Vec<String> {
@@ -44,6 +44,61 @@ async fn the_supervisor_is_told_when_questions_are_welcome_and_of_the_end() {
     let end = news(&socket, "STOPPING=1");
     assert!(end.contains(&"STATUS=the server is shutting down".to_owned()), "{end:?}");
     assert!(server.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_hangup_has_it_look_again_and_ends_nothing() {
+    let folder = Folder::always(&[]);
+    let config = |level: &str| folder.write("verdict.yaml", &format!("log: {{level: {level}}}\n"));
+    config("info");
+    let socket = UnixDatagram::bind(folder.join("notify.sock")).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let serve = Serve::folder(&folder).arg("--config").arg(folder.join("verdict.yaml").to_str().unwrap());
+    let mut server = serve.env("NOTIFY_SOCKET", folder.join("notify.sock").to_str().unwrap()).ready().await;
+    news(&socket, "READY=1");
+    for _ in 0..3 {
+        server.signal("HUP");
+        let told = news(&socket, "READY=1");
+        assert!(told.iter().any(|line| line == "RELOADING=1"), "{told:?}");
+        assert!(told.iter().any(|line| line.starts_with("MONOTONIC_USEC=")), "{told:?}");
+        server.unharmed().await;
+    }
+    assert!(!server.lines().iter().any(|line| line["message"].to_string().contains("after a restart")));
+    config("debug");
+    server.signal("HUP");
+    let changed = server.logged("in force only after a restart").await;
+    assert_eq!(changed["settings"], "log.level");
+    folder.write("verdict.yaml", "grpc: {adress: 1}");
+    server.signal("HUP");
+    let fault = server.logged("would not start again").await;
+    assert!(fault["message"].as_str().unwrap().contains("grpc.adress"), "{fault}");
+    server.unharmed().await;
+    server.signal("TERM");
+    assert!(server.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_hangup_has_a_source_asked_that_would_be_asked_in_an_hour() {
+    let source = wiremock::MockServer::start().await;
+    let answer = wiremock::ResponseTemplate::new(503);
+    wiremock::Mock::given(wiremock::matchers::any()).respond_with(answer).mount(&source).await;
+    let folder = Folder::empty();
+    let often = "polling: {min: 1h, max: 1h}, back_off: {min: 1h, max: 1h}";
+    folder.write("verdict.yaml", &format!("bundles:\n  main: {{url: '{}/b.tar.gz', {often}}}\n", source.uri()));
+    let socket = UnixDatagram::bind(folder.join("notify.sock")).unwrap();
+    let serve = Serve::embedded().arg("--config").arg(folder.join("verdict.yaml").to_str().unwrap());
+    let server = serve.env("NOTIFY_SOCKET", folder.join("notify.sock").to_str().unwrap()).listening().await;
+    for times in 1..4 {
+        eventually("it is asked", async || (source.received_requests().await?.len() >= times).then_some(())).await;
+        server.signal("HUP");
+    }
+    // It never was ready, and so is not ready again.
+    socket.set_nonblocking(true).unwrap();
+    let mut piece = [0; 4096];
+    while let Ok(length) = socket.recv(&mut piece) {
+        let told = String::from_utf8_lossy(&piece[..length]).into_owned();
+        assert!(!told.contains("READY=1") && !told.contains("RELOADING=1"), "{told}");
+    }
 }
 
 /// The server, to be started with these sockets as those that systemd has opened for it.

@@ -334,6 +334,12 @@ impl Server {
         format!("/proc/{}/root", self.child.id()).into()
     }
 
+    /// How many files it has open.
+    #[allow(dead_code, reason = "the soak looks at them")]
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
     /// Resident memory, in bytes.
     pub(crate) fn resident(&self) -> u64 {
         let text = fs::read_to_string(format!("/proc/{}/statm", self.child.id())).unwrap();

@@ -1,6 +1,12 @@
 //! A call's credentials to its caller: a key or a token of the header, else the certificate or the user of the connection.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use axum::http::{Extensions, HeaderMap, header::AUTHORIZATION};
@@ -27,6 +33,52 @@ pub struct Authenticator {
     pub credentials: Arc<dyn Credentials>,
     /// How long that may take.
     pub patience: Duration,
+    /// How often callers were not known.
+    pub failures: Failures,
+}
+
+/// How often callers were not known, by what they showed.
+#[derive(Debug, Default)]
+pub struct Failures([AtomicU64; Shown::ALL.len()]);
+
+/// What somebody showed who is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Nothing,
+    /// A header that is no bearer credential, or several.
+    Malformed,
+    Key,
+    Token,
+    /// One that stands for nobody.
+    Certificate,
+}
+
+impl Shown {
+    const ALL: [Self; 5] = [Self::Nothing, Self::Malformed, Self::Key, Self::Token, Self::Certificate];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Malformed => "malformed",
+            Self::Key => "key",
+            Self::Token => "token",
+            Self::Certificate => "certificate",
+        }
+    }
+}
+
+impl Failures {
+    /// All of them, by what was shown.
+    #[must_use]
+    pub fn read(&self) -> Vec<(&'static str, u64)> {
+        Shown::ALL.iter().zip(&self.0).map(|(shown, count)| (shown.name(), count.load(Relaxed))).collect()
+    }
+
+    fn count(&self, shown: Shown) {
+        if let Some((_, count)) = Shown::ALL.iter().zip(&self.0).find(|(known, _)| **known == shown) {
+            count.fetch_add(1, Relaxed);
+        }
+    }
 }
 
 /// Nobody that is known. It does not say why: that would tell who guesses how near they are.
@@ -40,6 +92,13 @@ impl Authenticator {
         headers: &HeaderMap,
         extensions: &Extensions,
     ) -> Result<Option<Arc<Caller>>, Unknown> {
+        self.known(headers, extensions).await.map_err(|shown| {
+            self.failures.count(shown);
+            Unknown
+        })
+    }
+
+    async fn known(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Option<Arc<Caller>>, Shown> {
         let certificate = extensions.get::<Arc<Certificate>>();
         if !self.required {
             return Ok(certificate.and_then(|certificate| by_certificate(certificate)));
@@ -48,28 +107,28 @@ impl Authenticator {
         match (shown.next(), shown.next()) {
             // What is shown must be good, whatever else proves the caller.
             (Some(header), None) => {
-                let bearer = header.to_str().ok().and_then(bearer).ok_or(Unknown)?;
+                let bearer = header.to_str().ok().and_then(bearer).ok_or(Shown::Malformed)?;
                 self.by_bearer(bearer, certificate).await.map(Some)
             }
-            (Some(_), Some(_)) => Err(Unknown),
+            (Some(_), Some(_)) => Err(Shown::Malformed),
             (None, _) => match (certificate, extensions.get::<UnixUser>()) {
-                (Some(certificate), _) => by_certificate(certificate).map(Some).ok_or(Unknown),
+                (Some(certificate), _) => by_certificate(certificate).map(Some).ok_or(Shown::Certificate),
                 (None, Some(UnixUser(uid))) => {
                     Ok(Some(Arc::new(Caller::new(format!("unix:{uid}"), "unix", [("uid", i64::from(*uid).into())]))))
                 }
-                (None, None) => Err(Unknown),
+                (None, None) => Err(Shown::Nothing),
             },
         }
     }
 
-    async fn by_bearer(&self, shown: &str, certificate: Option<&Arc<Certificate>>) -> Result<Arc<Caller>, Unknown> {
+    async fn by_bearer(&self, shown: &str, certificate: Option<&Arc<Certificate>>) -> Result<Arc<Caller>, Shown> {
         if shown.starts_with(PREFIX) {
             let keys = self.keys.load();
-            let name = keys.whose(shown).ok_or(Unknown)?;
+            let name = keys.whose(shown).ok_or(Shown::Key)?;
             return Ok(Arc::new(Caller::new(format!("key:{name}"), "key", [])));
         }
         if self.token_audience.is_empty() {
-            return Err(Unknown);
+            return Err(Shown::Token);
         }
         let proof = Proof { x5t_s256: certificate.map(|certificate| certificate.x5t_s256.clone()), ..Proof::default() };
         let credential = Credential { token: Secret::from(shown.to_owned()), proof };
@@ -77,7 +136,7 @@ impl Authenticator {
             Checked::Now(proven) => proven,
             Checked::Later(later, late) => tokio::time::timeout(self.patience, later).await.unwrap_or(Err(late)),
         };
-        let claims = proven.map_err(|_| Unknown)?.claims;
+        let claims = proven.map_err(|_| Shown::Token)?.claims;
         let is_ours = |value: &Value| matches!(value, Value::String(one) if self.token_audience.contains(one));
         let is_for_us = match claims.get("aud") {
             Some(Value::Array(all)) => all.iter().any(is_ours),
@@ -88,7 +147,7 @@ impl Authenticator {
         let (Some(Value::String(issuer)), Some(Value::String(subject)), true) =
             (claims.get("iss"), claims.get("sub"), is_for_us)
         else {
-            return Err(Unknown);
+            return Err(Shown::Token);
         };
         let id = format!("token:{issuer}#{subject}");
         Ok(Arc::new(Caller::new(id, "token", [("claims", Value::Object(claims))])))

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{ASKING, Asking, Authorizer, route::Route};
-use crate::decision::{self, EntryPoint, Object, Passage, Query, Value};
+use super::{ASKING, Asked, Asking, Authorizer, Question, route::Route};
+use crate::decision::{self, EntryPoint, Passage, Query};
 
 /// The gate.
 pub struct Gate {
@@ -37,22 +37,9 @@ impl decision::Gate for Gate {
 /// Whether the caller may ask this.
 fn allows(authorizer: &dyn Authorizer, asking: &Asking, query: &Query, entry: &EntryPoint, retained: bool) -> bool {
     let Some(caller) = &asking.caller else { return false };
-    let more = [
-        ("entry_point", Value::from(entry.as_str())),
-        ("explain", Value::from(query.explain)),
-        ("at_revision", Value::from(retained)),
-    ];
-    authorizer.allows(input(&caller.known, asking.route, more))
-}
-
-/// What the policy is asked.
-pub(super) fn input<const N: usize>(caller: &Object, route: Route, more: [(&str, Value); N]) -> Value {
-    let own = [
-        ("caller", Value::Object(caller.clone())),
-        ("door", Value::from(route.door.0)),
-        ("action", Value::from(route.action.name())),
-    ];
-    Value::Object(own.into_iter().chain(more).map(|(name, value)| (name.to_owned(), value)).collect())
+    let Route { door, action } = asking.route;
+    let question = Question { entry_point: entry, explain: query.explain, at_revision: retained };
+    authorizer.allows(&Asked { caller, door, action, question: Some(question) })
 }
 
 #[cfg(test)]
@@ -65,7 +52,7 @@ mod tests {
     struct Always(bool);
 
     impl Authorizer for Always {
-        fn allows(&self, _: Value) -> bool {
+        fn allows(&self, _: &Asked<'_>) -> bool {
             self.0
         }
     }

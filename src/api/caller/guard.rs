@@ -16,9 +16,8 @@ use tonic::Status;
 use tower::Service;
 
 use super::{
-    ASKING, Asking, Authorizer, Load, TooMuch,
+    ASKING, Asked, Asking, Authorizer, Load, TooMuch,
     authenticate::{Authenticator, Unknown},
-    gate,
     load::Shed,
     route::{self, Action, Route},
 };
@@ -150,7 +149,9 @@ where
     if let Some(authorizer) = &keeper.authorizer
         && !route.action.has_questions()
     {
-        let may = caller.as_ref().is_some_and(|caller| authorizer.allows(gate::input(&caller.known, route, [])));
+        let Route { door, action } = route;
+        let asked = |caller| Asked { caller, door, action, question: None };
+        let may = caller.as_ref().is_some_and(|caller| authorizer.allows(&asked(caller)));
         if !may {
             return refuse(CallError::PermissionDenied, shown);
         }

@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    error::Error as _,
     hash::{BuildHasher as _, Hasher as _, RandomState},
     pin::Pin,
     sync::Arc,
@@ -23,6 +24,7 @@ use tower::Service;
 use super::{
     Io, Options,
     certificate::{Certified, UnixUser},
+    figures::Refused,
     permits::Permit,
     preface::{self, Begun, Version},
 };
@@ -66,6 +68,12 @@ impl Accepted {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let Self { stream, peer, permit, options, closing } = self;
+        if let Some(begins) = permit.begins {
+            tokio::select! {
+                () = tokio::time::sleep_until(begins) => {}
+                () = closing.cancelled() => return,
+            }
+        }
         let (stream, certificate) = match &options.tls {
             None => (stream, None),
             Some(tls) => {
@@ -76,8 +84,16 @@ impl Accepted {
                 };
                 match shaken {
                     Ok(Ok((stream, certificate))) => (Box::new(stream) as Box<dyn Io>, certificate),
-                    Ok(Err(error)) => return tracing::debug!(%error, "a handshake of TLS failed"),
-                    Err(_) => return tracing::debug!("a handshake of TLS took too long"),
+                    Ok(Err(error)) => {
+                        if let Some(why) = Refused::of_handshake(&error) {
+                            options.figures.count(why);
+                        }
+                        return tracing::debug!(%error, "a handshake of TLS failed");
+                    }
+                    Err(_) => {
+                        options.figures.count(Refused::Silent);
+                        return tracing::debug!("a handshake of TLS took too long");
+                    }
                 }
             }
         };
@@ -91,7 +107,10 @@ impl Accepted {
             Ok(Ok(Some(begun))) => begun,
             Ok(Ok(None)) => return,
             Ok(Err(error)) => return tracing::debug!(%error, "a connection ended before it began"),
-            Err(_) => return tracing::debug!("a connection was silent for too long"),
+            Err(_) => {
+                options.figures.count(Refused::Silent);
+                return tracing::debug!("a connection was silent for too long");
+            }
         };
         let user = match peer {
             Some(Peer::Unix { uid, .. }) => Some(UnixUser(uid)),
@@ -99,15 +118,18 @@ impl Accepted {
         };
         let service = Certified { service: TowerToHyperService::new(service), certificate, user };
         let service = Known { service, peer };
-        match version {
+        let broke = match version {
             Version::One => {
                 let connection = http1().serve_connection(stream_of(stream), service);
-                until_its_end(connection, &options, &closing).await;
+                until_its_end(connection, &options, &closing).await
             }
             Version::Two => {
                 let connection = http2(options.max_concurrent_streams).serve_connection(stream_of(stream), service);
-                until_its_end(connection, &options, &closing).await;
+                until_its_end(connection, &options, &closing).await
             }
+        };
+        if broke {
+            permit.offended();
         }
         drop(permit);
     }
@@ -137,8 +159,8 @@ fn http2(max_concurrent_streams: u32) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// Lets a connection go on until it ends, the door closes, or it is too old.
-async fn until_its_end(connection: impl Connection, options: &Options, closing: &CancellationToken) {
+/// Lets a connection go on until it ends, the door closes, or it is too old. Gives whether its client broke the protocol.
+async fn until_its_end(connection: impl Connection, options: &Options, closing: &CancellationToken) -> bool {
     let ages = tokio::time::sleep(about(options.connections.max_age));
     tokio::pin!(connection, ages);
     let result = tokio::select! {
@@ -155,9 +177,19 @@ async fn until_its_end(connection: impl Connection, options: &Options, closing: 
     };
     match result {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "a connection ended with an error"),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a connection ended with an error");
+            return is_offence(&error);
+        }
         Err(_) => tracing::debug!("a connection that was too old still had calls; dropping it"),
     }
+    false
+}
+
+/// Whether HTTP/2 was broken, or more of it came than is allowed: not where a client only left, or was slow.
+fn is_offence(error: &hyper::Error) -> bool {
+    let of_http2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    of_http2.is_some_and(h2::Error::is_library)
 }
 
 /// A tenth more or less, so that connections which began together don't end together.

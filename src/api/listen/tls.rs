@@ -1,8 +1,16 @@
-//! TLS of a door: certificates from files, which may change while it listens, and who clients prove to be.
+//! TLS of a door: certificates of files or of the SPIFFE Workload API, which may change while it listens, and who clients
+//! prove to be.
+
+mod domains;
+mod figures;
+mod files;
+mod leaf;
+mod server;
+mod workload;
 
 use std::{
-    fmt, fs, io,
-    path::{Path, PathBuf},
+    fmt, io,
+    path::PathBuf,
     str::FromStr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -10,25 +18,16 @@ use std::{
 
 use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{
-        RootCertStore, ServerConfig, SupportedProtocolVersion,
-        crypto::aws_lc_rs,
-        pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject as _},
-        server::WebPkiClientVerifier,
-        version::{TLS12, TLS13},
-    },
-    server::TlsStream,
-};
+use tokio::sync::{Notify, watch};
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
+pub use self::figures::Certificates;
+use self::{figures::Figures, files::Files, server::Parts};
 use super::{Io, certificate::Certificate};
+use crate::workload::Material;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// The largest file that is read, in bytes: of lists of revocations, some are long.
-const LARGEST: u64 = 16 << 20;
 
 /// The settings of a door's TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +44,8 @@ pub struct Config {
     pub client_optional: bool,
     /// The oldest version that is spoken.
     pub min_version: MinVersion,
+    /// Whether certificate and authorities come from the SPIFFE Workload API, and not from files.
+    pub spiffe: bool,
 }
 
 /// The oldest version of TLS that is spoken.
@@ -57,13 +58,36 @@ pub enum MinVersion {
     Tls13,
 }
 
-/// Why a door's files are of no use.
+/// Why a door's certificates are of no use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: `{}` {cause}", file.display())]
-pub struct Error {
-    setting: &'static str,
-    file: PathBuf,
-    cause: String,
+pub enum Error {
+    /// A file is.
+    #[error("{setting}: `{}` {cause}", file.display())]
+    File {
+        /// The setting that names it.
+        setting: String,
+        /// Which.
+        file: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// What the settings say together, or what the SPIFFE Workload API gave, is.
+    #[error("{setting}: {cause}")]
+    Setting {
+        /// Which setting.
+        setting: String,
+        /// What is wrong.
+        cause: String,
+    },
+}
+
+/// What the SPIFFE Workload API says, and which of it is this server's.
+#[derive(Clone)]
+pub struct Workload {
+    /// What it has said last; nothing is known of a door before it is there.
+    pub told: watch::Receiver<Option<Arc<Material>>>,
+    /// The hint of the server's SVID; without it, the first.
+    pub hint: Option<String>,
 }
 
 /// A door's TLS.
@@ -73,88 +97,159 @@ pub struct Tls {
     alpn: Vec<Vec<u8>>,
     config: Config,
     current: ArcSwap<ServerConfig>,
-    seen: Mutex<Seen>,
+    origin: Origin,
+    figures: Figures,
+    again: Notify,
+}
+
+enum Origin {
+    Files(Mutex<Seen>),
+    Workload(Workload),
 }
 
 /// The files as they were, by their hash.
-#[derive(Default)]
 struct Seen {
     current: [u8; 32],
     broken: Option<([u8; 32], bool)>,
-}
-
-/// The contents of the files.
-struct Files {
-    certificate: Vec<u8>,
-    key: zeroize::Zeroizing<Vec<u8>>,
-    client_ca: Option<Vec<u8>>,
-    crl: Option<Vec<u8>>,
 }
 
 impl Config {
     /// Whether the door speaks TLS.
     #[must_use]
     pub fn is_on(&self) -> bool {
-        self.cert_file.is_some() || self.key_file.is_some()
+        self.spiffe || self.cert_file.is_some() || self.key_file.is_some()
+    }
+
+    /// Whether clients may be known by their certificates.
+    #[must_use]
+    pub fn knows_clients(&self) -> bool {
+        self.spiffe || self.client_ca_file.is_some()
     }
 }
 
 impl Tls {
-    /// Reads the files of a door, if it has any. `door` is the section of its settings, `alpn` what it speaks.
+    /// The TLS of a door, if it has any. `door` is the section of its settings, `alpn` what it speaks; `workload` is for
+    /// doors whose certificates come from there, and must have said something.
     ///
     /// # Errors
-    /// If one of the files is of no use.
-    pub fn open(door: &'static str, config: &Config, alpn: &[&str]) -> Result<Option<Arc<Self>>, Error> {
+    /// If its certificates are of no use.
+    pub fn open(
+        door: &'static str,
+        config: &Config,
+        alpn: &[&str],
+        workload: Option<Workload>,
+    ) -> Result<Option<Arc<Self>>, Error> {
         if !config.is_on() {
             return Ok(None);
         }
         let alpn: Vec<_> = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let files = Files::read(door, config)?;
-        let current = ArcSwap::from_pointee(files.server(door, config, &alpn)?);
-        let seen = Mutex::new(Seen { current: files.digest(), broken: None });
-        Ok(Some(Arc::new(Self { door, alpn, config: config.clone(), current, seen })))
+        let (parts, origin) = if config.spiffe {
+            let nothing =
+                || Error::Setting { setting: setting(door, "tls_spiffe"), cause: "nothing was given".to_owned() };
+            let mut workload = workload.ok_or_else(nothing)?;
+            let material = workload.told.borrow_and_update().clone().ok_or_else(nothing)?;
+            (workload::parts(door, config, &material, workload.hint.as_deref())?, Origin::Workload(workload))
+        } else {
+            let files = Files::read(door, config)?;
+            let seen = Seen { current: files.digest(), broken: None };
+            (files.parts(door, config)?, Origin::Files(Mutex::new(seen)))
+        };
+        let figures = Figures::new(parts.leaf());
+        let current = ArcSwap::from_pointee(parts.server(door, config, &alpn)?);
+        Ok(Some(Arc::new(Self { door, alpn, config: config.clone(), current, origin, figures, again: Notify::new() })))
     }
 
-    /// Follows the files for as long as this is polled. New connections get what they say; open ones keep what they
-    /// began with. What is of no use is told of, and the last good files go on.
+    /// The section of the door's settings.
+    #[must_use]
+    pub fn door(&self) -> &'static str {
+        self.door
+    }
+
+    /// Where its certificates come from.
+    #[must_use]
+    pub fn source(&self) -> &'static str {
+        if self.config.spiffe { "spiffe" } else { "files" }
+    }
+
+    /// How its certificates fare.
+    #[must_use]
+    pub fn certificates(&self) -> Certificates {
+        self.figures.read()
+    }
+
+    /// Looks at the files now, not only at the next second.
+    pub fn look_again(&self) {
+        self.again.notify_one();
+    }
+
+    /// Follows its certificates for as long as this is polled. New connections get what is new; open ones keep what they
+    /// began with. What is of no use is told of, and what was last good goes on.
     pub async fn follow(self: Arc<Self>) {
-        loop {
-            tokio::time::sleep(LOOK).await;
-            let this = Arc::clone(&self);
-            // Reading and parsing is a blocking affair.
-            let _ = tokio::task::spawn_blocking(move || this.look()).await;
+        match &self.origin {
+            Origin::Files(_) => loop {
+                tokio::select! {
+                    () = tokio::time::sleep(LOOK) => {}
+                    () = self.again.notified() => {}
+                }
+                let this = Arc::clone(&self);
+                // Reading and parsing is a blocking affair.
+                let _ = tokio::task::spawn_blocking(move || this.look()).await;
+            },
+            Origin::Workload(workload) => {
+                let Workload { mut told, hint } = workload.clone();
+                while told.changed().await.is_ok() {
+                    let Some(material) = told.borrow_and_update().clone() else { continue };
+                    let parts = workload::parts(self.door, &self.config, &material, hint.as_deref());
+                    if let Err(error) = parts.and_then(|parts| self.take(&parts)) {
+                        self.refuse(&error);
+                    }
+                }
+                std::future::pending::<()>().await;
+            }
         }
     }
 
     /// Takes the files as they are now, if they have changed and are of use.
     fn look(&self) {
-        let door = self.door;
-        let read = Files::read(door, &self.config);
+        let Origin::Files(seen) = &self.origin else { return };
+        let read = Files::read(self.door, &self.config);
         let digest = match &read {
             Ok(files) => files.digest(),
             Err(error) => Sha256::digest(error.to_string()).into(),
         };
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         if digest == seen.current {
-            seen.broken = None;
+            if seen.broken.take().is_some_and(|(_, told)| told) {
+                self.figures.recovered();
+            }
             return;
         }
-        match read.and_then(|files| files.server(door, &self.config, &self.alpn)) {
-            Ok(server) => {
-                self.current.store(Arc::new(server));
-                (seen.current, seen.broken) = (digest, None);
-                tracing::info!(door, "new certificates are in use");
-            }
+        let taken = read.and_then(|files| files.parts(self.door, &self.config)).and_then(|parts| self.take(&parts));
+        match taken {
+            Ok(()) => (seen.current, seen.broken) = (digest, None),
             // Between the change of one file and of the next, they may not fit: only what stays so is told of, once.
             Err(error) => match seen.broken {
                 Some((broken, true)) if broken == digest => {}
                 Some((broken, false)) if broken == digest => {
                     seen.broken = Some((digest, true));
-                    tracing::error!(door, %error, "new certificates are of no use; the last good ones go on");
+                    self.refuse(&error);
                 }
                 _ => seen.broken = Some((digest, false)),
             },
         }
+    }
+
+    fn take(&self, parts: &Parts) -> Result<(), Error> {
+        let server = parts.server(self.door, &self.config, &self.alpn)?;
+        self.current.store(Arc::new(server));
+        self.figures.taken(parts.leaf());
+        tracing::info!(door = self.door, "new certificates are in use");
+        Ok(())
+    }
+
+    fn refuse(&self, error: &Error) {
+        self.figures.refused();
+        tracing::error!(door = self.door, %error, "new certificates are of no use; the last good ones go on");
     }
 
     /// Shakes hands, and tells whose certificate the client has shown, if any.
@@ -169,121 +264,9 @@ impl Tls {
     }
 }
 
-impl Files {
-    fn read(door: &'static str, config: &Config) -> Result<Self, Error> {
-        let Config { cert_file, key_file, client_ca_file, crl_file, .. } = config;
-        let missing = |setting| Error { setting, file: PathBuf::new(), cause: "is not set".to_owned() };
-        let cert_file = cert_file.as_deref().ok_or_else(|| missing(name(door, "tls_cert_file")))?;
-        let key_file = key_file.as_deref().ok_or_else(|| missing(name(door, "tls_key_file")))?;
-        Ok(Self {
-            certificate: contents(name(door, "tls_cert_file"), cert_file)?,
-            key: contents(name(door, "tls_key_file"), key_file)?.into(),
-            client_ca: optional(name(door, "tls_client_ca_file"), client_ca_file.as_deref())?,
-            crl: optional(name(door, "tls_crl_file"), crl_file.as_deref())?,
-        })
-    }
-
-    fn digest(&self) -> [u8; 32] {
-        let Self { certificate, key, client_ca, crl } = self;
-        let mut hash = Sha256::new();
-        for part in [Some(certificate), Some(&**key), client_ca.as_ref(), crl.as_ref()] {
-            // Lengths, so that no two sets of files are one text.
-            hash.update(part.map_or(u64::MAX, |part| part.len() as u64).to_be_bytes());
-            hash.update(part.map_or([].as_slice(), Vec::as_slice));
-        }
-        hash.finalize().into()
-    }
-
-    fn server(&self, door: &'static str, config: &Config, alpn: &[Vec<u8>]) -> Result<ServerConfig, Error> {
-        let fault = |leaf: &'static str, file: &Option<PathBuf>, cause: String| Error {
-            setting: name(door, leaf),
-            file: file.clone().unwrap_or_default(),
-            cause,
-        };
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let versions: &[&SupportedProtocolVersion] = match config.min_version {
-            MinVersion::Tls12 => &[&TLS13, &TLS12],
-            MinVersion::Tls13 => &[&TLS13],
-        };
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(versions)
-            .map_err(|error| fault("tls_min_version", &None, error.to_string()))?;
-        let builder = match &self.client_ca {
-            None => builder.with_no_client_auth(),
-            Some(pem) => {
-                let at_ca = |cause: String| fault("tls_client_ca_file", &config.client_ca_file, cause);
-                let mut roots = RootCertStore::empty();
-                for certificate in CertificateDer::pem_slice_iter(pem) {
-                    let certificate = certificate.map_err(|_| at_ca("is no PEM of certificates".to_owned()))?;
-                    roots.add(certificate).map_err(|error| at_ca(format!("has no good authority: {error}")))?;
-                }
-                if roots.is_empty() {
-                    return Err(at_ca("has no certificate in PEM".to_owned()));
-                }
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-                let verifier = match &self.crl {
-                    None => verifier,
-                    Some(pem) => {
-                        let at_crl = |cause: &str| fault("tls_crl_file", &config.crl_file, cause.to_owned());
-                        let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(pem).collect();
-                        let lists = lists.map_err(|_| at_crl("is no PEM of lists of revocations"))?;
-                        // An empty file would be a list that revokes nobody.
-                        if lists.is_empty() {
-                            return Err(at_crl("has no list of revocations in PEM (`X509 CRL`)"));
-                        }
-                        verifier.with_crls(lists)
-                    }
-                };
-                let verifier = if config.client_optional { verifier.allow_unauthenticated() } else { verifier };
-                let verifier = verifier.build().map_err(|error| at_ca(error.to_string()))?;
-                builder.with_client_cert_verifier(verifier)
-            }
-        };
-        let at_cert = |cause: String| fault("tls_cert_file", &config.cert_file, cause);
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.certificate).collect();
-        let chain = chain.map_err(|_| at_cert("is no PEM of certificates".to_owned()))?;
-        if chain.is_empty() {
-            return Err(at_cert("has no certificate in PEM".to_owned()));
-        }
-        let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .map_err(|_| fault("tls_key_file", &config.key_file, "has no private key in PEM".to_owned()))?;
-        let mut server = builder
-            .with_single_cert(chain, key)
-            .map_err(|error| at_cert(format!("does not go with its key: {error}")))?;
-        server.alpn_protocols = alpn.to_vec();
-        Ok(server)
-    }
-}
-
 /// The name of a door's setting.
-fn name(door: &'static str, leaf: &'static str) -> &'static str {
-    match (door, leaf) {
-        ("grpc", "tls_cert_file") => "grpc.tls_cert_file",
-        ("grpc", "tls_key_file") => "grpc.tls_key_file",
-        ("grpc", "tls_client_ca_file") => "grpc.tls_client_ca_file",
-        ("grpc", "tls_crl_file") => "grpc.tls_crl_file",
-        (_, "tls_cert_file") => "http.tls_cert_file",
-        (_, "tls_key_file") => "http.tls_key_file",
-        (_, "tls_client_ca_file") => "http.tls_client_ca_file",
-        (_, "tls_crl_file") => "http.tls_crl_file",
-        _ => leaf,
-    }
-}
-
-fn optional(setting: &'static str, file: Option<&Path>) -> Result<Option<Vec<u8>>, Error> {
-    file.map(|file| contents(setting, file)).transpose()
-}
-
-fn contents(setting: &'static str, file: &Path) -> Result<Vec<u8>, Error> {
-    use io::Read as _;
-    let fault = |cause: String| Error { setting, file: file.to_owned(), cause };
-    let opened = fs::File::open(file).map_err(|error| fault(format!("can't be read: {error}")))?;
-    let mut bytes = Vec::new();
-    opened.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| fault(format!("can't be read: {error}")))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(fault("is larger than 16 MiB".to_owned()));
-    }
-    Ok(bytes)
+fn setting(door: &str, leaf: &str) -> String {
+    format!("{door}.{leaf}")
 }
 
 impl fmt::Debug for Tls {

@@ -65,6 +65,7 @@ impl Loopback {
                 drain_timeout: Duration::from_secs(1),
                 connections: listen::Connections::default(),
                 tls: None,
+                figures: std::sync::Arc::default(),
             };
             let serving = tokio::spawn(listen::serve(listener, routes, options, closing.clone()));
             anyhow::Ok((address, serving))

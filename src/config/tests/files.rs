@@ -18,6 +18,7 @@ grpc:
   tls_client_optional: true
   tls_crl_file: grpc.crl
   tls_min_version: '1.3'
+  tls_spiffe: false
 http:
   address: unix:/run/ops.sock
   max_body_bytes: 2048
@@ -30,6 +31,7 @@ http:
   tls_client_optional: true
   tls_crl_file: http.crl
   tls_min_version: '1.3'
+  tls_spiffe: false
 opa:
   enabled: false
   query: true
@@ -96,6 +98,10 @@ callers:
   grants_file: grants.yaml
   policy: authz
   rate: 18
+spiffe:
+  endpoint: unix:///run/spire/agent.sock
+  hint: inside
+  start_timeout: 7s
 explain:
   redact: [input.token, data.keys, password]
 log:
@@ -145,6 +151,7 @@ tls_client_ca_file = "grpc.ca"
 tls_client_optional = true
 tls_crl_file = "grpc.crl"
 tls_min_version = "1.3"
+tls_spiffe = false
 [http]
 address = "unix:/run/ops.sock"
 max_body_bytes = "2KiB"
@@ -157,6 +164,7 @@ tls_client_ca_file = "http.ca"
 tls_client_optional = true
 tls_crl_file = "http.crl"
 tls_min_version = "1.3"
+tls_spiffe = false
 [opa]
 enabled = false
 query = true
@@ -225,6 +233,10 @@ token_audience = ["verdict"]
 grants_file = "grants.yaml"
 policy = "authz"
 rate = 18
+[spiffe]
+endpoint = "unix:///run/spire/agent.sock"
+hint = "inside"
+start_timeout = "7s"
 [explain]
 redact = ["input.token", "data.keys", "password"]
 [log]
@@ -264,7 +276,9 @@ fn yaml_and_toml_say_the_same() {
     assert_eq!(Given::file("verdict.toml", TOML).described(), described);
     assert_eq!(Given::file("verdict.yml", YAML).described(), described);
     for (line, default) in described.lines().zip(Config::default().describe().lines()) {
-        assert!(line.ends_with(':') || line != default, "every setting is changed, not so: {line}");
+        // With the files that are given here, it would be a fault.
+        let is_other = line.ends_with(':') || line == "  tls_spiffe: false";
+        assert!(is_other || line != default, "every setting is changed, not so: {line}");
     }
 }
 
@@ -369,20 +383,20 @@ fn refuses_unknown_keys_and_says_what_there_is() {
         ("gprc: {a: 1, b: 2}", "gprc: unknown key; expected a known key; did you mean `grpc`?"),
         (
             "tls: {}",
-            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
+            "tls: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `spiffe`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "http: {tls: 1}",
-            "http.tls: unknown key; expected one of `http.address`, `http.max_body_bytes`, `http.request_timeout`, `http.public_url`, `http.credential_at`, `http.tls_cert_file`, `http.tls_key_file`, `http.tls_client_ca_file`, `http.tls_client_optional`, `http.tls_crl_file`, `http.tls_min_version`",
+            "http.tls: unknown key; expected one of `http.address`, `http.max_body_bytes`, `http.request_timeout`, `http.public_url`, `http.credential_at`, `http.tls_cert_file`, `http.tls_key_file`, `http.tls_client_ca_file`, `http.tls_client_optional`, `http.tls_crl_file`, `http.tls_min_version`, `http.tls_spiffe`",
         ),
         ("grpc.address: '[::1]:1'", "grpc.address: unknown key; expected tables that are nested: `address` in `grpc`"),
         (
             "log: {level: info}\n<<: {}",
-            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
+            "<<: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `spiffe`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "1: 2",
-            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
+            "1: unknown key; expected one of `grpc`, `http`, `opa`, `envoy`, `issuance`, `search`, `admin`, `policies`, `bundles`, `network`, `identity`, `callers`, `spiffe`, `explain`, `log`, `telemetry`, `decision_log`, `revocation`, `ssf`, `server`",
         ),
         (
             "policies: {true: 2}",
@@ -404,5 +418,34 @@ fn refuses_what_is_no_table() {
         ("grpc: !tag {}", "verdict.yaml: grpc: is a value with a tag; expected a table of settings"),
     ] {
         assert_eq!(Given::yaml(text).faults(), [fault]);
+    }
+}
+
+#[test]
+fn certificates_come_from_files_or_from_the_agent() {
+    const SOCKET: &str = "SPIFFE_ENDPOINT_SOCKET";
+    let on = || Given::yaml("grpc: {tls_spiffe: true, address: '0.0.0.0:1'}");
+    assert_eq!(
+        on().faults(),
+        [
+            "spiffe.endpoint (not set, so its default): is not set, and the certificate of a door is to come from there; expected it, like `unix:///run/spire/agent.sock`, or the variable `SPIFFE_ENDPOINT_SOCKET`"
+        ]
+    );
+    let config = on().variable(SOCKET, "unix:/a/b.sock").load().unwrap();
+    assert_eq!(config.spiffe.endpoint.unwrap().to_string(), "unix:///a/b.sock");
+    let config = on().variable(SOCKET, "unix:/a/b.sock").variable("VERDICT_SPIFFE_ENDPOINT", "unix:///c").load();
+    assert_eq!(config.unwrap().spiffe.endpoint.unwrap().to_string(), "unix:///c", "the setting goes before");
+    assert_eq!(
+        on().variable(SOCKET, "tcp://1.2.3.4:5").faults(),
+        [
+            "SPIFFE_ENDPOINT_SOCKET: `tcp://1.2.3.4:5` is TCP, over which keys would go in plain text; expected the socket of an agent such as `unix:///run/spire/agent.sock`"
+        ]
+    );
+    // Nobody asks.
+    assert!(Given::nothing().variable(SOCKET, "nonsense").load().is_ok());
+    for leaf in ["tls_cert_file", "tls_key_file", "tls_client_ca_file", "tls_crl_file"] {
+        let both = format!("http: {{tls_spiffe: true, {leaf}: x}}\nspiffe: {{endpoint: 'unix:///c'}}");
+        let faults = Given::yaml(&both).faults();
+        assert!(faults.len() == 1 && faults[0].contains("stands beside `tls_spiffe`"), "{faults:?}");
     }
 }

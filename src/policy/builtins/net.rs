@@ -121,7 +121,12 @@ fn expand(arguments: &[Rego]) -> Answer {
 }
 
 fn contains_matches(arguments: &[Rego]) -> Answer {
-    let (outer, inner) = (tagged(any(arguments, 0), 1)?, tagged(any(arguments, 1), 2)?);
+    let outer = tagged(any(arguments, 0), 1)?;
+    if outer.is_empty() {
+        // As in OPA, the second operand is gone through for each of the first.
+        return Ok(Rego::new_set());
+    }
+    let inner = tagged(any(arguments, 1), 2)?;
     match outer.len().checked_mul(inner.len()) {
         Some(0) => return Ok(Rego::new_set()),
         Some(pairs) if pairs <= MAX_PAIRS => {}

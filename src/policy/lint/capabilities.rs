@@ -11,7 +11,10 @@ use crate::policy::builtins::{self, Hosts};
 
 /// What policies may use. It lives as long as the process, so that making one is for once a process.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Capabilities(Option<&'static Allowed>);
+pub struct Capabilities {
+    allowed: Option<&'static Allowed>,
+    repeatable: bool,
+}
 
 #[derive(Debug)]
 struct Allowed {
@@ -43,7 +46,7 @@ struct BuiltIn {
 
 impl Capabilities {
     /// All that there is.
-    pub const ALL: Self = Self(None);
+    pub const ALL: Self = Self { allowed: None, repeatable: false };
 
     /// Reads OPA's format. A list without `builtins` allows none.
     pub fn read(text: &str) -> Result<Self, InvalidCapabilities> {
@@ -51,12 +54,13 @@ impl Capabilities {
         let Some(built_ins) = file.builtins else {
             return Err(InvalidCapabilities("it has no `builtins`".to_owned()));
         };
-        Ok(Self(Some(Box::leak(Box::new(Allowed {
+        let allowed = Box::leak(Box::new(Allowed {
             built_ins: built_ins.into_iter().map(|built_in| built_in.name).collect(),
             features: file.features.into_iter().collect(),
             keywords: file.future_keywords.into_iter().collect(),
             hosts: file.allow_net.map(|hosts| hosts.into_iter().collect()),
-        })))))
+        }));
+        Ok(Self { allowed: Some(allowed), repeatable: false })
     }
 
     /// Reads a file of that format.
@@ -67,34 +71,42 @@ impl Capabilities {
             .map_err(|InvalidCapabilities(cause)| InvalidCapabilities(format!("`{}`: {cause}", path.display())))
     }
 
+    /// Of these, what answers the same however often it is asked: policies that keep to it may be asked once for all
+    /// questions that are the same.
+    #[must_use]
+    pub fn repeatable(self) -> Self {
+        Self { repeatable: true, ..self }
+    }
+
     /// Whether policies may call this built-in.
     pub(super) fn allows(self, built_in: &str) -> bool {
-        self.0.is_none_or(|allowed| {
+        let is_listed = self.allowed.is_none_or(|allowed| {
             allowed.built_ins.contains(built_in)
                 || (built_in == "print" && allowed.built_ins.contains("internal.print"))
-        })
+        });
+        is_listed && !(self.repeatable && builtins::UNREPEATABLE.contains(&built_in))
     }
 
     /// Whether policies may use this feature of the language.
     pub(super) fn has_feature(self, feature: &str) -> bool {
-        self.0.is_none_or(|allowed| allowed.features.contains(feature))
+        self.allowed.is_none_or(|allowed| allowed.features.contains(feature))
     }
 
     /// Whether policies may import this keyword; the four that Rego v1 has are always there.
     pub(super) fn has_keyword(self, keyword: &str) -> bool {
         let is_v1 = matches!(keyword, "contains" | "every" | "if" | "in");
-        is_v1 || self.0.is_none_or(|allowed| allowed.keywords.contains(keyword))
+        is_v1 || self.allowed.is_none_or(|allowed| allowed.keywords.contains(keyword))
     }
 
     /// Whether policies may ask this host.
     pub(super) fn allows_host(self, host: &str) -> bool {
-        self.0.and_then(|allowed| allowed.hosts.as_ref()).is_none_or(|hosts| hosts.contains(host))
+        self.allowed.and_then(|allowed| allowed.hosts.as_ref()).is_none_or(|hosts| hosts.contains(host))
     }
 
     /// Of the hosts that the configuration lists, those that policies may ask: all, without `allow_net`.
     #[must_use]
     pub fn hosts(self, hosts: Hosts) -> Hosts {
-        match self.0.and_then(|allowed| allowed.hosts.as_ref()) {
+        match self.allowed.and_then(|allowed| allowed.hosts.as_ref()) {
             Some(listed) => hosts.only(|host| listed.contains(host)),
             None => hosts,
         }

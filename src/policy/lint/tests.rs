@@ -277,6 +277,34 @@ fn capabilities_cannot_be_passed_by() {
 }
 
 #[test]
+fn what_may_answer_otherwise_the_next_time_is_not_repeatable() {
+    let options = Options { capabilities: Capabilities::ALL.repeatable(), ..Options::default() };
+    for call in [
+        "time.now_ns()",
+        "rand.intn(\"a\", 9)",
+        "uuid.rfc4122(\"a\")",
+        "opa.runtime()",
+        "http.send({\"url\": \"https://a.example\"})",
+        "net.lookup_ip_addr(\"a.example\")",
+        "io.jwt.decode_verify(input.token, {})",
+        "crypto.x509.parse_and_verify_certificates(input.chain)",
+        "crypto.x509.parse_and_verify_certificates_with_options(input.chain, {})",
+        "true with input.now as time.now_ns()",
+    ] {
+        let found = faults_of(&[("a.rego", &format!("package a\nallow if {call}"))], options);
+        assert_eq!(found, ["capabilities_error 2"], "{call}");
+    }
+    let own = "package a\nallow if input.at < time.add_date(0, 1, 0, 0)\nx := io.jwt.decode(input.token)";
+    assert_eq!(faults_of(&[("a.rego", own)], options), [""; 0]);
+    // What was not allowed before is not allowed by it.
+    let mut json = Capabilities::current();
+    json["builtins"].as_array_mut().unwrap().retain(|one| one["name"] != "upper");
+    let capabilities = Capabilities::read(&json.to_string()).unwrap().repeatable();
+    let options = Options { capabilities, ..Options::default() };
+    assert_eq!(faults_of(&[("a.rego", "package a\nx := upper(\"a\")")], options), ["capabilities_error 2"]);
+}
+
+#[test]
 fn features_and_hosts_of_capabilities_are_kept() {
     let mut json = Capabilities::current();
     json["features"] = serde_json::json!(["rego_v1"]);

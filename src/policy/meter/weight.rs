@@ -2,12 +2,9 @@
 
 use regorus::Value as Rego;
 
-use crate::{
-    decision::{Object, Value},
-    policy::{
-        budget::Spent,
-        rego::lower::{COLLECTION, IS_SHAPED, SHAPED},
-    },
+use crate::policy::{
+    budget::Spent,
+    rego::lower::{COLLECTION, IS_SHAPED, SHAPED},
 };
 
 /// How much may be looked at.
@@ -20,7 +17,7 @@ pub(in crate::policy) struct Limit {
 }
 
 /// Bytes of text that weigh as much as a node.
-const NODE: usize = 64;
+pub(in crate::policy) const NODE: usize = 64;
 
 /// Built-ins whose time does not depend on how large their arguments are.
 const CONSTANT: [&str; 20] = [
@@ -135,11 +132,6 @@ pub(in crate::policy) fn weigh(value: &Rego, limit: Limit) -> Result<(), Spent> 
     take(value, &mut left, limit.depth)
 }
 
-/// Whether the attributes of a question weigh more than what is left.
-pub(in crate::policy) fn weigh_object(object: &Object, left: &mut usize) -> bool {
-    object.iter().all(|(name, value)| spend(left, 1 + name.len() / NODE) && weigh_value(value, left))
-}
-
 /// The weight of a value without what is in it.
 pub(super) fn top(value: &Rego) -> usize {
     match value {
@@ -148,16 +140,6 @@ pub(super) fn top(value: &Rego) -> usize {
         Rego::Set(items) => items.len(),
         Rego::Object(members) => members.len(),
         _ => 0,
-    }
-}
-
-/// The same of one attribute.
-pub(in crate::policy) fn weigh_value(value: &Value, left: &mut usize) -> bool {
-    match value {
-        Value::String(text) => spend(left, 1 + text.len() / NODE),
-        Value::Array(items) => spend(left, 1) && items.iter().all(|item| weigh_value(item, left)),
-        Value::Object(members) => weigh_object(members, left),
-        Value::Null | Value::Bool(_) | Value::Number(_) => spend(left, 1),
     }
 }
 

@@ -11,7 +11,8 @@
 //!   stays regorus' own, as false and undefined are the same there.
 //! - The variables of an `every` are copied first thing in its body: regorus does not see the given ones in the brackets of
 //!   a reference that is negated.
-//! - Collections of `some … in` pass through [`COLLECTION`]: over what is no collection OPA finds nothing.
+//! - `some x in xs` becomes `x := xs[_]` where `xs` is a reference; other collections of `some … in` pass through
+//!   [`COLLECTION`]: over what is no collection OPA finds nothing, regorus' own `some … in` an error.
 //! - `data.a[x].b`, where there are rules below `data.a`, becomes an object of the `b` of everything below `data.a`: regorus
 //!   would evaluate every rule there.
 //! - A constant in a head, where another definition has a variable, becomes a variable, too: regorus would keep the two

@@ -54,7 +54,7 @@ impl Put<'_> {
         let _whole = builtins::Query::begin();
         // What hosts policies may ask is no offer to clients.
         builtins::ask_no_more();
-        engine.ask(&Query { input: input.clone(), strict: *strict, ..Query::default() });
+        engine.ask(&Query { input: input.clone(), strict: *strict, ..Query::default() }, usize::MAX);
         let results = match self.budget.run(|limit| {
             engine.query(&lowered.text, limit).map_err(|failure| match failure {
                 Failure::Budget if engine.stop().is_none() => budget::Failure::Time,

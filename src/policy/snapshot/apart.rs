@@ -24,13 +24,13 @@ use regorus::Value as Rego;
 use super::{Parts, Put};
 use crate::{
     bundle::Bundle,
-    decision::{EntryPoint, Explanation, Input, Pending, Query, Reason, Time, Verdict, code},
+    decision::{EntryPoint, Explanation, Pending, Query, Reason, Time, Verdict, code},
     policy::{
         budget::{Budget, LONGEST_SLICE, Spent, slice, thread_time},
         engine::Engine,
         index::Index,
         isolation::{self, FIRST, Lane, STACK, ThreadId, What, Work},
-        meter::{self, Place},
+        meter::Place,
     },
 };
 
@@ -119,10 +119,15 @@ impl Apart {
         self.shared.fork().data()
     }
 
-    /// Whether a question is not to be tried on the thread that serves it.
+    /// Whether a question is not to be tried on the thread that serves it, however small it is.
     pub(super) fn takes(&self, query: &Query, entry: &EntryPoint, known: &mut Known) -> bool {
         // What each rule answered is asked many times over.
-        query.explain || !self.trusts(entry, known) || self.is_large(query)
+        query.explain || !self.trusts(entry, known)
+    }
+
+    /// The most that a question may weigh to be tried there.
+    pub(super) fn large(&self) -> usize {
+        self.large
     }
 
     /// Takes `entry` from the threads that serve, until it ends soon elsewhere.
@@ -220,18 +225,6 @@ impl Apart {
         })
     }
 
-    fn is_large(&self, query: &Query) -> bool {
-        let mut left = self.large;
-        let Query { subject, action, resource, context, token, caller, input, .. } = query;
-        if let Input::Document(document) = input
-            && !meter::weigh_value(document, &mut left)
-        {
-            return true;
-        }
-        let objects = [&subject.properties, &action.properties, &resource.properties, context];
-        !objects.into_iter().chain(token).chain(caller).all(|object| meter::weigh_object(object, &mut left))
-    }
-
     fn trusts(&self, entry: &EntryPoint, known: &mut Known) -> bool {
         let trust = &self.shared.trust;
         let version = trust.version.load(Acquire);
@@ -278,7 +271,8 @@ impl Shared {
     }
 
     fn put<'a>(&'a self, query: &'a Query, entry: &'a EntryPoint, granted: Duration) -> Put<'a> {
-        Put { index: &self.index, parts: &self.parts, query, entry, granted, settled: None }
+        let (index, parts, most) = (&self.index, &self.parts, usize::MAX);
+        Put { index, parts, query, entry, found: index.entry(entry), granted, most, settled: None }
     }
 
     /// What an isolated thread does with a question; `None` where it is not done in the first lane.

@@ -33,6 +33,8 @@ pub(super) struct Named<'a> {
     /// The rule that names the candidates.
     pub(super) rule: &'a EntryPoint,
     pub(super) texts: &'a Texts,
+    /// The most that the question may weigh to be answered here.
+    pub(super) most: usize,
     /// Whether it is not put again elsewhere.
     pub(super) last: bool,
 }
@@ -65,7 +67,7 @@ impl Snapshot {
         }
         engine.put(Place::Inline);
         let mut budget = Budget::slice(time.budget, time.patience);
-        let named = Named { query, searched, rule, texts: &self.parts.texts, last: false };
+        let named = Named { query, searched, rule, texts: &self.parts.texts, most: self.apart.large(), last: false };
         let candidates = named.by(engine, &mut budget);
         if candidates.is_none() && budget.is_late() {
             self.apart.distrust(rule);
@@ -85,8 +87,10 @@ impl Named<'_> {
     }
 
     fn ask(self, engine: &mut Engine, budget: &mut Budget) -> Option<Candidates> {
-        let Self { query, searched, rule, texts, last } = self;
-        engine.search(query, searched);
+        let Self { query, searched, rule, texts, most, last } = self;
+        if !engine.search(query, searched, most) {
+            return None;
+        }
         let answer = engine.rule(rule.as_str(), budget);
         for line in engine.take_prints() {
             tracing::debug!(target: "verdict::print", printed = ?line);

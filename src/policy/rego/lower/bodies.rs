@@ -1,7 +1,7 @@
 //! Bodies and their conditions.
 
 use super::{
-    super::ast::{Body, Expr, ExprKind, Logical, Name, Operator, Span, Term, TermKind, With},
+    super::ast::{Body, Expr, ExprKind, Logical, Name, Operator, RefPart, RefPartKind, Span, Term, TermKind, With},
     COLLECTION, Lowering, SHAPED_ITEMS, names,
 };
 
@@ -81,7 +81,7 @@ impl<'a> Lowering<'a> {
     }
 
     pub(super) fn expression(&mut self, expression: &'a Expr) {
-        let withs: Vec<String> = expression.with.iter().map(|with| self.with(with)).collect();
+        let withs = self.withs(&expression.with);
         let with = withs.concat();
         let mut repeated = None;
         let outer = std::mem::replace(&mut self.with, with.clone());
@@ -104,6 +104,18 @@ impl<'a> Lowering<'a> {
                 }
                 self.pattern(value);
                 match shapes {
+                    // A loop: over what is no collection it finds nothing, as in OPA, and it takes less time than
+                    // regorus' `some … in`, which copies all variables for each item.
+                    None if key.is_none()
+                        && expression.with.is_empty()
+                        && is_name(value)
+                        && is_reference(collection) =>
+                    {
+                        self.replace(expression.span.before(value.span), "");
+                        self.replace(value.span.between(collection.span), " := ");
+                        self.term(collection);
+                        self.insert(collection.span.end, "[_]");
+                    }
                     None => self.collection(collection),
                     Some((key, value)) => {
                         self.insert(collection.span.start, format!("{SHAPED_ITEMS}("));
@@ -216,6 +228,22 @@ impl<'a> Lowering<'a> {
         self.insert(collection.span.end, ")");
     }
 
+    /// What each `with` says. Of their values OPA asks those first that call something, and so errs where one of them
+    /// does, whatever has no value before it.
+    fn withs(&mut self, withs: &'a [With]) -> Vec<String> {
+        let outer = std::mem::take(&mut self.before);
+        let (mut texts, mut calls, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        for with in withs {
+            texts.push(self.with(with));
+            let asked = if is_plain(&with.value) { &mut others } else { &mut calls };
+            asked.append(&mut self.before);
+        }
+        self.before = outer;
+        self.before.append(&mut calls);
+        self.before.append(&mut others);
+        texts
+    }
+
     /// ` with target as value`; the value is asked before, as OPA does, so that where it is undefined the condition fails.
     fn with(&mut self, with: &'a With) -> String {
         let target = self.lowered(with.target.span, |lowering| lowering.target(&with.target));
@@ -275,6 +303,25 @@ impl<'a> Lowering<'a> {
 }
 
 /// Whether an operand stands for itself wherever it is put: no operator in it binds weaker or stronger than another.
+fn is_name(term: &Term) -> bool {
+    matches!(&term.kind, TermKind::Var(name) if name != "_")
+}
+
+/// Whether a term names something, by names and constants, and calls nothing.
+fn is_reference(term: &Term) -> bool {
+    let is_part = |part: &RefPart| match &part.kind {
+        RefPartKind::Dot(_) => true,
+        RefPartKind::Bracket(term) => {
+            matches!(&term.kind, TermKind::Number(_) | TermKind::String { .. }) || is_name(term) || is_reference(term)
+        }
+    };
+    match &term.kind {
+        TermKind::Var(name) => name != "_",
+        TermKind::Ref(reference) => is_name(&reference.head) && reference.parts.iter().all(is_part),
+        _ => false,
+    }
+}
+
 fn is_plain(term: &Term) -> bool {
     match &term.kind {
         TermKind::Null

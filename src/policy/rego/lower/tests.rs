@@ -112,9 +112,18 @@ fn built_ins_that_replace_others_become_functions() {
 }
 
 #[test]
-fn collections_pass_through_a_function_of_ours() {
-    assert_eq!(body("some x in input.xs"), format!("some x in {COLLECTION}(input.xs)"));
-    assert_eq!(body("some x in [1]"), "some x in [1]");
+fn collections_are_loops_or_pass_through_a_function_of_ours() {
+    for (text, expected) in [
+        ("some x in input.xs", "x := input.xs[_]".to_owned()),
+        ("some x in input.xs[input.y].z[\"a\"]", "x := input.xs[input.y].z[\"a\"][_]".to_owned()),
+        ("some k, x in input.xs", format!("some k, x in {COLLECTION}(input.xs)")),
+        ("some _ in input.xs", format!("some _ in {COLLECTION}(input.xs)")),
+        ("some x in object.keys(input.xs)", format!("some x in {COLLECTION}(object.keys(input.xs))")),
+        ("some x in input.xs[_]", format!("some x in {COLLECTION}(input.xs[_])")),
+        ("some x in [1]", "some x in [1]".to_owned()),
+    ] {
+        assert_eq!(body(text), expected);
+    }
 }
 
 #[test]

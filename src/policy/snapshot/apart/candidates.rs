@@ -30,7 +30,7 @@ impl Apart {
             let first = lane == Lane::First && FIRST < granted;
             let mut budget = Budget::new(if first { FIRST } else { granted }, left);
             let texts = &shared.parts.texts;
-            let named = Named { query: &query, searched, rule: &rule, texts, last: !first };
+            let named = Named { query: &query, searched, rule: &rule, texts, most: usize::MAX, last: !first };
             let _ = finds.set(named.by(&mut shared.fork(), &mut budget)?);
             // An end of the work, which nobody takes for an answer.
             Some(Verdict::default())

@@ -1,0 +1,49 @@
+//! Who stands before the doors.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    authz::Callers,
+    tasks::{named, until},
+};
+use crate::api::{
+    Observer,
+    caller::{Authenticator, Failures, Grpc, Guard, Keeper, Load, LoadConfig},
+    credentials::Credentials,
+    grpc,
+};
+
+/// How long a call may take until its message is there, beyond what it may take by itself.
+const READING: Duration = Duration::from_secs(1);
+
+/// The gRPC door's routes behind their guard.
+pub(super) fn guarded<S>(routes: S, keeper: &Arc<Keeper>, grpc: &grpc::Config) -> Guard<S, Grpc> {
+    Guard::new(routes, Arc::clone(keeper), Grpc).within(grpc.request_timeout + READING)
+}
+
+/// What the guards of both doors go by.
+pub(super) fn keeper(
+    (config, load): (crate::api::caller::Config, LoadConfig),
+    known: Option<Arc<Callers>>,
+    (credentials, observer): (&Arc<dyn Credentials>, Arc<dyn Observer>),
+    grpc: &grpc::Config,
+    (tasks, draining): (&mut JoinSet<&'static str>, &CancellationToken),
+) -> Arc<Keeper> {
+    let authenticator = Authenticator {
+        required: config.required,
+        keys: known.as_deref().map(Callers::keys).unwrap_or_default(),
+        token_audience: config.token_audience,
+        credentials: Arc::clone(credentials),
+        patience: grpc.request_timeout,
+        failures: Failures::default(),
+    };
+    let authorizer = known.as_deref().map(Callers::authorizer);
+    if let Some(known) = known {
+        tasks.spawn(named("callers", until(known.follow(), draining.clone())));
+    }
+    let (load, patience) = (Arc::new(Load::new(load)), grpc.request_timeout);
+    Arc::new(Keeper { authenticator, authorizer, load, patience, observer })
+}
