@@ -8,7 +8,7 @@ pub struct SensitiveNames {
     /// Where the names with a last byte are in the list: few names end as one does.
     ends: Vec<(u8, Vec<usize>)>,
     /// The last bytes of all of them.
-    last: [bool; 256],
+    last: Box<[bool; 256]>,
 }
 
 /// Whether a member's name is a sensitive one.
@@ -60,7 +60,7 @@ impl SensitiveNames {
     /// These names.
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
-        let mut all = Self { names: Vec::new(), ends: Vec::new(), last: [false; 256] };
+        let mut all = Self { names: Vec::new(), ends: Vec::new(), last: Box::new([false; 256]) };
         names.into_iter().for_each(|name| all.push(&name));
         all
     }
