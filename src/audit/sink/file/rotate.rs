@@ -1,5 +1,5 @@
-//! Full files: renamed, compressed beside the sink's own work and behind everybody else's, the oldest removed; and the
-//! head, by which the end of a chain is known.
+//! Full files: renamed, compressed beside the sink's own work, the oldest removed; and the head, by which the end of a
+//! chain is known.
 
 use std::{
     fs,
@@ -49,8 +49,6 @@ impl File {
         }
         let (path, compression, keep) = (self.path.clone(), self.rotation.compression, self.rotation.keep);
         let work = move || {
-            // Decisions come first: this takes what they leave of the processors.
-            let _ = rustix::process::nice(19);
             if let Err(error) = tidy(&path, compression, keep) {
                 tracing::error!(file = %path.display(), "full files can't be compressed or removed: {error}");
             }
