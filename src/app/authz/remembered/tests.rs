@@ -81,9 +81,13 @@ fn callers_and_what_is_known_of_them_are_bounded() {
         say(&remembered, &ask(&caller, &entry), true);
         assert!(!knows(&remembered, &ask(&caller, &entry)), "too large to be remembered");
     }
-    let part = remembered.0[0].lock().unwrap();
-    assert_eq!(part.len(), CALLERS);
-    assert_eq!(part["key:same"].item.len(), ALIKE);
+    // Which callers are left of those that were not looked up again, no test can say.
+    assert_eq!(remembered.0[0].lock().unwrap().len(), CALLERS);
+    let remembered = Remembered::new(1);
+    for at in 0..10 * ALIKE {
+        say(&remembered, &ask(&caller("key:same", &at.to_string()), &hot), true);
+    }
+    assert_eq!(remembered.0[0].lock().unwrap()["key:same"].item.len(), ALIKE);
 }
 
 fn one_of<T: Clone + std::fmt::Debug + 'static>(all: &[T]) -> impl Strategy<Value = T> + use<T> {
