@@ -34,8 +34,11 @@ pub fn run(bytes: &[u8]) {
     let mut parts = text.split('.').map(|part| BASE64URL.decode(part).unwrap());
     let (header, payload) = (parts.next().unwrap(), parts.next().unwrap());
     assert_eq!(text, token(&header, &payload), "not signed by the key");
-    assert_eq!(serde_json::from_slice::<Json>(&header).unwrap()["alg"], "HS256");
-    let payload: Json = serde_json::from_slice(&payload).unwrap();
+    // What stands in members that nobody reads need not be text (`"\ud800"`): it is not looked at.
+    if let Ok(header) = serde_json::from_slice::<Json>(&header) {
+        assert_eq!(header["alg"], "HS256");
+    }
+    let Ok(payload) = serde_json::from_slice::<Json>(&payload) else { return };
     let mut names: Vec<&str> =
         payload["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect();
     names.sort_by_key(|name| name.trim_start_matches('/'));
