@@ -53,7 +53,7 @@ async fn verdict(server: &Server, caller: McpCaller) -> Verdict {
 
 #[tokio::test]
 async fn the_subject_of_a_message_is_the_tokens() {
-    let (rig, server) = serving().await;
+    let (rig, mut server) = serving().await;
     let good = token(&json!({"act": {"sub": "agent-1"}}));
     let answer = check(&server, &json!({"token": good})).await;
     assert_eq!(answer["decision"], true, "{answer:#}");
@@ -70,7 +70,8 @@ async fn the_subject_of_a_message_is_the_tokens() {
         (&stated["context"]["token"], &stated["context"]["subject"]["type"]),
         (&json!(null), &json!("identity"))
     );
-    server.stop().await;
+    server.signal("TERM");
+    assert!(server.ended().await.success(), "{:#?}", server.lines());
     let records = std::fs::read_to_string(rig.0.join("records.log")).unwrap();
     assert!(records.contains("\"door\":\"mcp\"") && !records.contains(&good), "{records}");
 }

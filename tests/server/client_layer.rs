@@ -110,7 +110,7 @@ async fn a_server_that_hangs_lets_nobody_in() {
     let server = Serve::embedded().ready().await;
     let short = Settings { deadline: std::time::Duration::from_millis(100), ..PATIENT };
     let (url, calls) = web(client(&server, short)).await;
-    server.stop().await;
+    server.hang().await;
     assert_eq!(fetch(&url, &[("x-user", "alice")]).await.0, 503);
     assert_eq!(calls.load(Ordering::SeqCst), 0);
 }

@@ -120,7 +120,7 @@ async fn a_server_that_dies_under_a_question_is_a_fault_at_once() {
     let mut server = Serve::embedded().ready().await;
     let client = client(&server, PATIENT);
     assert!(client.check(&may("alice", "read")).await.is_ok());
-    server.stop().await;
+    server.hang().await;
     let asked = tokio::spawn(async move { fault(&client, &may("alice", "read")).await });
     // So that the question is under way, most likely; that it fails at once is so in any case.
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -138,7 +138,7 @@ async fn a_server_that_hangs_is_not_waited_for_beyond_the_deadline() {
     let client = client(&server, SHORT);
     let question = may("alice", "read");
     eventually("an answer in time", async || client.check(&question).await.is_ok().then_some(())).await;
-    server.stop().await;
+    server.hang().await;
     let before = Instant::now();
     let asked = fault(&client, &question).await;
     let took = before.elapsed();
@@ -245,7 +245,7 @@ async fn reuses_what_has_a_ttl_for_that_question_alone() {
     assert!(!none.check(&may("alice", "timed")).await.unwrap().is_reused());
     assert!(!client.check_all(&[may("alice", "timed")]).await.unwrap()[0].as_ref().unwrap().is_reused());
     // What may be reused needs no server; all else does.
-    server.stop().await;
+    server.hang().await;
     assert!(client.check(&may("alice", "timed")).await.unwrap().is_reused());
     let asked = client.check_within(&may("alice", "untimed"), Duration::from_millis(50)).await;
     assert!(matches!(asked, Err(Refusal::Fault(Fault::Deadline(_)))), "{asked:?}");

@@ -290,7 +290,7 @@ impl Server {
     }
 
     /// Stops it with all its threads, as if it hung; `signal("CONT")` goes on.
-    pub(crate) async fn stop(&self) {
+    pub(crate) async fn hang(&self) {
         self.signal("STOP");
         let tasks = format!("/proc/{}/task", self.child.id());
         // The state stands behind the name, which is in brackets.
