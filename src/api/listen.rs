@@ -7,6 +7,7 @@ pub mod inherited;
 mod permits;
 mod preface;
 pub mod private;
+mod stream;
 pub mod tls;
 
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
@@ -14,8 +15,7 @@ use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 use futures::FutureExt as _;
 use hyper::{Request, Response, body::Incoming};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    net::{TcpListener, UnixListener},
     task::JoinSet,
     time::Instant,
 };
@@ -23,7 +23,12 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 pub use self::figures::Figures;
-use self::{connection::Accepted, figures::Refused, permits::Permits};
+use self::{
+    connection::Accepted,
+    figures::Refused,
+    permits::{Full, Permit, Permits, Turn},
+    stream::{Io, Stream},
+};
 use super::{Address, call};
 use crate::call::Peer;
 
@@ -32,6 +37,9 @@ const BACKLOG: i32 = 1_024;
 
 /// How long to wait where the system gives no more connections.
 const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Connections that are taken before those that are open get their turn again.
+const IN_A_ROW: u32 = 8;
 
 /// How often the same trouble is told of.
 const TELL_AGAIN: Duration = Duration::from_secs(10);
@@ -180,11 +188,6 @@ impl Listener {
     }
 }
 
-trait Io: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-impl Io for TcpStream {}
-impl Io for UnixStream {}
-impl Io for tokio_rustls::server::TlsStream<Box<dyn Io>> {}
-
 /// Serves connections until `closing` is cancelled; then takes no more, lets open ones finish their calls for
 /// `drain_timeout`, and drops the rest.
 pub async fn serve<S, B>(listener: Listener, service: S, options: Options, closing: CancellationToken)
@@ -201,18 +204,30 @@ where
     let options = Arc::new(options);
     let mut connections = JoinSet::new();
     let (mut failures, mut refusals) = (Seldom::default(), Seldom::default());
-    let mut admit = |connections: &mut JoinSet<()>, stream: Box<dyn Io>, peer: Option<Peer>| match permits.take(peer) {
-        Ok(permit) => {
-            let accepted = Accepted { stream, peer, permit, options: Arc::clone(&options), closing: closing.clone() };
-            connections.spawn(accepted.serve(service.clone()));
-        }
-        // Dropped, so closed: a client that must wait for another to leave is better off elsewhere.
-        Err(full) => {
-            if let Some(since) = refusals.count() {
-                tracing::warn!(refused = since, "connections are refused: {full}");
+    let mut admit = |connections: &mut JoinSet<()>, stream: Stream, peer: Option<Peer>| {
+        let full = match permits.take(peer) {
+            Ok(permit) => match permit.turn {
+                Turn::Never(until) => {
+                    connections.spawn(hold(stream, permit, until, closing.clone()));
+                    Full::Offender
+                }
+                Turn::Now | Turn::At(_) => {
+                    let (options, closing) = (Arc::clone(&options), closing.clone());
+                    connections.spawn(Accepted { stream, peer, permit, options, closing }.serve(service.clone()));
+                    return;
+                }
+            },
+            // A client that must wait for another to leave is better off elsewhere.
+            Err(full) => {
+                stream.reset();
+                full
             }
+        };
+        if let Some(since) = refusals.count() {
+            tracing::warn!(refused = since, "connections are refused: {full}");
         }
     };
+    let mut in_a_row = 0;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -222,7 +237,14 @@ where
             accepted = accept(&listener) => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => admit(&mut connections, stream, peer),
+            Ok((stream, peer)) => {
+                admit(&mut connections, stream, peer);
+                in_a_row += 1;
+                if in_a_row == IN_A_ROW {
+                    in_a_row = 0;
+                    tokio::task::yield_now().await;
+                }
+            }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 figures.count(Refused::Accept);
@@ -248,6 +270,15 @@ where
     }
 }
 
+/// Keeps a connection that is not served silent for a while, so that who waits for its end does not come again at once.
+async fn hold(stream: Stream, permit: Permit, until: Instant, closing: CancellationToken) {
+    tokio::select! {
+        held = stream.rest(until) => if let Ok(stream) = held { stream.reset() },
+        () = closing.cancelled() => {}
+    }
+    drop(permit);
+}
+
 /// Counts what is told of now and then.
 #[derive(Default)]
 struct Seldom {
@@ -268,23 +299,23 @@ impl Seldom {
     }
 }
 
-async fn accept(listener: &Listener) -> io::Result<(Box<dyn Io>, Option<Peer>)> {
+async fn accept(listener: &Listener) -> io::Result<(Stream, Option<Peer>)> {
     match listener {
         Listener::Tcp(listener) => {
             let (stream, address) = listener.accept().await?;
             stream.set_nodelay(true)?;
-            Ok((Box::new(stream), Some(Peer::Tcp(address))))
+            Ok((Stream::Tcp(stream), Some(Peer::Tcp(address))))
         }
         Listener::Unix(listener, _) => {
             let (stream, _) = listener.accept().await?;
             let peer = call::peer(&stream);
-            Ok((Box::new(stream), peer))
+            Ok((Stream::Unix(stream), peer))
         }
         Listener::Private(listener, ..) => {
             let (stream, _) = listener.accept().await?;
             private::admit(&stream)?;
             let peer = call::peer(&stream);
-            Ok((Box::new(stream), peer))
+            Ok((Stream::Unix(stream), peer))
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     time::{Duration, Instant},
 };
 
@@ -35,7 +35,38 @@ impl<A: AsyncFn(SocketAddr, Instant) -> usize> Attack for A {}
 ///
 /// Only a measurement (a release build, and `VERDICT_TEST_ATTACK`) holds it to twice the p99.
 pub(crate) async fn beside(name: &str, server: &Server, attack_with: impl Attack + Copy + Send + 'static) -> usize {
-    let (time, at) = (attack(), server.grpc.parse().unwrap());
+    let (closed, ratio) = in_turns(name, server, server.grpc.parse().unwrap(), attack_with).await;
+    if std::env::var_os("VERDICT_TEST_ATTACK").is_some() {
+        assert!(ratio < 2.0, "p99 beside {name} is {ratio:.2} of what it is idle");
+    }
+    closed
+}
+
+/// The same beside an attack on a listener that does nothing but accept and close: what the machine does, and no server
+/// could help. It is held to nothing.
+pub(crate) async fn beside_nothing(name: &str, server: &Server, attack_with: impl Attack + Copy + Send + 'static) {
+    if std::env::var_os("VERDICT_TEST_ATTACK").is_none() {
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    // Until the process ends.
+    std::thread::spawn(move || {
+        while let Ok((stream, _)) = listener.accept() {
+            drop(stream);
+        }
+    });
+    in_turns(&format!("{name} at a listener that only closes"), server, at, attack_with).await;
+}
+
+/// Gives how often the attacked closed, and the ratio of the other client's two p99.
+async fn in_turns(
+    name: &str,
+    server: &Server,
+    at: SocketAddr,
+    attack_with: impl Attack + Copy + Send + 'static,
+) -> (usize, f64) {
+    let time = attack();
     let mut client = server.client().await;
     let (mut idle, mut beside, mut closed) = (Vec::new(), Vec::new(), 0);
     let mut attacked = Duration::ZERO;
@@ -62,10 +93,7 @@ pub(crate) async fn beside(name: &str, server: &Server, attack_with: impl Attack
         beside.last().unwrap(),
         server.resident() >> 20
     );
-    if std::env::var_os("VERDICT_TEST_ATTACK").is_some() {
-        assert!(ratio < 2.0, "p99 beside {name} is {ratio:.2} of what it is idle");
-    }
-    closed
+    (closed, ratio)
 }
 
 async fn ask(client: &mut Client, until: Instant, times: &mut Vec<Duration>) {

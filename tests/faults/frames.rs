@@ -15,12 +15,18 @@ use tokio::{
 use tonic::codegen::http::Request;
 
 use crate::{
-    beside::{beside, connect},
+    beside::{beside, beside_nothing, connect},
     sized,
-    support::{ALWAYS, Folder, PATIENCE, Serve, to},
+    support::{ALWAYS, Folder, PATIENCE, Serve, eventually, to},
 };
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// All but the end of what HTTP/2 begins with, before SETTINGS.
+const HALF_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r";
+
+/// DATA of no stream, which ends a connection (RFC 9113 §6.1).
+const BROKEN: [u8; 9] = [0; 9];
 
 /// A frame (RFC 9113 §4.1).
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -200,21 +206,66 @@ async fn slow_heads_hold_up_nobody() {
         let folder = Folder::always(&[]);
         let server = Serve::folder(&folder).env("VERDICT_SERVER_HANDSHAKE_TIMEOUT", "1s").ready().await;
         let sent: &'static (Vec<u8>, Vec<u8>) = Box::leak(Box::new((begin, each)));
-        beside(name, &server, async move |server, until| {
-            let many = sized("VERDICT_TEST_SLOW", 20);
-            let mut slow: JoinSet<usize> = (0..many).map(|_| drip(server, until, &sent.0, &sent.1)).collect();
-            let mut closed = 0;
-            while let Some(ended) = slow.join_next().await {
-                closed += ended.unwrap();
-            }
-            closed
-        })
-        .await;
+        beside(name, &server, async move |server, until| drip_all(server, until, &sent.0, &sent.1).await).await;
         server.unharmed().await;
     }
 }
 
-/// Sends `begin`, and `each` every 20 ms; nothing stands for the preface, byte by byte.
+/// Connections that break the protocol at once, and come again as soon as they are closed: `VERDICT_TEST_SLOW` (20) at once.
+#[tokio::test]
+async fn who_breaks_the_protocol_and_comes_again_holds_up_nobody() {
+    let folder = Folder::always(&[]);
+    let server = Serve::folder(&folder).ready().await;
+    let attack = async |server, until| drip_all(server, until, &[PREFACE, &BROKEN].concat(), &[0]).await;
+    beside_nothing("broken HTTP/2 again and again", &server, attack).await;
+    beside("broken HTTP/2 again and again", &server, attack).await;
+    server.unharmed().await;
+}
+
+#[tokio::test]
+async fn who_breaks_the_protocol_again_and_again_waits_and_nobody_else() {
+    let folder = Folder::always(&[]);
+    let server = Serve::folder(&folder).ready().await;
+    let at = server.grpc.parse().unwrap();
+    let (_client, mut open) = h2::client::handshake(connect(at).await.unwrap()).await.unwrap();
+    let mut ping = open.ping_pong().unwrap();
+    tokio::spawn(open);
+    for _ in 0..12 {
+        let mut stream = connect(at).await.unwrap();
+        stream.write_all(&[PREFACE, &BROKEN].concat()).await.unwrap();
+        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.expect("the server closes it");
+    }
+    // More than get a turn soon.
+    let refused = "verdict_connections_refused_total{door=\"grpc\",cause=\"protocol_broken\"}";
+    let mut held = Vec::new();
+    eventually("some get no turn", async || {
+        for _ in 0..100 {
+            held.push(connect(at).await.ok()?);
+        }
+        (server.metric(refused).await? >= 1.0).then_some(())
+    })
+    .await;
+    tokio::time::timeout(PATIENCE, ping.ping(h2::Ping::opaque())).await.expect("what is open goes on").unwrap();
+    server.unharmed().await;
+    let mut last = held.pop().unwrap();
+    let _ = tokio::time::timeout(PATIENCE, last.read_to_end(&mut Vec::new())).await.expect("it is closed in the end");
+    drop(held);
+    eventually("the address is served again", async || {
+        let (_client, mut open) = h2::client::handshake(connect(at).await.ok()?).await.ok()?;
+        let mut ping = open.ping_pong()?;
+        tokio::spawn(open);
+        tokio::time::timeout(PATIENCE, ping.ping(h2::Ping::opaque())).await.ok()?.ok()
+    })
+    .await;
+}
+
+async fn drip_all(server: SocketAddr, until: Instant, begin: &[u8], each: &[u8]) -> usize {
+    let many = sized("VERDICT_TEST_SLOW", 20);
+    let slow = (0..many).map(|_| drip(server, until, begin, each));
+    futures::future::join_all(slow).await.into_iter().sum()
+}
+
+/// Sends `begin`, and `each` every 20 ms; nothing stands for the preface, byte by byte, without its end.
 async fn drip(server: SocketAddr, until: Instant, begin: &[u8], each: &[u8]) -> usize {
     let mut closed = 0;
     while Instant::now() < until {
@@ -222,15 +273,20 @@ async fn drip(server: SocketAddr, until: Instant, begin: &[u8], each: &[u8]) -> 
         let mut open = stream.write_all(begin).await.is_ok();
         let mut at = 0;
         while open && Instant::now() < until {
-            let part = if each.is_empty() { PREFACE.get(at..=at).unwrap_or(&[0]) } else { each };
-            // What the server says is read, so that its end is seen.
-            let mut said = [0; 1_024];
-            open = stream.write_all(part).await.is_ok() && !matches!(stream.try_read(&mut said), Ok(0));
-            // A preface is never ended.
-            at = (at + 1).min(PREFACE.len() - 1);
+            let part = if each.is_empty() { HALF_PREFACE.get(at..=at).unwrap_or_default() } else { each };
+            open = stream.write_all(part).await.is_ok() && !has_ended(&stream);
+            at += 1;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         closed += usize::from(!open);
     }
     closed
+}
+
+/// What the server says is read, so that its end is seen.
+fn has_ended(stream: &TcpStream) -> bool {
+    match stream.try_read(&mut [0; 1_024]) {
+        Ok(read) => read == 0,
+        Err(error) => error.kind() != std::io::ErrorKind::WouldBlock,
+    }
 }

@@ -25,8 +25,9 @@ use super::{
     Io, Options,
     certificate::{Certified, UnixUser},
     figures::Refused,
-    permits::Permit,
+    permits::{Permit, Turn},
     preface::{self, Begun, Version},
+    stream::Stream,
 };
 use crate::{api::call::Known, call::Peer};
 
@@ -44,7 +45,7 @@ const PENDING_RESETS: usize = 20;
 
 /// A connection that may be served.
 pub(super) struct Accepted {
-    pub(super) stream: Box<dyn Io>,
+    pub(super) stream: Stream,
     pub(super) peer: Option<Peer>,
     pub(super) permit: Permit,
     pub(super) options: Arc<Options>,
@@ -68,12 +69,17 @@ impl Accepted {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let Self { stream, peer, permit, options, closing } = self;
-        if let Some(begins) = permit.begins {
-            tokio::select! {
-                () = tokio::time::sleep_until(begins) => {}
+        let stream = match permit.turn {
+            Turn::Now => stream,
+            Turn::At(begins) | Turn::Never(begins) => tokio::select! {
+                rested = stream.rest(begins) => match rested {
+                    Ok(stream) => stream,
+                    Err(error) => return tracing::debug!(%error, "a connection ended before its turn"),
+                },
                 () = closing.cancelled() => return,
-            }
-        }
+            },
+        };
+        let stream = stream.boxed();
         let (stream, certificate) = match &options.tls {
             None => (stream, None),
             Some(tls) => {

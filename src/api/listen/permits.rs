@@ -21,8 +21,12 @@ const FORGET: Duration = Duration::from_secs(10);
 /// How long after each other the connections of such an address begin.
 const APART: Duration = Duration::from_millis(50);
 
-/// Whose turn would come later than that is refused.
+/// Whose turn would come later than that gets none. It is closed only then: an attacker that comes again as soon as it is
+/// closed would else come thousands of times a second.
 const LATEST: Duration = Duration::from_secs(2);
+
+/// The part of an address's connections that may be such; more are closed at once.
+const HELD: usize = 2;
 
 /// Addresses whose offences are remembered.
 const OFFENDERS: usize = 10_000;
@@ -53,6 +57,17 @@ struct Offender {
     last: Instant,
     /// When its next connection may begin.
     next: Instant,
+    /// Connections that are held, and will not begin.
+    held: usize,
+}
+
+/// When a connection begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Now,
+    At(Instant),
+    /// Never: it is closed then.
+    Never(Instant),
 }
 
 /// One connection may be open until this is dropped.
@@ -60,8 +75,7 @@ struct Offender {
 pub(super) struct Permit {
     of: Permits,
     address: Option<IpAddr>,
-    /// When the connection may begin, if not at once.
-    pub(super) begins: Option<Instant>,
+    pub(super) turn: Turn,
 }
 
 /// Why there is no permit.
@@ -91,39 +105,44 @@ impl Permits {
             self.0.figures.count(Refused::Full);
             return Err(Full::All);
         }
-        let mut begins = None;
+        let mut turn = Turn::Now;
         if let Some(address) = address {
-            let now = Instant::now();
-            begins = open.offenders.get_mut(&address).and_then(|offender| offender.turn(now));
-            if begins.is_some_and(|begins| begins > now + LATEST) {
-                self.0.figures.count(Refused::Offender);
-                return Err(Full::Offender);
-            }
-            let of_address = open.by_address.entry(address).or_default();
-            if *of_address >= self.0.most_per_address {
+            let of_address = open.by_address.get(&address).copied().unwrap_or_default();
+            if of_address >= self.0.most_per_address {
                 self.0.figures.count(Refused::FullAddress);
                 return Err(Full::Address);
             }
-            *of_address += 1;
+            if let Some(offender) = open.offenders.get_mut(&address) {
+                turn = offender.turn(Instant::now());
+                if let Turn::Never(_) = turn {
+                    self.0.figures.count(Refused::Offender);
+                    if offender.held >= self.0.most_per_address / HELD {
+                        return Err(Full::Offender);
+                    }
+                    offender.held += 1;
+                }
+            }
+            open.by_address.insert(address, of_address + 1);
         }
         open.all += 1;
         self.0.figures.opened();
-        Ok(Permit { of: self.clone(), address, begins })
+        Ok(Permit { of: self.clone(), address, turn })
     }
 }
 
 impl Offender {
-    /// When its next connection may begin; `None` for at once.
-    fn turn(&mut self, now: Instant) -> Option<Instant> {
+    /// When its next connection may begin.
+    fn turn(&mut self, now: Instant) -> Turn {
         if self.offences <= FORGIVEN || now > self.last + FORGET {
-            return None;
+            return Turn::Now;
         }
         let turn = self.next.max(now);
-        // Who is refused takes no turn from others.
-        if turn <= now + LATEST {
-            self.next = turn + APART;
+        if turn > now + LATEST {
+            // It takes no turn from others.
+            return Turn::Never(now + LATEST);
         }
-        Some(turn)
+        self.next = turn + APART;
+        Turn::At(turn)
     }
 }
 
@@ -134,12 +153,12 @@ impl Permit {
         let mut open = self.of.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if open.offenders.len() >= OFFENDERS && !open.offenders.contains_key(&address) {
-            open.offenders.retain(|_, offender| now <= offender.last + FORGET);
+            open.offenders.retain(|_, offender| now <= offender.last + FORGET || offender.held > 0);
             if open.offenders.len() >= OFFENDERS {
                 return;
             }
         }
-        let offender = open.offenders.entry(address).or_insert(Offender { offences: 0, last: now, next: now });
+        let offender = open.offenders.entry(address).or_insert(Offender { offences: 0, last: now, next: now, held: 0 });
         offender.offences = if now > offender.last + FORGET { 1 } else { offender.offences.saturating_add(1) };
         offender.last = now;
     }
@@ -151,6 +170,11 @@ impl Drop for Permit {
         open.all = open.all.saturating_sub(1);
         self.of.0.figures.closed();
         let Some(address) = self.address else { return };
+        if let Turn::Never(_) = self.turn
+            && let Some(offender) = open.offenders.get_mut(&address)
+        {
+            offender.held = offender.held.saturating_sub(1);
+        }
         if let Some(of_address) = open.by_address.get_mut(&address) {
             *of_address = of_address.saturating_sub(1);
             if *of_address == 0 {
@@ -194,29 +218,38 @@ mod tests {
 
     #[test]
     fn who_breaks_the_protocol_again_and_again_waits_for_a_while() {
-        let permits = Permits::new(1_000, 1_000, Arc::default());
-        let one = || permits.take(Some(from("10.0.0.1"))).unwrap();
+        let permits = Permits::new(1_000, 4, Arc::default());
+        let take = || permits.take(Some(from("10.0.0.1")));
         for _ in 0..=FORGIVEN {
-            let permit = one();
-            assert_eq!(permit.begins, None);
+            let permit = take().unwrap();
+            assert_eq!(permit.turn, Turn::Now);
             permit.offended();
         }
-        assert!(one().begins.is_some());
-        assert_eq!(permits.take(Some(from("10.0.0.2"))).unwrap().begins, None, "nobody else waits");
+        assert!(matches!(take().unwrap().turn, Turn::At(_)));
+        assert_eq!(permits.take(Some(from("10.0.0.2"))).unwrap().turn, Turn::Now, "nobody else waits");
+        // Those that will not begin are held, but never so many that no other of the address has room.
+        permits.0.open.lock().unwrap().offenders.values_mut().for_each(|offender| offender.next += LATEST * 2);
+        let held = [take().unwrap(), take().unwrap()];
+        assert!(held.iter().all(|permit| matches!(permit.turn, Turn::Never(_))));
+        assert_eq!(take().unwrap_err(), Full::Offender);
+        drop(held);
+        assert!(matches!(take().unwrap().turn, Turn::Never(_)), "there is room again");
+        assert_eq!(permits.0.figures.refused()[2], ("protocol_broken", 4));
     }
 
     #[test]
     fn the_turns_of_an_offender_are_apart_and_it_is_forgotten() {
         let now = Instant::now();
-        let mut offender = Offender { offences: FORGIVEN + 1, last: now, next: now };
-        let turns: Vec<_> = (0..3).map(|_| offender.turn(now).unwrap() - now).collect();
-        assert_eq!(turns, [Duration::ZERO, APART, APART * 2]);
+        let mut offender = Offender { offences: FORGIVEN + 1, last: now, next: now, held: 0 };
+        let turns: Vec<_> = (0..3).map(|_| offender.turn(now)).collect();
+        assert_eq!(turns, [Turn::At(now), Turn::At(now + APART), Turn::At(now + APART * 2)]);
         for _ in 0..1_000 {
             offender.turn(now);
         }
-        // Those who are refused take no turn.
-        assert_eq!(offender.turn(now), Some(now + LATEST + APART));
-        assert_eq!(offender.turn(now + FORGET + APART), None);
+        // Those who get none take none.
+        assert_eq!(offender.turn(now), Turn::Never(now + LATEST));
+        assert_eq!(offender.turn(now + APART), Turn::At(now + LATEST + APART));
+        assert_eq!(offender.turn(now + FORGET + APART), Turn::Now);
     }
 
     #[test]
