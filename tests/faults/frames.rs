@@ -233,7 +233,8 @@ async fn who_breaks_the_protocol_again_and_again_waits_and_nobody_else() {
     for _ in 0..12 {
         let mut stream = connect(at).await.unwrap();
         stream.write_all(&[PREFACE, &BROKEN].concat()).await.unwrap();
-        let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.expect("the server closes it");
+        let _ =
+            tokio::time::timeout(PATIENCE, stream.read_to_end(&mut Vec::new())).await.expect("the server closes it");
     }
     // More than get a turn soon.
     let refused = "verdict_connections_refused_total{door=\"grpc\",cause=\"protocol_broken\"}";
