@@ -294,3 +294,6 @@ fn connection(to: &mut Writer<'_>, caller: Option<Peer>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
