@@ -104,12 +104,11 @@ impl Future for Member {
             if let Poll::Ready(kept) = group.kept() {
                 return Poll::Ready(kept);
             }
-            match at.and_then(|at| waiting.wakers.get_mut(at)) {
-                Some(waker) => waker.clone_from(context.waker()),
-                None => {
-                    *at = Some(waiting.wakers.len());
-                    waiting.wakers.push(context.waker().clone());
-                }
+            if let Some(waker) = at.and_then(|at| waiting.wakers.get_mut(at)) {
+                waker.clone_from(context.waker());
+            } else {
+                *at = Some(waiting.wakers.len());
+                waiting.wakers.push(context.waker().clone());
             }
             if !waiting.timed {
                 waiting.timed = true;

@@ -156,15 +156,14 @@ impl Log {
                 channel.counts.filtered.fetch_add(1, Relaxed);
                 continue;
             }
-            match channel.put(decision, verdict, &mut event, self.max_record_bytes) {
-                Ok(group) => on.extend(group.map(|group| (Arc::clone(channel), group))),
-                Err(Full) => {
-                    channel.counts.drop(Cause::QueueFull, 1);
-                    if channel.fails_closed {
-                        channel.counts.refused.fetch_add(1, Relaxed);
-                        refused = true;
-                    }
-                }
+            if let Ok(group) = channel.put(decision, verdict, &mut event, self.max_record_bytes) {
+                on.extend(group.map(|group| (Arc::clone(channel), group)));
+                continue;
+            }
+            channel.counts.drop(Cause::QueueFull, 1);
+            if channel.fails_closed {
+                channel.counts.refused.fetch_add(1, Relaxed);
+                refused = true;
             }
         }
         match (refused, on.is_empty()) {

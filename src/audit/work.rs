@@ -195,7 +195,9 @@ impl Recorder {
             appended.is_ok()
         };
         // Who no longer waits has been answered already.
-        groups.iter().for_each(|group| group.settle(kept));
+        for group in groups {
+            group.settle(kept);
+        }
     }
 }
 
