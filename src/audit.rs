@@ -1,8 +1,9 @@
 //! The decision log: what was asked and answered, masked, and delivered to the sinks that are configured.
 //!
-//! A door's thread copies what it decided, and no more ([`Log::record`]); each sink has a queue and threads of its own,
-//! where records are made, masked and encoded. Knows questions and verdicts; knows no door, no policy language and no
-//! clock: the time comes with the decision, and what policies say of records comes through the port [`Rules`].
+//! A door's thread writes down what it decided, and no more ([`Log::record`]): the record itself where nothing of it is to
+//! be hidden, a copy otherwise. Each sink has a queue and threads of its own, where records are made of copies, masked,
+//! kept and delivered. Knows questions and verdicts; knows no door, no policy language and no clock: the time comes with
+//! the decision, and what policies say of records comes through the port [`Rules`].
 
 pub mod chain;
 mod config;
@@ -10,8 +11,11 @@ mod copy;
 mod encode;
 mod event;
 mod figures;
+mod group;
+mod lines;
 mod log;
 mod mask;
+mod plain;
 mod pointer;
 mod queue;
 pub mod read;

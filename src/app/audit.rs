@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -37,6 +40,8 @@ struct Asked {
     decider: Arc<Decider>,
     /// By sequence, and whether it is about `mask`.
     known: Mutex<BTreeMap<(u64, bool), Says>>,
+    /// The last sequence of which it was found that no rule says anything; 0 for none.
+    silent: AtomicU64,
 }
 
 /// What a snapshot says of records.
@@ -74,6 +79,10 @@ impl Rules for Asked {
         !matches!(self.says(sequence, rule), Says::Always(Ruling::Undefined))
     }
 
+    fn is_silent(&self, sequence: u64) -> bool {
+        sequence != 0 && self.silent.load(Relaxed) == sequence
+    }
+
     fn ask(&self, sequence: u64, rule: Rule, event: Value) -> Ruling {
         match self.says(sequence, rule) {
             Says::Always(ruling) => ruling,
@@ -85,8 +94,12 @@ impl Rules for Asked {
 impl Asked {
     fn says(&self, sequence: u64, rule: Rule) -> Says {
         let key = (sequence, rule == Rule::Mask);
-        if let Some(says) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return says.clone();
+        {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(says) = known.get(&key) {
+                self.note(&known, sequence);
+                return says.clone();
+            }
         }
         let Ok(pinned) = block_on(self.decider.pin_at(&At::Revision(sequence))) else { return Says::Ask };
         let says = if pinned.defines(&rule.entry_point()) {
@@ -103,7 +116,16 @@ impl Asked {
         while known.len() > KNOWN {
             known.pop_first();
         }
+        self.note(&known, sequence);
         says
+    }
+
+    /// Remembers the sequence if neither rule says anything of it.
+    fn note(&self, known: &BTreeMap<(u64, bool), Says>, sequence: u64) {
+        let nothing = |mask| matches!(known.get(&(sequence, mask)), Some(Says::Always(Ruling::Undefined)));
+        if nothing(false) && nothing(true) {
+            self.silent.store(sequence, Relaxed);
+        }
     }
 
     fn evaluate(&self, sequence: u64, rule: Rule, input: Input) -> Ruling {
@@ -133,7 +155,8 @@ pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State)
     if config.sinks.is_empty() {
         return Ok((None, threads));
     }
-    let rules = Arc::new(Asked { decider: Arc::clone(decider), known: Mutex::default() }) as Arc<dyn Rules>;
+    let asked = Asked { decider: Arc::clone(decider), known: Mutex::default(), silent: AtomicU64::new(0) };
+    let rules = Arc::new(asked) as Arc<dyn Rules>;
     let identity = Identity { id: clock::decision_id(), version: env!("CARGO_PKG_VERSION") };
     let traces = Arc::new(Followed(state.spans().clone())) as Arc<dyn Traces>;
     let (log, workers) = Log::open(config, &identity, &rules, clock::now, &traces)?;

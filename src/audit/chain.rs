@@ -107,14 +107,22 @@ impl State {
         Self { seq: 1, prev: GENESIS, unsealed: 0 }
     }
 
-    /// Adds a record's line, which is one JSON object, to the chain. `from` says where in which spool it was.
-    pub(super) fn add(&mut self, record: &[u8], from: Option<&str>, out: &mut Vec<u8>) {
+    /// Adds a record's line, which is one JSON object, to the chain. `from` says in which spool it was, and under which
+    /// number.
+    pub(super) fn add(&mut self, record: &[u8], from: Option<(u64, u64)>, out: &mut Vec<u8>) {
         let begin = out.len();
         out.extend_from_slice(record.strip_suffix(b"}").unwrap_or(record));
-        let link = format!(r#","chain":{{"seq":{},"prev":"{}""#, self.seq, hex(&self.prev));
-        out.extend_from_slice(link.as_bytes());
-        if let Some(from) = from {
-            out.extend_from_slice(format!(r#","from":"{from}""#).as_bytes());
+        out.extend_from_slice(br#","chain":{"seq":"#);
+        out.extend_from_slice(itoa::Buffer::new().format(self.seq).as_bytes());
+        out.extend_from_slice(br#","prev":""#);
+        write_hex(&self.prev, out);
+        out.push(b'"');
+        if let Some((spool, number)) = from {
+            out.extend_from_slice(br#","from":""#);
+            write_hex(&spool.to_be_bytes(), out);
+            out.push(b'/');
+            out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+            out.push(b'"');
         }
         out.extend_from_slice(b"}}");
         self.advance(out.get(begin..).unwrap_or_default());
@@ -160,9 +168,15 @@ pub(super) fn hash(line: &[u8]) -> [u8; 32] {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
+    let mut digits = Vec::with_capacity(2 * bytes.len());
+    write_hex(bytes, &mut digits);
+    String::from_utf8(digits).unwrap_or_default()
+}
+
+pub(super) fn write_hex(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0'));
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
 }
 
 fn id_of(key: &[u8]) -> String {

@@ -6,7 +6,7 @@ mod opa;
 
 use self::json::Json;
 use super::{config::Format, log::Identity, record::Record};
-use crate::decision::Value;
+use crate::decision::{Revision, Value};
 
 /// The name and version of the record's schema.
 pub(super) const SCHEMA: &str = "verdict.decision.v1";
@@ -28,4 +28,9 @@ pub(super) fn line(record: &Record, format: Format, identity: &Identity) -> Vec<
 /// A value's JSON.
 pub(super) fn value(value: &Value) -> Vec<u8> {
     serde_json::to_vec(&Json(value)).unwrap_or_default()
+}
+
+/// A revision as it stands in Verdict's own shape.
+pub(super) fn revision(revision: &Revision) -> Vec<u8> {
+    serde_json::to_vec(&native::Revision::of(revision)).unwrap_or_default()
 }

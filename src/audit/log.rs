@@ -1,27 +1,27 @@
 //! The log as the rest of the process sees it: something that takes decisions, and workers to be run.
 
 use std::{
+    cell::RefCell,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
-use tokio::sync::oneshot;
-
 use super::{
-    config::{Config, Mode},
+    config::{Config, Filter, Mode},
     event::{Decision, Event},
     figures::{Cause, Counts, SinkFigures},
-    queue::{Item, Queue},
+    group::{Group, Member},
+    plain::Plain,
+    queue::{Full, Item, Queue},
     rules::Rules,
     sink,
     spool::{self, Spool},
     traces::Traces,
     work::{Deliverer, Recorder, Shared},
 };
-use crate::decision::Verdict;
+use crate::decision::{SensitiveNames, Verdict};
 
 /// Who writes: OPA's labels `id` and `version`.
 #[derive(Clone, Debug)]
@@ -36,13 +36,14 @@ pub struct Identity {
 pub struct Log {
     channels: Vec<Arc<Channel>>,
     max_record_bytes: usize,
-    commit_timeout: Duration,
 }
 
 /// What the doors' threads know of a sink.
 pub(super) struct Channel {
     pub(super) name: String,
     pub(super) queue: Queue,
+    filter: Filter,
+    plain: Plain,
     pub(super) counts: Counts,
     pub(super) durable: bool,
     pub(super) fails_closed: bool,
@@ -63,9 +64,16 @@ pub enum Recorded {
 
 /// A decision whose record is on its way to disk.
 pub struct Waiting {
-    on: Vec<(Arc<Channel>, oneshot::Receiver<bool>)>,
-    patience: Duration,
+    on: Vec<(Arc<Channel>, Arc<Group>)>,
 }
+
+thread_local! {
+    /// Where a record is written before it is put into a queue.
+    static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The most bytes that stay in it.
+const LINE_BYTES: usize = 64 << 10;
 
 /// Something to run on a thread of its own, until the log is closed.
 pub struct Worker {
@@ -100,8 +108,12 @@ impl Log {
                 Mode::BestEffort => None,
                 Mode::Durable(config) => Some(Spool::open(config, &name).map_err(|error| failed(error.to_string()))?),
             };
+            let mut names = SensitiveNames::all();
+            sink.mask.names.iter().for_each(|name| names.push(name));
             let channel = Arc::new(Channel {
-                queue: Queue::new(sink.queue),
+                queue: Queue::new(sink.queue, spool.as_ref().map(|_| commit_timeout)),
+                filter: sink.filter.clone(),
+                plain: Plain::new(sink.format, &sink.mask, names.clone(), rules, max_record_bytes),
                 counts: Counts::default(),
                 durable: spool.is_some(),
                 fails_closed,
@@ -114,7 +126,7 @@ impl Log {
                 channel.counts.drop(Cause::SpoolCorrupt, spool.lost());
             }
             let target = sink::open(&sink, channel.durable, time, traces).map_err(failed)?;
-            let shared = Shared::new(Arc::clone(&channel), &sink, identity.clone(), Arc::clone(rules));
+            let shared = Shared::new(Arc::clone(&channel), &sink, names, identity.clone(), Arc::clone(rules));
             if channel.durable {
                 let deliverer = Deliverer::new(Arc::clone(&channel), target);
                 workers.push(Worker {
@@ -127,25 +139,25 @@ impl Log {
             }
             channels.push(channel);
         }
-        Ok((Self { channels, max_record_bytes, commit_timeout }, workers))
+        Ok((Self { channels, max_record_bytes }, workers))
     }
 
-    /// Takes a decision that is about to be answered. Holds the calling thread for no longer than a copy takes.
+    /// Takes a decision that is about to be answered. Holds the calling thread for no longer than it takes to write it
+    /// down.
     #[must_use]
     pub fn record(&self, decision: &Decision<'_>, verdict: &Verdict) -> Recorded {
-        let event = Arc::new(Event::new(decision, verdict, self.max_record_bytes));
+        // Made once, for all sinks that need it.
+        let mut event = None;
         let mut on = Vec::new();
         let mut refused = false;
         for channel in &self.channels {
             channel.counts.offered.fetch_add(1, Relaxed);
-            let (kept, waits) = if channel.durable {
-                let (kept, waits) = oneshot::channel();
-                (Some(kept), Some(waits))
-            } else {
-                (None, None)
-            };
-            if channel.queue.push(Item { event: Arc::clone(&event), kept }).is_ok() {
-                on.extend(waits.map(|waits| (Arc::clone(channel), waits)));
+            if !channel.filter.wants(decision, verdict) {
+                channel.counts.filtered.fetch_add(1, Relaxed);
+                continue;
+            }
+            if let Ok(group) = channel.put(decision, verdict, &mut event, self.max_record_bytes) {
+                on.extend(group.map(|group| (Arc::clone(channel), group)));
                 continue;
             }
             channel.counts.drop(Cause::QueueFull, 1);
@@ -157,7 +169,7 @@ impl Log {
         match (refused, on.is_empty()) {
             (true, _) => Recorded::Refused,
             (false, true) => Recorded::Now,
-            (false, false) => Recorded::Later(Waiting { on, patience: self.commit_timeout }),
+            (false, false) => Recorded::Later(Waiting { on }),
         }
     }
 
@@ -183,14 +195,36 @@ impl Log {
     }
 }
 
+impl Channel {
+    /// Puts the record into the queue, or what it is to be made of.
+    fn put(
+        &self,
+        decision: &Decision<'_>,
+        verdict: &Verdict,
+        event: &mut Option<Arc<Event>>,
+        limit: usize,
+    ) -> Result<Option<Arc<Group>>, Full> {
+        LINE.with_borrow_mut(|line| {
+            let put = if self.plain.write(decision, verdict, line) {
+                self.queue.push(&Item::Line(line))
+            } else {
+                let event = event.get_or_insert_with(|| Arc::new(Event::new(decision, verdict, limit)));
+                self.queue.push(&Item::Event(event))
+            };
+            if line.capacity() > LINE_BYTES {
+                *line = Vec::new();
+            }
+            put
+        })
+    }
+}
+
 impl Waiting {
     /// Whether it may be answered.
     pub async fn kept(self) -> bool {
         let mut answer = true;
-        for (channel, waits) in self.on {
-            // A thread that is gone has kept nothing.
-            let kept = matches!(tokio::time::timeout(self.patience, waits).await, Ok(Ok(true)));
-            if !kept && channel.fails_closed {
+        for (channel, group) in self.on {
+            if !Member::of(group).await && channel.fails_closed {
                 channel.counts.refused.fetch_add(1, Relaxed);
                 answer = false;
             }

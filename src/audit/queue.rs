@@ -1,22 +1,14 @@
 //! The queue of one sink in memory: bounded by records and bytes, never waited for by who puts something in.
 //!
-//! A mutex that is held for a push or a swap, and no ring without locks: what takes from it takes all there is at once,
-//! so that under load a decision in hundreds meets the other side.
+//! A mutex that is held for a copy of a line or a swap, and no ring without locks: what takes from it takes all there is
+//! at once, so that under load a decision in hundreds meets the other side.
 
 use std::{
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use tokio::sync::oneshot;
-
-use super::{config::QueueLimits, event::Event};
-
-/// A decision on its way, and who waits for it to be kept.
-pub(super) struct Item {
-    pub(super) event: Arc<Event>,
-    pub(super) kept: Option<oneshot::Sender<bool>>,
-}
+use super::{config::QueueLimits, event::Event, group::Group, lines::Lines};
 
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -24,60 +16,145 @@ pub(super) struct Queue {
     // For pauses: one of its own, as a wake-up that is for who takes must not end at who only waits.
     ending: Condvar,
     limits: QueueLimits,
+    /// How long who puts something in waits for it to be kept; `None` if nobody does.
+    patience: Option<Duration>,
 }
 
 #[derive(Default)]
 struct State {
-    items: Vec<Item>,
-    bytes: usize,
+    batch: Batch,
     closed: bool,
     sleeping: bool,
+    /// Buffers to be filled again.
+    spare: Vec<Lines>,
 }
+
+/// Records on their way, in their order.
+#[derive(Default)]
+pub(super) struct Batch {
+    /// Several, so that no buffer that grows is copied while a decision waits for the lock.
+    pub(super) parts: Vec<Part>,
+    /// Who waits for them to be kept.
+    pub(super) groups: Vec<Arc<Group>>,
+    records: usize,
+    bytes: usize,
+}
+
+#[derive(Default)]
+pub(super) struct Part {
+    /// Records that are made.
+    pub(super) lines: Lines,
+    /// Decisions of which they are to be made, each with the number of lines that came before it.
+    pub(super) events: Vec<(usize, Arc<Event>)>,
+}
+
+/// What is put in.
+pub(super) enum Item<'a> {
+    /// A record, without its end.
+    Line(&'a [u8]),
+    /// A decision.
+    Event(&'a Arc<Event>),
+}
+
+/// There is no room.
+pub(super) struct Full;
 
 /// What a look into the queue found.
 pub(super) enum Taken {
-    /// These, in their order; none if nothing came in time.
-    Items(Vec<Item>),
+    /// This; nothing if nothing came in time.
+    Batch(Batch),
     /// Nothing will come any more.
     Closed,
 }
 
-impl Queue {
-    pub(super) fn new(limits: QueueLimits) -> Self {
-        Self { state: Mutex::default(), filled: Condvar::new(), ending: Condvar::new(), limits }
+/// About how many bytes of lines a part has.
+const PART: usize = 256 << 10;
+
+/// How many buffers are kept to be filled again, and the most bytes of each.
+const SPARE: usize = 4;
+const SPARE_BYTES: usize = 4 * PART;
+
+/// What a line costs beyond its bytes.
+const LINE: usize = 16;
+
+impl Batch {
+    pub(super) fn len(&self) -> usize {
+        self.records
     }
 
-    /// Puts a decision in, or gives it back if there is no room.
-    pub(super) fn push(&self, item: Item) -> Result<(), Item> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.records == 0
+    }
+}
+
+impl Queue {
+    pub(super) fn new(limits: QueueLimits, patience: Option<Duration>) -> Self {
+        Self { state: Mutex::default(), filled: Condvar::new(), ending: Condvar::new(), limits, patience }
+    }
+
+    /// How long who puts something in waits for it at most.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience.unwrap_or_default()
+    }
+
+    /// Puts a record in, and says by what its commit is known, if somebody waits for that.
+    pub(super) fn push(&self, item: &Item<'_>) -> Result<Option<Arc<Group>>, Full> {
+        let size = match item {
+            Item::Line(line) => line.len() + LINE,
+            Item::Event(event) => event.size(),
+        };
         let mut state = self.lock();
-        let size = item.event.size();
-        if state.closed || state.items.len() >= self.limits.records || state.bytes + size > self.limits.bytes {
-            return Err(item);
+        let State { batch, closed, sleeping, spare } = &mut *state;
+        if *closed || batch.records >= self.limits.records || batch.bytes + size > self.limits.bytes {
+            return Err(Full);
         }
-        state.bytes += size;
-        state.items.push(item);
-        let wake = std::mem::take(&mut state.sleeping);
+        batch.records += 1;
+        batch.bytes += size;
+        let part = match batch.parts.last_mut() {
+            Some(part) if part.lines.size() < PART => part,
+            _ => {
+                batch.parts.push(Part { lines: spare.pop().unwrap_or_default(), events: Vec::new() });
+                batch.parts.last_mut().ok_or(Full)?
+            }
+        };
+        match item {
+            Item::Line(line) => part.lines.push(0, line),
+            Item::Event(event) => part.events.push((part.lines.len(), Arc::clone(event))),
+        }
+        let group = self.patience.map(|patience| batch.join(patience));
+        let wake = std::mem::take(sleeping);
         drop(state);
         if wake {
             self.filled.notify_one();
         }
-        Ok(())
+        Ok(group)
     }
 
     /// Takes all there is; waits for at most `patience` for the first.
     pub(super) fn take(&self, patience: Duration) -> Taken {
         let mut state = self.lock();
-        if state.items.is_empty() && !state.closed {
+        if state.batch.is_empty() && !state.closed {
             state.sleeping = true;
             let waited = self.filled.wait_timeout(state, patience);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.sleeping = false;
         }
-        if state.items.is_empty() && state.closed {
+        if state.batch.is_empty() && state.closed {
             return Taken::Closed;
         }
-        state.bytes = 0;
-        Taken::Items(std::mem::take(&mut state.items))
+        Taken::Batch(std::mem::take(&mut state.batch))
+    }
+
+    /// Gives a buffer back that is no longer needed.
+    pub(super) fn give_back(&self, mut lines: Lines) {
+        if lines.room() == 0 || lines.room() > SPARE_BYTES {
+            return;
+        }
+        lines.clear();
+        let mut state = self.lock();
+        if state.spare.len() < SPARE {
+            state.spare.push(lines);
+        }
     }
 
     /// Nothing more is taken in; what is in it can still be taken out.
@@ -93,11 +170,11 @@ impl Queue {
 
     /// Waits, until then, or until it is closed or half full.
     pub(super) fn pause(&self, time: Duration) {
-        let end = std::time::Instant::now() + time;
+        let end = Instant::now() + time;
         let mut state = self.lock();
         loop {
-            let left = end.saturating_duration_since(std::time::Instant::now());
-            let half = state.items.len() >= self.limits.records / 2 || state.bytes >= self.limits.bytes / 2;
+            let left = end.saturating_duration_since(Instant::now());
+            let half = state.batch.records >= self.limits.records / 2 || state.batch.bytes >= self.limits.bytes / 2;
             if state.closed || left.is_zero() || half {
                 return;
             }
@@ -108,10 +185,23 @@ impl Queue {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.lock().items.len()
+        self.lock().batch.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Batch {
+    /// The group of what was just put in.
+    fn join(&mut self, patience: Duration) -> Arc<Group> {
+        let now = Instant::now();
+        if let Some(group) = self.groups.last().filter(|group| group.takes(now)) {
+            return Arc::clone(group);
+        }
+        let group = Arc::new(Group::new(now, patience));
+        self.groups.push(Arc::clone(&group));
+        group
     }
 }

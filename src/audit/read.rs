@@ -40,8 +40,8 @@ pub fn lines(path: &Path, each: &mut dyn FnMut(Line<'_>) -> ControlFlow<()>) -> 
     // Also one that was put aside.
     if path.file_name().is_some_and(|name| name.to_string_lossy().contains(".redb")) {
         let records = spool::contents(path).map_err(|cause| failed(path, &format!("can't be read: {cause}")))?;
-        for record in records {
-            let line = Line { file: path, number: record.number, bytes: &record.line, whole: true };
+        for record in records.iter() {
+            let line = Line { file: path, number: record.number, bytes: record.line, whole: true };
             if each(line).is_break() {
                 break;
             }

@@ -3,7 +3,7 @@
 
 mod look;
 
-use self::look::look;
+pub(super) use self::look::{Look, look};
 use super::pointer::escaped;
 use crate::decision::{Named, SensitiveNames, Value};
 

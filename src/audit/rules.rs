@@ -32,6 +32,10 @@ pub trait Rules: Send + Sync {
     /// Whether anything needs to be asked of the snapshot of that sequence: a record is not even shown otherwise.
     fn any(&self, sequence: u64, rule: Rule) -> bool;
 
+    /// Whether it is known already that neither rule has anything to say of that sequence. Asked on the doors' threads: it
+    /// must not take long, and may say no where it is not known yet.
+    fn is_silent(&self, sequence: u64) -> bool;
+
     /// Asks the snapshot of that sequence, which the decision was made on, about a record as OPA shows it.
     fn ask(&self, sequence: u64, rule: Rule, event: Value) -> Ruling;
 }

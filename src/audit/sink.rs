@@ -7,7 +7,6 @@ mod otlp;
 mod stdout;
 
 use std::{
-    collections::VecDeque,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -19,7 +18,7 @@ pub(super) use self::{
 use super::{
     config::{Place, SinkConfig},
     figures::Counts,
-    spool::Numbered,
+    lines::Lines,
     traces::Traces,
 };
 
@@ -27,7 +26,7 @@ use super::{
 pub(super) trait Sink: Send {
     /// Delivers records, the first first, and takes each out that it has, or that it will never take. What is left has
     /// to be tried again.
-    fn deliver(&mut self, records: &mut VecDeque<Numbered>, context: &Context<'_>) -> Result<(), Failure>;
+    fn deliver(&mut self, records: &mut Lines, context: &Context<'_>) -> Result<(), Failure>;
 
     /// There is nothing to deliver just now, or there will be nothing more.
     fn idle(&mut self, last: bool) {
@@ -100,7 +99,7 @@ pub(super) fn open(
 }
 
 /// How many of the first records have at most so many bytes; at least one.
-fn fitting(records: &VecDeque<Numbered>, bytes: usize) -> usize {
+fn fitting(records: &Lines, bytes: usize) -> usize {
     let mut left = bytes;
     let fit = records.iter().take_while(|record| {
         let fits = record.line.len() < left;

@@ -7,6 +7,7 @@
 mod chunk;
 mod index;
 mod open;
+mod recent;
 mod salvage;
 
 use std::{
@@ -20,11 +21,12 @@ use std::{
 
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 
-use self::{chunk::Head, index::Index};
-pub(super) use self::{chunk::Numbered, open::contents};
+pub(super) use self::open::contents;
+use self::{chunk::Head, index::Index, recent::Recent};
 use super::{
     config::{SpoolConfig, WhenFull},
     figures::{Cause, Counts},
+    lines::Lines,
 };
 
 /// By the number of their first record.
@@ -61,6 +63,8 @@ pub(super) struct Spool {
     // Written only to open it again after a failure.
     database: RwLock<Option<Database>>,
     index: Mutex<Index>,
+    // What was written last need not be read again.
+    recent: Mutex<Recent>,
     arrived: Condvar,
     finished: AtomicBool,
     /// Records that were damaged when it was opened.
@@ -70,7 +74,7 @@ pub(super) struct Spool {
 /// Records to deliver, of whole chunks.
 pub(super) struct Batch {
     keys: Vec<u64>,
-    pub(super) records: Vec<Numbered>,
+    pub(super) records: Lines,
 }
 
 impl Spool {
@@ -88,6 +92,7 @@ impl Spool {
             started: Instant::now(),
             database: RwLock::new(Some(database)),
             index: Mutex::new(index),
+            recent: Mutex::default(),
             arrived: Condvar::new(),
             finished: AtomicBool::new(false),
             lost,
@@ -112,9 +117,8 @@ impl Spool {
     }
 
     /// Keeps records: from its return on, they outlive the process. What no longer may wait goes with the same commit.
-    pub(super) fn append(&self, records: &[Vec<u8>], counts: &Counts) -> Result<(), SpoolError> {
-        let size: u64 = records.iter().map(|record| record.len() as u64).sum();
-        let count = records.len() as u64;
+    pub(super) fn append(&self, mut records: Lines, counts: &Counts) -> Result<(), SpoolError> {
+        let (size, count) = (records.size() as u64, records.len() as u64);
         let (head, removals) = {
             let mut index = self.lock();
             let tick = index.tick(self.started.elapsed());
@@ -128,7 +132,9 @@ impl Spool {
             let oldest = index.oldest_waiting().unwrap_or(first);
             (Head { id: self.id, first, count, oldest, tick }, index.removals())
         };
-        self.commit(Some((head, &chunk::encode(head, records))), &removals)?;
+        self.commit(Some((head, &chunk::encode(head, &records))), &removals)?;
+        records.number(head.first);
+        self.recent().put(records);
         let mut index = self.lock();
         index.removed(&removals);
         index.insert(head.first, count, size, head.tick);
@@ -169,10 +175,11 @@ impl Spool {
         if keys.is_empty() {
             return None;
         }
-        let mut records = Vec::new();
+        let mut records = Lines::default();
         for key in &keys {
-            match self.read(*key) {
-                Ok(mut chunk) => records.append(&mut chunk),
+            let known = self.recent().take(*key);
+            match known.map_or_else(|| self.read(*key), Ok) {
+                Ok(chunk) => records.append(chunk),
                 Err(cause) => {
                     let lost = self.lock().records_of(*key);
                     counts.drop(Cause::SpoolCorrupt, lost);
@@ -204,11 +211,11 @@ impl Spool {
         drop(self.database.write().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    fn read(&self, key: u64) -> Result<Vec<Numbered>, String> {
+    fn read(&self, key: u64) -> Result<Lines, String> {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or("it is not open")?;
         // What is damaged in the database's own pages may end in a panic there.
-        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| -> Result<Vec<Numbered>, String> {
+        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| -> Result<Lines, String> {
             let text = |error: redb::Error| error.to_string();
             let transaction = database.begin_read().map_err(|error| text(error.into()))?;
             let table = transaction.open_table(CHUNKS).map_err(|error| text(error.into()))?;
@@ -241,6 +248,10 @@ impl Spool {
         drop(database.take());
         let opened = std::panic::catch_unwind(|| Database::open(&self.path));
         *database = opened.ok().and_then(Result::ok);
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Index> {

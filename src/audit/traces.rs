@@ -1,10 +1,8 @@
 //! Deliveries in the traces of what they deliver.
 
-use std::collections::VecDeque;
-
 use serde::Deserialize;
 
-use super::spool::Numbered;
+use super::lines::{Lines, Numbered};
 use crate::call::SpanName;
 
 /// The most records whose traces a delivery names.
@@ -35,10 +33,10 @@ struct Marks<'r> {
 }
 
 /// The spans of the first records, of those whose traces are recorded.
-pub(super) fn spans(records: &VecDeque<Numbered>, count: usize) -> Vec<SpanName> {
-    let recorded = |record: &&Numbered| record.line.windows(RECORDED.len()).any(|part| part == RECORDED);
+pub(super) fn spans(records: &Lines, count: usize) -> Vec<SpanName> {
+    let recorded = |record: &Numbered<'_>| record.line.windows(RECORDED.len()).any(|part| part == RECORDED);
     let spans = records.iter().take(count).filter(recorded).filter_map(|record| {
-        let Marks { trace_id, span_id } = serde_json::from_slice(&record.line).ok()?;
+        let Marks { trace_id, span_id } = serde_json::from_slice(record.line).ok()?;
         SpanName::read(trace_id, span_id, true)
     });
     spans.take(MOST).collect()

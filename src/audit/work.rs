@@ -3,28 +3,26 @@
 mod back_off;
 
 use std::{
-    collections::VecDeque,
     sync::{Arc, atomic::Ordering::Relaxed},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
-
-use tokio::sync::oneshot;
 
 use self::back_off::BackOff;
 use super::{
     config::{Filter, Format, Mask, SinkConfig},
     encode,
-    event::Event,
+    event::{Decision, Event},
     figures::Cause,
+    lines::Lines,
     log::{Channel, Identity},
-    queue::{Item, Taken},
+    queue::{Batch, Part, Taken},
     record::{Made, Masking, Record},
     rules::{Rule, Rules},
     sink::{Context, Sink},
-    spool::{Numbered, Spool, SpoolError},
+    spool::{Spool, SpoolError},
 };
-use crate::decision::SensitiveNames;
+use crate::decision::{EntryPoint, SensitiveNames, Verdict};
 
 /// How often a thread without work looks after what else there is.
 const IDLE: Duration = Duration::from_millis(200);
@@ -36,10 +34,14 @@ const GATHER: Duration = Duration::from_millis(250);
 /// The most bytes that are delivered at once.
 const AT_ONCE: u64 = 4 << 20;
 
+/// How long the decisions that come next gather before they are committed, for each that was just committed, and at most:
+/// the more there are, the more is saved by a commit for all of them. A lone caller waits for nobody.
+const EACH: Duration = Duration::from_micros(20);
+const GATHER_COMMIT: Duration = Duration::from_millis(5);
+
 /// What makes a sink's records.
 pub(super) struct Shared {
     channel: Arc<Channel>,
-    filter: Filter,
     mask: Mask,
     names: SensitiveNames,
     format: Format,
@@ -57,20 +59,39 @@ pub(super) struct Deliverer {
 }
 
 impl Shared {
-    pub(super) fn new(channel: Arc<Channel>, config: &SinkConfig, identity: Identity, rules: Arc<dyn Rules>) -> Self {
-        let mut names = SensitiveNames::all();
-        config.mask.names.iter().for_each(|name| names.push(name));
-        let (filter, mask, format) = (config.filter.clone(), config.mask.clone(), config.format);
-        Self { channel, filter, mask, names, format, identity, rules }
+    pub(super) fn new(
+        channel: Arc<Channel>,
+        config: &SinkConfig,
+        names: SensitiveNames,
+        identity: Identity,
+        rules: Arc<dyn Rules>,
+    ) -> Self {
+        Self { channel, mask: config.mask.clone(), names, format: config.format, identity, rules }
+    }
+
+    /// The records of what was taken, in its order.
+    fn lines(&self, parts: Vec<Part>) -> Lines {
+        let mut all = Lines::default();
+        for Part { lines: made, events } in parts {
+            if events.is_empty() {
+                all.append(made);
+                continue;
+            }
+            let mut events = events.into_iter().peekable();
+            for (number, record) in made.iter().enumerate() {
+                while let Some((_, event)) = events.next_if(|(before, _)| *before <= number) {
+                    all.extend(self.line(event));
+                }
+                all.push(0, record.line);
+            }
+            events.for_each(|(_, event)| all.extend(self.line(event)));
+        }
+        all
     }
 
     /// The record's line; `None` for what is not wanted.
     fn line(&self, event: Arc<Event>) -> Option<Vec<u8>> {
         let counts = &self.channel.counts;
-        if !self.filter.wants(&event) {
-            counts.filtered.fetch_add(1, Relaxed);
-            return None;
-        }
         let event = Arc::try_unwrap(event).unwrap_or_else(|event| (*event).clone());
         let failed = |rule: Rule, cause: &str| {
             let message = format!("{rule:?} {cause}");
@@ -97,33 +118,30 @@ impl Shared {
     /// The whole work of a sink that keeps nothing on disk.
     pub(super) fn run(self, mut sink: Box<dyn Sink>) {
         let channel = &self.channel;
-        let mut waiting = VecDeque::new();
+        let mut lost = 0;
         loop {
-            let items = match channel.queue.take(IDLE) {
+            let batch = match channel.queue.take(IDLE) {
                 Taken::Closed => break,
-                Taken::Items(items) => items,
+                Taken::Batch(batch) => batch,
             };
-            if items.is_empty() {
+            if batch.is_empty() {
                 sink.idle(false);
                 continue;
             }
-            channel.counts.pending.store(items.len() as u64, Relaxed);
-            for Item { event, kept: _ } in items {
-                if let Some(line) = self.line(event) {
-                    waiting.push_back(Numbered { number: 0, line });
-                }
-            }
-            if !deliver(channel, &mut *sink, &mut waiting, None) {
+            channel.counts.pending.store(batch.len() as u64, Relaxed);
+            let mut lines = self.lines(batch.parts);
+            if !deliver(channel, &mut *sink, &mut lines, None) {
+                lost += lines.len() as u64;
                 break;
             }
             channel.counts.pending.store(0, Relaxed);
+            channel.queue.give_back(lines);
             channel.queue.pause(sink.linger());
         }
-        let mut lost = waiting.len() as u64;
-        while let Taken::Items(items) = channel.queue.take(Duration::ZERO)
-            && !items.is_empty()
+        while let Taken::Batch(batch) = channel.queue.take(Duration::ZERO)
+            && !batch.is_empty()
         {
-            lost += items.len() as u64;
+            lost += batch.len() as u64;
         }
         channel.counts.pending.store(0, Relaxed);
         if lost > 0 {
@@ -142,39 +160,43 @@ impl Recorder {
     pub(super) fn run(self) {
         let channel = &self.0.channel;
         let Some(spool) = &channel.spool else { return };
+        let longest = GATHER_COMMIT.min(channel.queue.patience() / 4);
         loop {
             match channel.queue.take(IDLE) {
                 Taken::Closed => break,
-                Taken::Items(items) if items.is_empty() => spool.tidy(&channel.counts),
-                Taken::Items(items) => self.keep(spool, items),
+                Taken::Batch(batch) if batch.is_empty() => spool.tidy(&channel.counts),
+                Taken::Batch(batch) => {
+                    let many = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+                    let begun = Instant::now();
+                    self.keep(spool, batch);
+                    let gather = EACH.saturating_mul(many).min(longest);
+                    channel.queue.pause(gather.saturating_sub(begun.elapsed()));
+                }
             }
         }
         spool.tidy(&channel.counts);
         spool.finish();
     }
 
-    fn keep(&self, spool: &Spool, items: Vec<Item>) {
+    fn keep(&self, spool: &Spool, batch: Batch) {
         let counts = &self.0.channel.counts;
-        let mut lines = Vec::with_capacity(items.len());
-        let mut waiting: Vec<oneshot::Sender<bool>> = Vec::with_capacity(items.len());
-        for Item { event, kept } in items {
-            lines.extend(self.0.line(event));
-            waiting.extend(kept);
-        }
+        let Batch { parts, groups, .. } = batch;
+        let lines = self.0.lines(parts);
+        let count = lines.len() as u64;
         let kept = lines.is_empty() || {
-            let appended = spool.append(&lines, counts);
+            let appended = spool.append(lines, counts);
             if let Err(error) = &appended {
                 let cause = if matches!(error, SpoolError::Full) { Cause::SpoolFull } else { Cause::SpoolFailed };
-                counts.drop(cause, lines.len() as u64);
+                counts.drop(cause, count);
                 if counts.worth_saying(cause.name()) {
                     tracing::error!(sink = self.0.channel.name, "records can't be kept: {error}");
                 }
             }
             appended.is_ok()
         };
-        for waits in waiting {
-            // Who no longer waits has been answered already.
-            let _ = waits.send(kept);
+        // Who no longer waits has been answered already.
+        for group in groups {
+            group.settle(kept);
         }
     }
 }
@@ -195,12 +217,14 @@ impl Deliverer {
                 self.sink.idle(false);
                 continue;
             };
-            let mut records: VecDeque<Numbered> = std::mem::take(&mut batch.records).into();
+            let mut records = std::mem::take(&mut batch.records);
             if !deliver(channel, &mut *self.sink, &mut records, Some(spool.id())) {
                 break;
             }
             spool.done(&batch, &channel.counts);
-            if !spool.is_finished() {
+            channel.queue.give_back(records);
+            // Where as much as is delivered at once has come meanwhile, nothing is saved by gathering more.
+            if !spool.is_finished() && channel.counts.spooled_bytes.load(Relaxed) < AT_ONCE {
                 channel.queue.pause(GATHER.max(self.sink.linger()));
             }
         }
@@ -215,7 +239,7 @@ impl Deliverer {
 }
 
 /// Delivers until everything is delivered, or given up on.
-fn deliver(channel: &Channel, sink: &mut dyn Sink, records: &mut VecDeque<Numbered>, spool: Option<u64>) -> bool {
+fn deliver(channel: &Channel, sink: &mut dyn Sink, records: &mut Lines, spool: Option<u64>) -> bool {
     let context = Context { counts: &channel.counts, sink: &channel.name, spool };
     let mut back_off = BackOff::default();
     let mut failing = false;
@@ -250,8 +274,8 @@ fn deliver(channel: &Channel, sink: &mut dyn Sink, records: &mut VecDeque<Number
 /// Waits; whether it is worth to go on.
 fn pause(channel: &Channel, time: Duration) -> bool {
     const STEP: Duration = Duration::from_millis(20);
-    let end = std::time::Instant::now() + time;
-    while std::time::Instant::now() < end {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
         if channel.hurry.load(Relaxed) {
             return false;
         }
@@ -266,25 +290,24 @@ fn pause(channel: &Channel, time: Duration) -> bool {
 }
 
 impl Filter {
-    fn wants(&self, event: &Event) -> bool {
-        let verdict = &event.verdict;
+    pub(super) fn wants(&self, decision: &Decision<'_>, verdict: &Verdict) -> bool {
+        let policy = || decision.query.and_then(|query| query.policy.as_ref()).map(EntryPoint::as_str);
         let named = |entry: &String| {
-            let asked =
-                verdict.entry_point.as_deref().or(event.policy.as_ref().map(crate::decision::EntryPoint::as_str));
+            let asked = verdict.entry_point.as_deref().or_else(policy);
             asked
                 .and_then(|asked| asked.strip_prefix(entry.as_str()))
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
         };
         // A search is neither an allow nor a deny.
-        let sample = match event.search {
+        let sample = match decision.search {
             Some(_) => None,
             None if verdict.is_allow() => self.sample_allows,
             None => self.sample_denies,
         };
-        (self.effects.is_empty() || event.search.is_none() && self.effects.contains(&verdict.effect))
-            && (self.doors.is_empty() || self.doors.iter().any(|door| door == event.door))
+        (self.effects.is_empty() || decision.search.is_none() && self.effects.contains(&verdict.effect))
+            && (self.doors.is_empty() || self.doors.iter().any(|door| door == decision.door))
             && (self.entry_points.is_empty() || self.entry_points.iter().any(named))
-            && sample.is_none_or(|rate| sampled(&event.decision_id, rate))
+            && sample.is_none_or(|rate| sampled(decision.decision_id, rate))
     }
 }
 

@@ -98,13 +98,26 @@ impl Paths {
         if children.is_empty() || inside || self.replaced.iter().any(|target| meets(target, path)) {
             return None;
         }
-        let base = path.iter().try_fold(data?, |at, name| at.as_object().ok()?.get(&Rego::from(name.as_str())));
+        let base = at(data?, path);
         if let Some(base) = base.and_then(|base| base.as_object().ok()) {
             for (name, _) in base.iter() {
                 children.insert(name.as_string().ok()?.to_string());
             }
         }
         (children.len() <= MAX_CHILDREN).then(|| children.into_iter().collect())
+    }
+
+    /// Whether there is always a value at a path, and never a rule at it, above it or below it, whatever a `with` of the
+    /// set replaces.
+    pub(super) fn is_base(&self, data: Option<&Rego>, path: &[String]) -> bool {
+        let meets = |one: &[String]| one.iter().zip(path).all(|(one, other)| one == other);
+        let below = self.rules.range(path.to_vec()..).next().is_some_and(|(rule, _)| rule.starts_with(path));
+        let above = (0..path.len()).any(|length| path.get(..length).is_some_and(|way| self.rules.contains_key(way)));
+        !path.is_empty()
+            && !below
+            && !above
+            && !self.replaced.iter().any(|target| meets(target))
+            && data.and_then(|data| at(data, path)).is_some()
     }
 
     /// Package, and the keywords that names begin with, to default definitions of its objects that may be empty: without
@@ -194,6 +207,11 @@ impl Paths {
     }
 }
 
+/// What is at a path.
+fn at<'a>(data: &'a Rego, path: &[String]) -> Option<&'a Rego> {
+    path.iter().try_fold(data, |at, name| at.as_object().ok()?.get(&Rego::from(name.as_str())))
+}
+
 fn is_test(name: &[String]) -> bool {
     name.first().is_some_and(|first| first.starts_with("test_"))
 }
@@ -273,6 +291,27 @@ mod tests {
         assert_eq!(children(&["pol"], &["nothing"]), None);
         assert_eq!(children(&["pol", "a", "v"], &["x"]), None);
         assert_eq!(children(&["users"], &["name"]), None);
+    }
+
+    #[test]
+    fn knows_where_there_are_no_rules() {
+        let text = "package pol.a\nv contains 1\nw[x] := x if { some x in [1] }\nr if { true with data.q as 1 }\n\
+                    s if { true with data.u.v as 1 }";
+        let paths = paths(text);
+        let data = "{\"pol\": {\"a\": {\"w\": {\"y\": 1}, \"x\": 1}, \"z\": 1}, \"q\": {\"a\": 1}, \"t\": 1, \"u\": {\"v\": {\"w\": 1}, \"x\": 1}}";
+        let data = Rego::from_json_str(data).unwrap();
+        let is_base = |path: &str| {
+            let path: Vec<String> = path.split('.').filter(|name| !name.is_empty()).map(str::to_owned).collect();
+            paths.is_base(Some(&data), &path)
+        };
+        for path in ["t", "pol.z", "pol.a.x", "u.x"] {
+            assert!(is_base(path), "{path}");
+        }
+        // There are rules, or a `with` replaces it, or there is nothing.
+        for path in ["", "pol", "pol.a", "pol.a.w", "pol.a.w.y", "q", "q.a", "u", "u.v", "u.v.w", "x", "t.x"] {
+            assert!(!is_base(path), "{path}");
+        }
+        assert!(!paths.is_base(None, &["t".to_owned()]));
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! A first look at a text, a byte at a time: most texts can have no secret in them, and that is told by which bytes they
-//! have.
+//! A first look at a text, a byte at a time: most texts can have no secret in them and need no escape in JSON, and that is
+//! told by which bytes they have.
 
 use super::{MIN_CREDENTIAL, SCHEMES};
 
 /// Which kinds of bytes a text has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look(u8);
+pub(in crate::audit) struct Look(u8);
 
+/// What JSON escapes.
+const ESCAPE: u8 = 1;
 /// What stands between a name and its value.
 const EQUALS: u8 = 1 << 1;
 /// What an object or a list of JSON begins with.
@@ -20,6 +22,7 @@ const SPACE: u8 = 1 << 5;
 
 const fn kind(byte: u8) -> u8 {
     match byte {
+        0..0x20 | b'"' | b'\\' => ESCAPE,
         b'=' => EQUALS,
         b'{' | b'[' => JSON,
         b'J' => TOKEN,
@@ -30,13 +33,18 @@ const fn kind(byte: u8) -> u8 {
 }
 
 /// Looks at every byte of a text.
-pub(super) fn look(text: &str) -> Look {
+pub(in crate::audit) fn look(text: &str) -> Look {
     Look(text.bytes().fold(0, |kinds, byte| kinds | kind(byte)))
 }
 
 impl Look {
+    /// Whether JSON escapes something of it.
+    pub(in crate::audit) fn escapes(self) -> bool {
+        self.has(ESCAPE)
+    }
+
     /// Whether it is to be looked at again, by `Secrets::has_credential`, which finds nothing in any other.
-    pub(super) fn suspects(self, text: &str) -> bool {
+    pub(in crate::audit) fn suspects(self, text: &str) -> bool {
         if self.has(EQUALS | JSON) {
             return true;
         }
@@ -66,6 +74,8 @@ mod tests {
         let names = SensitiveNames::all();
         let found = Secrets::new(&names).has_credential(text);
         assert!(!found || look(text).suspects(text), "{text:?} has a credential, and looks as if it had none");
+        let json = serde_json::to_string(text).unwrap();
+        assert_eq!(look(text).escapes(), json.len() != text.len() + 2, "{text:?}");
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! A file, a line each: rotated, compressed, chained where that is configured.
 //!
 //! What is written is whole lines or nothing: a write that fails in the middle is taken back, and a line that a crash
-//! left half is cut off at the next start.
+//! left half is cut off at the next start. Records that come from a spool are on disk before they are said to be
+//! delivered: once for all that are delivered together.
 
 mod open;
 mod rotate;
 
 use std::{
-    collections::VecDeque,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
@@ -19,7 +19,7 @@ use super::{Context, Failure, Sink};
 use crate::audit::{
     chain::State,
     config::{Chain, Rotation},
-    spool::Numbered,
+    lines::{Lines, Numbered},
 };
 
 pub(in crate::audit) use self::rotate::head_name;
@@ -27,17 +27,29 @@ pub(in crate::audit) use self::rotate::head_name;
 pub(super) struct File {
     path: PathBuf,
     open: fs::File,
-    /// How long it is; what is beyond is not ours.
-    length: u64,
+    at: Mark,
+    /// How far it is on disk, and may not be taken back; the same as `at` where nobody waits for the disk.
+    kept: Mark,
+    /// How many of the records that are being delivered are in between.
+    written: usize,
     since: Instant,
     rotation: Rotation,
-    chain: Option<(Chain, State)>,
+    chain: Option<Chain>,
     sealed: Instant,
-    /// The last record of a spool that is in the file, and which spool's.
-    last: Option<(u64, u64)>,
     sync: bool,
     time: fn() -> SystemTime,
     compressing: Option<std::thread::JoinHandle<()>>,
+}
+
+/// How far a file is written.
+#[derive(Clone, Copy)]
+struct Mark {
+    /// How long it is; what is beyond is not ours.
+    length: u64,
+    /// Of a file that is chained.
+    state: State,
+    /// The last record of a spool that is in the file, and which spool's.
+    last: Option<(u64, u64)>,
 }
 
 /// The most bytes of one write.
@@ -52,15 +64,17 @@ impl File {
         time: fn() -> SystemTime,
     ) -> Result<Self, String> {
         let found = open::open(path, chain.is_some())?;
+        let at = Mark { length: found.length, state: found.state, last: found.last };
         let mut file = Self {
             path: path.to_owned(),
             open: found.file,
-            length: found.length,
+            at,
+            kept: at,
+            written: 0,
             since: Instant::now(),
             rotation,
-            chain: chain.map(|chain| (chain, found.state)),
+            chain,
             sealed: Instant::now(),
-            last: found.last,
             sync,
             time,
             compressing: None,
@@ -69,19 +83,40 @@ impl File {
         Ok(file)
     }
 
-    /// Writes whole lines, or nothing.
-    fn append(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = self.open.write_all(bytes).and_then(|()| if self.sync { self.open.sync_data() } else { Ok(()) });
-        match written {
-            Ok(()) => {
-                self.length += bytes.len() as u64;
-                Ok(())
-            }
-            Err(error) => {
-                let _ = self.open.set_len(self.length);
-                Err(self.failure("can't be written", &error))
-            }
+    /// Writes whole lines, or nothing; what the file is then.
+    fn append(&mut self, bytes: &[u8], state: State, last: Option<(u64, u64)>) -> Result<(), Failure> {
+        if let Err(error) = self.open.write_all(bytes) {
+            let _ = self.open.set_len(self.at.length);
+            return Err(self.failure("can't be written", &error));
         }
+        self.at = Mark { length: self.at.length + bytes.len() as u64, state, last };
+        if !self.sync {
+            self.kept = self.at;
+        }
+        Ok(())
+    }
+
+    /// Has the disk have what was written, or takes it back.
+    fn keep(&mut self) -> Result<(), Failure> {
+        if self.at.length == self.kept.length {
+            return Ok(());
+        }
+        if let Err(error) = self.open.sync_data() {
+            let _ = self.open.set_len(self.kept.length);
+            (self.at, self.written) = (self.kept, 0);
+            return Err(self.failure("can't be written", &error));
+        }
+        self.kept = self.at;
+        Ok(())
+    }
+
+    /// The same, and the records that were written are delivered.
+    fn settle(&mut self, records: &mut Lines, context: &Context<'_>) -> Result<(), Failure> {
+        self.keep()?;
+        let written = std::mem::take(&mut self.written);
+        records.remove(written);
+        context.counts.delivered.fetch_add(written as u64, Relaxed);
+        Ok(())
     }
 
     fn failure(&self, what: &str, error: &std::io::Error) -> Failure {
@@ -90,79 +125,78 @@ impl File {
 
     /// Seals what is not sealed yet.
     fn seal(&mut self) -> Result<(), Failure> {
-        let Some((chain, state)) = &self.chain else { return Ok(()) };
-        if state.unsealed == 0 {
+        let Some(chain) = &self.chain else { return Ok(()) };
+        if self.at.state.unsealed == 0 {
             return Ok(());
         }
-        let (mut next, mut bytes) = (*state, Vec::new());
+        let (mut next, mut bytes) = (self.at.state, Vec::new());
         next.seal(&chain.signer, (self.time)(), &mut bytes);
-        self.append(&bytes)?;
+        self.append(&bytes, next, self.at.last)?;
+        // The head may not be ahead of the file.
+        self.keep()?;
         self.sealed = Instant::now();
-        if let Some((_, state)) = &mut self.chain {
-            *state = next;
-        }
         self.write_head();
         Ok(())
     }
 
     /// Whether a record of a spool is in the file already: it was written before the spool knew.
-    fn has(&self, record: &Numbered, spool: Option<u64>) -> bool {
-        matches!((self.last, spool), (Some((last_spool, number)), Some(spool)) if last_spool == spool && record.number <= number)
+    fn has(&self, record: &Numbered<'_>, spool: Option<u64>) -> bool {
+        matches!((self.at.last, spool), (Some((last_spool, number)), Some(spool)) if last_spool == spool && record.number <= number)
     }
 
-    /// Writes the first records, at most [`WRITE`] bytes of them, at most up to the next checkpoint.
-    fn write_some(&mut self, records: &mut VecDeque<Numbered>, context: &Context<'_>) -> Result<(), Failure> {
-        let mut bytes = Vec::new();
-        let mut count = 0;
-        let mut chain = self.chain.as_ref().map(|(chain, state)| (chain.every, *state));
-        let mut last = self.last;
-        for record in records.iter() {
-            if bytes.len() >= WRITE || chain.as_ref().is_some_and(|(every, state)| state.unsealed >= *every) {
+    /// Writes the next records, at most [`WRITE`] bytes of them, at most up to the next checkpoint.
+    fn write_some(&mut self, records: &Lines, spool: Option<u64>) -> Result<(), Failure> {
+        self.written += records.from(self.written).take_while(|record| self.has(record, spool)).count();
+        let mut state = self.at.state;
+        let (mut linked, mut count, mut size, mut last) = (Vec::new(), 0, 0, None);
+        for record in records.from(self.written) {
+            if size >= WRITE || self.chain.as_ref().is_some_and(|chain| state.unsealed >= chain.every) {
                 break;
             }
-            if !self.has(record, context.spool) {
-                if let Some((_, state)) = &mut chain {
-                    let from = context.spool.map(|spool| format!("{spool:016x}/{}", record.number));
-                    state.add(&record.line, from.as_deref(), &mut bytes);
-                } else {
-                    bytes.extend_from_slice(&record.line);
-                    bytes.push(b'\n');
-                }
-                last = context.spool.map(|spool| (spool, record.number)).or(last);
+            if self.chain.is_some() {
+                state.add(record.line, spool.map(|spool| (spool, record.number)), &mut linked);
             }
+            size += record.line.len();
             count += 1;
+            last = spool.map(|spool| (spool, record.number));
         }
-        if !bytes.is_empty() {
-            self.append(&bytes)?;
+        if count > 0 {
+            let bytes = if self.chain.is_some() { &linked } else { records.text(self.written, count) };
+            self.append(bytes, state, last.or(self.at.last))?;
+            self.written += count;
         }
-        self.last = last;
-        if let (Some((_, state)), Some((_, next))) = (&mut self.chain, chain) {
-            *state = next;
+        Ok(())
+    }
+
+    /// Writes all of them, as far as that goes.
+    fn write(&mut self, records: &mut Lines, context: &Context<'_>) -> Result<(), Failure> {
+        while self.written < records.len() {
+            if self.is_full() {
+                self.seal()?;
+                self.settle(records, context)?;
+                self.rotate()?;
+            }
+            if self.chain.as_ref().is_some_and(|chain| self.at.state.unsealed >= chain.every) {
+                self.seal()?;
+            }
+            self.write_some(records, context.spool)?;
         }
-        records.drain(..count);
-        context.counts.delivered.fetch_add(count as u64, Relaxed);
         Ok(())
     }
 }
 
 impl Sink for File {
-    fn deliver(&mut self, records: &mut VecDeque<Numbered>, context: &Context<'_>) -> Result<(), Failure> {
-        while !records.is_empty() {
-            if self.is_full() {
-                self.seal()?;
-                self.rotate()?;
-            }
-            if self.chain.as_ref().is_some_and(|(chain, state)| state.unsealed >= chain.every) {
-                self.seal()?;
-            }
-            self.write_some(records, context)?;
-        }
+    fn deliver(&mut self, records: &mut Lines, context: &Context<'_>) -> Result<(), Failure> {
+        let written = self.write(records, context);
+        // Also of what went well before something failed.
+        self.settle(records, context)?;
+        written?;
         self.idle(false);
         Ok(())
     }
 
     fn idle(&mut self, last: bool) {
-        let due = self.chain.as_ref().is_some_and(|(chain, _)| last || self.sealed.elapsed() >= chain.interval);
+        let due = self.chain.as_ref().is_some_and(|chain| last || self.sealed.elapsed() >= chain.interval);
         if due {
             // What can't be sealed now is sealed with what comes.
             let _ = self.seal();

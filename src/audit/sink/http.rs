@@ -2,8 +2,7 @@
 //! management API, "Decision log service").
 
 use std::{
-    collections::VecDeque, error::Error, fs, io::Write as _, path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed,
-    time::Duration,
+    error::Error, fs, io::Write as _, path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration,
 };
 
 use flate2::{Compression, write::GzEncoder};
@@ -18,7 +17,7 @@ use super::{Context, Failure, Sink};
 use crate::{
     audit::{
         figures::Cause,
-        spool::Numbered,
+        lines::Lines,
         traces::{self, Traces},
     },
     call::SpanName,
@@ -130,7 +129,7 @@ impl Http {
 }
 
 impl Sink for Http {
-    fn deliver(&mut self, records: &mut VecDeque<Numbered>, context: &Context<'_>) -> Result<(), Failure> {
+    fn deliver(&mut self, records: &mut Lines, context: &Context<'_>) -> Result<(), Failure> {
         let most = self.settings.chunk_bytes;
         // How many the server lets pass at once, once it has refused more.
         let mut at_most = usize::MAX;
@@ -150,19 +149,19 @@ impl Sink for Http {
             let said = body.map_or(Said::Smaller, |body| self.send(body, context.sink, &traces::spans(records, count)));
             match said {
                 Said::Taken => {
-                    records.drain(..count);
+                    records.remove(count);
                     context.counts.delivered.fetch_add(count as u64, Relaxed);
                     at_most = at_most.saturating_mul(2);
                 }
                 Said::Again(failure) => return Err(failure),
                 Said::Smaller | Said::Wrong(_) if count > 1 => at_most = count / 2,
                 Said::Smaller => {
-                    records.pop_front();
+                    records.remove(1);
                     context.counts.drop(Cause::TooLarge, 1);
                     tracing::error!(sink = context.sink, "a record alone is larger than a chunk may be; it is lost");
                 }
                 Said::Wrong(status) => {
-                    records.pop_front();
+                    records.remove(1);
                     context.counts.drop(Cause::Rejected, 1);
                     if context.counts.worth_saying("rejected") {
                         tracing::error!(sink = context.sink, %status, "the server refuses records; they are lost");
@@ -179,11 +178,11 @@ impl Sink for Http {
 }
 
 /// The first records as a chunk, and how many bytes they had before.
-fn packed(records: &VecDeque<Numbered>, count: usize) -> (Vec<u8>, usize) {
+fn packed(records: &Lines, count: usize) -> (Vec<u8>, usize) {
     let mut array = Vec::new();
     for (number, record) in records.iter().take(count).enumerate() {
         array.push(if number == 0 { b'[' } else { b',' });
-        array.extend_from_slice(&record.line);
+        array.extend_from_slice(record.line);
     }
     array.push(b']');
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());

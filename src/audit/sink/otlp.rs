@@ -1,6 +1,6 @@
 //! A collector of OpenTelemetry: each record is a record of its log (OTLP over gRPC), in the trace of its decision.
 
-use std::{collections::VecDeque, fs, path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use chrono::DateTime;
 use opentelemetry_proto::tonic::{
@@ -21,7 +21,7 @@ use super::{Context, Failure, Sink};
 use crate::{
     audit::{
         figures::Cause,
-        spool::Numbered,
+        lines::{Lines, Numbered},
         traces::{self, Traces},
     },
     call::SpanName,
@@ -97,7 +97,7 @@ impl Otlp {
     }
 
     /// Sends the first records, and says how many the collector rejected.
-    fn send(&mut self, records: &VecDeque<Numbered>, count: usize, sink: &str) -> Result<u64, Attempt> {
+    fn send(&mut self, records: &Lines, count: usize, sink: &str) -> Result<u64, Attempt> {
         let scope = InstrumentationScope {
             name: "verdict.decision_log".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -136,14 +136,14 @@ enum Attempt {
 }
 
 impl Sink for Otlp {
-    fn deliver(&mut self, records: &mut VecDeque<Numbered>, context: &Context<'_>) -> Result<(), Failure> {
+    fn deliver(&mut self, records: &mut Lines, context: &Context<'_>) -> Result<(), Failure> {
         // How many the collector lets pass at once, once it has refused more.
         let mut at_most = usize::MAX;
         while !records.is_empty() {
             let count = super::fitting(records, self.request_bytes).min(at_most);
             match self.send(records, count, context.sink) {
                 Ok(rejected) => {
-                    records.drain(..count);
+                    records.remove(count);
                     context.counts.delivered.fetch_add(count as u64 - rejected, Relaxed);
                     if rejected > 0 {
                         lost(context, Cause::Rejected, rejected);
@@ -154,7 +154,7 @@ impl Sink for Otlp {
                 Err(Attempt::Refused(otlp::Failure::Again, cause)) => return Err(Failure::new(cause)),
                 Err(Attempt::Refused(..)) if count > 1 => at_most = count / 2,
                 Err(Attempt::Refused(failure, _)) => {
-                    records.pop_front();
+                    records.remove(1);
                     let too_large = failure == otlp::Failure::TooLarge;
                     lost(context, if too_large { Cause::TooLarge } else { Cause::Rejected }, 1);
                 }
@@ -176,15 +176,15 @@ fn lost(context: &Context<'_>, cause: Cause, records: u64) {
 }
 
 /// A record of the collector's log: the decision's whole record is its body.
-fn record(numbered: &Numbered) -> LogRecord {
-    let body = String::from_utf8_lossy(&numbered.line).into_owned();
+fn record(numbered: Numbered<'_>) -> LogRecord {
+    let body = String::from_utf8_lossy(numbered.line).into_owned();
     let mut record = LogRecord {
         event_name: "verdict.decision".to_owned(),
         severity_number: SeverityNumber::Info.into(),
         severity_text: "INFO".to_owned(),
         ..LogRecord::default()
     };
-    if let Ok(marks) = serde_json::from_slice::<Marks<'_>>(&numbered.line) {
+    if let Ok(marks) = serde_json::from_slice::<Marks<'_>>(numbered.line) {
         let Marks { decision_id, time, effect, door, trace_id, span_id, trace_sampled } = marks;
         record.attributes.push(otlp::text("verdict.decision_id", decision_id));
         record.attributes.extend(effect.map(|effect| otlp::text("verdict.effect", effect)));

@@ -6,12 +6,7 @@
 
 use aws_lc_rs::digest;
 
-/// A record with its number in the spool.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::audit) struct Numbered {
-    pub(in crate::audit) number: u64,
-    pub(in crate::audit) line: Vec<u8>,
-}
+use crate::audit::lines::Lines;
 
 /// What a chunk says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +33,8 @@ pub(super) const FRONT: usize = MAGIC.len() + HASH + 4;
 pub(super) const HASH: usize = 16;
 const HEAD: usize = 5 * 8;
 
-pub(super) fn encode(head: Head, records: &[Vec<u8>]) -> Vec<u8> {
-    let size: usize = records.iter().map(|record| record.len() + 4).sum();
+pub(super) fn encode(head: Head, records: &Lines) -> Vec<u8> {
+    let size: usize = records.iter().map(|record| record.line.len() + 4).sum();
     let mut bytes = Vec::with_capacity(FRONT + HEAD + size);
     bytes.extend(MAGIC);
     bytes.resize(MAGIC.len() + HASH, 0);
@@ -48,9 +43,9 @@ pub(super) fn encode(head: Head, records: &[Vec<u8>]) -> Vec<u8> {
     for number in [id, first, count, oldest, tick] {
         bytes.extend(number.to_le_bytes());
     }
-    for record in records {
-        bytes.extend(u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes());
-        bytes.extend(record);
+    for record in records.iter() {
+        bytes.extend(u32::try_from(record.line.len()).unwrap_or(u32::MAX).to_le_bytes());
+        bytes.extend_from_slice(record.line);
     }
     seal(bytes)
 }
@@ -95,17 +90,17 @@ pub(super) fn head(bytes: &[u8]) -> Option<Head> {
 }
 
 /// The records, if the chunk is whole, and the one that it should be.
-pub(super) fn decode(id: u64, first: u64, bytes: &[u8]) -> Option<Vec<Numbered>> {
+pub(super) fn decode(id: u64, first: u64, bytes: &[u8]) -> Option<Lines> {
     let head = head(bytes)?;
     (head.id == id && head.first == first).then_some(())?;
     let mut rest = bytes.get(FRONT + HEAD..)?;
-    let mut records = Vec::new();
+    let mut records = Lines::default();
     let mut number = first;
     while !rest.is_empty() {
         let (length, after) = rest.split_at_checked(4)?;
         let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
         let (line, after) = after.split_at_checked(length)?;
-        records.push(Numbered { number, line: line.to_owned() });
+        records.push(number, line);
         number += 1;
         rest = after;
     }

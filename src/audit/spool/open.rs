@@ -10,10 +10,11 @@ use aws_lc_rs::digest;
 use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageError};
 
 use super::{
-    CHUNKS, META, Numbered, SpoolError, chunk,
+    CHUNKS, META, SpoolError, chunk,
     index::Index,
     salvage::{self, GAP, Salvaged},
 };
+use crate::audit::lines::Lines;
 
 pub(super) struct Opened {
     pub(super) database: Database,
@@ -219,7 +220,7 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub(in crate::audit) fn contents(path: &Path) -> Result<Vec<Numbered>, String> {
+pub(in crate::audit) fn contents(path: &Path) -> Result<Lines, String> {
     let read = std::panic::catch_unwind(|| whole(path));
     match read {
         Ok(Ok(records)) => Ok(records),
@@ -228,7 +229,7 @@ pub(in crate::audit) fn contents(path: &Path) -> Result<Vec<Numbered>, String> {
     }
 }
 
-fn whole(path: &Path) -> Result<Vec<Numbered>, Attempt> {
+fn whole(path: &Path) -> Result<Lines, Attempt> {
     let database = Database::builder().open_read_only(path).map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => Attempt::Other("a server has it open; stop the server first".to_owned()),
         DatabaseError::RepairAborted => {
@@ -239,15 +240,15 @@ fn whole(path: &Path) -> Result<Vec<Numbered>, Attempt> {
         }
         error => Attempt::Damaged(error.to_string()),
     })?;
-    let read = || -> Result<Option<Vec<Numbered>>, redb::Error> {
+    let read = || -> Result<Option<Lines>, redb::Error> {
         let transaction = database.begin_read()?;
         let id = transaction.open_table(META)?.get("id")?.map_or(0, |id| id.value());
         let table = transaction.open_table(CHUNKS)?;
-        let mut records = Vec::new();
+        let mut records = Lines::default();
         for item in table.iter()? {
             let (key, value) = item?;
-            let Some(mut chunk) = chunk::decode(id, key.value(), value.value()) else { return Ok(None) };
-            records.append(&mut chunk);
+            let Some(chunk) = chunk::decode(id, key.value(), value.value()) else { return Ok(None) };
+            records.append(chunk);
         }
         Ok(Some(records))
     };
@@ -258,13 +259,13 @@ fn whole(path: &Path) -> Result<Vec<Numbered>, Attempt> {
     }
 }
 
-fn salvaged(path: &Path) -> std::io::Result<Vec<Numbered>> {
+fn salvaged(path: &Path) -> std::io::Result<Lines> {
     let found = salvage::salvage(path)?;
     let mut file = fs::File::open(path)?;
-    let mut records = Vec::new();
+    let mut records = Lines::default();
     for (first, found) in found.chunks {
         let bytes = found.read(&mut file, first)?;
-        records.extend(chunk::decode(found.head.id, first, &bytes).unwrap_or_default());
+        records.append(chunk::decode(found.head.id, first, &bytes).unwrap_or_default());
     }
     Ok(records)
 }

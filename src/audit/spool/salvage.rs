@@ -144,13 +144,22 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+    use crate::audit::lines::Lines;
 
     fn head(first: u64, count: u64, oldest: u64) -> Head {
         Head { id: 7, first, count, oldest, tick: first }
     }
 
-    fn records(first: u64, count: u64) -> Vec<Vec<u8>> {
-        (first..first + count).map(|number| format!("{{\"n\":{number}}}").into_bytes()).collect()
+    fn lines(texts: impl IntoIterator<Item = String>) -> Lines {
+        let mut lines = Lines::default();
+        lines.extend(texts.into_iter().map(String::into_bytes));
+        lines
+    }
+
+    fn records(first: u64, count: u64) -> Lines {
+        let mut records = lines((first..first + count).map(|number| format!("{{\"n\":{number}}}")));
+        records.number(first);
+        records
     }
 
     #[test]
@@ -176,8 +185,7 @@ mod tests {
         assert_eq!(found.chunks.keys().copied().collect::<Vec<_>>(), [10, 19]);
         assert_eq!((found.id, found.lost, found.end), (Some(7), 4, 20));
         let whole = found.chunks[&10].read(&mut File::open(&path).unwrap(), 10).unwrap();
-        let lines: Vec<Vec<u8>> = chunk::decode(7, 10, &whole).unwrap().into_iter().map(|record| record.line).collect();
-        assert_eq!(lines, records(10, 5));
+        assert_eq!(chunk::decode(7, 10, &whole).unwrap(), records(10, 5));
         assert_eq!(chunk::decode(7, 11, &whole), None, "a chunk under another number is none");
     }
 
@@ -192,16 +200,17 @@ mod tests {
         for (first, chunk) in &found.chunks {
             let bytes = chunk.read(&mut file, *first).unwrap();
             let records = chunk::decode(7, *first, &bytes).unwrap();
-            lines.extend(records.into_iter().map(|record| (record.number, String::from_utf8(record.line).unwrap())));
+            let text = |line: &[u8]| String::from_utf8(line.to_vec()).unwrap();
+            lines.extend(records.iter().map(|record| (record.number, text(record.line))));
         }
         (found, lines)
     }
 
     #[test]
     fn a_chunk_whose_commit_failed_does_not_take_the_place_of_the_one_that_was_kept() {
-        let lines = |texts: &[&str]| texts.iter().map(|text| text.as_bytes().to_vec()).collect::<Vec<_>>();
         let chunk = |first, tick, texts: &[&str]| {
-            chunk::encode(Head { id: 7, first, count: texts.len() as u64, oldest: 10, tick }, &lines(texts))
+            let head = Head { id: 7, first, count: texts.len() as u64, oldest: 10, tick };
+            chunk::encode(head, &lines(texts.iter().map(|text| (*text).to_owned())))
         };
         let aborted = chunk(10, 1, &["lost 1", "lost 2", "lost 3"]);
         let kept = chunk(10, 2, &["kept 1", "kept 2"]);

@@ -59,14 +59,20 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     let bar = progress("comparing", turns * rounds);
     let ticking = runtime.spawn(tick(bar.clone()));
     let mut rate = args.rate;
-    for _ in 0..rounds {
+    for number in 0..args.rounds.get() {
         for phase in &mut phases {
             if phase.plan.rate.is_some() {
                 phase.plan.rate = rate;
             }
             let mut round = Round::default();
-            for (done, server) in round.iter_mut().zip(&servers) {
+            // Each server begins a round as often as the others do.
+            let turns = round.iter_mut().zip(&servers).collect::<Vec<_>>();
+            let (first, last) =
+                turns.into_iter().enumerate().partition::<Vec<_>, _>(|(at, _)| *at >= number % NAMES.len());
+            for (_, (done, server)) in first.into_iter().chain(last) {
                 *done = runtime.block_on(turn(server, &requests, args.connections.get(), phase.plan))?;
+                // What is left of this turn is no burden of the next.
+                runtime.block_on(sinks::rest(server.loopback.http.as_ref()))?;
             }
             // A third of what the slowest of them bears: at this rate none of them queues.
             let slowest = round.iter().map(|turn| turn.requests_per_second).fold(f64::MAX, f64::min);
@@ -78,7 +84,7 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     let mut fates = Vec::new();
     for server in servers.iter().skip(1) {
-        fates.push(runtime.block_on(sinks::fate(server.loopback.http.as_ref()))?);
+        fates.push(runtime.block_on(sinks::rest(server.loopback.http.as_ref()))?);
     }
     say(&if args.json {
         json(args, threads, &phases, &fates).to_string()

@@ -2,14 +2,7 @@
 
 mod receiver;
 
-use std::{
-    fmt::Write as _,
-    num::NonZeroUsize,
-    process::ExitCode,
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{fmt::Write as _, num::NonZeroUsize, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
@@ -32,9 +25,6 @@ use crate::cli::say;
 
 /// Requests a second, unless it is said otherwise.
 const RATE: u32 = 1_000;
-
-/// How long the records that are left may take to be delivered in the end.
-const REST: Duration = Duration::from_secs(60);
 
 /// One server's turns, and what became of its records.
 struct Measured {
@@ -74,7 +64,7 @@ pub(super) fn run(args: &Args, silence: Duration, runtime: &Runtime) -> anyhow::
         receiver.fall_silent(false);
         let after = ask(plan)?;
         let turns = [before, during, after];
-        let fate = runtime.block_on(rest(&server))?;
+        let fate = runtime.block_on(sinks::rest(server.loopback.http.as_ref()))?;
         let answers = turns.iter().map(|turn| turn.answers).sum();
         measured.push(Measured { mode, turns, answers, fate, received: receiver.received() });
     }
@@ -82,18 +72,6 @@ pub(super) fn run(args: &Args, silence: Duration, runtime: &Runtime) -> anyhow::
     bar.finish_and_clear();
     say(&if args.json { json(&measured).to_string() } else { text(args, plan, silence, &measured) });
     Ok(ExitCode::SUCCESS)
-}
-
-/// Waits until nothing waits any more.
-async fn rest(server: &Server) -> anyhow::Result<Fate> {
-    let begin = Instant::now();
-    loop {
-        let fate = sinks::fate(server.loopback.http.as_ref()).await?;
-        if fate.waiting == 0 || begin.elapsed() > REST {
-            return Ok(fate);
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
 }
 
 fn text(args: &Args, plan: Plan, silence: Duration, measured: &[Measured]) -> String {

@@ -1,6 +1,9 @@
 //! Decision logs to be measured, and what became of their records.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, bail};
 use verdict::{
@@ -69,8 +72,23 @@ fn log(place: Place, format: Format, mode: Mode) -> Config {
     Config { sinks: [(SINK.to_owned(), sink)].into(), ..Config::default() }
 }
 
+/// How long the records that are left may take to be delivered.
+const REST: Duration = Duration::from_secs(60);
+
+/// Waits until nothing waits any more, and says what became of the records.
+pub(super) async fn rest(http: Option<&Address>) -> anyhow::Result<Fate> {
+    let begin = Instant::now();
+    loop {
+        let fate = fate(http).await?;
+        if fate.waiting == 0 || begin.elapsed() > REST {
+            return Ok(fate);
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
 /// What a server says of its sink.
-pub(super) async fn fate(http: Option<&Address>) -> anyhow::Result<Fate> {
+async fn fate(http: Option<&Address>) -> anyhow::Result<Fate> {
     let Some(Address::Tcp(address)) = http else { bail!("the server has no metrics") };
     let asked = reqwest::get(format!("http://{address}/metrics")).await.context("can't read the server's metrics")?;
     let text = asked.text().await?;

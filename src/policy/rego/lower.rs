@@ -15,6 +15,8 @@
 //!   [`COLLECTION`]: over what is no collection OPA finds nothing, regorus' own `some … in` an error.
 //! - `data.a[x].b`, where there are rules below `data.a`, becomes an object of the `b` of everything below `data.a`: regorus
 //!   would evaluate every rule there.
+//! - `data.a[x]` in a condition, where only `data.json` says what is at `data.a`, becomes `v[x]` of a variable `v := data.a`:
+//!   regorus would look through all modules for rules there, each time (`looked_up.rs`).
 //! - A constant in a head, where another definition has a variable, becomes a variable, too: regorus would keep the two
 //!   apart, and evaluate one without the other. OPA ignores such a `default`.
 //! - What an object in a pattern is held against passes through [`SHAPED`] (`patterns.rs`): regorus takes a pattern for met by
@@ -31,6 +33,7 @@ mod bodies;
 mod calls;
 mod dynamic;
 mod hoist;
+mod looked_up;
 pub(in crate::policy) mod names;
 mod patterns;
 mod rules;
@@ -109,6 +112,9 @@ pub(crate) struct World<'a> {
     /// The names below a path of `data` that may have a rule or a value at those names below them; `None` where that can't
     /// be told, or there are no rules below the path.
     pub(crate) children: &'a Children<'a>,
+    /// Whether there is always a value at a path of `data`, and never a rule at it, above it or below it, whatever a
+    /// `with` of the set says.
+    pub(crate) base: &'a dyn Fn(&[String]) -> bool,
     /// The texts of default definitions that the module gets, by the keywords that their names begin with.
     pub(crate) defaults: &'a BTreeMap<Vec<String>, String>,
     /// The number of the part of a rule's head that is to be a variable; the number after the last is the key's.
@@ -209,6 +215,10 @@ struct Lowering<'a> {
     comments: Vec<Span>,
     /// What must be asked before the condition that is being lowered.
     before: Vec<String>,
+    /// Whether parts of `data` are looked up before that condition.
+    looks_up: bool,
+    /// What is looked up before it.
+    looked_up: Vec<String>,
     /// What copies the variables of an `every`, for its body to begin with.
     copies: String,
     /// The variables of the inmost `every`.
@@ -237,10 +247,12 @@ impl<'a> Lowering<'a> {
             edits: Vec::new(),
             wrappers: BTreeMap::new(),
             place: Place::default(),
-            variables: 0,
+            variables: names::numbered(text),
             flat: false,
             comments: Vec::new(),
             before: Vec::new(),
+            looks_up: false,
+            looked_up: Vec::new(),
             copies: String::new(),
             every: Vec::new(),
             asked_of_head: Vec::new(),

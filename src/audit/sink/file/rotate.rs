@@ -19,10 +19,15 @@ use crate::audit::{
     },
 };
 
+/// The lowest priority there is.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 19;
+
 impl File {
     /// Whether another file is to be begun.
     pub(super) fn is_full(&self) -> bool {
-        self.length > 0 && (self.length >= self.rotation.max_bytes || self.since.elapsed() >= self.rotation.max_age)
+        self.at.length > 0
+            && (self.at.length >= self.rotation.max_bytes || self.since.elapsed() >= self.rotation.max_age)
     }
 
     /// Puts the file aside, and begins another one.
@@ -33,7 +38,8 @@ impl File {
         self.open.sync_all().map_err(|error| fails("can't be written", error))?;
         fs::rename(&self.path, full_name(&self.path, last + 1)).map_err(|error| fails("can't be rotated", error))?;
         let opened = open::open(&self.path, false).map_err(Failure::new)?;
-        (self.open, self.length, self.since) = (opened.file, 0, Instant::now());
+        (self.open, self.at.length, self.since) = (opened.file, 0, Instant::now());
+        self.kept = self.at;
         self.compress_full_ones();
         Ok(())
     }
@@ -49,6 +55,7 @@ impl File {
         }
         let (path, compression, keep) = (self.path.clone(), self.rotation.compression, self.rotation.keep);
         let work = move || {
+            stand_back();
             if let Err(error) = tidy(&path, compression, keep) {
                 tracing::error!(file = %path.display(), "full files can't be compressed or removed: {error}");
             }
@@ -58,7 +65,10 @@ impl File {
 
     /// Writes where the chain is: a chain that ends before was cut.
     pub(super) fn write_head(&self) {
-        let Some((_, state)) = &self.chain else { return };
+        if self.chain.is_none() {
+            return;
+        }
+        let state = &self.at.state;
         let text = format!("{} {}\n", state.seq - 1, hex(&state.prev));
         let head = head_name(&self.path);
         let mut new = head.as_os_str().to_owned();
@@ -70,6 +80,14 @@ impl File {
         if let Err(error) = written.and_then(|()| fs::rename(&new, &head)) {
             tracing::warn!(file = %head.display(), "the head of the chain can't be written: {error}");
         }
+    }
+}
+
+/// Has this thread stand back behind those that decide: there is time for full files when there is time.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        tracing::debug!(%error, "can't lower the priority of compression");
     }
 }
 

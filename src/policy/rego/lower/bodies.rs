@@ -1,7 +1,10 @@
 //! Bodies and their conditions.
 
 use super::{
-    super::ast::{Body, Expr, ExprKind, Logical, Name, Operator, RefPart, RefPartKind, Span, Term, TermKind, With},
+    super::{
+        ast::{Body, Expr, ExprKind, Logical, Name, Operator, RefPart, RefPartKind, Span, Term, TermKind, With},
+        edit::Edit,
+    },
     COLLECTION, Lowering, SHAPED_ITEMS, names,
 };
 
@@ -22,6 +25,8 @@ impl<'a> Lowering<'a> {
             self.insert(first.span.start, copies);
         }
         let (mut last, mut late): (Option<Span>, bool) = (None, false);
+        // Where the loops begin that stand right before a condition, in the text and among the edits.
+        let mut loops: Option<(u32, usize)> = None;
         for expression in &body.expressions {
             if let (true, Some(last)) = (self.flat, last) {
                 self.replace(last.between(expression.span), "; ");
@@ -40,8 +45,15 @@ impl<'a> Lowering<'a> {
                 continue;
             }
             let outer = std::mem::take(&mut self.edits);
-            let asked = self.apart(|lowering| lowering.expression(expression));
+            let (looked_up, asked) = self.separate(expression);
             let own = std::mem::replace(&mut self.edits, outer);
+            let (start, place) = loops.unwrap_or((expression.span.start, self.edits.len()));
+            loops = matches!(expression.kind, ExprKind::SomeIn { .. }).then_some((start, place));
+            if !looked_up.is_empty() {
+                // Once, and not for each item of a loop.
+                self.edits.insert(place, Edit::insert(start, format!("{}; ", looked_up.join("; "))));
+                more = true;
+            }
             if !asked.is_empty() {
                 self.insert(expression.span.start, format!("{}; ", asked.join("; ")));
                 more = true;
@@ -54,6 +66,13 @@ impl<'a> Lowering<'a> {
 
     fn opens_with_bracket(&self, at: Span) -> bool {
         self.text.get(at.range()).is_some_and(|text| text.starts_with(['(', '[', '{']))
+    }
+
+    /// Lowers a condition, and tells what must be looked up and what must be asked before it.
+    pub(super) fn separate(&mut self, expression: &'a Expr) -> (Vec<String>, Vec<String>) {
+        let around = std::mem::take(&mut self.looked_up);
+        let asked = self.apart(|lowering| lowering.expression(expression));
+        (std::mem::replace(&mut self.looked_up, around), asked)
     }
 
     /// What `work` wants asked before the condition that it lowers.
@@ -85,6 +104,9 @@ impl<'a> Lowering<'a> {
         let with = withs.concat();
         let mut repeated = None;
         let outer = std::mem::replace(&mut self.with, with.clone());
+        let is_plain_one = !expression.negated && expression.with.is_empty();
+        let looks_up = is_plain_one && matches!(expression.kind, ExprKind::Term(_) | ExprKind::SomeIn { .. });
+        let around = std::mem::replace(&mut self.looks_up, looks_up);
         match &expression.kind {
             ExprKind::Some(names) => names.iter().for_each(|name| self.local(&name.text, name.span)),
             ExprKind::SomeIn { key, value, collection } => {
@@ -156,6 +178,7 @@ impl<'a> Lowering<'a> {
             ExprKind::Term(term) => self.term(term),
         }
         self.with = outer;
+        self.looks_up = around;
         for (one, text) in expression.with.iter().zip(withs) {
             self.replace(one.span, text.trim_start());
         }

@@ -41,7 +41,8 @@ impl<'a> Lowering<'a> {
         true
     }
 
-    fn taken_apart(&self, reference: &Ref) -> Option<Dynamic> {
+    /// The names below `data` before the first part of a reference that is not known, and that part's number.
+    pub(super) fn known(&self, reference: &Ref) -> Option<(Vec<String>, usize)> {
         let TermKind::Var(head) = &reference.head.kind else { return None };
         if self.is_local(head) {
             return None;
@@ -51,24 +52,30 @@ impl<'a> Lowering<'a> {
             None if head == "data" => Vec::new(),
             None => return None,
         };
-        let is_known = |kind: &RefPartKind| names::constant(kind).is_some();
-        let at = reference.parts.iter().position(|part| !is_known(&part.kind))?;
-        let constants = |from: usize| {
-            let parts = reference.parts.get(from..).unwrap_or_default();
-            parts.iter().map_while(|part| names::constant(&part.kind)).map(str::to_owned).collect::<Vec<_>>()
-        };
+        let at = reference.parts.iter().position(|part| names::constant(&part.kind).is_none())?;
+        prefix.extend(constants(reference, 0));
+        Some((prefix, at))
+    }
+
+    fn taken_apart(&self, reference: &Ref) -> Option<Dynamic> {
+        let (prefix, at) = self.known(reference)?;
         // A number is no name of a rule.
         if let Some(RefPartKind::Bracket(index)) = reference.parts.get(at).map(|part| &part.kind)
             && matches!(index.kind, TermKind::Number(_) | TermKind::Bool(_) | TermKind::Null)
         {
             return None;
         }
-        prefix.extend(constants(0).into_iter().take(at));
-        let rest = constants(at + 1);
+        let rest: Vec<String> = constants(reference, at + 1).collect();
         if rest.is_empty() {
             return None;
         }
         let children = (self.world.children)(&prefix, &rest)?;
         Some(Dynamic { prefix, at, rest, children })
     }
+}
+
+/// The names from a part on, up to the first that is not known.
+fn constants(reference: &Ref, from: usize) -> impl Iterator<Item = String> {
+    let parts = reference.parts.get(from..).unwrap_or_default();
+    parts.iter().map_while(|part| names::constant(&part.kind)).map(str::to_owned)
 }

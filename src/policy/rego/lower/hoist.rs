@@ -164,8 +164,8 @@ impl<'a> Lowering<'a> {
 
     /// A name that no author has.
     pub(super) fn variable(&mut self) -> String {
-        self.variables += 1;
-        format!("__verdict_{}", self.variables)
+        self.variables = self.variables.wrapping_add(1);
+        format!("{}{}", names::VARIABLE, self.variables)
     }
 
     /// The lowered text of a part, on one line.

@@ -21,6 +21,18 @@ fn is_identifier(name: &str) -> bool {
         && characters.all(|character| character.is_ascii_alphanumeric() || character == '_')
 }
 
+/// What the variables begin with that lowering makes.
+pub(super) const VARIABLE: &str = "__verdict_";
+
+/// The highest number of such a variable in a text: it may have been lowered before.
+pub(super) fn numbered(text: &str) -> usize {
+    let number = |rest: &str| {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        rest.get(..digits).and_then(|digits| digits.parse().ok())
+    };
+    text.split(VARIABLE).skip(1).filter_map(number).max().unwrap_or(0)
+}
+
 /// A part of a reference, with its dot or brackets.
 pub(crate) fn part(name: &str) -> String {
     if is_identifier(name) { format!(".{name}") } else { format!("[{}]", quoted(name)) }

@@ -129,7 +129,7 @@ impl<'a> Lowering<'a> {
 
     pub(super) fn reference(&mut self, reference: &'a Ref) {
         self.keyed(reference);
-        if self.dynamic(reference, Self::bracket) {
+        if self.dynamic(reference, Self::bracket) || self.looks_up(reference) {
             return;
         }
         self.term(&reference.head);
@@ -176,9 +176,9 @@ impl<'a> Lowering<'a> {
                     }
                     let variable = self.variable();
                     let outer = std::mem::take(&mut self.edits);
-                    let asked = self.apart(|lowering| lowering.expression(expression));
+                    let (looked_up, asked) = self.separate(expression);
                     let own = std::mem::replace(&mut self.edits, outer);
-                    let asked: String = asked.into_iter().map(|one| one + "; ").collect();
+                    let asked: String = looked_up.into_iter().chain(asked).map(|one| one + "; ").collect();
                     // Writing to a string does not fail.
                     let _ = write!(written, "{{{variable} | {asked}{variable} := ");
                     self.replace(Span { start: from, end: expression.span.start }, std::mem::take(&mut written));

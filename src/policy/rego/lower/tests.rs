@@ -12,6 +12,7 @@ fn lowered(text: &str) -> String {
         built_in: &arity,
         defined: &|name| name == "own",
         children: &|path, rest| (path == ["pol"] && rest == ["v"]).then(|| vec!["a".to_owned(), "if".to_owned()]),
+        base: &|path| path == ["base", "roles"],
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
             let first = rule.head.reference.parts.first()?;
@@ -52,6 +53,45 @@ fn imports_become_what_they_stand_for() {
 }
 
 #[test]
+fn what_only_data_says_is_looked_up_before() {
+    for (text, expected) in [
+        ("data.base.roles[u]", "__verdict_1 := data.base.roles; __verdict_1[input.user]"),
+        ("x == data.base.roles[u].y", "__verdict_1 := data.base.roles; x == __verdict_1[input.user].y"),
+        (
+            "data.base.roles[_].x == data.base.roles[u]",
+            "__verdict_1 := data.base.roles; __verdict_1[_].x == __verdict_1[input.user]",
+        ),
+        (
+            "true; some x in u.y; data.base.roles[x] == 1",
+            "true; __verdict_1 := data.base.roles; x := input.user.y[_]; __verdict_1[x] == 1",
+        ),
+        ("some x in data.base.roles[u]", "__verdict_1 := data.base.roles; x := __verdict_1[input.user][_]"),
+        ("[1 | data.base.roles[u]] == [1]", "[1 | __verdict_1 := data.base.roles; __verdict_1[input.user]] == [1]"),
+        ("[data.base.roles[x] | x := 1] == [1]", "__verdict_1 := data.base.roles; [__verdict_1[x] | x := 1] == [1]"),
+        // Where a `with` or a negation is about, or something else may be there, all stays.
+        ("not data.base.roles[u]", "__verdict_1 := input.user; not data.base.roles[__verdict_1]"),
+        ("data.base.roles[u] with input as 1", "data.base.roles[input.user] with input as 1"),
+        ("data.other.x[u]", "data.other.x[input.user]"),
+        ("data.base.roles.x == 1", "data.base.roles.x == 1"),
+    ] {
+        assert_eq!(body(text), expected, "{text}");
+    }
+    let lowered =
+        lowered("package p\nimport data.base.roles\nr := $\"{data.base.roles[input.x]}\"\nq if roles[input.x]");
+    assert!(
+        lowered.contains("{__verdict_1 | __verdict_2 := data.base.roles; __verdict_1 := __verdict_2[input.x]}"),
+        "{lowered}"
+    );
+    assert!(lowered.contains("q if { __verdict_3 := data.base.roles; __verdict_3[input.x] }"), "{lowered}");
+}
+
+#[test]
+fn what_was_lowered_before_keeps_its_variables() {
+    let again = lowered("package p\nr if { __verdict_7 := 1; data.base.roles[__verdict_7] }");
+    assert_eq!(again, "package p\nr if { __verdict_7 := 1; __verdict_8 := data.base.roles; __verdict_8[__verdict_7] }");
+}
+
+#[test]
 fn rules_named_by_keywords_go_to_packages_of_their_own() {
     let text = "package a\nas.x contains y if { if.q == own.z + y }\nr if { as.x == 1 }";
     let module = parser::parse(text, true).unwrap();
@@ -60,6 +100,7 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
         built_in: &|_| None,
         defined: &defined,
         children: &|_, _| None,
+        base: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
             let first = rule.head.reference.parts.first()?;
@@ -366,6 +407,7 @@ fn patterns_that_cannot_be_lowered_are_refused() {
         built_in: &|_| None,
         defined: &|_| false,
         children: &|_, _| None,
+        base: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
         mocked: &|_| false,

@@ -1,0 +1,172 @@
+//! Decisions that are committed together, and wait for it together: one answer for all, and one timer.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering::Acquire, Ordering::Release},
+    },
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use tokio::time::{Sleep, sleep_until};
+
+/// Decisions whose records are kept by the same commit, or are not.
+pub(super) struct Group {
+    state: AtomicU8,
+    opened: Instant,
+    /// The longest that its first member waits.
+    patience: Duration,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    wakers: Vec<Waker>,
+    /// A member looks at the time for all of them.
+    timed: bool,
+}
+
+/// One of them, waiting.
+pub(super) struct Member {
+    group: Arc<Group>,
+    /// Where its waker is.
+    at: Option<usize>,
+    /// Of the one that looks at the time.
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+const OPEN: u8 = 0;
+const KEPT: u8 = 1;
+const LOST: u8 = 2;
+
+/// A group takes members for this part of its patience: nobody waits for much less than the first does.
+const PART: u32 = 8;
+
+impl Group {
+    pub(super) fn new(opened: Instant, patience: Duration) -> Self {
+        Self { state: AtomicU8::new(OPEN), opened, patience, waiting: Mutex::default() }
+    }
+
+    /// Whether a decision of now may become a member.
+    pub(super) fn takes(&self, now: Instant) -> bool {
+        now.duration_since(self.opened) <= self.patience / PART && !self.is_settled()
+    }
+
+    /// Says what became of the records. What was said first stays.
+    pub(super) fn settle(&self, kept: bool) {
+        let wakers = {
+            let mut waiting = self.lock();
+            if self.is_settled() {
+                return;
+            }
+            self.state.store(if kept { KEPT } else { LOST }, Release);
+            std::mem::take(&mut waiting.wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.state.load(Acquire) != OPEN
+    }
+
+    fn kept(&self) -> Poll<bool> {
+        match self.state.load(Acquire) {
+            OPEN => Poll::Pending,
+            state => Poll::Ready(state == KEPT),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Member {
+    pub(super) fn of(group: Arc<Group>) -> Self {
+        Self { group, at: None, timer: None }
+    }
+}
+
+impl Future for Member {
+    type Output = bool;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
+        let Self { group, at, timer } = &mut *self;
+        if let Poll::Ready(kept) = group.kept() {
+            return Poll::Ready(kept);
+        }
+        {
+            let mut waiting = group.lock();
+            // It may have been settled while this waited for the lock.
+            if let Poll::Ready(kept) = group.kept() {
+                return Poll::Ready(kept);
+            }
+            if let Some(waker) = at.and_then(|at| waiting.wakers.get_mut(at)) {
+                waker.clone_from(context.waker());
+            } else {
+                *at = Some(waiting.wakers.len());
+                waiting.wakers.push(context.waker().clone());
+            }
+            if !waiting.timed {
+                waiting.timed = true;
+                *timer = Some(Box::pin(sleep_until((group.opened + group.patience).into())));
+            }
+        }
+        if timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready()) {
+            group.settle(false);
+            return group.kept();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        // Who looked at the time leaves: another one has to.
+        if self.timer.is_some() && !self.group.is_settled() {
+            let mut waiting = self.group.lock();
+            waiting.timed = false;
+            waiting.wakers.iter().for_each(Waker::wake_by_ref);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3600);
+
+    #[tokio::test]
+    async fn all_members_hear_what_was_said_first() {
+        let group = Arc::new(Group::new(Instant::now(), LONG));
+        let waiting: Vec<_> = (0..3).map(|_| tokio::spawn(Member::of(Arc::clone(&group)))).collect();
+        tokio::task::yield_now().await;
+        group.settle(true);
+        group.settle(false);
+        for member in waiting {
+            assert!(member.await.unwrap());
+        }
+        assert!(Member::of(Arc::clone(&group)).await && group.is_settled(), "also who comes late");
+        let lost = Arc::new(Group::new(Instant::now(), LONG));
+        lost.settle(false);
+        assert!(!Member::of(lost).await);
+    }
+
+    #[tokio::test]
+    async fn patience_ends_also_if_who_looked_at_the_time_is_gone() {
+        let group = Arc::new(Group::new(Instant::now(), Duration::from_millis(30)));
+        let first = tokio::spawn(Member::of(Arc::clone(&group)));
+        tokio::task::yield_now().await;
+        let others: Vec<_> = (0..2).map(|_| tokio::spawn(Member::of(Arc::clone(&group)))).collect();
+        tokio::task::yield_now().await;
+        first.abort();
+        for other in others {
+            assert!(!other.await.unwrap());
+        }
+        assert!(group.opened.elapsed() >= Duration::from_millis(30));
+    }
+}
