@@ -110,20 +110,49 @@ fn is_elsewhere(opa: &mut Opa, asked: &Asked<'_>) -> bool {
 /// not come to call it where an argument before it has no value.
 fn is_in_later_argument(opa: &Opa, asked: &Asked<'_>) -> bool {
     let Said::Error(error) = &asked.difference.ours else { return false };
-    let Some(call) = conflicting_call(error, asked.policy) else { return false };
-    opa.errors_in_full(asked.policy, &call, asked.input).iter().any(|code| code == "eval_conflict_error")
+    let errs = |call: &String| {
+        opa.errors_in_full(asked.policy, call, asked.input).iter().any(|code| code == "eval_conflict_error")
+    };
+    match conflicting_call(error, asked.policy) {
+        Some(call) => errs(&call),
+        None => calls_of_head(error, asked.policy).iter().any(errs),
+    }
+}
+
+/// The calls in the head of the rule in which an error says that a function has two values: what a head asks is asked at
+/// the end of the body, and has its place there.
+fn calls_of_head(error: &str, policy: &str) -> Vec<String> {
+    let Some((line, _)) = conflict(error) else { return Vec::new() };
+    let lines: Vec<&str> = policy.lines().take(line).collect();
+    let Some(head) = lines.iter().rev().find(|line| line.starts_with('r')) else { return Vec::new() };
+    let head = head.split(" if ").next().unwrap_or_default();
+    // The first parenthesis of a function's own head is none of a call.
+    let calls = head.match_indices('(').filter_map(|(open, _)| call_at(head, open));
+    calls.filter(|call| !head.starts_with(call.as_str())).collect()
 }
 
 /// The call at which an error says that a function has two values.
 fn conflicting_call(error: &str, policy: &str) -> Option<String> {
+    let (line, column) = conflict(error)?;
+    let line = policy.lines().nth(line.checked_sub(1)?)?;
+    // The place is that of the opening parenthesis.
+    call_at(line, line.char_indices().nth(column.checked_sub(1)?)?.0)
+}
+
+/// The line and the column at which an error says that a function has two values.
+fn conflict(error: &str) -> Option<(usize, usize)> {
     let place =
         error.split("g.rego:").nth(1).filter(|_| error.contains("functions must not produce multiple outputs"))?;
     let mut numbers = place.split(':').map(str::parse::<usize>);
-    let (line, column) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
-    let line = policy.lines().nth(line.checked_sub(1)?)?;
-    // The place is that of the opening parenthesis.
-    let open = line.char_indices().nth(column.checked_sub(1)?)?.0;
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+}
+
+/// The call whose arguments open there.
+fn call_at(line: &str, open: usize) -> Option<String> {
     let (before, arguments) = line.split_at(open);
+    if !arguments.starts_with('(') {
+        return None;
+    }
     let name = before.rsplit(|letter: char| !letter.is_alphanumeric()).next()?;
     let mut depth = 0_usize;
     let end = arguments.find(|letter| {
@@ -208,6 +237,10 @@ fn a_call_is_found_by_its_place() {
     let error = "g.rego:2:31: functions must not produce multiple outputs for same inputs";
     assert_eq!(conflicting_call(error, policy).unwrap(), "r0((1), [2])");
     assert!(conflicting_call("g.rego:2:31: rule conflicts", policy).is_none());
+    let policy = "package g\nr2(x) := r0(r1(input.a), r1(1)) if {\n\tevery _ in [] { input.a }\n}";
+    let error = "g.rego:3:27: functions must not produce multiple outputs for same inputs";
+    assert!(conflicting_call(error, policy).is_none());
+    assert_eq!(calls_of_head(error, policy), ["r0(r1(input.a), r1(1))", "r1(input.a)", "r1(1)"]);
 }
 
 #[test]
