@@ -146,11 +146,10 @@ pub(super) fn http(method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, V
     // hyper refuses a target that is none, with an answer or, where the body is like the preface of HTTP/2, without.
     let answer = answer.or_else(|| path.parse::<Uri>().is_err().then(|| (400, Vec::new())));
     let (status, body) = answer.unwrap_or_else(|| panic!("no answer to {method} {path}"));
-    assert!(
-        status < 500 || status == 503 || status == 504,
-        "{status} to {method} {path}: {}",
-        String::from_utf8_lossy(&body)
-    );
+    let text = String::from_utf8_lossy(&body);
+    // As OPA tells of a budget that was spent: on a machine that gives the server no turn, any question spends its own.
+    let spent = status == 500 && text.contains("eval_cancel_error");
+    assert!(status < 500 || status == 503 || status == 504 || spent, "{status} to {method} {path}: {text}");
     (status, body)
 }
 
