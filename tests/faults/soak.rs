@@ -192,6 +192,9 @@ async fn memory_and_open_files_stay_as_they_are() {
         samples.last().unwrap().1 / 1_048_576.0,
         slope * 3_600.0 / 1_048_576.0
     );
+    let tenths = (1..=10).filter_map(|tenth| samples.get((samples.len() * tenth / 10).saturating_sub(1)));
+    let tenths: Vec<_> = tenths.map(|(_, bytes)| format!("{:.1}", bytes / 1_048_576.0)).collect();
+    println!("figure: MiB resident after each tenth of the time: {}", tenths.join(" "));
     assert!(*most < 200, "{most} open files");
     if time >= LONG {
         assert!(slope < SLOPE, "memory grows by {:.2} MiB an hour", slope * 3_600.0 / 1_048_576.0);
