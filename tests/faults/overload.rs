@@ -11,12 +11,20 @@ use crate::{
     support::{Client, Folder, Serve, Server, to},
 };
 
-/// A rule that costs enough for the client, which shares the processors, to cost little beside it; and little enough to
-/// end in its slice (`docs/budgets.md`), as what does not gets only time that nobody wants.
+/// A rule that costs enough for a call and its refusal to cost little beside it; and little enough to end in its slice
+/// (`docs/budgets.md`), as what does not gets only time that nobody wants.
 fn work(measured: bool) -> String {
     // A debug build on a busy machine has to get through it, too.
-    let size = sized("VERDICT_TEST_WORK", if measured { 2_000 } else { 40 });
+    let size = sized("VERDICT_TEST_WORK", if measured { 1_500 } else { 40 });
     format!("package work\n\ndecision if count([1 | some i in numbers.range(1, {size}); i % 7 == 0]) > 0\n")
+}
+
+/// Gives this process, which is the client's, a processor of its own: it would be measured, too, and twice as many calls
+/// cost it twice as much.
+fn stay_on(processor: &str) {
+    let own = std::process::id().to_string();
+    let done = std::process::Command::new("taskset").args(["-a", "-c", "-p", processor, &own]).output();
+    assert!(done.expect("a measurement needs taskset").status.success(), "taskset can't give it processor {processor}");
 }
 
 /// How many ask at once where each waits for its answer.
@@ -128,7 +136,12 @@ async fn twice_what_saturates_it_is_answered_as_far_as_it_goes() {
     let measured = std::env::var_os("VERDICT_TEST_OVERLOAD").is_some();
     let time = Duration::from_millis(sized("VERDICT_TEST_OVERLOAD", 500) as u64);
     let folder = Folder::always(&[("work.rego", &work(measured))]);
-    let server = Serve::folder(&folder).ready().await;
+    let serve = Serve::folder(&folder);
+    let serve = if measured { serve.within("taskset", &["-c", "0"]) } else { serve };
+    let server = serve.ready().await;
+    if measured {
+        stay_on("1");
+    }
     let clients = clients(&server).await;
     closed(&clients, time.min(Duration::from_secs(2)), &mut Fared::default()).await;
     let (mut peak, mut over) = (Fared::default(), Fared::default());

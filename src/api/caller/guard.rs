@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    future::{Ready, ready},
+    future::{Future as _, Ready, poll_fn, ready},
     pin::pin,
     sync::{Arc, atomic::AtomicBool},
     task::{Context, Poll},
@@ -178,7 +178,7 @@ where
     let shown = request.headers().contains_key(AUTHORIZATION);
     let who = {
         let mut finding = pin!(keeper.authenticator.who(request.headers(), request.extensions()));
-        match futures::poll!(finding.as_mut()) {
+        match poll_fn(|context| Poll::Ready(finding.as_mut().poll(context))).await {
             Poll::Ready(who) => who,
             Poll::Pending => {
                 // An issuer is asked, whoever shows a token that may be its: nobody's place waits for that.
