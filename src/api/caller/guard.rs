@@ -244,6 +244,7 @@ impl From<Shed> for CallError {
         match shed {
             Shed::Overloaded(again) => Self::Overloaded(again),
             Shed::TooMany(again) => Self::RateLimited(again),
+            Shed::Late => Self::DeadlineExceeded,
         }
     }
 }

@@ -36,6 +36,8 @@ impl Default for Config {
     }
 }
 
+/// The limit at the start, which rises once calls find no place.
+const START: usize = 256;
 /// The least that the limit falls to.
 const LEAST: usize = 16;
 /// How many answers are looked at before the limit changes.
@@ -139,13 +141,15 @@ pub(super) struct Answering {
 pub(super) enum Shed {
     Overloaded(Duration),
     TooMany(Duration),
+    /// Its deadline has passed.
+    Late,
 }
 
 impl Load {
     /// A server that does nothing yet.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let limit = config.max_in_flight;
+        let limit = config.max_in_flight.min(START);
         Self {
             rates: Rates::new(config.caller_rate),
             config,
@@ -241,17 +245,23 @@ impl Load {
         let Some(mean) = sum.checked_div(count) else { return };
         let limit = self.limit.load(Relaxed);
         let (least, most) = (LEAST.min(self.config.max_in_flight), self.config.max_in_flight);
+        let pressed = self.pressed.swap(false, Relaxed);
         let usual = match self.usual.load(Relaxed) {
             u64::MAX => mean,
             // Nobody waits, or as few are answered at once as can be: it is the policies that became slower. A server
             // that is full takes its own queue for the policies otherwise, lets in more, and becomes slower yet.
-            usual if !self.pressed.swap(false, Relaxed) || limit <= least => mean.min(usual.saturating_add(usual / 64)),
+            usual if !pressed || limit <= least => mean.min(usual.saturating_add(usual / 64)),
             usual => mean.min(usual),
         };
         self.usual.store(usual, Relaxed);
         let allowed = usual.saturating_mul(SLOWER);
         let is_slow = u128::from(mean) > SLOW.as_nanos() && mean > allowed;
-        let next = if is_slow { (fallen(limit, allowed, mean)).max(least) } else { (limit + limit / 16 + 1).min(most) };
+        let next = match (is_slow, pressed) {
+            (true, _) => fallen(limit, allowed, mean).max(least),
+            (false, true) => (limit + limit / 16 + 1).min(most),
+            // Nobody needs more, and who comes in a flood later is better off without.
+            (false, false) => return,
+        };
         if self.limit.compare_exchange(limit, next, Relaxed, Relaxed).is_ok() {
             self.permit(limit, next);
         }
@@ -285,8 +295,7 @@ impl Came {
         let turn = at.elapsed();
         // Nobody waits for this answer any more, and others do.
         if turn > patience {
-            load.count(Cause::Waited);
-            return Err(Shed::Overloaded(again(Duration::ZERO)));
+            return Err(Shed::Late);
         }
         match stands {
             Stands::Placed(place) => Ok(Answering { began: at, place }),
@@ -383,8 +392,8 @@ mod tests {
         let load = load(1, 1, 0);
         let came = load.come(Duration::ZERO).ok().unwrap();
         std::thread::sleep(Duration::from_millis(1));
-        assert!(matches!(came.begin().await, Err(Shed::Overloaded(_))));
-        assert_eq!((load.permits.available_permits(), load.figures().shed[2]), (1, ("waited", 1)));
+        assert!(matches!(came.begin().await, Err(Shed::Late)));
+        assert_eq!(load.permits.available_permits(), 1);
     }
 
     #[tokio::test]
@@ -400,15 +409,21 @@ mod tests {
     #[test]
     fn the_limit_falls_where_answers_become_slow_and_rises_again() {
         let load = load(1_000, 0, 0);
-        let windows = |took: Duration, windows: u64| (0..windows * WINDOW).for_each(|_| load.ended(took));
-        windows(Duration::from_millis(10), 2);
+        let windows = |took: Duration, windows: u64| {
+            for _ in 0..windows {
+                load.pressed.store(true, Relaxed);
+                (0..WINDOW).for_each(|_| load.ended(took));
+            }
+        };
+        (0..2 * WINDOW).for_each(|_| load.ended(Duration::from_millis(10)));
+        assert_eq!(load.limit.load(Relaxed), START, "nobody needs more");
+        windows(Duration::from_millis(10), 40);
         assert_eq!(load.limit.load(Relaxed), 1_000);
-        load.pressed.store(true, Relaxed);
         windows(Duration::from_millis(100), 3);
         let low = load.limit.load(Relaxed);
         assert!((LEAST..700).contains(&low), "{low}");
         assert_eq!(load.permits.available_permits(), low);
-        windows(Duration::from_millis(10), 40);
+        windows(Duration::from_millis(10), 60);
         assert_eq!((load.limit.load(Relaxed), load.permits.available_permits()), (1_000, 1_000));
     }
 
