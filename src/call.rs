@@ -78,6 +78,13 @@ impl Call {
         Self { peer, begun, read: AtomicBool::new(false), context }
     }
 
+    /// The same call, of which nothing was read yet.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        let Self { peer, begun, read: _, context } = self;
+        Self { peer: *peer, begun: *begun, read: AtomicBool::new(false), context: context.clone() }
+    }
+
     /// From whom it is, where the connection says it.
     #[must_use]
     pub fn peer(&self) -> Option<Peer> {
@@ -123,6 +130,11 @@ pub fn name(context: &Context) -> Option<SpanName> {
 /// Lets `work` be for `call`.
 pub fn within<F: Future>(call: Call, work: F) -> TaskLocalFuture<Call, F> {
     CALL.scope(call, work)
+}
+
+/// Does `work`, which waits for nothing, for `call`.
+pub fn here<T>(call: Call, work: impl FnOnce() -> T) -> T {
+    CALL.sync_scope(call, work)
 }
 
 /// What the calling task's call says, if it works for one.

@@ -1,5 +1,7 @@
 //! The only reader of the wall clock.
 
+mod steady;
+
 use std::{
     sync::Mutex,
     time::{Duration, SystemTime},
@@ -8,10 +10,24 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use uuid::{ContextV7, Timestamp, Uuid};
 
+use self::steady::Steady;
+
+static STEADY: Steady = Steady::new();
+
 /// Now.
 #[must_use]
 pub fn now() -> SystemTime {
     SystemTime::now()
+}
+
+/// Now, to judge by what is still good: tokens, and what was revoked. Whoever sets the wall clock back brings nothing back
+/// to life, as the time goes on by the uptime; and a clock that is set ahead is believed only once it stayed so for a
+/// minute, so that one wrong moment ends neither every token nor every revocation. Where the clock was ahead first and is
+/// then set right, tokens end too early, until the server starts again.
+#[must_use]
+pub fn steady() -> SystemTime {
+    let uptime = uptime();
+    STEADY.judge(now(), uptime)
 }
 
 /// The time since the machine started. Nobody can set it, and it goes on while the machine sleeps, which

@@ -24,6 +24,9 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Known<S> {
     type Future = TaskLocalFuture<Call, S::Future>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
-        call::within(Call::begin(self.peer), self.service.call(request))
+        // Already what begins the answer looks at the call.
+        let call = Call::begin(self.peer);
+        let answer = call::here(call.again(), || self.service.call(request));
+        call::within(call, answer)
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod certificate;
 mod connection;
+mod eager;
 mod figures;
 pub mod inherited;
 mod permits;

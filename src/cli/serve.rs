@@ -105,7 +105,9 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     if config.server.worker_threads > 0 {
         runtime.worker_threads(config.server.worker_threads);
     }
-    let runtime = runtime.enable_all().thread_name("worker").thread_stack_size(app::STACK).build();
+    // Sockets are looked at again after so many tasks, each of which may evaluate: a call is to be refused soon.
+    runtime.enable_all().event_interval(16).thread_name("worker").thread_stack_size(app::STACK);
+    let runtime = runtime.build();
     let runtime = runtime.context("can't start threads")?;
     let code = runtime.block_on(serve(config, flags, exports))?;
     // What is still blocked (a compilation, say) must not keep the process.

@@ -76,7 +76,7 @@ impl Introspector {
     async fn learn(&self, token: &Secret, verifier: &Verifier) -> Result<Arc<Told>, Invalid> {
         let said = self.request(token).await.inspect_err(|fault| self.tell(fault));
         let said = said.map_err(|_| Invalid::IntrospectionUnavailable)?;
-        verifier.learn(&self.name, token, &said, self.settings.keep, clock::now())
+        verifier.learn(&self.name, token, &said, self.settings.keep, clock::steady())
     }
 
     async fn request(&self, token: &Secret) -> Result<Vec<u8>, Fault> {

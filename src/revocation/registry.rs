@@ -76,7 +76,7 @@ pub struct Figures {
 impl Registry {
     /// Opens the file and reads it whole. What is damaged is an error, as nobody knows then what was revoked.
     pub fn open(config: &Config) -> Result<(Self, Writer), OpenError> {
-        Self::open_at(config, clock::now)
+        Self::open_at(config, clock::steady)
     }
 
     pub(super) fn open_at(config: &Config, clock: fn() -> SystemTime) -> Result<(Self, Writer), OpenError> {

@@ -3,7 +3,12 @@
 //! The monotonic clock stays as it is: that is what the system has of its own. Without the library the test is skipped,
 //! unless `VERDICT_TEST_REQUIRE` has `faketime` in it.
 
-use std::{collections::BTreeSet, fs, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use serde_json::json;
 use verdict::api::grpc::proto::{CheckRequest, Credential, Effect};
@@ -84,9 +89,8 @@ async fn whoever_sets_the_clock_nothing_is_allowed_that_was_not() {
     let mut client = server.client().await;
     let of = |changes: serde_json::Value| token(&changes);
     let (good, revoked) = (of(json!({})), of(json!({"jti": "revoked"})));
-    // Longer ago than the clock is set back by: times of tokens are times of the wall clock, and a server whose clock
-    // was set back by an hour takes what ended less than an hour ago.
-    let expired = of(json!({"iat": now() - 5 * 3_600, "exp": now() - 4 * 3_600}));
+    // A clock that is set back by an hour does not bring it back to life.
+    let expired = of(json!({"iat": now() - 3_600, "exp": now() - 1_800}));
     let long = of(json!({"jti": "long", "exp": now() + 3 * 3_600}));
     assert_eq!(asked(&server, &good).await, "allow");
     assert_eq!(asked(&server, &revoked).await, "allow");
@@ -95,15 +99,8 @@ async fn whoever_sets_the_clock_nothing_is_allowed_that_was_not() {
     assert_eq!(done.code, Some(0), "{}", done.stderr);
     let mut ids = BTreeSet::new();
     let mut seen = Vec::new();
-    for (offset, to_good, to_long) in [
-        ("+0", "allow", "allow"),
-        ("+1h", "token_expired", "allow"),
-        ("-1h", "token_not_yet_valid", "token_not_yet_valid"),
-        ("+0", "allow", "allow"),
-        ("+10y", "token_expired", "token_expired"),
-        ("-10y", "token_not_yet_valid", "token_not_yet_valid"),
-        ("+0", "allow", "allow"),
-    ] {
+    for offset in ["+0", "+1h", "-1h", "+0", "+10y", "-10y", "+0"] {
+        let began = Instant::now();
         set(&folder, offset);
         // The library looks at its file with each call; the server's clock is seen in its ids.
         for _ in 0..20 {
@@ -113,7 +110,12 @@ async fn whoever_sets_the_clock_nothing_is_allowed_that_was_not() {
             assert_eq!(verdict.decision_id.as_bytes()[14], b'7');
         }
         let answers = [asked(&server, &good).await, asked(&server, &long).await];
-        assert_eq!(answers, [to_good, to_long], "{offset}");
+        if began.elapsed() > Duration::from_secs(50) {
+            println!("skipped: the machine is too busy, a clock that is set ahead for a minute is believed");
+            return;
+        }
+        // Set back, it goes on as before; set ahead, it is not believed yet.
+        assert_eq!(answers, ["allow", "allow"], "{offset}");
         assert_ne!(asked(&server, &revoked).await, "allow", "what is revoked stays so at {offset}");
         assert_ne!(asked(&server, &expired).await, "allow", "what has expired stays so at {offset}");
         assert_eq!(server.readiness().await.0, 200, "{offset}");
@@ -138,5 +140,8 @@ async fn whoever_sets_the_clock_nothing_is_allowed_that_was_not() {
         (found.count() == many).then_some(recorded.len())
     })
     .await;
+    for said in ["the clock was set back", "the clock was set ahead"] {
+        assert!(server.lines().iter().any(|line| line.to_string().contains(said)), "{said}");
+    }
     println!("figure: {} settings of the clock, {recorded} decisions recorded, 0 panics, 0 wrong allows", seen.len());
 }

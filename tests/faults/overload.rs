@@ -4,18 +4,27 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tonic::{Code, Request};
-use verdict::api::grpc::proto::CheckRequest;
+use verdict::api::grpc::proto::{CheckRequest, Effect};
 
 use crate::{
     sized,
     support::{Client, Folder, Serve, Server, to},
 };
 
-/// A rule that costs enough for the client, which shares the processors, to cost little beside it.
+/// A rule that costs enough for a call and its refusal to cost little beside it; and little enough to end in its slice
+/// (`docs/budgets.md`), as what does not gets only time that nobody wants.
 fn work(measured: bool) -> String {
     // A debug build on a busy machine has to get through it, too.
-    let size = if measured { 4_000 } else { 40 };
+    let size = sized("VERDICT_TEST_WORK", if measured { 1_500 } else { 40 });
     format!("package work\n\ndecision if count([1 | some i in numbers.range(1, {size}); i % 7 == 0]) > 0\n")
+}
+
+/// Gives this process, which is the client's, a processor of its own: it would be measured, too, and twice as many calls
+/// cost it twice as much.
+fn stay_on(processor: &str) {
+    let own = std::process::id().to_string();
+    let done = std::process::Command::new("taskset").args(["-a", "-c", "-p", processor, &own]).output();
+    assert!(done.expect("a measurement needs taskset").status.success(), "taskset can't give it processor {processor}");
 }
 
 /// How many ask at once where each waits for its answer.
@@ -29,13 +38,22 @@ struct Fared {
     answered: Vec<Duration>,
     refused: Vec<Duration>,
     late: usize,
+    /// Denied, for want of time: no answer that anybody wanted.
+    denied: usize,
     time: Duration,
 }
 
 impl Fared {
-    fn count(&mut self, (code, took): (Code, Duration)) {
+    fn count(&mut self, (answer, took): (Result<Effect, Code>, Duration)) {
+        let Err(code) = answer else {
+            if answer == Ok(Effect::Allow) {
+                self.answered.push(took);
+            } else {
+                self.denied += 1;
+            }
+            return;
+        };
         match code {
-            Code::Ok => self.answered.push(took),
             Code::ResourceExhausted => self.refused.push(took),
             Code::DeadlineExceeded | Code::Cancelled => self.late += 1,
             other => panic!("neither answered nor refused: {other:?}"),
@@ -66,9 +84,10 @@ fn asked() -> Request<CheckRequest> {
     request
 }
 
-async fn ask(mut client: Client, due: Instant) -> (Code, Duration) {
+async fn ask(mut client: Client, due: Instant) -> (Result<Effect, Code>, Duration) {
     let answer = client.check(asked()).await;
-    (answer.map_or_else(|status| status.code(), |_| Code::Ok), due.elapsed())
+    let answer = answer.map(|answer| answer.into_inner().verdict.unwrap().effect());
+    (answer.map_err(|status| status.code()), due.elapsed())
 }
 
 /// Each asks again once it is answered.
@@ -117,7 +136,12 @@ async fn twice_what_saturates_it_is_answered_as_far_as_it_goes() {
     let measured = std::env::var_os("VERDICT_TEST_OVERLOAD").is_some();
     let time = Duration::from_millis(sized("VERDICT_TEST_OVERLOAD", 500) as u64);
     let folder = Folder::always(&[("work.rego", &work(measured))]);
-    let server = Serve::folder(&folder).ready().await;
+    let serve = Serve::folder(&folder);
+    let serve = if measured { serve.within("taskset", &["-c", "0"]) } else { serve };
+    let server = serve.ready().await;
+    if measured {
+        stay_on("1");
+    }
     let clients = clients(&server).await;
     closed(&clients, time.min(Duration::from_secs(2)), &mut Fared::default()).await;
     let (mut peak, mut over) = (Fared::default(), Fared::default());
@@ -130,14 +154,22 @@ async fn twice_what_saturates_it_is_answered_as_far_as_it_goes() {
     }
     let goodput = over.goodput() / peak.goodput();
     let (answered, refused) = (p99(&mut over.answered), p99(&mut over.refused));
+    let mut told = Vec::new();
+    for cause in ["queue_full", "too_late", "waited"] {
+        let shed = server.metric(&format!("verdict_calls_shed_total{{cause=\"{cause}\"}}")).await.unwrap();
+        told.push(format!("{shed} {cause}"));
+    }
+    let isolated = server.metric("verdict_isolated_evaluations_total{result=\"answered\"}").await.unwrap();
     println!(
         "figure: peak {:.0}/s; of {offered:.0}/s offered {:.0}/s answered: goodput {goodput:.2} of peak; p99 of what was \
-         answered {answered:.0?}, of refusals {refused:.0?} ({} answered, {} refused, {} late)",
+         answered {answered:.0?}, of refusals {refused:.0?} ({} answered, {} refused ({}), {} late, {} denied; {isolated} isolated of all)",
         peak.goodput(),
         over.goodput(),
         over.answered.len(),
         over.refused.len(),
-        over.late
+        told.join(", "),
+        over.late,
+        over.denied
     );
     if measured {
         assert!(goodput >= 0.9, "goodput is {goodput:.2} of its peak");

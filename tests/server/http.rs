@@ -84,7 +84,7 @@ async fn the_metrics_have_every_documented_name_after_some_traffic() {
         "verdict_connections_refused_total{door=\"admin\",cause=\"accept_failed\"} 0",
         "verdict_calls_shed_total{cause=\"too_late\"} 0",
         "verdict_caller_failures_total{shown=\"key\"} 0",
-        "verdict_concurrency_limit 1024",
+        "verdict_concurrency_limit 256",
         "verdict_calls_queued 0",
     ] {
         assert!(body.lines().any(|found| found == line), "`{line}` in {body}");

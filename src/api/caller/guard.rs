@@ -2,6 +2,8 @@
 
 use std::{
     convert::Infallible,
+    future::{Future as _, Ready, poll_fn, ready},
+    pin::pin,
     sync::{Arc, atomic::AtomicBool},
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -11,14 +13,14 @@ use axum::http::{
     HeaderValue, Method, Request, Response,
     header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
-use futures::future::{BoxFuture, FutureExt as _};
+use futures::future::{BoxFuture, Either, FutureExt as _};
 use tonic::Status;
 use tower::Service;
 
 use super::{
     ASKING, Asked, Asking, Authorizer, Load, TooMuch,
     authenticate::{Authenticator, Unknown},
-    load::Shed,
+    load::{Came, Shed},
     route::{self, Action, Route},
 };
 use crate::api::{Observer, grpc::deadline::timeout_of as grpc_timeout, settle::DoorName, status::CallError};
@@ -101,18 +103,59 @@ where
 {
     type Response = Response<P::Body>;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+    type Future =
+        Either<Ready<Result<Self::Response, Infallible>>, BoxFuture<'static, Result<Self::Response, Infallible>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
+        let arrival = match Arrival::of::<P, B>(&self.keeper, &request) {
+            Ok(arrival) => arrival,
+            Err(refused) => return Either::Left(ready(Ok(refused))),
+        };
         // The one that was made ready answers.
         let next = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, next);
-        guarded::<S, P, B>(ready, Arc::clone(&self.keeper), self.limit, request).boxed()
+        Either::Right(guarded::<S, P, B>(ready, Arc::clone(&self.keeper), self.limit, request, arrival).boxed())
     }
+}
+
+/// A call whose head was read, on the task of its connection: what it is for, and whether there is room for it.
+struct Arrival {
+    /// `None` for what everyone may.
+    route: Option<Route>,
+    /// How long its client waits.
+    patience: Duration,
+    /// Its place, where it needs one.
+    came: Option<Result<Came, Shed>>,
+}
+
+impl Arrival {
+    /// Finds out, or refuses it. Whom it is from is not known yet: to find out costs more than to refuse.
+    fn of<P: Protocol, B>(keeper: &Keeper, request: &Request<B>) -> Result<Self, Response<P::Body>> {
+        let Some(Routed(route)) = P::route(request.method(), request.uri().path()) else {
+            return Ok(Self { route: None, patience: keeper.patience, came: None });
+        };
+        let patience = grpc_timeout(request.headers()).map_or(keeper.patience, |waits| waits.min(keeper.patience));
+        // Health never comes here; operators are not to be shut out by those whom they would calm.
+        let counts = route.action.has_questions() || route.action == Action::Query;
+        let came = counts.then(|| keeper.load.come(patience));
+        match came {
+            // What Envoy takes for a deny is its door's to say.
+            Some(Err(shed)) if route.door != DoorName::ENVOY => {
+                let shown = request.headers().contains_key(AUTHORIZATION);
+                Err(refusal::<P>(keeper, shed.into(), shown))
+            }
+            came => Ok(Self { route: Some(route), patience, came }),
+        }
+    }
+}
+
+fn refusal<P: Protocol>(keeper: &Keeper, error: CallError, shown: bool) -> Response<P::Body> {
+    keeper.observer.failed(error.code().1);
+    P::refusal(error, shown)
 }
 
 async fn guarded<S, P, B>(
@@ -120,6 +163,7 @@ async fn guarded<S, P, B>(
     keeper: Arc<Keeper>,
     limit: Option<Duration>,
     mut request: Request<B>,
+    arrival: Arrival,
 ) -> Result<Response<P::Body>, Infallible>
 where
     S: Service<Request<B>, Response = Response<P::Body>, Error = Infallible> + Send,
@@ -127,15 +171,24 @@ where
     P: Protocol,
     B: Send,
 {
-    let Some(Routed(route)) = P::route(request.method(), request.uri().path()) else {
+    let Arrival { route: Some(route), patience, mut came } = arrival else {
         return inner.call(request).await;
     };
-    let refuse = |error: CallError, shown| {
-        keeper.observer.failed(error.code().1);
-        Ok(P::refusal(error, shown))
-    };
+    let refuse = |error, shown| Ok(refusal::<P>(&keeper, error, shown));
     let shown = request.headers().contains_key(AUTHORIZATION);
-    let who = keeper.authenticator.who(request.headers(), request.extensions()).await;
+    let who = {
+        let mut finding = pin!(keeper.authenticator.who(request.headers(), request.extensions()));
+        match poll_fn(|context| Poll::Ready(finding.as_mut().poll(context))).await {
+            Poll::Ready(who) => who,
+            Poll::Pending => {
+                // An issuer is asked, whoever shows a token that may be its: nobody's place waits for that.
+                let counts = came.take().is_some();
+                let who = finding.await;
+                came = counts.then(|| keeper.load.come(patience));
+                who
+            }
+        }
+    };
     if keeper.authenticator.required {
         // It is for us; no door needs it, and none can tell of it.
         request.headers_mut().remove(AUTHORIZATION);
@@ -156,13 +209,11 @@ where
             return refuse(CallError::PermissionDenied, shown);
         }
     }
-    // Health never comes here; operators are not to be shut out by those whom they would calm.
     let mut answering = None;
-    if route.action.has_questions() || route.action == Action::Query {
-        let waits = grpc_timeout(request.headers()).map_or(keeper.patience, |waits| waits.min(keeper.patience));
+    if let Some(came) = came {
         let rate = caller.as_ref().map_or(Ok(()), |caller| keeper.load.rate(&caller.id, Instant::now()));
-        let begun = match rate {
-            Ok(()) => keeper.load.begin(waits).await,
+        let begun = match rate.and(came) {
+            Ok(came) => came.begin().await,
             Err(shed) => Err(shed),
         };
         match begun.map_err(CallError::from) {
@@ -193,6 +244,7 @@ impl From<Shed> for CallError {
         match shed {
             Shed::Overloaded(again) => Self::Overloaded(again),
             Shed::TooMany(again) => Self::RateLimited(again),
+            Shed::Late => Self::DeadlineExceeded,
         }
     }
 }

@@ -1,16 +1,23 @@
 //! How much is answered at once: a limit that follows how long answers take, a queue that knows deadlines, and rates of
 //! callers. What is over is refused at once, so that what is answered is answered in time.
 
+mod queue;
+mod rates;
+
 use std::{
-    collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use self::{
+    queue::{Queue, Waiting},
+    rates::{Over, Rates},
+};
 
 /// Settings of load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +36,8 @@ impl Default for Config {
     }
 }
 
+/// The limit at the start, which rises once calls find no place.
+const START: usize = 256;
 /// The least that the limit falls to.
 const LEAST: usize = 16;
 /// How many answers are looked at before the limit changes.
@@ -39,8 +48,6 @@ const SLOWER: u64 = 3;
 const WAITS: u32 = 4;
 /// The shortest time that counts as slow: below it, calls are fast enough, whatever the ratio.
 const SLOW: Duration = Duration::from_millis(20);
-/// Callers whose rate is remembered.
-const CALLERS: usize = 10_000;
 
 /// What one server may do at once.
 pub struct Load {
@@ -49,14 +56,14 @@ pub struct Load {
     limit: AtomicUsize,
     /// Permits that are out and over the limit: who has one takes it away.
     over: AtomicUsize,
-    queued: AtomicUsize,
+    queue: Arc<Queue>,
     /// Whether a call had to wait since the limit last changed.
     pressed: AtomicBool,
     /// Nanoseconds of the answers of this window, and how many.
     window: (AtomicU64, AtomicU64),
     /// The fastest window, in nanoseconds. It follows slower answers only where load can't be why they are slow.
     usual: AtomicU64,
-    rates: Mutex<HashMap<String, Bucket>>,
+    rates: Rates,
     shed: [AtomicU64; Cause::ALL.len()],
 }
 
@@ -100,17 +107,33 @@ impl Cause {
     }
 }
 
-/// What a caller may still do: filled again as time goes by.
-struct Bucket {
-    left: f64,
+/// A call that came, and has a place or waits for one, until this is dropped.
+pub(super) struct Came {
+    load: Arc<Load>,
     at: Instant,
+    /// How long its client waits.
+    patience: Duration,
+    stands: Stands,
+}
+
+/// Where a call stands that came.
+enum Stands {
+    Placed(Place),
+    /// For so long at most.
+    Queued(Waiting, Duration),
+}
+
+/// One of as many as are answered at once.
+struct Place {
+    load: Arc<Load>,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// A call that is answered, until this is dropped.
 pub(super) struct Answering {
-    load: Arc<Load>,
+    /// When it had its place, by what is known: who waits for one has it before its task gets its turn.
     began: Instant,
-    permit: Option<OwnedSemaphorePermit>,
+    place: Place,
 }
 
 /// Why a call is not answered now, and when to try again.
@@ -118,31 +141,25 @@ pub(super) struct Answering {
 pub(super) enum Shed {
     Overloaded(Duration),
     TooMany(Duration),
-}
-
-struct Queued<'a>(&'a AtomicUsize);
-
-impl Drop for Queued<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
-    }
+    /// Its deadline has passed.
+    Late,
 }
 
 impl Load {
     /// A server that does nothing yet.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        let limit = config.max_in_flight;
+        let limit = config.max_in_flight.min(START);
         Self {
+            rates: Rates::new(config.caller_rate),
             config,
             permits: Arc::new(Semaphore::new(limit)),
             limit: limit.into(),
             over: 0.into(),
-            queued: 0.into(),
+            queue: Arc::new(Queue::new()),
             pressed: false.into(),
             window: (0.into(), 0.into()),
             usual: u64::MAX.into(),
-            rates: Mutex::default(),
             shed: Default::default(),
         }
     }
@@ -153,7 +170,7 @@ impl Load {
         let counts = Cause::ALL.iter().zip(&self.shed);
         Figures {
             limit: self.limit.load(Relaxed),
-            queued: self.queued.load(Relaxed),
+            queued: self.queue.len(),
             shed: counts.map(|(why, count)| (why.name(), count.load(Relaxed))).collect(),
         }
     }
@@ -164,70 +181,57 @@ impl Load {
         }
     }
 
-    /// Lets a call begin at once, or as soon as others have ended, if that can be within `patience`.
-    pub(super) async fn begin(self: &Arc<Self>, patience: Duration) -> Result<Answering, Shed> {
-        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
-            Ok(permit) => permit,
-            Err(_) => self.wait(patience).await?,
+    /// A call comes: it gets a place, or one in the queue, if it can be answered in time there. This costs next to nothing,
+    /// so that it can be asked before anything else is done for the call. From here on, what the call's task waits for
+    /// its turn counts as time that its answer takes: where policies keep every processor busy, that is where calls wait.
+    pub(super) fn come(self: &Arc<Self>, patience: Duration) -> Result<Came, Shed> {
+        let at = Instant::now();
+        let stands = if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            Stands::Placed(Place { load: Arc::clone(self), permit: Some(permit) })
+        } else {
+            self.pressed.store(true, Relaxed);
+            let (before, waiting) = Queue::join(&self.queue, at);
+            Stands::Queued(waiting, self.may_wait(before, patience / WAITS)?)
         };
-        Ok(Answering { load: Arc::clone(self), began: Instant::now(), permit: Some(permit) })
+        Ok(Came { load: Arc::clone(self), at, patience, stands })
     }
 
-    async fn wait(&self, patience: Duration) -> Result<OwnedSemaphorePermit, Shed> {
-        let patience = patience / WAITS;
-        self.pressed.store(true, Relaxed);
-        let before = self.queued.fetch_add(1, Relaxed);
-        let _queued = Queued(&self.queued);
-        let expected = self.expected(before);
+    /// How long who comes behind `before` others may wait, if it can be answered by then.
+    fn may_wait(&self, before: usize, patience: Duration) -> Result<Duration, Shed> {
+        let gap = self.gap();
+        let patience = self.queue.patience(patience, gap, Instant::now());
+        let expected = gap.saturating_mul(saturated(before));
         // Who could not be answered in time would only hold up others.
         if before >= self.config.max_queued || expected > patience {
             self.count(if before >= self.config.max_queued { Cause::QueueFull } else { Cause::TooLate });
             return Err(Shed::Overloaded(again(expected)));
         }
-        let free = tokio::time::timeout(patience, Arc::clone(&self.permits).acquire_owned());
-        if let Ok(Ok(permit)) = free.await {
-            return Ok(permit);
-        }
-        self.count(Cause::Waited);
-        Err(Shed::Overloaded(again(expected)))
+        Ok(patience)
     }
 
-    /// How long who comes behind `before` others may have to wait, by how long answers take now.
-    fn expected(&self, before: usize) -> Duration {
+    /// How long after each other calls end, by how long answers take now; no time at all while nobody knows.
+    fn gap(&self) -> Duration {
         let usual = self.usual.load(Relaxed);
         if usual == u64::MAX {
             return Duration::ZERO;
         }
         let (sum, count) = (self.window.0.load(Relaxed), self.window.1.load(Relaxed));
         let each = sum.checked_div(count).unwrap_or(usual).max(usual);
-        let rounds = before / self.limit.load(Relaxed).max(1) + 1;
-        Duration::from_nanos(each.saturating_mul(rounds as u64))
+        Duration::from_nanos(each / (self.limit.load(Relaxed).max(1) as u64))
     }
 
     /// Whether that caller may ask once more now.
     pub(super) fn rate(&self, caller: &str, now: Instant) -> Result<(), Shed> {
-        let rate = f64::from(self.config.caller_rate);
-        if self.config.caller_rate == 0 {
-            return Ok(());
-        }
-        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        if rates.len() >= CALLERS && !rates.contains_key(caller) {
-            // Whose bucket is full again is as one who never came.
-            rates.retain(|_, bucket| bucket.filled(rate, now) < rate);
-            if rates.len() >= CALLERS {
-                self.count(Cause::Callers);
-                return Err(Shed::TooMany(Duration::from_secs(1)));
+        self.rates.take(caller, now).map_err(|over| match over {
+            Over::Rate(left) => {
+                self.count(Cause::Rate);
+                Shed::TooMany(again(left))
             }
-        }
-        let bucket = rates.entry(caller.to_owned()).or_insert(Bucket { left: rate, at: now });
-        let left = bucket.filled(rate, now);
-        *bucket = Bucket { left, at: now };
-        if left < 1.0 {
-            self.count(Cause::Rate);
-            return Err(Shed::TooMany(again(Duration::from_secs_f64((1.0 - left) / rate))));
-        }
-        bucket.left -= 1.0;
-        Ok(())
+            Over::Callers => {
+                self.count(Cause::Callers);
+                Shed::TooMany(Duration::from_secs(1))
+            }
+        })
     }
 
     fn ended(&self, took: Duration) {
@@ -241,17 +245,23 @@ impl Load {
         let Some(mean) = sum.checked_div(count) else { return };
         let limit = self.limit.load(Relaxed);
         let (least, most) = (LEAST.min(self.config.max_in_flight), self.config.max_in_flight);
+        let pressed = self.pressed.swap(false, Relaxed);
         let usual = match self.usual.load(Relaxed) {
             u64::MAX => mean,
             // Nobody waits, or as few are answered at once as can be: it is the policies that became slower. A server
             // that is full takes its own queue for the policies otherwise, lets in more, and becomes slower yet.
-            usual if !self.pressed.swap(false, Relaxed) || limit <= least => mean.min(usual.saturating_add(usual / 64)),
+            usual if !pressed || limit <= least => mean.min(usual.saturating_add(usual / 64)),
             usual => mean.min(usual),
         };
         self.usual.store(usual, Relaxed);
         let allowed = usual.saturating_mul(SLOWER);
         let is_slow = u128::from(mean) > SLOW.as_nanos() && mean > allowed;
-        let next = if is_slow { (fallen(limit, allowed, mean)).max(least) } else { (limit + limit / 16 + 1).min(most) };
+        let next = match (is_slow, pressed) {
+            (true, _) => fallen(limit, allowed, mean).max(least),
+            (false, true) => (limit + limit / 16 + 1).min(most),
+            // Nobody needs more, and who comes in a flood later is better off without.
+            (false, false) => return,
+        };
         if self.limit.compare_exchange(limit, next, Relaxed, Relaxed).is_ok() {
             self.permit(limit, next);
         }
@@ -278,13 +288,34 @@ fn fallen(limit: usize, allowed: u64, mean: u64) -> usize {
     usize::try_from(part).unwrap_or(limit).clamp(limit / 2, limit * 9 / 10)
 }
 
-impl Bucket {
-    fn filled(&self, rate: f64, now: Instant) -> f64 {
-        (self.left + now.saturating_duration_since(self.at).as_secs_f64() * rate).min(rate)
+impl Came {
+    /// Lets it begin, at once or as soon as others have ended.
+    pub(super) async fn begin(self) -> Result<Answering, Shed> {
+        let Self { load, at, patience, stands } = self;
+        let turn = at.elapsed();
+        // Nobody waits for this answer any more, and others do.
+        if turn > patience {
+            return Err(Shed::Late);
+        }
+        match stands {
+            Stands::Placed(place) => Ok(Answering { began: at, place }),
+            Stands::Queued(waiting, longest) => {
+                let free =
+                    tokio::time::timeout(longest.saturating_sub(turn), Arc::clone(&load.permits).acquire_owned());
+                let Ok(Ok(permit)) = free.await else {
+                    load.count(Cause::Waited);
+                    return Err(Shed::Overloaded(again(load.gap())));
+                };
+                drop(waiting);
+                let now = Instant::now();
+                let began = now.checked_sub(turn).unwrap_or(now);
+                Ok(Answering { began, place: Place { load, permit: Some(permit) } })
+            }
+        }
     }
 }
 
-impl Drop for Answering {
+impl Drop for Place {
     fn drop(&mut self) {
         let is_over = |over: usize| over.checked_sub(1);
         if self.load.over.fetch_update(Relaxed, Relaxed, is_over).is_ok()
@@ -292,8 +323,18 @@ impl Drop for Answering {
         {
             permit.forget();
         }
-        self.load.ended(self.began.elapsed());
     }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.place.load.ended(self.began.elapsed());
+    }
+}
+
+/// One more than so many.
+fn saturated(before: usize) -> u32 {
+    u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 /// When to try again: not before what there is can have ended, and never at once.
@@ -309,19 +350,23 @@ mod tests {
         Arc::new(Load::new(Config { max_in_flight, max_queued, caller_rate }))
     }
 
+    async fn begin(load: &Arc<Load>, patience: Duration) -> Result<Answering, Shed> {
+        load.come(patience)?.begin().await
+    }
+
     #[tokio::test]
     async fn what_is_over_waits_and_what_is_over_that_is_refused() {
         let load = load(1, 1, 0);
         let patience = Duration::from_secs(60);
-        let first = load.begin(patience).await.ok().unwrap();
+        let first = begin(&load, patience).await.ok().unwrap();
         let waiting = tokio::spawn({
             let load = Arc::clone(&load);
-            async move { load.begin(patience).await.is_ok() }
+            async move { begin(&load, patience).await.is_ok() }
         });
-        while load.queued.load(Relaxed) == 0 {
+        while load.queue.len() == 0 {
             tokio::task::yield_now().await;
         }
-        assert!(matches!(load.begin(patience).await, Err(Shed::Overloaded(_))), "the queue is full");
+        assert!(matches!(begin(&load, patience).await, Err(Shed::Overloaded(_))), "the queue is full");
         drop(first);
         assert!(waiting.await.unwrap());
         let Figures { limit, queued, shed } = load.figures();
@@ -329,27 +374,56 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_call_has_its_place_from_when_it_comes() {
+        let load = load(1, 1, 0);
+        let patience = Duration::from_secs(60);
+        let placed = load.come(patience).ok().unwrap();
+        let queued = load.come(patience).ok().unwrap();
+        assert!(matches!(load.come(patience), Err(Shed::Overloaded(_))), "nobody began yet");
+        drop(placed);
+        assert_eq!(load.window.1.load(Relaxed), 0, "what never began is no fast answer");
+        assert!(queued.begin().await.is_ok());
+        assert_eq!((load.queue.len(), load.permits.available_permits()), (0, 1));
+        assert_eq!(load.window.1.load(Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_any_more_does_not_begin() {
+        let load = load(1, 1, 0);
+        let came = load.come(Duration::ZERO).ok().unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+        assert!(matches!(came.begin().await, Err(Shed::Late)));
+        assert_eq!(load.permits.available_permits(), 1);
+    }
+
+    #[tokio::test]
     async fn who_could_not_be_answered_in_time_is_refused_at_once() {
         let load = load(1, 100, 0);
         load.usual.store(Duration::from_secs(5).as_nanos().try_into().unwrap(), Relaxed);
-        let _first = load.begin(Duration::ZERO).await.ok().unwrap();
+        let _first = begin(&load, Duration::from_secs(60)).await.ok().unwrap();
         let began = Instant::now();
-        assert!(matches!(load.begin(Duration::from_secs(4)).await, Err(Shed::Overloaded(_))));
+        assert!(matches!(begin(&load, Duration::from_secs(4)).await, Err(Shed::Overloaded(_))));
         assert!(began.elapsed() < Duration::from_secs(3), "it did not wait");
     }
 
     #[test]
     fn the_limit_falls_where_answers_become_slow_and_rises_again() {
         let load = load(1_000, 0, 0);
-        let windows = |took: Duration, windows: u64| (0..windows * WINDOW).for_each(|_| load.ended(took));
-        windows(Duration::from_millis(10), 2);
+        let windows = |took: Duration, windows: u64| {
+            for _ in 0..windows {
+                load.pressed.store(true, Relaxed);
+                (0..WINDOW).for_each(|_| load.ended(took));
+            }
+        };
+        (0..2 * WINDOW).for_each(|_| load.ended(Duration::from_millis(10)));
+        assert_eq!(load.limit.load(Relaxed), START, "nobody needs more");
+        windows(Duration::from_millis(10), 40);
         assert_eq!(load.limit.load(Relaxed), 1_000);
-        load.pressed.store(true, Relaxed);
         windows(Duration::from_millis(100), 3);
         let low = load.limit.load(Relaxed);
         assert!((LEAST..700).contains(&low), "{low}");
         assert_eq!(load.permits.available_permits(), low);
-        windows(Duration::from_millis(10), 40);
+        windows(Duration::from_millis(10), 60);
         assert_eq!((load.limit.load(Relaxed), load.permits.available_permits()), (1_000, 1_000));
     }
 
@@ -359,7 +433,7 @@ mod tests {
         let patience = Duration::from_secs(60);
         let mut begun = Vec::new();
         for _ in 0..64 {
-            begun.push(load.begin(patience).await.ok().unwrap());
+            begun.push(begin(&load, patience).await.ok().unwrap());
         }
         load.usual.store(1_000_000, Relaxed);
         (0..3 * WINDOW).for_each(|_| load.ended(Duration::from_millis(100)));
@@ -381,16 +455,5 @@ mod tests {
         // Where nobody waits, it is the policies.
         (0..100 * WINDOW).for_each(|_| load.ended(Duration::from_millis(25)));
         assert_eq!(load.usual.load(Relaxed), 25_000_000);
-    }
-
-    #[test]
-    fn a_caller_has_a_rate_and_the_next_one_its_own() {
-        let load = load(1, 1, 2);
-        let now = Instant::now();
-        assert!(load.rate("a", now).is_ok() && load.rate("a", now).is_ok());
-        assert!(matches!(load.rate("a", now), Err(Shed::TooMany(_))));
-        assert!(load.rate("b", now).is_ok());
-        assert!(load.rate("a", now + Duration::from_millis(600)).is_ok());
-        assert!(load.rate("a", now + Duration::from_millis(700)).is_err());
     }
 }

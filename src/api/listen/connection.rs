@@ -14,16 +14,14 @@ use hyper::{
     body::Incoming,
     server::conn::{http1, http2},
 };
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::{
     Io, Options,
     certificate::{Certified, UnixUser},
+    eager::Eager,
     figures::Refused,
     permits::{Permit, Turn},
     preface::{self, Begun, Version},
@@ -122,7 +120,7 @@ impl Accepted {
             Some(Peer::Unix { uid, .. }) => Some(UnixUser(uid)),
             Some(Peer::Tcp(_)) | None => None,
         };
-        let service = Certified { service: TowerToHyperService::new(service), certificate, user };
+        let service = Certified { service: Eager(service), certificate, user };
         let service = Known { service, peer };
         let broke = match version {
             Version::One => {
