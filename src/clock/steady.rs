@@ -88,7 +88,7 @@ fn tell(next: Otherwise, by: u64) {
     let by = Duration::from_nanos(by);
     match next {
         Otherwise::No => {
-            tracing::warn!(?by, "the clock was set ahead and stayed so: tokens and revocations are judged by it")
+            tracing::warn!(?by, "the clock was set ahead and stayed so: tokens and revocations are judged by it");
         }
         Otherwise::Back => tracing::warn!(
             ?by,
