@@ -4,7 +4,9 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a benchmark that can't run should say where")]
 
 use std::{
+    env, fs,
     hint::black_box,
+    path::PathBuf,
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -67,6 +69,24 @@ fn by_effect(directory: &Directory) -> [(&'static str, Vec<Query>); 2] {
     })
 }
 
+/// The embedded policies; or those in the folder that `VERDICT_BENCH_POLICIES` names, to compare two versions of the
+/// program on the same policies.
+fn worked_examples() -> Vec<(String, Vec<u8>)> {
+    let Some(folder) = env::var_os("VERDICT_BENCH_POLICIES").map(PathBuf::from) else {
+        return Embedded::files().into_iter().map(|file| (file.path, file.bytes)).collect();
+    };
+    let (mut files, mut open) = (Vec::new(), vec![folder.clone()]);
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|kind| kind == "rego") || path.ends_with("data.json") {
+            let name = path.strip_prefix(&folder).unwrap().to_str().unwrap().to_owned();
+            files.push((name, fs::read(&path).unwrap()));
+        }
+    }
+    files
+}
+
 fn evaluation(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("evaluate");
     group.throughput(Throughput::Elements(1));
@@ -81,8 +101,7 @@ fn evaluation(criterion: &mut Criterion) {
         });
     }
 
-    let files = Embedded::files().into_iter().map(|file| (file.path, file.bytes));
-    let snapshot = compile(&Bundle::from_files(files).unwrap());
+    let snapshot = compile(&Bundle::from_files(worked_examples()).unwrap());
     let text = include_str!("../policies/questions.json");
     for corpus in serde_json::from_str::<Vec<serde_json::Value>>(text).unwrap() {
         let query = api::json::query(corpus["query"].to_string().as_bytes()).unwrap();

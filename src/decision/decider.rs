@@ -230,7 +230,8 @@ impl Decider {
     /// As [`Self::decide`], for callers who can wait: holds the calling thread until the answer.
     #[must_use]
     pub fn decide_blocking(&self, query: &Query, time_left: Duration) -> Option<Verdict> {
-        let active = self.active.load_full()?;
+        let active = self.active.load();
+        let active = active.as_deref()?;
         let (entry, time) = self.asked(query, time_left);
         let answer = match gate::passed(self.gate.as_deref(), query, entry, false) {
             Some(query) => catch_unwind(AssertUnwindSafe(|| active.evaluator.evaluate(&query, entry, time))),

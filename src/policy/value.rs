@@ -22,6 +22,39 @@ pub(super) struct Names {
     subject: Rego,
     token: Rego,
     kind: Rego,
+    words: Words,
+}
+
+/// The names that questions have again and again: of properties, types and actions. Never values, which may be secret.
+#[derive(Default)]
+struct Words(Vec<Rego>);
+
+/// How many of them are kept, and how many bytes the longest has.
+const MOST_WORDS: usize = 64;
+const LONGEST_WORD: usize = 32;
+
+impl Words {
+    /// A name; the same memory as the last time, if no other has taken its place since.
+    fn word(&mut self, word: &str) -> Rego {
+        if word.len() > LONGEST_WORD {
+            return text(word);
+        }
+        if self.0.is_empty() {
+            self.0.resize(MOST_WORDS, Rego::Undefined);
+        }
+        let Some(slot) = self.0.get_mut(Self::place(word)) else { return text(word) };
+        if !matches!(slot, Rego::String(known) if known.as_ref() == word) {
+            *slot = text(word);
+        }
+        slot.clone()
+    }
+
+    fn place(word: &str) -> usize {
+        let bytes = word.as_bytes();
+        let byte = |at: usize| bytes.get(at).copied().map_or(0, usize::from);
+        let last = bytes.len().saturating_sub(1);
+        (bytes.len() * 7 + byte(0) * 5 + byte(last / 2) * 3 + byte(last)) % MOST_WORDS
+    }
 }
 
 impl Names {
@@ -38,36 +71,39 @@ impl Names {
             subject: text("subject"),
             token: text("token"),
             kind: text("type"),
+            words: Words::default(),
         }
     }
 
     /// The question as the policy's `input` (design, *What a policy sees*); `None` where it weighs more than `most`, in
     /// nodes, and 64 bytes of text each.
-    pub(super) fn input(&self, query: &Query, mut most: usize) -> Option<Rego> {
-        let left = &mut most;
+    pub(super) fn input(&mut self, query: &Query, most: usize) -> Option<Rego> {
+        let mut making = Making { left: most, words: &mut self.words };
         let Query { subject, action, resource, context, token, caller, input, .. } = query;
         match input {
             Input::Parts => {}
-            Input::Document(document) => return from_value(document, left),
+            Input::Document(document) => return making.value(document),
             Input::Undefined => return Some(Rego::Undefined),
         }
         let mut entity = |kind: &str, id: &str, properties: &Object| {
-            let properties = from_object(properties, left)?;
-            Some(object([(&self.id, text(id)), (&self.properties, properties), (&self.kind, text(kind))]))
+            let properties = making.object(properties)?;
+            let kind = making.words.word(kind);
+            Some(object([(&self.id, text(id)), (&self.properties, properties), (&self.kind, kind)]))
         };
         let resource = entity(&resource.kind, &resource.id, &resource.properties)?;
         let subject = entity(&subject.kind, &subject.id, &subject.properties)?;
-        let parameters = from_object(&action.properties, left)?;
-        let action = object([(&self.name, text(&action.name)), (&self.properties, parameters)]);
+        let parameters = making.object(&action.properties)?;
+        let name = making.words.word(&action.name);
+        let action = object([(&self.name, name), (&self.properties, parameters)]);
         let mut members = object([
             (&self.action, action),
-            (&self.context, from_object(context, left)?),
+            (&self.context, making.object(context)?),
             (&self.resource, resource),
             (&self.subject, subject),
         ]);
         for (name, known) in [(&self.token, token), (&self.caller, caller)] {
             if let (Some(known), Rego::Object(members)) = (known, &mut members) {
-                Arc::make_mut(members).insert(name.clone(), from_object(known, left)?);
+                Arc::make_mut(members).insert(name.clone(), making.object(known)?);
             }
         }
         Some(members)
@@ -76,7 +112,7 @@ impl Names {
 
 impl Names {
     /// The same for a search: without the action, or without the id of the subject or resource, that is searched for.
-    pub(super) fn search(&self, query: &Query, searched: Searched, most: usize) -> Option<Rego> {
+    pub(super) fn search(&mut self, query: &Query, searched: Searched, most: usize) -> Option<Rego> {
         let mut input = self.input(query, most)?;
         let Rego::Object(members) = &mut input else { return Some(input) };
         let members = Arc::make_mut(members);
@@ -96,20 +132,41 @@ impl Names {
     }
 }
 
-/// A domain value as a Rego value; `None` where it weighs more than what is left.
-fn from_value(value: &Value, left: &mut usize) -> Option<Rego> {
-    *left = left.checked_sub(1)?;
-    Some(match value {
-        Value::Null => Rego::Null,
-        Value::Bool(truth) => Rego::Bool(*truth),
-        Value::Number(number) => from_number(number),
-        Value::String(string) => {
-            *left = left.checked_sub(string.len() / NODE)?;
-            text(string)
+/// Domain values on their way to Rego.
+struct Making<'a> {
+    /// What they may still weigh.
+    left: usize,
+    words: &'a mut Words,
+}
+
+impl Making<'_> {
+    /// A domain value as a Rego value; `None` where it weighs more than what is left.
+    fn value(&mut self, value: &Value) -> Option<Rego> {
+        self.left = self.left.checked_sub(1)?;
+        Some(match value {
+            Value::Null => Rego::Null,
+            Value::Bool(truth) => Rego::Bool(*truth),
+            Value::Number(number) => from_number(number),
+            Value::String(string) => {
+                self.left = self.left.checked_sub(string.len() / NODE)?;
+                text(string)
+            }
+            Value::Array(items) => Rego::from(items.iter().map(|item| self.value(item)).collect::<Option<Vec<_>>>()?),
+            Value::Object(members) => self.object(members)?,
+        })
+    }
+
+    fn object(&mut self, members: &Object) -> Option<Rego> {
+        if members.is_empty() {
+            return Some(Rego::new_object());
         }
-        Value::Array(items) => Rego::from(items.iter().map(|item| from_value(item, left)).collect::<Option<Vec<_>>>()?),
-        Value::Object(members) => from_object(members, left)?,
-    })
+        let mut object = regorus::value::Object::new();
+        for (name, value) in members.iter() {
+            self.left = self.left.checked_sub(1 + name.len() / NODE)?;
+            object.insert(self.words.word(name), self.value(value)?);
+        }
+        Some(Rego::Object(Arc::new(object)))
+    }
 }
 
 /// A Rego value as a domain value: sets become arrays, keys that are not strings their JSON text (as OPA does).
@@ -164,18 +221,6 @@ fn to_value_at(value: &Rego, depth: usize) -> Option<Value> {
         }
         Rego::Undefined => return None,
     })
-}
-
-fn from_object(members: &Object, left: &mut usize) -> Option<Rego> {
-    if members.is_empty() {
-        return Some(Rego::new_object());
-    }
-    let mut object = regorus::value::Object::new();
-    for (name, value) in members.iter() {
-        *left = left.checked_sub(1 + name.len() / NODE)?;
-        object.insert(text(name), from_value(value, left)?);
-    }
-    Some(Rego::Object(Arc::new(object)))
 }
 
 fn from_number(number: &Number) -> Rego {
@@ -240,6 +285,23 @@ mod tests {
             to_number(&from_number(&Number::Decimal("18446744073709551616".into()))).to_string(),
             "18446744073709551616"
         );
+    }
+
+    #[test]
+    fn words_that_take_each_others_places_stay_what_they_are() {
+        let mut words = Words::default();
+        let long = "x".repeat(LONGEST_WORD + 1);
+        let all: Vec<String> = (0..1_000).map(|number| format!("name-{number}")).chain([String::new(), long]).collect();
+        for _ in 0..2 {
+            for word in &all {
+                assert_eq!(words.word(word), text(word));
+            }
+        }
+        assert_eq!(words.0.len(), MOST_WORDS);
+        let (Rego::String(one), Rego::String(other)) = (words.word("again"), words.word("again")) else {
+            unreachable!("a word is a string")
+        };
+        assert!(Arc::ptr_eq(&one, &other));
     }
 
     #[test]

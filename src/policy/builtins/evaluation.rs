@@ -23,7 +23,8 @@ pub(super) const ALL: &[Function] = &[
 const MOST: usize = 100_000;
 
 struct Evaluation {
-    now_ns: i64,
+    /// From the first that asks for it on: most ask for none, and looking at the clock takes time, too.
+    now_ns: Option<i64>,
     /// By the name of the built-in and its arguments.
     drawn: BTreeMap<(&'static str, Rego), Rego>,
 }
@@ -49,7 +50,7 @@ impl Query {
         if EVALUATION.with_borrow(Option::is_some) {
             return Self { outermost: None };
         }
-        let now_ns = time.map_or_else(clock, nanos);
+        let now_ns = time.map(nanos);
         EVALUATION.set(Some(Evaluation { now_ns, drawn: BTreeMap::new() }));
         Self { outermost: Some(network::Query::begin()) }
     }
@@ -65,7 +66,10 @@ impl Drop for Query {
 
 /// The time of the evaluation, in nanoseconds since 1970.
 pub(super) fn now_ns() -> i64 {
-    EVALUATION.with_borrow(|evaluation| evaluation.as_ref().map(|evaluation| evaluation.now_ns)).unwrap_or_else(clock)
+    EVALUATION.with_borrow_mut(|evaluation| match evaluation {
+        Some(Evaluation { now_ns, .. }) => *now_ns.get_or_insert_with(clock),
+        None => clock(),
+    })
 }
 
 fn clock() -> i64 {
