@@ -1,5 +1,6 @@
 //! `verdict bench`: puts load to a server over gRPC, and says how it bears it.
 
+mod apart;
 mod client;
 mod compare;
 mod compare_log;
@@ -87,8 +88,8 @@ pub(super) struct Args {
     /// N times M connections that have one request in flight each
     #[arg(long, group = "comparison", conflicts_with_all = ["rate", "batch", "policy", "query", "write_generated"])]
     compare_doors: bool,
-    /// Compare servers without a decision log, with one in best effort and with a durable one: all run in this process,
-    /// and take turns, as fast as they answer and at a fixed rate
+    /// Compare servers without a decision log, with one in best effort and with a durable one: each runs in a process of
+    /// its own, and they take turns, as fast as they answer and at a fixed rate
     #[arg(long, group = "comparison", conflicts_with_all = ["batch", "policy", "query", "write_generated"])]
     compare_log: bool,
     /// Ask at a fixed rate while the server that takes the decision log is silent for TIME, in best effort and durable

@@ -9,10 +9,11 @@ use anyhow::ensure;
 use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
-use verdict::{audit, decision::Query};
+use verdict::{api::Address, audit, decision::Query};
 
 use super::{
     Args,
+    apart::Apart,
     client::{self, Connection},
     cpu,
     generated::Directory,
@@ -38,7 +39,7 @@ pub(super) struct Turn {
     pub(super) p99: Duration,
     // Denies because something went wrong: on a busy machine, mostly because the evaluation budget was spent.
     pub(super) failed: u64,
-    // Processor time of the server's threads for each request.
+    // Processor time of the server for each request.
     pub(super) cpu: Option<Duration>,
     // Answers in all, also those that were not measured.
     pub(super) answers: u64,
@@ -61,14 +62,38 @@ struct Phase {
 
 /// A server, and connections to it.
 pub(super) struct Server {
-    pub(super) loopback: Loopback,
+    name: &'static str,
+    cpu: cpu::Of,
     channels: Vec<Channel>,
+    /// Where its metrics are; `None` of one that has none.
+    pub(super) http: Option<Address>,
+    _runs: Runs,
+}
+
+/// Where a server runs; it ends with this.
+enum Runs {
+    Here { _server: Loopback },
+    Apart { _server: Apart },
 }
 
 impl Server {
-    pub(super) fn new(loopback: Loopback, connections: usize, runtime: &Runtime) -> anyhow::Result<Self> {
-        let channels = runtime.block_on(client::connect(&loopback.address.to_string(), connections))?;
-        Ok(Self { loopback, channels })
+    /// One in this process.
+    pub(super) fn new(server: Loopback, connections: usize, runtime: &Runtime) -> anyhow::Result<Self> {
+        let channels = runtime.block_on(client::connect(&server.address.to_string(), connections))?;
+        let (name, http) = (server.name, server.http.clone());
+        Ok(Self { name, cpu: cpu::Of::Threads(name), channels, http, _runs: Runs::Here { _server: server } })
+    }
+
+    /// One in a process of its own.
+    pub(super) fn apart(
+        name: &'static str,
+        server: Apart,
+        connections: usize,
+        runtime: &Runtime,
+    ) -> anyhow::Result<Self> {
+        let channels = runtime.block_on(client::connect(&server.address.to_string(), connections))?;
+        let (cpu, http) = (cpu::Of::Process(server.id()), Some(server.http.clone()));
+        Ok(Self { name, cpu, channels, http, _runs: Runs::Apart { _server: server } })
     }
 }
 
@@ -139,19 +164,20 @@ pub(super) async fn turn(
 ) -> anyhow::Result<Turn> {
     let channels = server.channels.get(..connections).unwrap_or(&server.channels);
     let connections = channels.iter().cloned().map(Connection::Grpc).collect();
-    turn_over(server.loopback.name, connections, requests, plan).await
+    turn_over(server.name, server.cpu, connections, requests, plan).await
 }
 
-/// The same, over these connections; the server's threads are called `name`.
+/// The same, over these connections.
 pub(super) async fn turn_over(
     name: &str,
+    server: cpu::Of,
     connections: Vec<Connection>,
     requests: &Arc<Requests>,
     plan: Plan,
 ) -> anyhow::Result<Turn> {
-    let before = cpu::used_by(name);
+    let before = server.used();
     let tally = load::run(connections, requests, plan).await?;
-    let after = cpu::used_by(name);
+    let after = server.used();
     let errors = &tally.errors;
     ensure!(tally.answers > 0, "the {name} answered nothing: {errors:?}");
     // An error is quickly given: figures that count them compare nothing.

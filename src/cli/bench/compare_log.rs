@@ -1,5 +1,7 @@
 //! What the decision log costs: servers without one, with one in best effort and with a durable one, in turns.
 //!
+//! Each in a process of its own, as it is run; one in the process of who asks would share an allocator with it.
+//!
 //! As fast as they answer first: the log's threads, the doors and this client then share the cores, so the ratio of
 //! requests a second says what the log takes of them. Then at a rate that all of them bear: that says what a single
 //! caller waits longer.
@@ -8,14 +10,15 @@ use std::{fmt::Write as _, num::NonZeroUsize, process::ExitCode, sync::Arc, thre
 
 use serde_json::{Value as Json, json};
 use tokio::runtime::Runtime;
-use verdict::{audit, decision::Query};
+use verdict::decision::Query;
 
 use super::{
     Args,
+    apart::Apart,
     compare::{Server, Turn, median, turn},
     generated::Directory,
     load::Plan,
-    loopback::{Folder, Loopback},
+    loopback::Folder,
     progress,
     questions::{Method, Requests},
     report,
@@ -46,11 +49,11 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     let directory = Directory::generate();
     let queries: Vec<Query> = directory.questions().into_iter().map(|(query, _)| query).collect();
     let requests = Arc::new(Requests::encode(queries, Method::Check, None));
-    let logs = [audit::Config::default(), sinks::file(&folder.0, false), sinks::file(&folder.0, true)];
+    let logs = [json!({}), sinks::file(&folder.0, false), sinks::file(&folder.0, true)];
     let mut servers = Vec::new();
     for (name, log) in NAMES.into_iter().zip(logs) {
-        let server = Loopback::real(name, threads, &directory, log)?;
-        servers.push(Server::new(server, args.connections.get(), runtime)?);
+        let server = Apart::start(threads, &directory, &log)?;
+        servers.push(Server::apart(name, server, args.connections.get(), runtime)?);
     }
 
     let mut phases = phases(args);
@@ -72,7 +75,7 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
             for (_, (done, server)) in first.into_iter().chain(last) {
                 *done = runtime.block_on(turn(server, &requests, args.connections.get(), phase.plan))?;
                 // What is left of this turn is no burden of the next.
-                runtime.block_on(sinks::rest(server.loopback.http.as_ref()))?;
+                runtime.block_on(sinks::rest(server.http.as_ref()))?;
             }
             // A third of what the slowest of them bears: at this rate none of them queues.
             let slowest = round.iter().map(|turn| turn.requests_per_second).fold(f64::MAX, f64::min);
@@ -84,7 +87,7 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     let mut fates = Vec::new();
     for server in servers.iter().skip(1) {
-        fates.push(runtime.block_on(sinks::rest(server.loopback.http.as_ref()))?);
+        fates.push(runtime.block_on(sinks::rest(server.http.as_ref()))?);
     }
     say(&if args.json {
         json(args, threads, &phases, &fates).to_string()

@@ -1,17 +1,32 @@
-//! How much processor time the threads of one name have used, where the system says it (Linux).
+//! How much processor time a server has used, where the system says it (Linux).
 
 use std::{fs, time::Duration};
 
-/// The time on a processor of this process' threads called `name`, at most 15 bytes; `None` where it is not known.
-pub(super) fn used_by(name: &str) -> Option<Duration> {
-    let mut used = Duration::ZERO;
-    for task in fs::read_dir("/proc/self/task").ok()?.flatten() {
-        // A thread may end while this looks.
-        let Ok(called) = fs::read_to_string(task.path().join("comm")) else { continue };
-        if called.trim_end() == name {
-            let stat = fs::read_to_string(task.path().join("schedstat")).ok()?;
-            used += Duration::from_nanos(stat.split(' ').next()?.parse().ok()?);
+/// Whose time is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Of {
+    /// The threads of this process that are called so, at most 15 bytes.
+    Threads(&'static str),
+    /// All threads of another process.
+    Process(u32),
+}
+
+impl Of {
+    /// The time that they have been on a processor; `None` where it is not known.
+    pub(super) fn used(self) -> Option<Duration> {
+        let tasks = match self {
+            Self::Threads(_) => fs::read_dir("/proc/self/task"),
+            Self::Process(id) => fs::read_dir(format!("/proc/{id}/task")),
+        };
+        let mut used = Duration::ZERO;
+        for task in tasks.ok()?.flatten() {
+            // A thread may end while this looks.
+            let Ok(called) = fs::read_to_string(task.path().join("comm")) else { continue };
+            let Ok(stat) = fs::read_to_string(task.path().join("schedstat")) else { continue };
+            if matches!(self, Self::Process(_)) || matches!(self, Self::Threads(name) if called.trim_end() == name) {
+                used += Duration::from_nanos(stat.split(' ').next()?.parse().ok()?);
+            }
         }
+        Some(used)
     }
-    Some(used)
 }

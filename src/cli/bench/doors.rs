@@ -15,6 +15,7 @@ use super::{
     Args,
     client::{self, Connection, http1},
     compare::{Turn, median, turn_over},
+    cpu,
     generated::Directory,
     load::Plan,
     loopback::Loopback,
@@ -60,7 +61,7 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     let turn = |requests: &Arc<Requests>, count: usize, plan: Plan| {
         runtime.block_on(async {
             let connections = connect(&server, requests.method, count).await?;
-            turn_over(server.name, connections, requests, plan).await
+            turn_over(server.name, cpu::Of::Threads(server.name), connections, requests, plan).await
         })
     };
     let doors = u32::try_from(DOORS.len())?;

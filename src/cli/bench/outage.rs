@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args, silence: Duration, runtime: &Runtime) -> anyhow::
         receiver.fall_silent(false);
         let after = ask(plan)?;
         let turns = [before, during, after];
-        let fate = runtime.block_on(sinks::rest(server.loopback.http.as_ref()))?;
+        let fate = runtime.block_on(sinks::rest(server.http.as_ref()))?;
         let answers = turns.iter().map(|turn| turn.answers).sum();
         measured.push(Measured { mode, turns, answers, fate, received: receiver.received() });
     }

@@ -6,16 +6,17 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use serde_json::{Value as Json, json};
 use verdict::{
     api::Address,
-    audit::{
-        Compression, Config, Filter, Format, Mask, Mode, Place, QueueLimits, Rotation, SinkConfig, SpoolConfig,
-        WhenFull,
-    },
+    audit::{Config, Filter, Format, Mask, Mode, Place, QueueLimits, SinkConfig, SpoolConfig, WhenFull},
 };
 
 /// The name of the only sink.
 const SINK: &str = "measured";
+
+/// A durable sink's spool.
+const SPOOL: &str = "spool.redb";
 
 /// Records that a sink was offered, and what became of them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,12 +28,18 @@ pub(super) struct Fate {
     pub(super) waiting: u64,
 }
 
-/// Records to a file below `folder`, as they are by default.
-pub(super) fn file(folder: &Path, durable: bool) -> Config {
-    let rotation =
-        Rotation { max_bytes: 100 << 20, max_age: Duration::from_hours(24), keep: 2, compression: Compression::Gzip };
+/// Settings of a log to a file below `folder`, with what is usual but for what is left behind, and for a spool that is
+/// full: no decision may go on without its record.
+pub(super) fn file(folder: &Path, durable: bool) -> Json {
     let path = folder.join(if durable { "durable.log" } else { "best-effort.log" });
-    log(Place::File { path, rotation, chain: None }, Format::Verdict, mode(folder, durable))
+    let rotate = json!({ "keep": 2 });
+    let sink = if durable {
+        let spool = json!({ "path": folder.join(SPOOL), "when_full": "fail_closed" });
+        json!({ "type": "file", "path": path, "rotate": rotate, "mode": "durable", "spool": spool })
+    } else {
+        json!({ "type": "file", "path": path, "rotate": rotate })
+    };
+    json!({ "sinks": { SINK: sink } })
 }
 
 /// Records to a server that takes OPA's decision logs.
@@ -53,7 +60,7 @@ fn mode(folder: &Path, durable: bool) -> Mode {
         return Mode::BestEffort;
     }
     Mode::Durable(SpoolConfig {
-        path: folder.join("spool.redb"),
+        path: folder.join(SPOOL),
         max_bytes: 1 << 30,
         max_age: Duration::from_hours(168),
         when_full: WhenFull::FailClosed,
