@@ -223,6 +223,8 @@ struct Lowering<'a> {
     copies: String,
     /// The variables of the inmost `every`.
     every: Vec<String>,
+    /// Whether the rule that is being lowered has at most one solution.
+    once: bool,
     /// What the head of the rule that is being lowered asks.
     asked_of_head: Vec<String>,
     /// What gives a value to the variable that stands for a constant in that head.
@@ -255,6 +257,7 @@ impl<'a> Lowering<'a> {
             looked_up: Vec::new(),
             copies: String::new(),
             every: Vec::new(),
+            once: false,
             asked_of_head: Vec::new(),
             key: None,
             first: Vec::new(),
