@@ -4,6 +4,7 @@
 //! `Asking`, with the task. What nobody has authenticated is refused: a question whose task says nothing of its caller,
 //! too.
 
+mod ahead;
 mod authenticate;
 mod gate;
 mod guard;
@@ -24,7 +25,7 @@ use self::route::Route;
 pub use self::{
     authenticate::{Authenticator, Failures},
     gate::Gate,
-    guard::{Grpc, Guard, Http, Keeper},
+    guard::{Grpc, Guard, Http, Keeper, Reading},
     keys::{InvalidKeys, Keys, PREFIX as KEY_PREFIX},
     load::{Config as LoadConfig, Figures as LoadFigures, Load},
     route::{Action, DOORS},

@@ -14,11 +14,13 @@ use axum::http::{
     header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use futures::future::{BoxFuture, Either, FutureExt as _};
+use hyper::body::Body;
 use tonic::Status;
 use tower::Service;
 
 use super::{
     ASKING, Asked, Asking, Authorizer, Load, TooMuch,
+    ahead::Ahead,
     authenticate::{Authenticator, Unknown},
     load::{Came, Shed},
     route::{self, Action, Route},
@@ -64,19 +66,29 @@ pub struct Grpc;
 #[derive(Clone, Copy, Debug)]
 pub struct Http;
 
+/// What a message may be that is read before its call has a place.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// The longest that it may take to come.
+    pub longest: Duration,
+    /// What says of itself to be larger, in bytes, is not waited for: its door refuses it unread.
+    pub most: u64,
+}
+
 /// A door behind its guard.
 pub struct Guard<S, P> {
     inner: S,
     keeper: Arc<Keeper>,
     protocol: P,
+    reading: Reading,
     /// The longest that a call may take whose answer is one message, if the door behind does not see to it.
     limit: Option<Duration>,
 }
 
 impl<S, P> Guard<S, P> {
     /// Puts `keeper` before a door.
-    pub fn new(inner: S, keeper: Arc<Keeper>, protocol: P) -> Self {
-        Self { inner, keeper, protocol, limit: None }
+    pub fn new(inner: S, keeper: Arc<Keeper>, protocol: P, reading: Reading) -> Self {
+        Self { inner, keeper, protocol, reading, limit: None }
     }
 
     /// Ends calls that take longer than that until their answer begins: doors have deadlines, but only once they have read
@@ -89,17 +101,18 @@ impl<S, P> Guard<S, P> {
 
 impl<S: Clone, P: Clone> Clone for Guard<S, P> {
     fn clone(&self) -> Self {
-        let Self { inner, keeper, protocol, limit } = self;
-        Self { inner: inner.clone(), keeper: Arc::clone(keeper), protocol: protocol.clone(), limit: *limit }
+        let Self { inner, keeper, protocol, reading, limit } = self;
+        let (inner, keeper, protocol) = (inner.clone(), Arc::clone(keeper), protocol.clone());
+        Self { inner, keeper, protocol, reading: *reading, limit: *limit }
     }
 }
 
 impl<S, P, B> Service<Request<B>> for Guard<S, P>
 where
-    S: Service<Request<B>, Response = Response<P::Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Ahead<B>>, Response = Response<P::Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     P: Protocol,
-    B: Send + 'static,
+    B: Body<Data: Send, Error: Send> + Send + Unpin + 'static,
 {
     type Response = Response<P::Body>;
     type Error = Infallible;
@@ -118,7 +131,8 @@ where
         // The one that was made ready answers.
         let next = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, next);
-        Either::Right(guarded::<S, P, B>(ready, Arc::clone(&self.keeper), self.limit, request, arrival).boxed())
+        let times = (self.reading, self.limit);
+        Either::Right(guarded::<S, P, B>(ready, Arc::clone(&self.keeper), times, request, arrival).boxed())
     }
 }
 
@@ -161,16 +175,17 @@ fn refusal<P: Protocol>(keeper: &Keeper, error: CallError, shown: bool) -> Respo
 async fn guarded<S, P, B>(
     mut inner: S,
     keeper: Arc<Keeper>,
-    limit: Option<Duration>,
-    mut request: Request<B>,
+    (reading, limit): (Reading, Option<Duration>),
+    request: Request<B>,
     arrival: Arrival,
 ) -> Result<Response<P::Body>, Infallible>
 where
-    S: Service<Request<B>, Response = Response<P::Body>, Error = Infallible> + Send,
+    S: Service<Request<Ahead<B>>, Response = Response<P::Body>, Error = Infallible> + Send,
     S::Future: Send,
     P: Protocol,
-    B: Send,
+    B: Body<Data: Send, Error: Send> + Send + Unpin,
 {
+    let mut request = request.map(Ahead::new);
     let Arrival { route: Some(route), patience, mut came } = arrival else {
         return inner.call(request).await;
     };
@@ -207,6 +222,18 @@ where
         let may = caller.as_ref().is_some_and(|caller| authorizer.allows(&asked(caller)));
         if !may {
             return refuse(CallError::PermissionDenied, shown);
+        }
+    }
+    let is_read = !route::is_stream(request.uri().path()) && request.body().size_hint().lower() <= reading.most;
+    if came.is_some() && is_read {
+        let mut filling = pin!(request.body_mut().fill());
+        if poll_fn(|context| Poll::Ready(filling.as_mut().poll(context))).await.is_pending() {
+            // Nor does it wait for a message that may never come.
+            drop(came.take());
+            if tokio::time::timeout(reading.longest, filling).await.is_err() {
+                return refuse(CallError::DeadlineExceeded, shown);
+            }
+            came = Some(keeper.load.come(patience));
         }
     }
     let mut answering = None;
