@@ -19,6 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use self::route::Route;
@@ -102,6 +103,8 @@ pub(super) struct Asking {
     caller: Option<Arc<Caller>>,
     route: Route,
     refused: AtomicBool,
+    /// When its head had come.
+    arrived: Instant,
 }
 
 /// Takes along who asks, to other tasks.
@@ -147,6 +150,11 @@ impl Asked<'_> {
 }
 
 impl Asking {
+    /// When the call came that this task answers; now where it answers none.
+    pub(super) fn arrived() -> Instant {
+        ASKING.try_with(|asking| asking.arrived).unwrap_or_else(|_| Instant::now())
+    }
+
     fn refuse(&self) {
         self.refused.store(true, Relaxed);
     }

@@ -23,12 +23,13 @@ pub struct Ahead<B: Body> {
     size: usize,
     rest: B,
     ended: bool,
+    is_held: bool,
 }
 
 impl<B: Body + Unpin> Ahead<B> {
     /// All of it is still to be read.
     pub(super) fn new(rest: B) -> Self {
-        Self { read: VecDeque::new(), size: 0, rest, ended: false }
+        Self { read: VecDeque::new(), size: 0, rest, ended: false, is_held: false }
     }
 
     /// Reads it to its end, or as much as is read ahead.
@@ -53,8 +54,16 @@ impl<B: Body + Unpin> Ahead<B> {
         Poll::Ready(())
     }
 
+    /// Nothing more of it comes, nor its end: whoever reads on must see to the time.
+    pub(super) fn hold(&mut self) {
+        self.is_held = true;
+    }
+
     /// What has ended may not be asked again.
     fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<Option<Part<B>>> {
+        if self.is_held {
+            return Poll::Pending;
+        }
         if self.ended {
             return Poll::Ready(None);
         }

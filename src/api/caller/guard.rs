@@ -50,6 +50,10 @@ pub trait Protocol: Clone + Send + Sync + 'static {
     #[doc(hidden)]
     fn route(method: &Method, path: &str) -> Option<Routed>;
 
+    /// Whether its doors say in their own words that a message took too long to come.
+    #[doc(hidden)]
+    const TELLS_LATE: bool;
+
     /// The answer to a call that is refused.
     fn refusal(error: CallError, shown: bool) -> Response<Self::Body>;
 }
@@ -138,6 +142,7 @@ where
 
 /// A call whose head was read, on the task of its connection: what it is for, and whether there is room for it.
 struct Arrival {
+    at: Instant,
     /// `None` for what everyone may.
     route: Option<Route>,
     /// How long its client waits.
@@ -149,8 +154,9 @@ struct Arrival {
 impl Arrival {
     /// Finds out, or refuses it. Whom it is from is not known yet: to find out costs more than to refuse.
     fn of<P: Protocol, B>(keeper: &Keeper, request: &Request<B>) -> Result<Self, Response<P::Body>> {
+        let at = Instant::now();
         let Some(Routed(route)) = P::route(request.method(), request.uri().path()) else {
-            return Ok(Self { route: None, patience: keeper.patience, came: None });
+            return Ok(Self { at, route: None, patience: keeper.patience, came: None });
         };
         let patience = grpc_timeout(request.headers()).map_or(keeper.patience, |waits| waits.min(keeper.patience));
         // Health never comes here; operators are not to be shut out by those whom they would calm.
@@ -162,7 +168,7 @@ impl Arrival {
                 let shown = request.headers().contains_key(AUTHORIZATION);
                 Err(refusal::<P>(keeper, shed.into(), shown))
             }
-            came => Ok(Self { route: Some(route), patience, came }),
+            came => Ok(Self { at, route: Some(route), patience, came }),
         }
     }
 }
@@ -175,7 +181,7 @@ fn refusal<P: Protocol>(keeper: &Keeper, error: CallError, shown: bool) -> Respo
 async fn guarded<S, P, B>(
     mut inner: S,
     keeper: Arc<Keeper>,
-    (reading, limit): (Reading, Option<Duration>),
+    (reading, mut limit): (Reading, Option<Duration>),
     request: Request<B>,
     arrival: Arrival,
 ) -> Result<Response<P::Body>, Infallible>
@@ -186,7 +192,7 @@ where
     B: Body<Data: Send, Error: Send> + Send + Unpin,
 {
     let mut request = request.map(Ahead::new);
-    let Arrival { route: Some(route), patience, mut came } = arrival else {
+    let Arrival { at, route: Some(route), patience, mut came } = arrival else {
         return inner.call(request).await;
     };
     let refuse = |error, shown| Ok(refusal::<P>(&keeper, error, shown));
@@ -226,14 +232,23 @@ where
     }
     let is_read = !route::is_stream(request.uri().path()) && request.body().size_hint().lower() <= reading.most;
     if came.is_some() && is_read {
-        let mut filling = pin!(request.body_mut().fill());
-        if poll_fn(|context| Poll::Ready(filling.as_mut().poll(context))).await.is_pending() {
-            // Nor does it wait for a message that may never come.
-            drop(came.take());
-            if tokio::time::timeout(reading.longest, filling).await.is_err() {
-                return refuse(CallError::DeadlineExceeded, shown);
+        let is_there = {
+            let mut filling = pin!(request.body_mut().fill());
+            let is_there = poll_fn(|context| Poll::Ready(filling.as_mut().poll(context))).await.is_ready();
+            // Nor does a place wait for a message that may never come.
+            is_there || {
+                drop(came.take());
+                tokio::time::timeout(reading.longest, filling).await.is_ok()
             }
-            came = Some(keeper.load.come(patience));
+        };
+        if is_there {
+            came = came.or_else(|| Some(keeper.load.come(patience)));
+        } else if P::TELLS_LATE {
+            // It has no place, and no message to decide on.
+            request.body_mut().hold();
+            limit = Some(limit.unwrap_or(reading.longest));
+        } else {
+            return refuse(CallError::DeadlineExceeded, shown);
         }
     }
     let mut answering = None;
@@ -249,7 +264,7 @@ where
             Err(error) => return refuse(error, shown),
         }
     }
-    let asking = Arc::new(Asking { caller, route, refused: AtomicBool::new(false) });
+    let asking = Arc::new(Asking { caller, route, refused: AtomicBool::new(false), arrived: at });
     let answer = ASKING.scope(Arc::clone(&asking), async move { inner.call(request).await });
     let answered = match limit {
         Some(limit) => match tokio::time::timeout(limit, answer).await {
@@ -279,6 +294,8 @@ impl From<Shed> for CallError {
 impl Protocol for Grpc {
     type Body = tonic::body::Body;
 
+    const TELLS_LATE: bool = false;
+
     fn route(_: &Method, path: &str) -> Option<Routed> {
         route::of_grpc(path).map(Routed)
     }
@@ -290,6 +307,8 @@ impl Protocol for Grpc {
 
 impl Protocol for Http {
     type Body = axum::body::Body;
+
+    const TELLS_LATE: bool = true;
 
     fn route(method: &Method, path: &str) -> Option<Routed> {
         route::of_http(method, path).map(Routed)
