@@ -6,7 +6,8 @@
 //!   undefined has no element.
 //! - Arithmetic and set operators become calls, because regorus' own operators give errors that end the evaluation where
 //!   OPA's are undefined (its strict mode is on: without it, it drops errors of functions).
-//! - What OPA asks before a `not` or a `with` is asked before it (`hoist.rs`), and what a head asks at the end of its body.
+//! - What OPA asks before a `not` or a `with` is asked before it (`hoist.rs`), and what a head asks at the end of its body,
+//!   where that may have several solutions.
 //! - `in` becomes [`MEMBER`] and [`MEMBER_WITH_KEY`], which are undefined where an operand is; a plain one that is a condition
 //!   stays regorus' own, as false and undefined are the same there.
 //! - The variables of an `every` are copied first thing in its body: regorus does not see the given ones in the brackets of

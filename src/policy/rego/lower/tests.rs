@@ -267,7 +267,10 @@ fn what_a_head_with_one_solution_asks_stays_in_it() {
         "r := input.x if { not input.y; every x in input.xs { x == input.ys[_] } }",
         "f(x) := input[x] if { input.xs[x] }",
     ] {
-        assert_eq!(lowered(&format!("package p\n{rule}")).matches("__verdict_").count(), rule.matches("every").count() * 2);
+        assert_eq!(
+            lowered(&format!("package p\n{rule}")).matches("__verdict_").count(),
+            rule.matches("every").count() * 2
+        );
     }
     for rule in [
         "r := input.x if { input.xs[_] }",
