@@ -151,6 +151,7 @@ impl App {
         let credentials = credentials::open(identity, (&registry, &state), &mut tasks, &draining);
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let issuer = services::issuer(&decider, observer(), issuance_config);
+        let reading = guards::reading(&authzen_config);
         let http_doors = http::Doors {
             credentials: Arc::clone(&credentials),
             authzen: authzen_config,
@@ -175,7 +176,7 @@ impl App {
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door("grpc"), draining.clone())));
         // It closes after the other door, so it gets no more than its own requests may take.
         let http = listen::Options { drain_timeout: http_drain.min(server.drain_timeout), ..door("http") };
-        let routes = Guard::new(http_routes, keeper, Http);
+        let routes = Guard::new(http_routes, keeper, Http, reading);
         tasks.spawn(named("HTTP door", listen::serve(http_listener, routes, http, closing.clone())));
         state.know_edge(edge);
         revocation::start(writer, &receiver, &mut tasks, &draining)?;

@@ -20,14 +20,23 @@ pub fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// Now, to judge by what is still good: tokens, and what was revoked. Whoever sets the wall clock back brings nothing back
-/// to life, as the time goes on by the uptime; and a clock that is set ahead is believed only once it stayed so for a
-/// minute, so that one wrong moment ends neither every token nor every revocation. Where the clock was ahead first and is
-/// then set right, tokens end too early, until the server starts again.
+/// Now, to judge by what was revoked and what is remembered. Whoever sets the wall clock back brings nothing back to life, as
+/// the time goes on by the uptime; and a clock that is set ahead is believed only once it stayed so for a minute, so that one
+/// wrong moment ends no revocation. Where the clock was ahead first and is then set right, it stays ahead until the server
+/// starts again.
 #[must_use]
 pub fn steady() -> SystemTime {
     let uptime = uptime();
     STEADY.judge(now(), uptime)
+}
+
+/// Now, to judge by whether a token is still good: the later of [`steady`] and the wall clock. Where the clock is set ahead,
+/// as after a machine slept or was brought back from a snapshot, tokens end by it at once; where that was wrong, they are
+/// good again once it is set right within a minute.
+#[must_use]
+pub fn latest() -> SystemTime {
+    let (wall, uptime) = (now(), uptime());
+    STEADY.judge(wall, uptime).max(wall)
 }
 
 /// The time since the machine started. Nobody can set it, and it goes on while the machine sleeps, which
@@ -37,10 +46,21 @@ pub fn uptime() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
-/// Now, in seconds since the epoch.
+/// Now, in seconds since the epoch, to judge by how old something is ([`latest`]).
 #[must_use]
 pub fn seconds() -> u64 {
-    now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+    latest().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// How far the wall clock is from what is judged by ([`steady`]), in seconds: below 0 where it was set back.
+#[must_use]
+pub fn offset() -> f64 {
+    let (wall, uptime) = (now(), uptime());
+    let steady = STEADY.judge(wall, uptime);
+    match wall.duration_since(steady) {
+        Ok(ahead) => ahead.as_secs_f64(),
+        Err(behind) => -behind.duration().as_secs_f64(),
+    }
 }
 
 thread_local! {

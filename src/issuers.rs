@@ -91,15 +91,14 @@ impl Inner {
 
     /// Whom a token proves by what its issuer says of it.
     fn opaque(&self, issuer: &str, token: &Secret, proof: Proof) -> Checked {
-        let now = clock::steady();
-        if let Some(told) = self.verifier.recall(token, now) {
-            return Checked::Now(self.verifier.prove(&told, &proof, now));
+        if let Some(told) = self.verifier.recall(token, clock::steady()) {
+            return Checked::Now(self.verifier.prove(&told, &proof, clock::latest()));
         }
         let Some(introspector) = self.introspectors.get(issuer) else {
             return Checked::Now(Err(Invalid::IssuerUnknown));
         };
         let (asked, verifier) = (introspector.ask(token, &self.verifier), Arc::clone(&self.verifier));
-        let later = async move { verifier.prove(&*asked.await?, &proof, clock::steady()) };
+        let later = async move { verifier.prove(&*asked.await?, &proof, clock::latest()) };
         Checked::Later(Box::pin(later), Invalid::IntrospectionUnavailable)
     }
 }
@@ -140,7 +139,7 @@ impl Issuers {
             Some(Err(invalid)) => return Checked::Now(Err(invalid)),
             None => {}
         }
-        let result = verifier.verify(&token, &proof, clock::steady());
+        let result = verifier.verify(&token, &proof, clock::latest());
         if !matches!(result, Err(Invalid::KeyUnknown | Invalid::KeysUnavailable)) {
             return Checked::Now(result);
         }
@@ -149,7 +148,7 @@ impl Issuers {
         let late = result.err().unwrap_or(Invalid::KeysUnavailable);
         let later = async move {
             refreshed.await;
-            verifier.verify(&token, &proof, clock::steady())
+            verifier.verify(&token, &proof, clock::latest())
         };
         Checked::Later(Box::pin(later), late)
     }

@@ -209,9 +209,9 @@ impl Door {
         Self { credentials, ..self }
     }
 
-    /// What a request says beside its body, from its arrival on, which is now.
+    /// What a request says beside its body, and by when it is to be answered.
     fn call(&self, headers: &HeaderMap) -> Result<Call, CallError> {
-        let deadline = Deadline::within(self.config.request_timeout);
+        let deadline = Deadline::of_call(self.config.request_timeout);
         Ok(Call { request_id: named(headers), at: freshness::wanted(headers)?, deadline })
     }
 

@@ -4,6 +4,7 @@
 //! `Asking`, with the task. What nobody has authenticated is refused: a question whose task says nothing of its caller,
 //! too.
 
+mod ahead;
 mod authenticate;
 mod gate;
 mod guard;
@@ -18,13 +19,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
 use self::route::Route;
 pub use self::{
     authenticate::{Authenticator, Failures},
     gate::Gate,
-    guard::{Grpc, Guard, Http, Keeper},
+    guard::{Grpc, Guard, Http, Keeper, Reading},
     keys::{InvalidKeys, Keys, PREFIX as KEY_PREFIX},
     load::{Config as LoadConfig, Figures as LoadFigures, Load},
     route::{Action, DOORS},
@@ -101,6 +103,8 @@ pub(super) struct Asking {
     caller: Option<Arc<Caller>>,
     route: Route,
     refused: AtomicBool,
+    /// When its head had come.
+    arrived: Instant,
 }
 
 /// Takes along who asks, to other tasks.
@@ -146,6 +150,11 @@ impl Asked<'_> {
 }
 
 impl Asking {
+    /// When the call came that this task answers; now where it answers none.
+    pub(super) fn arrived() -> Instant {
+        ASKING.try_with(|asking| asking.arrived).unwrap_or_else(|_| Instant::now())
+    }
+
     fn refuse(&self) {
         self.refused.store(true, Relaxed);
     }

@@ -101,6 +101,10 @@ pub struct Connections {
     pub max_age: Duration,
     /// How long the calls of such a connection may go on.
     pub age_grace: Duration,
+    /// How long nothing may come on an HTTP/2 connection until its client is asked whether it is there (PING, RFC 9113 §6.7).
+    pub keepalive_time: Duration,
+    /// How long it may take to answer that, until it is closed.
+    pub keepalive_timeout: Duration,
 }
 
 impl Default for Connections {
@@ -111,6 +115,8 @@ impl Default for Connections {
             handshake_timeout: Duration::from_secs(5),
             max_age: Duration::from_mins(30),
             age_grace: Duration::from_secs(30),
+            keepalive_time: Duration::from_mins(1),
+            keepalive_timeout: Duration::from_secs(20),
         }
     }
 }

@@ -108,7 +108,7 @@ impl Door {
     }
 
     fn deadline(&self) -> Deadline {
-        Deadline::within(self.limits.request_timeout)
+        Deadline::of_call(self.limits.request_timeout)
     }
 
     /// A question with what its input has of a credential, which it then has no longer.

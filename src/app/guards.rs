@@ -10,18 +10,24 @@ use super::{
     tasks::{named, until},
 };
 use crate::api::{
-    Observer,
-    caller::{Authenticator, Failures, Grpc, Guard, Keeper, Load, LoadConfig},
+    Observer, authzen,
+    caller::{Authenticator, Failures, Grpc, Guard, Keeper, Load, LoadConfig, Reading},
     credentials::Credentials,
     grpc,
 };
 
-/// How long a call may take until its message is there, beyond what it may take by itself.
+/// How long a message of gRPC may take to come, beyond what its call may take by itself.
 const READING: Duration = Duration::from_secs(1);
 
 /// The gRPC door's routes behind their guard.
 pub(super) fn guarded<S>(routes: S, keeper: &Arc<Keeper>, grpc: &grpc::Config) -> Guard<S, Grpc> {
-    Guard::new(routes, Arc::clone(keeper), Grpc).within(grpc.request_timeout + READING)
+    let reading = Reading { longest: READING, most: u64::MAX };
+    Guard::new(routes, Arc::clone(keeper), Grpc, reading).within(grpc.request_timeout + READING)
+}
+
+/// What is read of a message at the HTTP port before its call has a place.
+pub(super) fn reading(http: &authzen::Config) -> Reading {
+    Reading { longest: http.request_timeout, most: http.max_body_bytes as u64 }
 }
 
 /// What the guards of both doors go by.

@@ -96,7 +96,7 @@ fn tell(next: Otherwise, by: u64) {
         ),
         Otherwise::Ahead { .. } => tracing::warn!(
             ?by,
-            "the clock was set ahead: tokens and revocations are judged by the time that it had before, for a minute"
+            "the clock was set ahead: tokens end by it at once, revocations once it stayed so for a minute"
         ),
     }
 }

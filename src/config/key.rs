@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 110] = [
+pub(super) static KEYS: [Key; 112] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key("grpc.max_response_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_response_bytes = value)),
@@ -231,6 +231,18 @@ pub(super) static KEYS: [Key; 110] = [
     key(
         "server.max_connection_age_grace",
         Shape::Time(Duration::ZERO..=HOUR, |config, value| config.server.connections.age_grace = value),
+    ),
+    key(
+        "server.keepalive_time",
+        Shape::Time(MILLISECOND.saturating_mul(100)..=HOUR.saturating_mul(24), |config, value| {
+            config.server.connections.keepalive_time = value;
+        }),
+    ),
+    key(
+        "server.keepalive_timeout",
+        Shape::Time(MILLISECOND.saturating_mul(100)..=MINUTE.saturating_mul(10), |config, value| {
+            config.server.connections.keepalive_timeout = value;
+        }),
     ),
 ];
 

@@ -241,7 +241,7 @@ fn process(
     decision_log: &audit::Config,
     (revocation, ssf): (&revocation::Config, &ssf::Config),
     (server, load): (&Server, &api::caller::LoadConfig),
-) -> [(&'static str, Shown); 23] {
+) -> [(&'static str, Shown); 25] {
     // What else OpenTelemetry's variables say is not shown: it may be secret.
     let telemetry::export::Config { all, sampler, service_name, metrics_interval, .. } = export;
     let ssf::Config { push, replay_window, publish_interval, transmitters: _ } = ssf;
@@ -249,7 +249,15 @@ fn process(
     let telemetry::Config { level, format } = log;
     let audit::Config { max_record_bytes, commit_timeout, sinks: _ } = decision_log;
     let Server { drain_timeout, worker_threads, insecure, connections } = server;
-    let api::listen::Connections { most, most_per_address, handshake_timeout, max_age, age_grace } = connections;
+    let api::listen::Connections {
+        most,
+        most_per_address,
+        handshake_timeout,
+        max_age,
+        age_grace,
+        keepalive_time,
+        keepalive_timeout,
+    } = connections;
     [
         ("log.level", text(level)),
         (
@@ -285,6 +293,8 @@ fn process(
         ("server.handshake_timeout", Shown::Plain(show_time(*handshake_timeout))),
         ("server.max_connection_age", Shown::Plain(show_time(*max_age))),
         ("server.max_connection_age_grace", Shown::Plain(show_time(*age_grace))),
+        ("server.keepalive_time", Shown::Plain(show_time(*keepalive_time))),
+        ("server.keepalive_timeout", Shown::Plain(show_time(*keepalive_timeout))),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    mem,
     num::NonZeroU32,
     time::Duration,
 };
@@ -42,6 +43,8 @@ pub(super) struct Engine {
     place: Place,
     strict: bool,
     stop: Option<Stop>,
+    // What `working` was last granted.
+    granted: Option<Duration>,
 }
 
 impl Engine {
@@ -90,13 +93,16 @@ impl Engine {
 
     fn of(engine: regorus::Engine, place: Place) -> Self {
         let (working, input, names) = (engine.clone(), Rego::Undefined, Names::new());
-        Self { working, pristine: engine, input, names, place, strict: false, stop: None }
+        Self { working, pristine: engine, input, names, place, strict: false, stop: None, granted: None }
     }
 
     /// Sets the question, unless its attributes weigh more than `most`. Whether it is set.
     pub(super) fn ask(&mut self, query: &Query, most: usize) -> bool {
         self.strict = query.strict;
-        let input = self.names.input(query, most);
+        // Nobody else holds the last one any more, so that it can be written over.
+        self.working.set_input(Rego::Undefined);
+        let before = mem::replace(&mut self.input, Rego::Undefined);
+        let input = self.names.input(query, most, before);
         self.set_if(input)
     }
 
@@ -177,6 +183,7 @@ impl Engine {
     /// Forgets whatever happened but the question.
     pub(super) fn reset(&mut self) {
         self.working = self.pristine.clone();
+        self.granted = None;
         self.working.set_input(self.input.clone());
     }
 
@@ -207,6 +214,7 @@ impl Engine {
 
     /// The engine itself, for what only tests of policies need.
     pub(super) fn working(&mut self) -> &mut regorus::Engine {
+        self.granted = None;
         &mut self.working
     }
 
@@ -218,7 +226,10 @@ impl Engine {
         if budget.is_zero() {
             return Err(Failure::Budget);
         }
-        Self::grant(&mut self.working, budget);
+        // regorus looks at its clock for each grant; it begins each evaluation with the last one.
+        if self.granted.replace(budget) != Some(budget) {
+            Self::grant(&mut self.working, budget);
+        }
         meter::start(self.place);
         builtins::strictly(self.strict);
         let answer = ask(&mut self.working);

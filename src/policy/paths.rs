@@ -1,6 +1,7 @@
 //! The paths that a policy set defines: what is below a path, and which partial objects may be empty.
 
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
 };
@@ -36,6 +37,8 @@ pub(super) struct Paths {
     v1: BTreeSet<Vec<String>>,
     /// What a `with` replaces.
     replaced: BTreeSet<Vec<String>>,
+    /// Of which values of data it is known whether a name in them could be that of a number.
+    plain: RefCell<BTreeMap<Vec<String>, bool>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -108,7 +111,7 @@ impl Paths {
     }
 
     /// Whether there is always a value at a path, and never a rule at it, above it or below it, whatever a `with` of the
-    /// set replaces.
+    /// set replaces; and it means the same in a variable: in a reference to data a number finds what its digits name.
     pub(super) fn is_base(&self, data: Option<&Rego>, path: &[String]) -> bool {
         let meets = |one: &[String]| one.iter().zip(path).all(|(one, other)| one == other);
         let below = self.rules.range(path.to_vec()..).next().is_some_and(|(rule, _)| rule.starts_with(path));
@@ -117,7 +120,17 @@ impl Paths {
             && !below
             && !above
             && !self.replaced.iter().any(|target| meets(target))
-            && data.and_then(|data| at(data, path)).is_some()
+            && data.and_then(|data| at(data, path)).is_some_and(|value| self.has_plain_names(path, value))
+    }
+
+    /// Whether no name in a value could be that of a number.
+    fn has_plain_names(&self, path: &[String], value: &Rego) -> bool {
+        if let Some(known) = self.plain.borrow().get(path) {
+            return *known;
+        }
+        let plain = plain_names(value);
+        self.plain.borrow_mut().insert(path.to_vec(), plain);
+        plain
     }
 
     /// Package, and the keywords that names begin with, to default definitions of its objects that may be empty: without
@@ -212,6 +225,18 @@ fn at<'a>(data: &'a Rego, path: &[String]) -> Option<&'a Rego> {
     path.iter().try_fold(data, |at, name| at.as_object().ok()?.get(&Rego::from(name.as_str())))
 }
 
+/// Whether no name in a value begins as a number does.
+fn plain_names(value: &Rego) -> bool {
+    let starts_a_number = |name: &str| name.starts_with(|first: char| first.is_ascii_digit() || first == '-');
+    match value {
+        Rego::Array(items) => items.iter().all(plain_names),
+        Rego::Object(members) => members
+            .iter()
+            .all(|(name, value)| !matches!(name, Rego::String(name) if starts_a_number(name)) && plain_names(value)),
+        _ => true,
+    }
+}
+
 fn is_test(name: &[String]) -> bool {
     name.first().is_some_and(|first| first.starts_with("test_"))
 }
@@ -298,13 +323,14 @@ mod tests {
         let text = "package pol.a\nv contains 1\nw[x] := x if { some x in [1] }\nr if { true with data.q as 1 }\n\
                     s if { true with data.u.v as 1 }";
         let paths = paths(text);
-        let data = "{\"pol\": {\"a\": {\"w\": {\"y\": 1}, \"x\": 1}, \"z\": 1}, \"q\": {\"a\": 1}, \"t\": 1, \"u\": {\"v\": {\"w\": 1}, \"x\": 1}}";
+        let data = "{\"pol\": {\"a\": {\"w\": {\"y\": 1}, \"x\": 1}, \"z\": 1}, \"q\": {\"a\": 1}, \"t\": 1, \"u\": {\"v\": {\"w\": 1}, \"x\": 1}, \
+                    \"m\": {\"a\": [{\"1\": 2}], \"b\": {\"-1\": 2}, \"c\": {\"x1\": [2]}}}";
         let data = Rego::from_json_str(data).unwrap();
         let is_base = |path: &str| {
             let path: Vec<String> = path.split('.').filter(|name| !name.is_empty()).map(str::to_owned).collect();
             paths.is_base(Some(&data), &path)
         };
-        for path in ["t", "pol.z", "pol.a.x", "u.x"] {
+        for path in ["t", "pol.z", "pol.a.x", "u.x", "m.c"] {
             assert!(is_base(path), "{path}");
         }
         // There are rules, or a `with` replaces it, or there is nothing.
@@ -312,6 +338,10 @@ mod tests {
             assert!(!is_base(path), "{path}");
         }
         assert!(!paths.is_base(None, &["t".to_owned()]));
+        // There a number finds a name, and in a variable it would not.
+        for path in ["m", "m.a", "m.b"] {
+            assert!(!is_base(path), "{path}");
+        }
     }
 
     #[test]

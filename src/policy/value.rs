@@ -1,5 +1,7 @@
 //! Domain values to Rego values and back, without a detour through text.
 
+mod making;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -7,7 +9,8 @@ use std::{
 
 use regorus::Value as Rego;
 
-use super::{meter::NODE, order};
+use self::making::{Making, Part};
+use super::order;
 use crate::decision::{Input, MAX_DEPTH, Number, Object, Query, Searched, Value};
 
 /// The names that every `input` has. An evaluator keeps its own, so that asking it makes none and shares none.
@@ -76,44 +79,43 @@ impl Names {
     }
 
     /// The question as the policy's `input` (design, *What a policy sees*); `None` where it weighs more than `most`, in
-    /// nodes, and 64 bytes of text each.
-    pub(super) fn input(&mut self, query: &Query, most: usize) -> Option<Rego> {
-        let mut making = Making { left: most, words: &mut self.words };
-        let Query { subject, action, resource, context, token, caller, input, .. } = query;
-        match input {
+    /// nodes, and 64 bytes of text each. What was the last input, `before`, is used again where that is possible.
+    pub(super) fn input(&mut self, query: &Query, most: usize, mut before: Rego) -> Option<Rego> {
+        let Self { action, caller, context, id, name, properties, resource, subject, token, kind, words } = self;
+        let mut making = Making { left: most, words };
+        match &query.input {
             Input::Parts => {}
-            Input::Document(document) => return making.value(document),
+            Input::Document(document) => return making.renew(&mut before, Part::Value(document)).map(|()| before),
             Input::Undefined => return Some(Rego::Undefined),
         }
-        let mut entity = |kind: &str, id: &str, properties: &Object| {
-            let properties = making.object(properties)?;
-            let kind = making.words.word(kind);
-            Some(object([(&self.id, text(id)), (&self.properties, properties), (&self.kind, kind)]))
+        let (asks, on, by) = (&query.action, &query.resource, &query.subject);
+        let asks = [(&*name, Part::Word(&asks.name)), (&*properties, Part::Object(&asks.properties))];
+        let on =
+            [(&*id, Part::Text(&on.id)), (&*properties, Part::Object(&on.properties)), (&*kind, Part::Word(&on.kind))];
+        let by =
+            [(&*id, Part::Text(&by.id)), (&*properties, Part::Object(&by.properties)), (&*kind, Part::Word(&by.kind))];
+        let parts = [
+            (&*action, Part::Members(&asks)),
+            (&*context, Part::Object(&query.context)),
+            (&*resource, Part::Members(&on)),
+            (&*subject, Part::Members(&by)),
+        ];
+        let proven = [(&*caller, &query.caller), (&*token, &query.token)];
+        let mut proven = proven.into_iter().filter_map(|(name, known)| Some((name, Part::Object(known.as_ref()?))));
+        let all = match proven.next() {
+            None => return making.renew(&mut before, Part::Members(&parts)).map(|()| before),
+            Some(first) => parts.into_iter().chain([first]).chain(proven),
         };
-        let resource = entity(&resource.kind, &resource.id, &resource.properties)?;
-        let subject = entity(&subject.kind, &subject.id, &subject.properties)?;
-        let parameters = making.object(&action.properties)?;
-        let name = making.words.word(&action.name);
-        let action = object([(&self.name, name), (&self.properties, parameters)]);
-        let mut members = object([
-            (&self.action, action),
-            (&self.context, making.object(context)?),
-            (&self.resource, resource),
-            (&self.subject, subject),
-        ]);
-        for (name, known) in [(&self.token, token), (&self.caller, caller)] {
-            if let (Some(known), Rego::Object(members)) = (known, &mut members) {
-                Arc::make_mut(members).insert(name.clone(), making.object(known)?);
-            }
-        }
-        Some(members)
+        let mut all: Vec<_> = all.collect();
+        all.sort_by_key(|(one, _)| *one);
+        making.renew(&mut before, Part::Members(&all)).map(|()| before)
     }
 }
 
 impl Names {
     /// The same for a search: without the action, or without the id of the subject or resource, that is searched for.
     pub(super) fn search(&mut self, query: &Query, searched: Searched, most: usize) -> Option<Rego> {
-        let mut input = self.input(query, most)?;
+        let mut input = self.input(query, most, Rego::Undefined)?;
         let Rego::Object(members) = &mut input else { return Some(input) };
         let members = Arc::make_mut(members);
         let part = match searched {
@@ -129,43 +131,6 @@ impl Names {
             _ => {}
         }
         Some(input)
-    }
-}
-
-/// Domain values on their way to Rego.
-struct Making<'a> {
-    /// What they may still weigh.
-    left: usize,
-    words: &'a mut Words,
-}
-
-impl Making<'_> {
-    /// A domain value as a Rego value; `None` where it weighs more than what is left.
-    fn value(&mut self, value: &Value) -> Option<Rego> {
-        self.left = self.left.checked_sub(1)?;
-        Some(match value {
-            Value::Null => Rego::Null,
-            Value::Bool(truth) => Rego::Bool(*truth),
-            Value::Number(number) => from_number(number),
-            Value::String(string) => {
-                self.left = self.left.checked_sub(string.len() / NODE)?;
-                text(string)
-            }
-            Value::Array(items) => Rego::from(items.iter().map(|item| self.value(item)).collect::<Option<Vec<_>>>()?),
-            Value::Object(members) => self.object(members)?,
-        })
-    }
-
-    fn object(&mut self, members: &Object) -> Option<Rego> {
-        if members.is_empty() {
-            return Some(Rego::new_object());
-        }
-        let mut object = regorus::value::Object::new();
-        for (name, value) in members.iter() {
-            self.left = self.left.checked_sub(1 + name.len() / NODE)?;
-            object.insert(self.words.word(name), self.value(value)?);
-        }
-        Some(Rego::Object(Arc::new(object)))
     }
 }
 
@@ -251,14 +216,6 @@ fn to_number(value: &Rego) -> Number {
 
 fn text(string: &str) -> Rego {
     Rego::String(string.into())
-}
-
-fn object<const N: usize>(members: [(&Rego, Rego); N]) -> Rego {
-    let mut object = regorus::value::Object::new();
-    for (name, value) in members {
-        object.insert(name.clone(), value);
-    }
-    Rego::Object(Arc::new(object))
 }
 
 #[cfg(test)]

@@ -27,13 +27,13 @@
 //! | `verdict_active_revision` | gauge | |
 //! | `verdict_active_revision_info` | gauge, 1 | `digest` |
 //! | `verdict_active_revision_age_seconds` | gauge | |
-//! | `verdict_snapshot_bytes`, `_modules`, `_rules` | gauge | |
-//! | `verdict_bundle_age_seconds`, `_stale`, `_failing` | gauge | `bundle` |
+//! | `verdict_snapshot_bytes`, `verdict_snapshot_modules`, `verdict_snapshot_rules` | gauge | |
+//! | `verdict_bundle_age_seconds`, `verdict_bundle_stale`, `verdict_bundle_failing` | gauge | `bundle` |
 //! | `verdict_bundle_info` | gauge, 1 | `bundle`, `revision` |
 //! | `verdict_decision_log_records_total` | counter | `sink`, `result` (`offered`, `delivered`, `filtered`) |
 //! | `verdict_decision_log_dropped_total` | counter | `sink`, `cause` |
-//! | `verdict_decision_log_withheld_total`, `_errors_total`, `_refused_total` | counter | `sink` |
-//! | `verdict_decision_log_queued`, `_spooled`, `_spooled_bytes` | gauge | `sink` |
+//! | `verdict_decision_log_withheld_total`, `verdict_decision_log_errors_total`, `verdict_decision_log_refused_total` | counter | `sink` |
+//! | `verdict_decision_log_queued`, `verdict_decision_log_spooled`, `verdict_decision_log_spooled_bytes` | gauge | `sink` |
 //! | `verdict_cache_requests_total` | counter | `cache`, `result` (`hit`, `miss`) |
 //! | `verdict_credential_source_age_seconds` | gauge | `kind`, `source` |
 //! | `verdict_credentials_total` | counter | `result` (`good`, or what was wrong) |
@@ -55,8 +55,9 @@
 //! | `verdict_security_event_last_timestamp_seconds` | gauge | `transmitter` |
 //! | `verdict_signals`, `verdict_revocation_changes_total` | gauge, counter | |
 //! | `verdict_isolated_evaluations_total` | counter | `result` (`answered`, `expired`, `refused`) |
-//! | `verdict_isolated_waiting`, `_stuck_threads` | gauge | |
+//! | `verdict_isolated_waiting`, `verdict_isolated_stuck_threads` | gauge | |
 //! | `verdict_build_info` | gauge, 1 | `version` |
+//! | `verdict_clock_offset_seconds` | gauge | |
 //! | `process_…` | Prometheus's standard ones | |
 
 mod bundles;
@@ -67,9 +68,11 @@ mod edge;
 mod exports;
 mod family;
 mod histogram;
+mod isolated;
 mod labels;
 mod others;
 mod process;
+mod reloads;
 mod revocations;
 pub(super) mod semantic;
 mod shards;
@@ -80,7 +83,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use crossbeam_utils::CachePadded;
@@ -92,7 +95,9 @@ pub use self::{
     decisions::Phase,
     edge::{CertificateFigures, DoorFigures, EdgeFigures, LoadFigures},
     family::{Family, Kind, Sample, Value},
+    isolated::Isolated,
     others::{CacheFigures, SourceAge},
+    reloads::ActiveRevision,
     revocations::RevocationFigures,
 };
 use self::{
@@ -101,9 +106,11 @@ use self::{
     family::Families,
     labels::{ByLabel, OTHER},
     process::Process,
+    reloads::Reloads,
     shards::Shards,
 };
 use super::export::ExportFigures;
+use crate::clock;
 
 /// How many entry points are told apart; further ones are counted together, as `other`.
 pub const MAX_ENTRY_POINTS: usize = 100;
@@ -114,36 +121,6 @@ pub const MAX_REASONS: usize = 200;
 /// The process's figures. A handle: clones count together.
 #[derive(Clone)]
 pub struct Metrics(Arc<Figures>);
-
-/// The snapshot that decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ActiveRevision {
-    /// Its sequence number.
-    pub sequence: u64,
-    /// Its digest.
-    pub digest: String,
-    /// Size of its policies and data, in bytes.
-    pub bytes: usize,
-    /// How many modules it has.
-    pub modules: usize,
-    /// How many rules it has.
-    pub rules: usize,
-}
-
-/// What became of evaluations that did not end at once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Isolated {
-    /// All of them.
-    pub total: u64,
-    /// Those whose deadline passed before they ended.
-    pub expired: u64,
-    /// Those that were turned away.
-    pub refused: u64,
-    /// Those that wait or run now.
-    pub waiting: usize,
-    /// Threads that are held by what can't be interrupted.
-    pub stuck: usize,
-}
 
 /// A call that is in flight until this is dropped, on whichever thread.
 #[must_use = "the call is counted for as long as this lives"]
@@ -173,14 +150,6 @@ struct Figures {
     revocations: Mutex<RevocationFigures>,
     edge: Mutex<EdgeFigures>,
     process: Process,
-}
-
-#[derive(Default)]
-struct Reloads {
-    ok: u64,
-    failed: u64,
-    last_ok: bool,
-    active: Option<(ActiveRevision, Instant)>,
 }
 
 impl Metrics {
@@ -249,19 +218,7 @@ impl Metrics {
 
     /// Counts a reload: the revision that is active since, or `None` if it failed.
     pub fn reloaded(&self, ok: Option<ActiveRevision>) {
-        let mut reloads = self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner);
-        reloads.last_ok = ok.is_some();
-        let Some(revision) = ok else {
-            reloads.failed += 1;
-            return;
-        };
-        reloads.ok += 1;
-        // A reload that found nothing new does not make the revision younger.
-        let since = match &reloads.active {
-            Some((before, since)) if before.sequence == revision.sequence => *since,
-            _ => Instant::now(),
-        };
-        reloads.active = Some((revision, since));
+        self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner).count(ok);
     }
 
     /// What became of evaluations that did not end at once; to be told before [`Self::render`].
@@ -365,6 +322,9 @@ impl Metrics {
         exports::measure(&exports.lock().unwrap_or_else(PoisonError::into_inner), &mut out);
         out.family("verdict_build_info", Kind::Gauge, "The program that runs; always 1.");
         out.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
+        let help =
+            "How far the wall clock is from the time that revocations are judged by; below 0 where it was set back.";
+        out.gauge("verdict_clock_offset_seconds", help, clock::offset());
         process.measure(&mut out);
         out.0
     }
@@ -402,43 +362,6 @@ impl Figures {
             self.in_flight.iter().map(|token| Arc::strong_count(token).saturating_sub(1)).sum::<usize>(),
         );
         out.gauge("verdict_ready", "Whether questions are welcome.", self.ready.load(Relaxed));
-    }
-}
-
-impl Reloads {
-    fn measure(&self, out: &mut Families) {
-        out.family("verdict_reloads_total", Kind::Counter, "Reloads of the policies, by how they ended.");
-        out.sample(&[("result", "ok")], self.ok);
-        out.sample(&[("result", "failed")], self.failed);
-        out.gauge(
-            "verdict_policy_last_reload_successful",
-            "Whether the last reload of the policies succeeded; 0 before the first.",
-            self.last_ok,
-        );
-        let sequence = self.active.as_ref().map_or(0, |(active, _)| active.sequence);
-        out.gauge("verdict_active_revision", "Sequence number of the active revision; 0 before the first.", sequence);
-        let Some((active, since)) = &self.active else { return };
-        out.family("verdict_active_revision_info", Kind::Gauge, "The active revision; always 1.");
-        out.sample(&[("digest", &active.digest)], 1_u64);
-        let age = since.elapsed().as_secs_f64();
-        out.gauge("verdict_active_revision_age_seconds", "Time since the revision became active.", age);
-        out.gauge("verdict_snapshot_bytes", "Size of the active policies and data.", active.bytes);
-        out.gauge("verdict_snapshot_modules", "Modules of the active policies.", active.modules);
-        out.gauge("verdict_snapshot_rules", "Rules of the active policies.", active.rules);
-    }
-}
-
-impl Isolated {
-    fn measure(self, out: &mut Families) {
-        let name = "verdict_isolated_evaluations_total";
-        out.family(name, Kind::Counter, "Evaluations that did not end at once, by what became of them.");
-        let Self { total, expired, refused, waiting, stuck } = self;
-        let answered = total.saturating_sub(expired).saturating_sub(refused).saturating_sub(waiting as u64);
-        for (result, count) in [("answered", answered), ("expired", expired), ("refused", refused)] {
-            out.sample(&[("result", result)], count);
-        }
-        out.gauge("verdict_isolated_waiting", "Evaluations that wait or run apart from the others.", waiting);
-        out.gauge("verdict_isolated_stuck_threads", "Threads that are held by what can't be interrupted.", stuck);
     }
 }
 

@@ -106,7 +106,7 @@ impl Place {
     pub(crate) async fn serve(&self) -> Server {
         let flags = Flags { file: Some(self.config()), values: Vec::new() };
         let config = config::load(&flags, std::iter::empty()).unwrap_or_else(|faults| panic!("{faults}"));
-        let app = App::start(config).await.unwrap();
+        let app = Box::pin(App::start(config)).await.unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let (grpc, handle) = (app.grpc().to_string(), app.administration().clone());
         let http = app.http().to_string();

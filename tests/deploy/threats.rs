@@ -73,5 +73,5 @@ fn every_setting_is_one_and_has_the_default_that_is_said() {
         assert_eq!(default, format!("- Default: `{value}`"), "{}", &found[1]);
         compared += 1;
     }
-    assert!(compared >= 14, "{compared}");
+    assert!(compared >= 20, "{compared}");
 }

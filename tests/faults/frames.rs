@@ -211,6 +211,43 @@ async fn slow_heads_hold_up_nobody() {
     }
 }
 
+/// Calls whose messages never come, a hundred on each of `VERDICT_TEST_SLOW` (20) connections, again as soon as they are
+/// ended.
+#[tokio::test]
+async fn messages_that_never_come_hold_up_nobody() {
+    let folder = Folder::always(&[]);
+    let server = Serve::folder(&folder).ready().await;
+    beside("messages that never come", &server, async |server, until| {
+        let many = sized("VERDICT_TEST_SLOW", 20);
+        futures::future::join_all((0..many).map(|_| heads_alone(server, until))).await.into_iter().sum()
+    })
+    .await;
+    server.unharmed().await;
+}
+
+/// Keeps a hundred calls open of which only the heads were sent. Gives how often the connection was closed.
+async fn heads_alone(server: SocketAddr, until: Instant) -> usize {
+    let mut closed = 0;
+    while Instant::now() < until {
+        let Ok(mut stream) = connect(server).await else { continue };
+        let mut open = stream.write_all(PREFACE).await.is_ok();
+        let mut first = 1;
+        while open && Instant::now() < until {
+            let heads = (0..100).map(|at| frame(1, 4, first + 2 * at, &head())).collect::<Vec<_>>().concat();
+            open = stream.write_all(&heads).await.is_ok();
+            first += 200;
+            // They are ended after `grpc.request_timeout`, a second.
+            let again = Instant::now() + Duration::from_millis(1_250);
+            while open && Instant::now() < again.min(until) {
+                open = !has_ended(&stream);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        closed += usize::from(!open);
+    }
+    closed
+}
+
 /// Connections that break the protocol at once, and come again as soon as they are closed: `VERDICT_TEST_SLOW` (20) at once.
 #[tokio::test]
 async fn who_breaks_the_protocol_and_comes_again_holds_up_nobody() {

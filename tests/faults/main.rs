@@ -18,6 +18,7 @@ mod end;
 #[allow(dead_code, reason = "the tests of credentials use the rest")]
 mod forge;
 mod frames;
+mod limits;
 mod load;
 mod overload;
 mod soak;

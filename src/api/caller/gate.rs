@@ -69,7 +69,12 @@ mod tests {
 
     fn asking(known: bool, action: Action) -> Asking {
         let caller = known.then(|| Arc::new(super::super::Caller::new("key:a".to_owned(), "key", [])));
-        Asking { caller, route: Route { door: DoorName::GRPC, action }, refused: false.into() }
+        Asking {
+            caller,
+            route: Route { door: DoorName::GRPC, action },
+            refused: false.into(),
+            arrived: std::time::Instant::now(),
+        }
     }
 
     #[tokio::test]

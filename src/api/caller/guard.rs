@@ -14,11 +14,13 @@ use axum::http::{
     header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use futures::future::{BoxFuture, Either, FutureExt as _};
+use hyper::body::Body;
 use tonic::Status;
 use tower::Service;
 
 use super::{
     ASKING, Asked, Asking, Authorizer, Load, TooMuch,
+    ahead::Ahead,
     authenticate::{Authenticator, Unknown},
     load::{Came, Shed},
     route::{self, Action, Route},
@@ -48,6 +50,10 @@ pub trait Protocol: Clone + Send + Sync + 'static {
     #[doc(hidden)]
     fn route(method: &Method, path: &str) -> Option<Routed>;
 
+    /// Whether its doors say in their own words that a message took too long to come.
+    #[doc(hidden)]
+    const TELLS_LATE: bool;
+
     /// The answer to a call that is refused.
     fn refusal(error: CallError, shown: bool) -> Response<Self::Body>;
 }
@@ -64,19 +70,29 @@ pub struct Grpc;
 #[derive(Clone, Copy, Debug)]
 pub struct Http;
 
+/// What a message may be that is read before its call has a place.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// The longest that it may take to come.
+    pub longest: Duration,
+    /// What says of itself to be larger, in bytes, is not waited for: its door refuses it unread.
+    pub most: u64,
+}
+
 /// A door behind its guard.
 pub struct Guard<S, P> {
     inner: S,
     keeper: Arc<Keeper>,
     protocol: P,
+    reading: Reading,
     /// The longest that a call may take whose answer is one message, if the door behind does not see to it.
     limit: Option<Duration>,
 }
 
 impl<S, P> Guard<S, P> {
     /// Puts `keeper` before a door.
-    pub fn new(inner: S, keeper: Arc<Keeper>, protocol: P) -> Self {
-        Self { inner, keeper, protocol, limit: None }
+    pub fn new(inner: S, keeper: Arc<Keeper>, protocol: P, reading: Reading) -> Self {
+        Self { inner, keeper, protocol, reading, limit: None }
     }
 
     /// Ends calls that take longer than that until their answer begins: doors have deadlines, but only once they have read
@@ -89,17 +105,18 @@ impl<S, P> Guard<S, P> {
 
 impl<S: Clone, P: Clone> Clone for Guard<S, P> {
     fn clone(&self) -> Self {
-        let Self { inner, keeper, protocol, limit } = self;
-        Self { inner: inner.clone(), keeper: Arc::clone(keeper), protocol: protocol.clone(), limit: *limit }
+        let Self { inner, keeper, protocol, reading, limit } = self;
+        let (inner, keeper, protocol) = (inner.clone(), Arc::clone(keeper), protocol.clone());
+        Self { inner, keeper, protocol, reading: *reading, limit: *limit }
     }
 }
 
 impl<S, P, B> Service<Request<B>> for Guard<S, P>
 where
-    S: Service<Request<B>, Response = Response<P::Body>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Ahead<B>>, Response = Response<P::Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     P: Protocol,
-    B: Send + 'static,
+    B: Body<Data: Send, Error: Send> + Send + Unpin + 'static,
 {
     type Response = Response<P::Body>;
     type Error = Infallible;
@@ -118,12 +135,14 @@ where
         // The one that was made ready answers.
         let next = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, next);
-        Either::Right(guarded::<S, P, B>(ready, Arc::clone(&self.keeper), self.limit, request, arrival).boxed())
+        let times = (self.reading, self.limit);
+        Either::Right(guarded::<S, P, B>(ready, Arc::clone(&self.keeper), times, request, arrival).boxed())
     }
 }
 
 /// A call whose head was read, on the task of its connection: what it is for, and whether there is room for it.
 struct Arrival {
+    at: Instant,
     /// `None` for what everyone may.
     route: Option<Route>,
     /// How long its client waits.
@@ -135,8 +154,9 @@ struct Arrival {
 impl Arrival {
     /// Finds out, or refuses it. Whom it is from is not known yet: to find out costs more than to refuse.
     fn of<P: Protocol, B>(keeper: &Keeper, request: &Request<B>) -> Result<Self, Response<P::Body>> {
+        let at = Instant::now();
         let Some(Routed(route)) = P::route(request.method(), request.uri().path()) else {
-            return Ok(Self { route: None, patience: keeper.patience, came: None });
+            return Ok(Self { at, route: None, patience: keeper.patience, came: None });
         };
         let patience = grpc_timeout(request.headers()).map_or(keeper.patience, |waits| waits.min(keeper.patience));
         // Health never comes here; operators are not to be shut out by those whom they would calm.
@@ -148,7 +168,7 @@ impl Arrival {
                 let shown = request.headers().contains_key(AUTHORIZATION);
                 Err(refusal::<P>(keeper, shed.into(), shown))
             }
-            came => Ok(Self { route: Some(route), patience, came }),
+            came => Ok(Self { at, route: Some(route), patience, came }),
         }
     }
 }
@@ -161,17 +181,18 @@ fn refusal<P: Protocol>(keeper: &Keeper, error: CallError, shown: bool) -> Respo
 async fn guarded<S, P, B>(
     mut inner: S,
     keeper: Arc<Keeper>,
-    limit: Option<Duration>,
-    mut request: Request<B>,
+    (reading, mut limit): (Reading, Option<Duration>),
+    request: Request<B>,
     arrival: Arrival,
 ) -> Result<Response<P::Body>, Infallible>
 where
-    S: Service<Request<B>, Response = Response<P::Body>, Error = Infallible> + Send,
+    S: Service<Request<Ahead<B>>, Response = Response<P::Body>, Error = Infallible> + Send,
     S::Future: Send,
     P: Protocol,
-    B: Send,
+    B: Body<Data: Send, Error: Send> + Send + Unpin,
 {
-    let Arrival { route: Some(route), patience, mut came } = arrival else {
+    let mut request = request.map(Ahead::new);
+    let Arrival { at, route: Some(route), patience, mut came } = arrival else {
         return inner.call(request).await;
     };
     let refuse = |error, shown| Ok(refusal::<P>(&keeper, error, shown));
@@ -209,6 +230,27 @@ where
             return refuse(CallError::PermissionDenied, shown);
         }
     }
+    let is_read = !route::is_stream(request.uri().path()) && request.body().size_hint().lower() <= reading.most;
+    if came.is_some() && is_read {
+        let is_there = {
+            let mut filling = pin!(request.body_mut().fill());
+            let is_there = poll_fn(|context| Poll::Ready(filling.as_mut().poll(context))).await.is_ready();
+            // Nor does a place wait for a message that may never come.
+            is_there || {
+                drop(came.take());
+                tokio::time::timeout(reading.longest, filling).await.is_ok()
+            }
+        };
+        if is_there {
+            came = came.or_else(|| Some(keeper.load.come(patience)));
+        } else if P::TELLS_LATE {
+            // It has no place, and no message to decide on.
+            request.body_mut().hold();
+            limit = Some(limit.unwrap_or(reading.longest));
+        } else {
+            return refuse(CallError::DeadlineExceeded, shown);
+        }
+    }
     let mut answering = None;
     if let Some(came) = came {
         let rate = caller.as_ref().map_or(Ok(()), |caller| keeper.load.rate(&caller.id, Instant::now()));
@@ -222,7 +264,7 @@ where
             Err(error) => return refuse(error, shown),
         }
     }
-    let asking = Arc::new(Asking { caller, route, refused: AtomicBool::new(false) });
+    let asking = Arc::new(Asking { caller, route, refused: AtomicBool::new(false), arrived: at });
     let answer = ASKING.scope(Arc::clone(&asking), async move { inner.call(request).await });
     let answered = match limit {
         Some(limit) => match tokio::time::timeout(limit, answer).await {
@@ -252,6 +294,8 @@ impl From<Shed> for CallError {
 impl Protocol for Grpc {
     type Body = tonic::body::Body;
 
+    const TELLS_LATE: bool = false;
+
     fn route(_: &Method, path: &str) -> Option<Routed> {
         route::of_grpc(path).map(Routed)
     }
@@ -263,6 +307,8 @@ impl Protocol for Grpc {
 
 impl Protocol for Http {
     type Body = axum::body::Body;
+
+    const TELLS_LATE: bool = true;
 
     fn route(method: &Method, path: &str) -> Option<Routed> {
         route::of_http(method, path).map(Routed)

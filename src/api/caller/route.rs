@@ -61,6 +61,11 @@ impl Action {
     }
 }
 
+/// Whether the messages of a call of gRPC come one after the other, and the first perhaps only once its answer has begun.
+pub(super) fn is_stream(path: &str) -> bool {
+    path == "/verdict.v1.DecisionService/CheckStream"
+}
+
 /// Of a call of gRPC; `None` for health, which is everyone's.
 pub(super) fn of_grpc(path: &str) -> Option<Route> {
     let service = path.strip_prefix('/').and_then(|path| path.split_once('/')).map_or("", |(service, _)| service);

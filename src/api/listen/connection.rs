@@ -128,7 +128,7 @@ impl Accepted {
                 until_its_end(connection, &options, &closing).await
             }
             Version::Two => {
-                let connection = http2(options.max_concurrent_streams).serve_connection(stream_of(stream), service);
+                let connection = http2(&options).serve_connection(stream_of(stream), service);
                 until_its_end(connection, &options, &closing).await
             }
         };
@@ -149,17 +149,17 @@ fn http1() -> http1::Builder {
     builder
 }
 
-fn http2(max_concurrent_streams: u32) -> http2::Builder<TokioExecutor> {
+fn http2(options: &Options) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(max_concurrent_streams)
+        .max_concurrent_streams(options.max_concurrent_streams)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .max_header_list_size(HEADER_LIST_BYTES)
-        .keep_alive_interval(Duration::from_secs(60))
-        .keep_alive_timeout(Duration::from_secs(20));
+        .keep_alive_interval(options.connections.keepalive_time)
+        .keep_alive_timeout(options.connections.keepalive_timeout);
     builder
 }
 

@@ -92,7 +92,7 @@ fn text_of(id: Option<&HeaderValue>) -> String {
 }
 
 async fn read(door: &Door, request: Request) -> Result<(Deadline, Object), CallError> {
-    let deadline = Deadline::within(door.config.request_timeout);
+    let deadline = Deadline::of_call(door.config.request_timeout);
     let object = request::object(request, door.config.max_body_bytes, deadline).await?;
     Ok((deadline, object))
 }

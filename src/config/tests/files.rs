@@ -133,6 +133,8 @@ server:
   handshake_timeout: 3s
   max_connection_age: 10m
   max_connection_age_grace: 4s
+  keepalive_time: 12s
+  keepalive_timeout: 13s
 ";
 
 const TOML: &str = r#"
@@ -268,6 +270,8 @@ max_connections_per_address = 16
 handshake_timeout = "3s"
 max_connection_age = "10m"
 max_connection_age_grace = "4s"
+keepalive_time = "12s"
+keepalive_timeout = "13s"
 "#;
 
 #[test]

@@ -6,7 +6,8 @@
 //!   undefined has no element.
 //! - Arithmetic and set operators become calls, because regorus' own operators give errors that end the evaluation where
 //!   OPA's are undefined (its strict mode is on: without it, it drops errors of functions).
-//! - What OPA asks before a `not` or a `with` is asked before it (`hoist.rs`), and what a head asks at the end of its body.
+//! - What OPA asks before a `not` or a `with` is asked before it (`hoist.rs`), and what a head asks at the end of its body,
+//!   where that may have several solutions.
 //! - `in` becomes [`MEMBER`] and [`MEMBER_WITH_KEY`], which are undefined where an operand is; a plain one that is a condition
 //!   stays regorus' own, as false and undefined are the same there.
 //! - The variables of an `every` are copied first thing in its body: regorus does not see the given ones in the brackets of
@@ -223,6 +224,8 @@ struct Lowering<'a> {
     copies: String,
     /// The variables of the inmost `every`.
     every: Vec<String>,
+    /// Whether the rule that is being lowered has at most one solution.
+    once: bool,
     /// What the head of the rule that is being lowered asks.
     asked_of_head: Vec<String>,
     /// What gives a value to the variable that stands for a constant in that head.
@@ -255,6 +258,7 @@ impl<'a> Lowering<'a> {
             looked_up: Vec::new(),
             copies: String::new(),
             every: Vec::new(),
+            once: false,
             asked_of_head: Vec::new(),
             key: None,
             first: Vec::new(),

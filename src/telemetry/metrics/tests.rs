@@ -1,6 +1,6 @@
 #![allow(clippy::float_cmp, reason = "counts are whole")]
 
-use std::{collections::BTreeMap, sync::Barrier, thread};
+use std::{collections::BTreeMap, sync::Barrier, thread, time::Instant};
 
 use super::*;
 

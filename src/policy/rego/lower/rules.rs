@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        ast::{Body, Else, Head, Module, RefPart, RefPartKind, Rule, Span, Term, TermKind},
+        ast::{Body, Else, ExprKind, Head, Module, RefPart, RefPartKind, Rule, Span, Term, TermKind},
         visit::{self, Node},
     },
     KEY, Lowering, Place, names,
@@ -55,6 +55,7 @@ impl<'a> Lowering<'a> {
         // A further body of a rule of Rego v0 has the head of the first, where that stands.
         if !rule.chained {
             self.asked_of_head.clear();
+            self.once = v1 && mixed.is_none() && self.has_one_solution(rule);
             self.first = self.key.iter().cloned().collect();
             self.head(rule, mixed);
         }
@@ -139,12 +140,31 @@ impl<'a> Lowering<'a> {
 
     /// What a head asks goes to the end of the body: where it is undefined, that solution has no value, but others may.
     fn head_term(&mut self, rule: &'a Rule, term: &'a Term) {
-        // With one solution it is all the same.
-        if rule.default || (rule.body.is_none() && !self.iterates(term)) {
+        // With one solution it is all the same, and what stays takes less time.
+        if rule.default || ((rule.body.is_none() || self.once) && !self.iterates(term)) {
             return self.term(term);
         }
         let asked = self.apart(|lowering| lowering.hoist(term, ""));
         self.asked_of_head.extend(asked);
+    }
+
+    /// Whether a rule has one value, in one solution of its only body: nothing else is asked where its head is undefined.
+    fn has_one_solution(&self, rule: &Rule) -> bool {
+        let is_value = rule.head.key.is_none() && !rule.head.contains;
+        let is_named = rule.head.reference.parts.iter().all(|part| names::constant(&part.kind).is_some());
+        let holds_once = |body: &Body| {
+            body.expressions.iter().all(|condition| {
+                let values = condition.with.iter().map(|with| &with.value);
+                let asked = match &condition.kind {
+                    ExprKind::Some(_) | ExprKind::SomeIn { .. } => return false,
+                    ExprKind::Every { domain, .. } => Some(domain),
+                    ExprKind::Not(_) | ExprKind::Logical { .. } => None,
+                    ExprKind::Term(term) => Some(term),
+                };
+                !asked.into_iter().chain(values).any(|term| self.iterates(term) || calls_walk(term))
+            })
+        };
+        is_value && is_named && rule.otherwise.is_empty() && rule.body.as_ref().is_some_and(holds_once)
     }
 
     /// Where there is no body, one of what the head asks, and of what gives values to the variables in it.
@@ -214,4 +234,13 @@ impl<'a> Lowering<'a> {
         });
         found
     }
+}
+
+/// Whether `walk` is called in a term, which has many values.
+fn calls_walk(term: &Term) -> bool {
+    let mut found = false;
+    visit::term(term, &mut |node, _| {
+        found |= matches!(node, Node::Call { function, .. } if names::dotted(function).as_deref() == Some("walk"));
+    });
+    found
 }

@@ -243,8 +243,8 @@ fn what_a_head_asks_is_asked_at_the_end_of_the_body() {
         ),
         ("r := x if { x := 1 }", "r := x if { x := 1 }"),
         (
-            "r := {\"code\": \"c\", \"x\": f(1)} if { true }",
-            "r := {\"code\": \"c\", \"x\": __verdict_1} if { true; __verdict_1 := f(1) }",
+            "r := {\"code\": \"c\", \"x\": f(v)} if { some v in [1] }",
+            "r := {\"code\": \"c\", \"x\": __verdict_1} if { some v in [1]; __verdict_1 := f(v) }",
         ),
         ("r := input.x", "r := input.x"),
         (
@@ -257,6 +257,35 @@ fn what_a_head_asks_is_asked_at_the_end_of_the_body() {
     // Lines stay, also where a head has several.
     let text = "package p\nr contains {\n\t\"a\": v.b, # why\n} if {\n\tsome v in [1]\n}\ns := 1";
     assert_eq!(lowered(text).lines().position(|line| line == "s := 1"), Some(6));
+}
+
+#[test]
+fn what_a_head_with_one_solution_asks_stays_in_it() {
+    for rule in [
+        "r := {\"code\": \"c\", \"x\": f(1)} if { true }",
+        "r := input.x if { x := input.xs[0]; x == input.y }",
+        "r := input.x if { not input.y; every x in input.xs { x == input.ys[_] } }",
+        "f(x) := input[x] if { input.xs[x] }",
+    ] {
+        assert_eq!(
+            lowered(&format!("package p\n{rule}")).matches("__verdict_").count(),
+            rule.matches("every").count() * 2
+        );
+    }
+    for rule in [
+        "r := input.x if { input.xs[_] }",
+        "r := input.x[_] if { input.y }",
+        "r := input.x if { some x; input.xs[x] }",
+        "r := input.x if { input.xs[x] == 1; x = 2 }",
+        "r := input.x if { walk(input.y, [p, v]) }",
+        "r := input.x if { true with input.y as input.xs[_] }",
+        "r := input.x if { input.y } else := 2",
+        "r contains input.x if { input.y }",
+        "r[input.k] := 1 if { input.y }",
+        "r := input.x if { input.xs[input.ys[_]] }",
+    ] {
+        assert!(lowered(&format!("package p\n{rule}")).contains("; __verdict_"), "{rule}");
+    }
 }
 
 #[test]

@@ -1,0 +1,112 @@
+use super::*;
+
+fn load(max_in_flight: usize, max_queued: usize, caller_rate: u32) -> Arc<Load> {
+    Arc::new(Load::new(Config { max_in_flight, max_queued, caller_rate }))
+}
+
+async fn begin(load: &Arc<Load>, patience: Duration) -> Result<Answering, Shed> {
+    load.come(patience)?.begin().await
+}
+
+#[tokio::test]
+async fn what_is_over_waits_and_what_is_over_that_is_refused() {
+    let load = load(1, 1, 0);
+    let patience = Duration::from_secs(60);
+    let first = begin(&load, patience).await.ok().unwrap();
+    let waiting = tokio::spawn({
+        let load = Arc::clone(&load);
+        async move { begin(&load, patience).await.is_ok() }
+    });
+    while load.queue.len() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(begin(&load, patience).await, Err(Shed::Overloaded(_))), "the queue is full");
+    drop(first);
+    assert!(waiting.await.unwrap());
+    let Figures { limit, queued, shed } = load.figures();
+    assert_eq!((limit, queued, shed[0]), (1, 0, ("queue_full", 1)));
+}
+
+#[tokio::test]
+async fn a_call_has_its_place_from_when_it_comes() {
+    let load = load(1, 1, 0);
+    let patience = Duration::from_secs(60);
+    let placed = load.come(patience).ok().unwrap();
+    let queued = load.come(patience).ok().unwrap();
+    assert!(matches!(load.come(patience), Err(Shed::Overloaded(_))), "nobody began yet");
+    drop(placed);
+    assert_eq!(load.window.1.load(Relaxed), 0, "what never began is no fast answer");
+    assert!(queued.begin().await.is_ok());
+    assert_eq!((load.queue.len(), load.permits.available_permits()), (0, 1));
+    assert_eq!(load.window.1.load(Relaxed), 1);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_does_not_begin() {
+    let load = load(1, 1, 0);
+    let came = load.come(Duration::ZERO).ok().unwrap();
+    std::thread::sleep(Duration::from_millis(1));
+    assert!(matches!(came.begin().await, Err(Shed::Late)));
+    assert_eq!(load.permits.available_permits(), 1);
+}
+
+#[tokio::test]
+async fn who_could_not_be_answered_in_time_is_refused_at_once() {
+    let load = load(1, 100, 0);
+    load.usual.store(Duration::from_secs(5).as_nanos().try_into().unwrap(), Relaxed);
+    let _first = begin(&load, Duration::from_secs(60)).await.ok().unwrap();
+    let began = Instant::now();
+    assert!(matches!(begin(&load, Duration::from_secs(4)).await, Err(Shed::Overloaded(_))));
+    assert!(began.elapsed() < Duration::from_secs(3), "it did not wait");
+}
+
+#[test]
+fn the_limit_falls_where_answers_become_slow_and_rises_again() {
+    let load = load(1_000, 0, 0);
+    let windows = |took: Duration, windows: u64| {
+        for _ in 0..windows {
+            load.pressed.store(true, Relaxed);
+            (0..WINDOW).for_each(|_| load.ended(took));
+        }
+    };
+    (0..2 * WINDOW).for_each(|_| load.ended(Duration::from_millis(10)));
+    assert_eq!(load.limit.load(Relaxed), START, "nobody needs more");
+    windows(Duration::from_millis(10), 40);
+    assert_eq!(load.limit.load(Relaxed), 1_000);
+    windows(Duration::from_millis(100), 3);
+    let low = load.limit.load(Relaxed);
+    assert!((LEAST..700).contains(&low), "{low}");
+    assert_eq!(load.permits.available_permits(), low);
+    windows(Duration::from_millis(10), 60);
+    assert_eq!((load.limit.load(Relaxed), load.permits.available_permits()), (1_000, 1_000));
+}
+
+#[tokio::test]
+async fn the_limit_falls_also_where_all_permits_are_out() {
+    let load = load(64, 64, 0);
+    let patience = Duration::from_secs(60);
+    let mut begun = Vec::new();
+    for _ in 0..64 {
+        begun.push(begin(&load, patience).await.ok().unwrap());
+    }
+    load.usual.store(1_000_000, Relaxed);
+    (0..3 * WINDOW).for_each(|_| load.ended(Duration::from_millis(100)));
+    assert_eq!(load.limit.load(Relaxed), LEAST);
+    // Not all: that would be another window, of fast ones.
+    begun.truncate(4);
+    assert_eq!((load.permits.available_permits(), load.over.load(Relaxed)), (LEAST - 4, 0));
+}
+
+#[test]
+fn a_full_server_does_not_get_used_to_being_slow() {
+    let load = load(64, 64, 0);
+    load.usual.store(10_000_000, Relaxed);
+    for _ in 0..1_000 {
+        load.pressed.store(true, Relaxed);
+        (0..WINDOW).for_each(|_| load.ended(Duration::from_millis(25)));
+    }
+    assert_eq!(load.usual.load(Relaxed), 10_000_000);
+    // Where nobody waits, it is the policies.
+    (0..100 * WINDOW).for_each(|_| load.ended(Duration::from_millis(25)));
+    assert_eq!(load.usual.load(Relaxed), 25_000_000);
+}
