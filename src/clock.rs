@@ -30,13 +30,14 @@ pub fn steady() -> SystemTime {
     STEADY.judge(now(), uptime)
 }
 
-/// Now, to judge by whether a token is still good: the later of [`steady`] and the wall clock. Where the clock is set ahead,
-/// as after a machine slept or was brought back from a snapshot, tokens end by it at once; where that was wrong, they are
-/// good again once it is set right within a minute.
+/// The moments at both of which a token must be good: [`steady`], and the wall clock where that is later. Where the clock is
+/// set ahead, as after a machine was brought back from a snapshot, tokens end by it at once, and none begins by it for a
+/// minute; where that was wrong, they are good again once it is set right.
 #[must_use]
-pub fn latest() -> SystemTime {
+pub fn bounds() -> (SystemTime, SystemTime) {
     let (wall, uptime) = (now(), uptime());
-    STEADY.judge(wall, uptime).max(wall)
+    let steady = STEADY.judge(wall, uptime);
+    (steady, steady.max(wall))
 }
 
 /// The time since the machine started. Nobody can set it, and it goes on while the machine sleeps, which
@@ -46,10 +47,10 @@ pub fn uptime() -> Duration {
     Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
-/// Now, in seconds since the epoch, to judge by how old something is ([`latest`]).
+/// Now, in seconds since the epoch, to judge by how old something is: the later of [`bounds`].
 #[must_use]
 pub fn seconds() -> u64 {
-    latest().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+    bounds().1.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// How far the wall clock is from what is judged by ([`steady`]), in seconds: below 0 where it was set back.

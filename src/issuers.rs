@@ -13,7 +13,7 @@ mod keeper;
 mod origin;
 mod remote;
 
-use std::{collections::BTreeMap, future::Future, sync::Arc};
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::SystemTime};
 
 pub use self::config::{ClientAuth, Config, Introspection, KeysFrom, Means, SecretFrom, Settings, Times, Transport};
 pub use self::figures::Figures;
@@ -22,7 +22,7 @@ use self::{figures::Counts, introspection::Introspector, keeper::Keeper};
 use crate::{
     api::credentials::{Checked, Credential, Credentials},
     clock,
-    identity::{Invalid, Proof, Revocations, Secret, Verifier},
+    identity::{Caller, Invalid, Proof, Revocations, Secret, Verifier},
 };
 
 /// Tells whom credentials prove. Clones are the same one.
@@ -92,15 +92,28 @@ impl Inner {
     /// Whom a token proves by what its issuer says of it.
     fn opaque(&self, issuer: &str, token: &Secret, proof: Proof) -> Checked {
         if let Some(told) = self.verifier.recall(token, clock::steady()) {
-            return Checked::Now(self.verifier.prove(&told, &proof, clock::latest()));
+            return Checked::Now(at_both(|now| self.verifier.prove(&told, &proof, now)));
         }
         let Some(introspector) = self.introspectors.get(issuer) else {
             return Checked::Now(Err(Invalid::IssuerUnknown));
         };
         let (asked, verifier) = (introspector.ask(token, &self.verifier), Arc::clone(&self.verifier));
-        let later = async move { verifier.prove(&*asked.await?, &proof, clock::latest()) };
+        let later = async move {
+            let told = asked.await?;
+            at_both(|now| verifier.prove(&told, &proof, now))
+        };
         Checked::Later(Box::pin(later), Invalid::IntrospectionUnavailable)
     }
+}
+
+/// Whom a credential proves at both moments between which it may be now.
+fn at_both(proves: impl Fn(SystemTime) -> Result<Caller, Invalid>) -> Result<Caller, Invalid> {
+    let (steady, latest) = clock::bounds();
+    let caller = proves(latest)?;
+    if steady != latest {
+        proves(steady)?;
+    }
+    Ok(caller)
 }
 
 impl Credentials for Issuers {
@@ -139,7 +152,7 @@ impl Issuers {
             Some(Err(invalid)) => return Checked::Now(Err(invalid)),
             None => {}
         }
-        let result = verifier.verify(&token, &proof, clock::latest());
+        let result = at_both(|now| verifier.verify(&token, &proof, now));
         if !matches!(result, Err(Invalid::KeyUnknown | Invalid::KeysUnavailable)) {
             return Checked::Now(result);
         }
@@ -148,7 +161,7 @@ impl Issuers {
         let late = result.err().unwrap_or(Invalid::KeysUnavailable);
         let later = async move {
             refreshed.await;
-            verifier.verify(&token, &proof, clock::latest())
+            at_both(|now| verifier.verify(&token, &proof, now))
         };
         Checked::Later(Box::pin(later), late)
     }

@@ -91,6 +91,7 @@ async fn whoever_sets_the_clock_nothing_is_allowed_that_was_not() {
     let (good, revoked) = (of(json!({})), of(json!({"jti": "revoked"})));
     // A clock that is set back by an hour does not bring it back to life.
     let expired = of(json!({"iat": now() - 3_600, "exp": now() - 1_800}));
+    let early = of(json!({"jti": "early", "nbf": now() + 1_800, "exp": now() + 2 * 3_600}));
     let long = of(json!({"jti": "long", "exp": now() + 3 * 3_600}));
     assert_eq!(asked(&server, &good).await, "allow");
     assert_eq!(asked(&server, &revoked).await, "allow");
@@ -123,6 +124,7 @@ async fn whoever_sets_the_clock_nothing_is_allowed_that_was_not() {
         assert_eq!(answers, expected, "{offset}");
         assert_ne!(asked(&server, &revoked).await, "allow", "what is revoked stays so at {offset}");
         assert_ne!(asked(&server, &expired).await, "allow", "what has expired stays so at {offset}");
+        assert_ne!(asked(&server, &early).await, "allow", "what has not begun does not at {offset}");
         assert_eq!(server.readiness().await.0, 200, "{offset}");
         let told = server.metric("verdict_clock_offset_seconds").await.unwrap();
         let hours = match offset {

@@ -9,10 +9,10 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
-use tonic::Code;
-use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest};
+use tonic::{Code, codegen::http::Request};
+use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest, Effect};
 
-use crate::support::{ALWAYS, Folder, PATIENCE, Serve, to};
+use crate::support::{ALWAYS, Ask as _, Folder, PATIENCE, Serve, to};
 
 /// What a client of HTTP/2 begins with: the preface, and SETTINGS of nothing (RFC 9113 §3.4).
 const BEGIN: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -112,5 +112,39 @@ async fn a_thousand_who_come_at_once_wait_for_their_turn() {
     for stream in &mut waiting {
         let first = timeout(PATIENCE, frame(stream)).await.expect("its turn");
         assert_eq!(first.map(|(kind, ..)| kind), Some(4), "SETTINGS come first");
+    }
+}
+
+/// One place, and nobody may wait: whoever holds it shuts out all others.
+#[tokio::test]
+async fn heads_alone_have_no_place() {
+    let folder = Folder::always(&[]);
+    let server = Serve::folder(&folder)
+        .env("VERDICT_SERVER_MAX_IN_FLIGHT", "1")
+        .env("VERDICT_SERVER_MAX_QUEUED", "0")
+        .env("VERDICT_GRPC_REQUEST_TIMEOUT", "30s")
+        .env("VERDICT_HTTP_REQUEST_TIMEOUT", "30s")
+        .ready()
+        .await;
+    let mut client = server.client().await;
+    let (mut calls, connection) = h2::client::handshake(TcpStream::connect(&server.grpc).await.unwrap()).await.unwrap();
+    tokio::spawn(connection);
+    let call = Request::post("http://x/verdict.v1.DecisionService/Check").header("content-type", "application/grpc");
+    let _held = calls.send_request(call.body(()).unwrap(), false).unwrap();
+    let mut held = Vec::new();
+    for length in ["90", "2000000"] {
+        for path in ["/access/v1/evaluation", "/v1/data/always/decision", "/mcp/v1/check"] {
+            let mut stream = TcpStream::connect(server.http).await.unwrap();
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            held.push(stream);
+        }
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for _ in 0..10 {
+        assert_eq!(client.ask(to(ALWAYS)).await.effect(), Effect::Allow);
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -1,13 +1,13 @@
 //! Messages that are read before their call has its place: who sends heads alone holds up nobody.
 
 use std::{
-    collections::VecDeque,
     future::poll_fn,
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use bytes::Buf as _;
+use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
 
 /// The most that is read ahead, in bytes: most questions are smaller, and of larger ones so much was sent that to hold a
@@ -15,21 +15,23 @@ use hyper::body::{Body, Frame, SizeHint};
 const MOST: usize = 32 << 10;
 
 /// A part of a body, or why there is none.
-type Part<B> = Result<Frame<<B as Body>::Data>, <B as Body>::Error>;
+type Part<B> = Result<Frame<Bytes>, <B as Body>::Error>;
 
-/// A body of which some was read already.
-pub struct Ahead<B: Body> {
-    read: VecDeque<Part<B>>,
-    size: usize,
+/// A body of which some was read already. What was read takes its size in memory, in however many frames it came.
+pub struct Ahead<B: Body<Data = Bytes>> {
+    first: Bytes,
+    more: BytesMut,
+    /// What came behind that was no data: trailers, or an error.
+    behind: Option<Part<B>>,
     rest: B,
     ended: bool,
     is_held: bool,
 }
 
-impl<B: Body + Unpin> Ahead<B> {
+impl<B: Body<Data = Bytes> + Unpin> Ahead<B> {
     /// All of it is still to be read.
     pub(super) fn new(rest: B) -> Self {
-        Self { read: VecDeque::new(), size: 0, rest, ended: false, is_held: false }
+        Self { first: Bytes::new(), more: BytesMut::new(), behind: None, rest, ended: false, is_held: false }
     }
 
     /// Reads it to its end, or as much as is read ahead.
@@ -38,17 +40,13 @@ impl<B: Body + Unpin> Ahead<B> {
     }
 
     fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        while self.size < MOST && !self.is_read() {
-            let Some(frame) = ready!(self.poll_rest(context)) else { break };
-            let failed = frame.is_err();
-            let size = frame.as_ref().ok().and_then(Frame::data_ref).map(bytes::Buf::remaining);
-            // As many of nothing as a client likes.
-            if size != Some(0) {
-                self.size += size.unwrap_or_default();
-                self.read.push_back(frame);
-            }
-            if failed {
-                break;
+        while self.size() < MOST && self.behind.is_none() && !self.is_at_its_end() {
+            let Some(part) = ready!(self.poll_rest(context)) else { break };
+            match part.map(Frame::into_data) {
+                Ok(Ok(data)) if self.size() == 0 => self.first = data,
+                Ok(Ok(data)) => self.more.extend_from_slice(&data),
+                Ok(Err(other)) => self.behind = Some(Ok(other)),
+                Err(error) => self.behind = Some(Err(error)),
             }
         }
         Poll::Ready(())
@@ -72,32 +70,40 @@ impl<B: Body + Unpin> Ahead<B> {
         Poll::Ready(frame)
     }
 
-    fn is_read(&self) -> bool {
+    fn size(&self) -> usize {
+        self.first.len() + self.more.len()
+    }
+
+    fn is_at_its_end(&self) -> bool {
         self.ended || self.rest.is_end_stream()
     }
 }
 
-impl<B: Body + Unpin> Unpin for Ahead<B> {}
+impl<B: Body<Data = Bytes> + Unpin> Unpin for Ahead<B> {}
 
-impl<B: Body + Unpin> Body for Ahead<B> {
-    type Data = B::Data;
+impl<B: Body<Data = Bytes> + Unpin> Body for Ahead<B> {
+    type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Part<B>>> {
-        match self.read.pop_front() {
-            Some(frame) => Poll::Ready(Some(frame)),
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(mem::take(&mut self.first)))));
+        }
+        if !self.more.is_empty() {
+            return Poll::Ready(Some(Ok(Frame::data(self.more.split().freeze()))));
+        }
+        match self.behind.take() {
+            Some(part) => Poll::Ready(Some(part)),
             None => self.poll_rest(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.read.is_empty() && self.is_read()
+        self.size() == 0 && self.behind.is_none() && !self.is_held && self.is_at_its_end()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.rest.size_hint();
-        let read = self.read.iter().filter_map(|frame| frame.as_ref().ok()?.data_ref());
-        let read = read.map(|data| data.remaining() as u64).sum::<u64>();
+        let (rest, read) = (self.rest.size_hint(), self.size() as u64);
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(read));
         if let Some(upper) = rest.upper() {
@@ -111,7 +117,6 @@ impl<B: Body + Unpin> Body for Ahead<B> {
 mod tests {
     use std::{convert::Infallible, time::Duration};
 
-    use bytes::Bytes;
     use http_body_util::{BodyExt as _, Full, StreamBody};
     use tokio::sync::mpsc;
 
@@ -137,7 +142,6 @@ mod tests {
         sender.send("three".into()).unwrap();
         drop(sender);
         ahead.fill().await;
-        assert_eq!(ahead.read.len(), 3);
         assert_eq!(ahead.collect().await.unwrap().to_bytes(), "one two three");
     }
 
@@ -149,7 +153,18 @@ mod tests {
             sender.send(vec![0; MOST / 2].into()).unwrap();
         }
         ahead.fill().await;
-        assert_eq!((ahead.size, ahead.read.len(), ahead.is_end_stream()), (MOST, 2, false));
+        assert_eq!((ahead.size(), ahead.is_end_stream()), (MOST, false));
+        drop(sender);
+        assert_eq!(ahead.collect().await.unwrap().to_bytes().len(), 2 * MOST);
+    }
+
+    #[tokio::test]
+    async fn a_byte_a_frame_takes_a_byte() {
+        let (sender, frames) = mpsc::unbounded_channel();
+        let mut ahead = Ahead::new(body(frames));
+        (0..2 * MOST).for_each(|_| sender.send(Bytes::from_static(b"x")).unwrap());
+        ahead.fill().await;
+        assert!(ahead.size() == MOST && ahead.more.capacity() <= 2 * MOST);
         drop(sender);
         assert_eq!(ahead.collect().await.unwrap().to_bytes().len(), 2 * MOST);
     }

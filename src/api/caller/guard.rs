@@ -13,6 +13,7 @@ use axum::http::{
     HeaderValue, Method, Request, Response,
     header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
+use bytes::Bytes;
 use futures::future::{BoxFuture, Either, FutureExt as _};
 use hyper::body::Body;
 use tonic::Status;
@@ -22,7 +23,7 @@ use super::{
     ASKING, Asked, Asking, Authorizer, Load, TooMuch,
     ahead::Ahead,
     authenticate::{Authenticator, Unknown},
-    load::{Came, Shed},
+    load::{Answering, Came, Shed},
     route::{self, Action, Route},
 };
 use crate::api::{Observer, grpc::deadline::timeout_of as grpc_timeout, settle::DoorName, status::CallError};
@@ -75,7 +76,7 @@ pub struct Http;
 pub struct Reading {
     /// The longest that it may take to come.
     pub longest: Duration,
-    /// What says of itself to be larger, in bytes, is not waited for: its door refuses it unread.
+    /// What says of itself to be larger, in bytes, is neither waited for nor has a place: its door refuses it.
     pub most: u64,
 }
 
@@ -116,7 +117,7 @@ where
     S: Service<Request<Ahead<B>>, Response = Response<P::Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     P: Protocol,
-    B: Body<Data: Send, Error: Send> + Send + Unpin + 'static,
+    B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
 {
     type Response = Response<P::Body>;
     type Error = Infallible;
@@ -189,7 +190,7 @@ where
     S: Service<Request<Ahead<B>>, Response = Response<P::Body>, Error = Infallible> + Send,
     S::Future: Send,
     P: Protocol,
-    B: Body<Data: Send, Error: Send> + Send + Unpin,
+    B: Body<Data = Bytes, Error: Send> + Send + Unpin,
 {
     let mut request = request.map(Ahead::new);
     let Arrival { at, route: Some(route), patience, mut came } = arrival else {
@@ -230,8 +231,11 @@ where
             return refuse(CallError::PermissionDenied, shown);
         }
     }
-    let is_read = !route::is_stream(request.uri().path()) && request.body().size_hint().lower() <= reading.most;
-    if came.is_some() && is_read {
+    if request.body().size_hint().lower() > reading.most {
+        // That is told without a place.
+        drop(came.take());
+    }
+    if came.is_some() && !route::is_stream(request.uri().path()) {
         let is_there = {
             let mut filling = pin!(request.body_mut().fill());
             let is_there = poll_fn(|context| Poll::Ready(filling.as_mut().poll(context))).await.is_ready();
@@ -267,11 +271,13 @@ where
     let asking = Arc::new(Asking { caller, route, refused: AtomicBool::new(false), arrived: at });
     let answer = ASKING.scope(Arc::clone(&asking), async move { inner.call(request).await });
     let answered = match limit {
-        Some(limit) => match tokio::time::timeout(limit, answer).await {
-            Ok(answered) => answered,
-            Err(_) => return refuse(CallError::DeadlineExceeded, shown),
-        },
-        None => answer.await,
+        Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
+        None => Some(answer.await),
+    };
+    let Some(answered) = answered else {
+        // The rest of its message did not come, which says nothing of how long answers take.
+        answering.into_iter().for_each(Answering::forget);
+        return refuse(CallError::DeadlineExceeded, shown);
     };
     drop(answering);
     if asking.was_refused() && route.door != DoorName::ENVOY {

@@ -134,6 +134,8 @@ pub(super) struct Answering {
     /// When it had its place, by what is known: who waits for one has it before its task gets its turn.
     began: Instant,
     place: Place,
+    /// Whether its time tells how long answers take.
+    counts: bool,
 }
 
 /// Why a call is not answered now, and when to try again.
@@ -298,7 +300,7 @@ impl Came {
             return Err(Shed::Late);
         }
         match stands {
-            Stands::Placed(place) => Ok(Answering { began: at, place }),
+            Stands::Placed(place) => Ok(Answering { began: at, place, counts: true }),
             Stands::Queued(waiting, longest) => {
                 let free =
                     tokio::time::timeout(longest.saturating_sub(turn), Arc::clone(&load.permits).acquire_owned());
@@ -309,7 +311,7 @@ impl Came {
                 drop(waiting);
                 let now = Instant::now();
                 let began = now.checked_sub(turn).unwrap_or(now);
-                Ok(Answering { began, place: Place { load, permit: Some(permit) } })
+                Ok(Answering { began, place: Place { load, permit: Some(permit) }, counts: true })
             }
         }
     }
@@ -326,9 +328,18 @@ impl Drop for Place {
     }
 }
 
+impl Answering {
+    /// It ends, and its time counts for nothing.
+    pub(super) fn forget(mut self) {
+        self.counts = false;
+    }
+}
+
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.place.load.ended(self.began.elapsed());
+        if self.counts {
+            self.place.load.ended(self.began.elapsed());
+        }
     }
 }
 

@@ -7,10 +7,10 @@ use tonic::metadata::MetadataMap;
 pub(in crate::api) use crate::api::deadline::Deadline;
 
 impl Deadline {
-    /// From the call's arrival, which is now.
+    /// From the call's arrival, where a guard knows of that; else from now.
     pub(in crate::api) fn of(metadata: &MetadataMap, longest: Duration) -> Self {
         let asked = timeout(metadata).map_or(longest, |asked| asked.min(longest));
-        Self::within(asked)
+        Self::of_call(asked)
     }
 }
 

@@ -18,15 +18,16 @@ impl Of {
             Self::Threads(_) => fs::read_dir("/proc/self/task"),
             Self::Process(id) => fs::read_dir(format!("/proc/{id}/task")),
         };
-        let mut used = Duration::ZERO;
+        let (mut used, mut is_known) = (Duration::ZERO, false);
         for task in tasks.ok()?.flatten() {
             // A thread may end while this looks.
             let Ok(called) = fs::read_to_string(task.path().join("comm")) else { continue };
             let Ok(stat) = fs::read_to_string(task.path().join("schedstat")) else { continue };
             if matches!(self, Self::Process(_)) || matches!(self, Self::Threads(name) if called.trim_end() == name) {
                 used += Duration::from_nanos(stat.split(' ').next()?.parse().ok()?);
+                is_known = true;
             }
         }
-        Some(used)
+        is_known.then_some(used)
     }
 }

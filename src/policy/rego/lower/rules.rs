@@ -225,10 +225,15 @@ impl<'a> Lowering<'a> {
         visit::term(term, &mut |node, _| {
             let Node::Ref(reference) = node else { return };
             found |= reference.parts.iter().any(|part| match &part.kind {
+                // Each `_` is another one, whatever stands in the scopes.
                 RefPartKind::Bracket(Term { kind: TermKind::Var(name), .. }) => {
-                    !self.is_local(name) && !self.imports.contains_key(name) && !(self.world.defined)(name)
+                    name == "_"
+                        || !self.is_local(name) && !self.imports.contains_key(name) && !(self.world.defined)(name)
                 }
-                RefPartKind::Bracket(Term { kind: TermKind::Array(_) | TermKind::Object(_), .. }) => true,
+                RefPartKind::Bracket(Term {
+                    kind: TermKind::Array(_) | TermKind::Object(_) | TermKind::Parenthesised(_),
+                    ..
+                }) => true,
                 _ => false,
             });
         });

@@ -283,6 +283,9 @@ fn what_a_head_with_one_solution_asks_stays_in_it() {
         "r contains input.x if { input.y }",
         "r[input.k] := 1 if { input.y }",
         "r := input.x if { input.xs[input.ys[_]] }",
+        "r := v.k if { [_, y] := input.p; v := input.xs[_]; v.r == y }",
+        "r := v.k if { _ := input.p; v := input.xs[_] }",
+        "f(_) := v.k if { v := input.xs[_] }",
     ] {
         assert!(lowered(&format!("package p\n{rule}")).contains("; __verdict_"), "{rule}");
     }
