@@ -13,6 +13,7 @@ mod search;
 mod sensitive;
 mod value;
 mod verdict;
+pub mod yaml;
 
 pub use decider::{AdHoc, Decider, Evaluator, Held, Pending, PendingAnswer, Pinned, RETAINED, Time};
 pub use explanation::{ConditionTrace, Explanation, Need, RuleOutcome, RuleTrace, Seen};

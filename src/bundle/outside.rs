@@ -3,8 +3,10 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value as Json;
 
 use super::{Document, Format, roots::Roots};
+use crate::decision::{Value, yaml};
 
 /// The most brackets that YAML may have open; no document nests so deep.
 const MAX_OPEN: usize = 1_000;
@@ -24,7 +26,7 @@ pub(super) fn path(document: &Document, roots: &Roots) -> Result<Option<String>,
             let mut from = serde_json::Deserializer::from_str(&document.text);
             seed.deserialize(&mut from).and_then(|()| from.end()).map_err(|error| error.to_string())
         }
-        Format::Yaml => yaml(&document.text).and_then(|from| seed.deserialize(from).map_err(|error| error.to_string())),
+        Format::Yaml => yaml(&document.text).and_then(|json| seed.deserialize(json).map_err(|error| error.to_string())),
     };
     match (found, read) {
         (Some(path), _) => Ok(Some(path)),
@@ -33,9 +35,25 @@ pub(super) fn path(document: &Document, roots: &Roots) -> Result<Option<String>,
     }
 }
 
-/// A reader of YAML, unless its text opens so many brackets that reading takes minutes: its time grows with the square of
-/// them, and it tells that it nests too deep only after all of it.
-pub(super) fn yaml(text: &str) -> Result<yaml_serde::Deserializer<'_>, String> {
+/// The JSON that OPA makes of YAML.
+pub(super) fn yaml(text: &str) -> Result<Json, String> {
+    json(&value(text)?)
+}
+
+/// The same as a value.
+pub(super) fn value(text: &str) -> Result<Value, String> {
+    bounded(text)?;
+    yaml::parse_only(text).map_err(|fault| match fault.place {
+        Some((line, column)) if !fault.cause.contains(" at line ") => {
+            format!("{} at line {line} column {column}", fault.cause)
+        }
+        _ => fault.cause,
+    })
+}
+
+/// Refuses a text that opens so many brackets that reading it as YAML takes minutes: its reader's time grows with the
+/// square of them, and it tells that it nests too deep only after all of it.
+pub(super) fn bounded(text: &str) -> Result<(), String> {
     let mut open = 0_usize;
     for byte in text.bytes() {
         match byte {
@@ -47,7 +65,23 @@ pub(super) fn yaml(text: &str) -> Result<yaml_serde::Deserializer<'_>, String> {
             return Err(format!("more than {MAX_OPEN} brackets are open at once"));
         }
     }
-    Ok(yaml_serde::Deserializer::from_str(text))
+    Ok(())
+}
+
+fn json(value: &Value) -> Result<Json, String> {
+    Ok(match value {
+        Value::Null => Json::Null,
+        Value::Bool(truth) => Json::Bool(*truth),
+        Value::Number(number) => {
+            Json::Number(number.to_string().parse().map_err(|_| format!("the number `{number}` is none in JSON"))?)
+        }
+        Value::String(text) => Json::String(text.clone()),
+        Value::Array(items) => Json::Array(items.iter().map(json).collect::<Result<_, _>>()?),
+        Value::Object(members) => {
+            let member = |(name, item): (&str, &Value)| Ok((name.to_owned(), json(item)?));
+            Json::Object(members.iter().map(member).collect::<Result<_, String>>()?)
+        }
+    })
 }
 
 /// A value at a path that is not owned: an object in which all is owned or such a value again, or it is outside.

@@ -55,7 +55,7 @@ fn bundles_together_keep_to_their_roots() {
             (".manifest", r#"{"revision":"1","roots":["a","/x/y/"]}"#),
             ("p.rego", "package a"),
             ("data.json", r#"{"a": {"n": 1}, "x": {"y": 2.5}}"#),
-            ("x/data.yaml", "y: [1]"),
+            ("x/data.yaml", "\"y\": [1]"),
         ],
     );
     let b: (&str, &[(&str, &str)]) =

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize as _, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{Bundle, Document, Format, outside, package::Package};
@@ -52,9 +52,7 @@ pub(super) fn documents(package: &Package) -> Result<Vec<Document>, InvalidData>
     let bundle = bundle.map_err(|error| InvalidData { file: error.path.clone(), cause: error.to_string() })?;
     let as_json = |mut document: Document| {
         if document.format == Format::Yaml {
-            let json = outside::yaml(&document.text)
-                .and_then(|from| serde_json::Value::deserialize(from).map_err(|error| error.to_string()));
-            match json {
+            match outside::yaml(&document.text) {
                 Ok(json) => document.text = json.to_string(),
                 Err(cause) => return Err(InvalidData { file: document.path, cause }),
             }

@@ -105,7 +105,11 @@ impl Prepared {
         self.engine.set_input(input.unwrap_or(Rego::Undefined));
         let mut results = self.engine.query(&self.lowered.text, budget).map_err(|failure| {
             one(match failure {
-                Failure::Budget => Fault::new("budget_exceeded", format!("the query took longer than {budget:?}")),
+                Failure::Budget => {
+                    let cause = self.engine.spent().map(str::to_owned);
+                    let cause = cause.unwrap_or_else(|| format!("the query took longer than {budget:?}"));
+                    Fault::new("budget_exceeded", cause)
+                }
                 Failure::Error(error) => {
                     let (written, lowered) = (self.written.as_str().into(), self.lowered.clone());
                     let mut texts = Texts::default();

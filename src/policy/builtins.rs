@@ -5,6 +5,7 @@
 //! halts the evaluation.
 
 mod aggregates;
+mod arithmetic;
 mod arrays;
 mod aws;
 mod bounds;
@@ -37,7 +38,7 @@ mod uri;
 #[cfg(test)]
 mod tests;
 
-pub(super) use bounds::{opens_too_much, unsafe_number};
+pub(super) use bounds::{loses_digits, opens_too_much, unsafe_number};
 pub(super) use evaluation::Query;
 pub(super) use network::close as ask_no_more;
 pub use network::{Hosts, InvalidHost, Network, NetworkSettings, network_cache_figures};
@@ -99,6 +100,7 @@ const FAMILIES: &[&[Function]] = &[
     #[cfg(test)]
     tests::ALL,
     aggregates::ALL,
+    arithmetic::ALL,
     arrays::ALL,
     aws::ALL,
     crypto::ALL,

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use regorus::Value as Rego;
 use sha2::{Digest as _, Sha256};
 
-use super::{builtins, fault::Fault, index::Index, text::Texts};
+use super::{builtins, fault::Fault, index::Index, text::Texts, value::of_value};
 use crate::{
     bundle::{Document, Format},
-    decision::Digest,
+    decision::{Digest, yaml},
 };
 
 /// Data documents by what their texts hash to. Those that several policy sets have are in memory once.
@@ -81,10 +81,10 @@ fn parse_document(document: &Document) -> Result<Rego, Box<Fault>> {
             let cause = cause.split(" at line ").next().unwrap_or_default().to_owned();
             fault(cause, Some((error.line(), error.column())))
         }),
-        Format::Yaml => yaml_serde::from_str(&document.text).map_err(|error| {
-            let place = error.location().map(|place| (place.line(), place.column()));
-            fault(error.to_string(), place)
-        }),
+        Format::Yaml => match yaml::parse_only(&document.text) {
+            Ok(read) => Ok(of_value(&read)),
+            Err(unreadable) => Err(fault(unreadable.cause, unreadable.place)),
+        },
     }
 }
 

@@ -151,6 +151,14 @@ impl Engine {
         self.within(limit, |engine| engine.eval_rule(path.to_owned()))
     }
 
+    /// What the last evaluation took too much of, in words, where that was no time.
+    pub(super) fn spent(&self) -> Option<&str> {
+        match &self.stop {
+            Some(Stop::Spent(_, cause)) => Some(cause),
+            _ => None,
+        }
+    }
+
     /// The lines, by file, that asking these rules reaches.
     pub(super) fn reached(&mut self, paths: &[&str], budget: &mut Budget) -> BTreeMap<String, BTreeSet<u32>> {
         self.working.set_enable_coverage(true);

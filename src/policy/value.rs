@@ -188,6 +188,20 @@ fn to_value_at(value: &Rego, depth: usize) -> Option<Value> {
     })
 }
 
+/// A domain value as a Rego value.
+pub(super) fn of_value(value: &Value) -> Rego {
+    match value {
+        Value::Null => Rego::Null,
+        Value::Bool(truth) => Rego::Bool(*truth),
+        Value::Number(number) => from_number(number),
+        Value::String(string) => text(string),
+        Value::Array(items) => Rego::from(items.iter().map(of_value).collect::<Vec<_>>()),
+        Value::Object(members) => {
+            Rego::from(members.iter().map(|(name, item)| (text(name), of_value(item))).collect::<BTreeMap<_, _>>())
+        }
+    }
+}
+
 fn from_number(number: &Number) -> Rego {
     match number {
         Number::Int(number) => Rego::from(*number),

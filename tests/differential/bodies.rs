@@ -150,10 +150,29 @@ impl Generator<'_> {
             },
         };
         let (index, item) = (self.fresh(), self.fresh());
-        match self.tape.below(5) {
+        match self.tape.below(11) {
             0 => {
                 self.scope.push((item.clone(), 'a'));
                 format!("{item} := {of}[_]")
+            }
+            // Each `_` is another one, also where one is a parameter or declared.
+            5 => format!("some _ in {of}"),
+            6 => {
+                self.scope.push((item.clone(), 'a'));
+                format!("some _, {item} in {of}")
+            }
+            7 => {
+                self.scope.push((index.clone(), 'a'));
+                format!("some {index}, _ in {of}")
+            }
+            8 => {
+                self.scope.push((item.clone(), 'a'));
+                format!("{item} := {of}[_][_]")
+            }
+            9 => format!("{of}[_]"),
+            10 => {
+                self.scope.push((item.clone(), 'a'));
+                format!("[_, {item}] = {of}[_]")
             }
             1 => {
                 self.scope.extend([(index.clone(), 'a'), (item.clone(), 'a')]);

@@ -55,17 +55,31 @@ impl Generator<'_> {
             _ => format!("{root}[\"{member}\"]"),
         };
         if self.tape.chance(if kind == 'a' { 30 } else { 8 }) {
-            reference += match self.tape.below(7) {
+            let unknown = self.lookup();
+            reference += match self.tape.below(9) {
                 0 => ".a",
                 1 => "[0]",
                 2 => "[1]",
                 3 => "[\"b\"]",
                 4 => ".a.b",
                 5 => "[-1]",
+                7 => &unknown,
+                8 => "[_]",
                 _ => "[\"é\"]",
             };
         }
         reference
+    }
+
+    /// A part of a reference whose name is known only when it is evaluated, at times in parentheses.
+    fn lookup(&mut self) -> String {
+        let name = if self.scope.is_empty() || self.tape.chance(30) {
+            self.tape.one(&["input.s", "input.n", "input.b", "data.base.b"]).to_owned()
+        } else {
+            let at = self.tape.below(self.scope.len());
+            self.scope[at].0.clone()
+        };
+        if self.tape.chance(20) { format!("[({name})]") } else { format!("[{name}]") }
     }
 
     fn base(&mut self) -> String {
@@ -83,8 +97,8 @@ impl Generator<'_> {
         let at = fitting[fitting.len() - 1 - self.tape.below(fitting.len())];
         let name = self.scope[at].0.clone();
         if self.scope[at].1 == 'a' && self.tape.chance(15) {
-            let member = self.tape.one(&[".a", "[0]", ".b", "[\"a\"]", "[1]"]);
-            return format!("{name}{member}");
+            let member = self.tape.one(&[".a", "[0]", ".b", "[\"a\"]", "[1]", "[_]"]);
+            return if self.tape.chance(15) { format!("({name}){member}") } else { format!("{name}{member}") };
         }
         name
     }

@@ -30,14 +30,21 @@ pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
     if is_gone(opa, asked, (&plain.0, plain.1.as_deref())) {
         return Some("numbers that are no integers, or are longer than a double");
     }
-    let asked_for = asked.policy.replace("true with ", "1 == 1 with ");
-    if is_gone(opa, asked, (&asked_for, asked.input)) {
-        return Some("a body that is only `true with …`");
+    if is_gone(opa, asked, (&asked_for(asked.policy), asked.input)) {
+        return Some("a body that is only `true`, with a `with` or a `not`");
     }
     if kept {
         return None;
     }
     if asked.difference.class == Class::Error {
+        // An error of ours of just that kind, so a deny.
+        if matches!(&asked.difference.ours, Said::Error(error) if error.contains("a number that is not whole has too many digits"))
+        {
+            return Some("numbers that are no integers, or are longer than a double");
+        }
+        if matches!(&asked.difference.ours, Said::Error(error) if error.contains("item cannot be indexed")) {
+            return Some("a comprehension whose head iterates over what is no collection");
+        }
         if is_out_of_order(asked.difference) {
             return Some("a condition that needs what a later one gives a value");
         }
@@ -45,19 +52,23 @@ pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
         {
             return Some("an object with two equal keys");
         }
-        if is_elsewhere(opa, asked) || is_in_later_argument(opa, asked) {
+        if is_elsewhere(opa, asked) || is_in_later_argument(opa, asked) || is_of_a_call_not_asked(opa, asked) {
             return Some("an error in what OPA does not come to ask");
         }
-    }
-    let yaml = asked.policy.replace("\"yes\"", "\"x\"");
-    if asked.policy.contains("yaml.unmarshal(") && is_gone(opa, asked, (&yaml, asked.input)) {
-        return Some("YAML 1.1");
     }
     let json = asked.policy.replace("yaml.marshal(", "json.marshal(");
     if asked.policy.contains("yaml.marshal(") && is_gone(opa, asked, (&json, asked.input)) {
         return Some("the quotes of `yaml.marshal`");
     }
     None
+}
+
+/// The policy with a `true` that OPA must ask.
+fn asked_for(policy: &str) -> String {
+    let policy = policy.replace("true with ", "1 == 1 with ");
+    ["\n", " }", "; "]
+        .iter()
+        .fold(policy, |policy, end| policy.replace(&format!("not true{end}"), &format!("not 1 == 1{end}")))
 }
 
 /// Whether ours holds where OPA's does not.
@@ -117,6 +128,47 @@ fn is_in_later_argument(opa: &Opa, asked: &Asked<'_>) -> bool {
         Some(call) => errs(&call),
         None => calls_of_head(error, asked.policy).iter().any(errs),
     }
+}
+
+/// Whether our error is that of a function with two values, and there is none where the function has one definition, with
+/// OPA's answer the same as with all: OPA does not come to call it.
+fn is_of_a_call_not_asked(opa: &mut Opa, asked: &Asked<'_>) -> bool {
+    let Said::Error(error) = &asked.difference.ours else { return false };
+    let call = conflicting_call(error, asked.policy);
+    let calls = call.map_or_else(|| calls_of_head(error, asked.policy), |call| vec![call]);
+    let names: Vec<&str> = calls.iter().filter_map(|call| call.split('(').next()).collect();
+    let rule = &asked.difference.rule;
+    names.into_iter().flat_map(|name| with_one_definition(asked.policy, name)).any(|policy| {
+        let (Ok(()), Ok(ours)) = (opa.load(&policy), Ours::load(&policy)) else {
+            let _ = opa.load(asked.policy);
+            return false;
+        };
+        let theirs = opa.ask(&format!("g/{rule}"), asked.input);
+        let _ = opa.load(asked.policy);
+        let same = compare::difference(rule, theirs.clone(), asked.difference.opa.clone()).is_none();
+        same && compare::difference(rule, theirs, ours.rule(rule, asked.input)).is_none()
+    })
+}
+
+/// The policy with each definition of a function as its only one.
+fn with_one_definition(policy: &str, name: &str) -> Vec<String> {
+    let mut statements: Vec<String> = Vec::new();
+    for line in policy.lines() {
+        match statements.last_mut() {
+            Some(last) if !line.starts_with('r') && !line.starts_with("default ") => *last = format!("{last}\n{line}"),
+            _ => statements.push(line.to_owned()),
+        }
+    }
+    let is_own = |statement: &str| statement.strip_prefix(name).is_some_and(|rest| rest.starts_with('('));
+    let own: Vec<usize> = (0..statements.len()).filter(|at| is_own(&statements[*at])).collect();
+    if own.len() < 2 {
+        return Vec::new();
+    }
+    let only = |kept: &usize| {
+        let all = statements.iter().enumerate().filter(|(at, one)| at == kept || !is_own(one));
+        all.map(|(_, one)| one.as_str()).collect::<Vec<_>>().join("\n")
+    };
+    own.iter().map(only).collect()
 }
 
 /// The calls in the head of the rule in which an error says that a function has two values: what a head asks is asked at
@@ -241,6 +293,16 @@ fn a_call_is_found_by_its_place() {
     let error = "g.rego:3:27: functions must not produce multiple outputs for same inputs";
     assert!(conflicting_call(error, policy).is_none());
     assert_eq!(calls_of_head(error, policy), ["r0(r1(input.a), r1(1))", "r1(input.a)", "r1(1)"]);
+}
+
+#[test]
+fn a_function_is_left_with_one_definition() {
+    let policy = "package g\n\nr0(1) := 1 if {\n\tinput\n}\nr0(p0) := 2\n\nr1 := r0(1)\n";
+    let kept = with_one_definition(policy, "r0");
+    assert_eq!(kept.len(), 2);
+    assert!(kept[0].contains("input") && !kept[0].contains("r0(p0)") && kept[0].contains("r1 := r0(1)"));
+    assert!(!kept[1].contains("input") && kept[1].contains("r0(p0) := 2"));
+    assert!(with_one_definition(policy, "r1").is_empty());
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     api::{authzen::request, deadline::Deadline, json, status::CallError},
-    decision::{MAX_DEPTH, Number, Object, Value},
+    decision::{MAX_DEPTH, Object, Value, yaml},
 };
 
 /// What is decompressed before other requests get a turn.
@@ -83,7 +83,7 @@ pub(super) fn document(headers: &HeaderMap, bytes: &[u8]) -> Result<Option<Value
         return Ok(None);
     }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let read = if kind.to_ascii_lowercase().contains("yaml") { yaml(bytes) } else { json::any(bytes) };
+    let read = if kind.to_ascii_lowercase().contains("yaml") { of_yaml(bytes) } else { json::any(bytes) };
     read.map(Some).map_err(|fault| Fault::invalid(format!("body contains malformed input document: it {fault}")))
 }
 
@@ -97,14 +97,16 @@ pub(super) fn member(body: Option<Value>, name: &str) -> Result<(Option<Value>, 
 }
 
 /// One YAML document. Keys must be strings, and tags say nothing that policies know.
-fn yaml(bytes: &[u8]) -> Result<Value, String> {
+fn of_yaml(bytes: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
     // Each alias costs all that it stands for again.
     if has_alias(text) {
         return Err("has an alias, or what looks like one; write out what it stands for".to_owned());
     }
     let document: Yaml = yaml_serde::from_str(text).map_err(|error| format!("is not usable YAML: {error}"))?;
-    of_yaml(document, 0)
+    plain(&document, 0)?;
+    // OPA's words and numbers are those of YAML 1.1.
+    yaml::parse_only(text).map_err(|fault| format!("is not usable YAML: {}", fault.cause))
 }
 
 /// Whether a text may have anchors and aliases. In doubt it has: only what can begin a token counts.
@@ -120,33 +122,21 @@ fn has_alias(text: &str) -> bool {
     begins('&') && begins('*')
 }
 
-fn of_yaml(yaml: Yaml, depth: usize) -> Result<Value, String> {
+/// Whether there is nothing in it that two readers may take otherwise: keys that are no strings, and tags.
+fn plain(document: &Yaml, depth: usize) -> Result<(), String> {
     // As deep as a body in JSON: the input, in one object.
     if depth > MAX_DEPTH + 1 {
         return Err(format!("nests deeper than {MAX_DEPTH} levels"));
     }
-    Ok(match yaml {
-        Yaml::Null => Value::Null,
-        Yaml::Bool(truth) => Value::Bool(truth),
-        Yaml::String(text) => Value::String(text),
-        Yaml::Number(number) => {
-            let integer = number.as_i64().map(Number::Int).or_else(|| number.as_u64().map(Number::UInt));
-            let read = integer.or_else(|| number.as_f64().and_then(Number::from_f64));
-            Value::Number(read.ok_or_else(|| format!("has the number `{number}`, which JSON lacks"))?)
-        }
-        Yaml::Sequence(items) => {
-            Value::Array(items.into_iter().map(|item| of_yaml(item, depth + 1)).collect::<Result<_, _>>()?)
-        }
-        Yaml::Mapping(members) => {
-            let mut object = Object::new();
-            for (name, member) in members {
-                let Yaml::String(name) = name else { return Err("has a key that is no string".to_owned()) };
-                object.insert(name, of_yaml(member, depth + 1)?);
-            }
-            Value::Object(object)
-        }
-        Yaml::Tagged(_) => return Err("has a tag".to_owned()),
-    })
+    match document {
+        Yaml::Null | Yaml::Bool(_) | Yaml::String(_) | Yaml::Number(_) => Ok(()),
+        Yaml::Sequence(items) => items.iter().try_for_each(|item| plain(item, depth + 1)),
+        Yaml::Mapping(members) => members.iter().try_for_each(|(name, member)| match name {
+            Yaml::String(_) => plain(member, depth + 1),
+            _ => Err("has a key that is no string".to_owned()),
+        }),
+        Yaml::Tagged(_) => Err("has a tag".to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -154,12 +144,13 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<String, String> {
-        yaml(text.as_bytes()).map(|value| json::written(&value).to_string())
+        of_yaml(text.as_bytes()).map(|value| json::written(&value).to_string())
     }
 
     #[test]
     fn yaml_is_read_exactly_or_not_at_all() {
-        let whole = "input:\n  n: 9007199254740993\n  u: 18446744073709551615\n  f: 0.5\n  s: \"1\"\n  l: [true, ~]\n";
+        let whole =
+            "input:\n  \"n\": 9007199254740993\n  u: 18446744073709551615\n  f: 0.5\n  s: \"1\"\n  l: [true, ~]\n";
         let wanted = r#"{"input":{"f":0.5,"l":[true,null],"n":9007199254740993,"s":"1","u":18446744073709551615}}"#;
         assert_eq!(read(whole).unwrap(), wanted);
         let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
@@ -171,10 +162,11 @@ mod tests {
         for refused in ["a: 1\na: 2", "1: 2", "a: .nan", "a: .inf", "a: !t 1", "a: [", deep.as_str(), bomb.as_str()] {
             assert!(read(refused).is_err(), "{refused}");
         }
-        assert!(yaml(b"a: \xff").is_err());
+        assert!(of_yaml(b"a: \xff").is_err());
         // Each of many aliases stands for much.
         let flat = format!("a: &a [{}]\nb: [{}]\n", "x,".repeat(1_000), "*a,".repeat(1_000));
         assert!(read(&flat).unwrap_err().contains("alias"));
+        assert_eq!(read("a: no\nb: 'no'\nc: 010").unwrap(), r#"{"a":false,"b":"no","c":8}"#);
         assert_eq!(read("url: http://h/?a=1&b=2\nglob: a*").unwrap(), r#"{"glob":"a*","url":"http://h/?a=1&b=2"}"#);
     }
 }

@@ -78,7 +78,7 @@ fn what_is_not_there_is_neither_replaced_nor_removed() {
 fn a_delta_keeps_to_its_bundle() {
     let whole = package(&[
         (".manifest", r#"{"revision":"1","roots":["a","b/c"],"rego_version":0}"#),
-        ("a/data.yaml", "x: 1\ny: [2]"),
+        ("a/data.yaml", "x: 1\n\"y\": [2]"),
         ("b/c/data.json", "{}"),
         (".signatures.json", "{}"),
         ("p.rego", "package a.p"),

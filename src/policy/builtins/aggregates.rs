@@ -1,12 +1,12 @@
 //! `count`, `sort`, `min` and `max` by OPA's order, `sum` and `product` by its arithmetic.
 
-use bigdecimal::BigDecimal;
+use bigdecimal::{BigDecimal, Zero as _};
 use regorus::Value as Rego;
 
 use super::{
     super::order::compare,
     Failure, Function,
-    lowered::{decimal, multiplied, number},
+    arithmetic::{decimal, multiplied, number},
     operand::{Answer, items},
     precision::Float,
 };
@@ -65,7 +65,7 @@ fn sum(arguments: &[Rego]) -> Answer {
     number(&sum.shown())
 }
 
-/// Of whole numbers exactly; of others as of doubles, whose precision OPA has here.
+/// Of whole numbers exactly; of others with a double's precision after each step, as OPA has it here.
 fn product(arguments: &[Rego]) -> Answer {
     let numbers = numbers(arguments)?;
     if numbers.iter().all(BigDecimal::is_integer) {
@@ -73,10 +73,18 @@ fn product(arguments: &[Rego]) -> Answer {
             numbers.into_iter().try_fold(BigDecimal::from(1), |product, number| multiplied(&product, &number))?;
         return number(&product);
     }
-    let double = |number: &BigDecimal| number.to_scientific_notation().parse::<f64>().unwrap_or(f64::INFINITY);
-    let product: f64 = numbers.iter().map(double).product();
-    if product.is_finite() {
-        return Ok(Rego::from(product));
+    let mut product = 1.0_f64;
+    for number in &numbers {
+        let exact = BigDecimal::try_from(product).map_err(|_| too_large())? * Float::of(number).exact();
+        product = exact.to_scientific_notation().parse().unwrap_or(f64::INFINITY);
+        // OPA's numbers go further in both directions.
+        if !product.is_finite() || (product == 0.0 && !exact.is_zero()) {
+            return Err(too_large());
+        }
     }
-    Err(Failure::Spent("the product is too large".to_owned()))
+    number(&decimal(&Rego::from(product))?)
+}
+
+fn too_large() -> Failure {
+    Failure::Spent("the product is too large, or too small".to_owned())
 }

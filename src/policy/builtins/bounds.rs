@@ -1,5 +1,6 @@
 //! What each bounded built-in may be asked for.
 
+use bigdecimal::BigDecimal;
 use regorus::Value as Rego;
 
 /// Says why a call with these arguments is too much.
@@ -47,6 +48,9 @@ const NUMBER: &str = "$serde_json::private::Number";
 pub(in crate::policy) fn unsafe_number(text: &str, skip_strings: bool) -> Option<&'static str> {
     if has_huge_exponent(text, skip_strings) {
         return Some("a number's exponent has more than 3 digits");
+    }
+    if skip_strings && has_lost_digits(text) {
+        return Some("a number has so many digits that it would become another one: write it as a string");
     }
     poses_as_number(text).then_some("an object has the name `$serde_json::private::Number`, which is reserved")
 }
@@ -113,6 +117,41 @@ fn has_huge_exponent(text: &str, skip_strings: bool) -> bool {
         at += 1;
     }
     false
+}
+
+/// Whether a number of a JSON text would become a whole number that is another one. Decimals are doubles here.
+fn has_lost_digits(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let (mut at, mut in_string) = (0, false);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            b'0'..=b'9' if !in_string => {
+                let part = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
+                let end = at + bytes.iter().skip(at).take_while(part).count();
+                if text.get(at..end).is_some_and(loses_digits) {
+                    return true;
+                }
+                at = end;
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Whether a number, whose exponent is short, is read as a whole number that is another one.
+pub(in crate::policy) fn loses_digits(number: &str) -> bool {
+    // What has few digits is near no other whole number, and without a point or an exponent none is lost.
+    if !number.contains(['.', 'e', 'E']) || (number.len() <= 15 && !number.contains(['e', 'E'])) {
+        return false;
+    }
+    let Ok(Rego::Number(read)) = Rego::from_numeric_string(number) else { return false };
+    let exact = |text: &str| text.parse::<BigDecimal>().ok();
+    read.is_integer() && exact(number) != exact(&read.format_decimal())
 }
 
 fn numbers(text: &str, skip_strings: bool) -> Result<(), String> {
@@ -249,5 +288,36 @@ mod tests {
             assert_eq!(unsafe_number(text, true), None, "{text}");
         }
         assert!(unsafe_number("1e9999", true).is_some_and(|fault| fault.contains("exponent")));
+    }
+
+    #[test]
+    fn no_number_becomes_another_whole_number() {
+        for text in [
+            "9007199254740993.5",
+            "9007199254740993.0",
+            "-4503599627370497.25",
+            "90071992547409930e-1",
+            "0.99999999999999999999",
+            "1e-400",
+            "-1.00000000000000000001E0",
+        ] {
+            assert!(loses_digits(text), "{text}");
+            assert!(unsafe_number(&format!("{{\"a\": [1, {text}]}}"), true).is_some(), "{text}");
+            assert_eq!(unsafe_number(&format!("[\"\\\" {text}\", 1.5]"), true), None, "{text}");
+        }
+        for text in [
+            "0",
+            "1.0",
+            "1e2",
+            "9007199254740993",
+            "12345678901234567890123e1",
+            "0.1",
+            "4503599627370495.5",
+            "1e-300",
+            "-0.0",
+            "0e-1",
+        ] {
+            assert!(!loses_digits(text), "{text}");
+        }
     }
 }

@@ -7,10 +7,14 @@ use serde::Serialize as _;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
 use super::{
-    super::order::{presented, sorted},
+    super::{
+        order::{presented, sorted},
+        value::of_value,
+    },
     Failure, Function,
     operand::{Answer, any, failed, lossy, object, string, text},
 };
+use crate::decision;
 
 pub(super) const ALL: &[Function] = &[
     Function { name: "json.is_valid", arity: 1, call: is_valid },
@@ -18,6 +22,7 @@ pub(super) const ALL: &[Function] = &[
     Function { name: "json.marshal", arity: 1, call: |arguments| Ok(string(compact(any(arguments, 0))?)) },
     Function { name: "json.marshal_with_options", arity: 2, call: marshal_with_options },
     Function { name: "yaml.is_valid", arity: 1, call: yaml_is_valid },
+    Function { name: "yaml.unmarshal", arity: 1, call: yaml_unmarshal },
     Function { name: "yaml.marshal", arity: 1, call: yaml_marshal },
     Function { name: "base64.decode", arity: 1, call: base64_decode },
     Function { name: "base64.is_valid", arity: 1, call: |arguments| Ok(Rego::from(base64_decode(arguments).is_ok())) },
@@ -136,10 +141,19 @@ impl io::Write for Limited {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
+fn yaml_unmarshal(arguments: &[Rego]) -> Answer {
+    match decision::yaml::parse(text(arguments, 0)?) {
+        Ok(value) => Ok(of_value(&value)),
+        Err(unreadable) if unreadable.may_have_value => Err(Failure::Spent(unreadable.cause)),
+        Err(unreadable) => failed(unreadable.cause),
+    }
+}
+
 fn yaml_is_valid(arguments: &[Rego]) -> Answer {
-    let valid = |text| yaml_serde::from_str::<yaml_serde::Value>(text).is_ok();
-    Ok(Rego::from(text(arguments, 0).is_ok_and(valid)))
+    match yaml_unmarshal(arguments) {
+        Err(Failure::Spent(cause)) => Err(Failure::Spent(cause)),
+        read => Ok(Rego::from(read.is_ok())),
+    }
 }
 
 fn yaml_marshal(arguments: &[Rego]) -> Answer {

@@ -5,10 +5,9 @@ mod shapes;
 
 use std::{cmp::Ordering, fmt::Write as _};
 
-use bigdecimal::{BigDecimal, Zero as _};
 use regorus::Value as Rego;
 
-use super::{Failure, Function, precision::Float};
+use super::{Failure, Function, arithmetic::arithmetic};
 use crate::policy::{
     order::{compare, sorted},
     rego::lower::{
@@ -45,10 +44,8 @@ pub(super) const ALL: &[Function] = &[
 
 /// The most names in all paths of a walk.
 const MAX_STEPS: usize = 10_000_000;
-/// The most bits of a product: numbers that are squared again and again would fill memory.
-const MAX_BITS: u64 = 1 << 16;
 
-fn pair(operands: &[Rego]) -> Result<(&Rego, &Rego), Failure> {
+pub(super) fn pair(operands: &[Rego]) -> Result<(&Rego, &Rego), Failure> {
     match operands {
         [left, right] => Ok((left, right)),
         _ => Err(Failure::Halt("takes two operands".to_owned())),
@@ -76,76 +73,6 @@ fn sets(operands: &[Rego], operator: &str) -> Result<Rego, Failure> {
         "-" => left.iter().filter(|item| !right.contains(item)).cloned().collect(),
         _ => left.iter().chain(right.iter()).cloned().collect::<std::collections::BTreeSet<_>>(),
     }))
-}
-
-fn arithmetic(operands: &[Rego], operator: &str) -> Result<Rego, Failure> {
-    let (left, right) = pair(operands)?;
-    let (Rego::Number(_), Rego::Number(_)) = (left, right) else {
-        return Err(Failure::Type(format!("`{operator}` takes two numbers")));
-    };
-    if let (Ok(left), Ok(right)) = (left.as_i64(), right.as_i64()) {
-        let small = match operator {
-            "+" => left.checked_add(right),
-            "-" => left.checked_sub(right),
-            "*" => left.checked_mul(right),
-            "/" if right != 0 && left.checked_rem(right) == Some(0) => left.checked_div(right),
-            "%" if right != 0 => left.checked_rem(right),
-            _ => None,
-        };
-        if let Some(result) = small {
-            return Ok(Rego::from(result));
-        }
-    }
-    let (left, right) = (decimal(left)?, decimal(right)?);
-    if matches!(operator, "/" | "%") && right.is_zero() {
-        return Err(Failure::Operand("divide by zero".to_owned()));
-    }
-    let whole = left.is_integer() && right.is_integer();
-    let exact = match operator {
-        "%" if !whole => return Err(Failure::Operand("modulo on floating-point number".to_owned())),
-        "%" => left % right,
-        "/" => return number(&Float::quotient(&Float::of(&left), &Float::of(&right)).shown()),
-        _ => {
-            let (left, right) =
-                if whole { (left, right) } else { (Float::of(&left).exact(), Float::of(&right).exact()) };
-            match operator {
-                "+" => left + right,
-                "-" => left - right,
-                _ => multiplied(&left, &right)?,
-            }
-        }
-    };
-    number(&if whole { exact } else { Float::of(&exact).shown() })
-}
-
-/// The exact product, if it is not too long.
-pub(super) fn multiplied(left: &BigDecimal, right: &BigDecimal) -> Result<BigDecimal, Failure> {
-    if bits(left).saturating_add(bits(right)) > MAX_BITS {
-        return Err(Failure::Spent(format!("a product of more than {MAX_BITS} bits")));
-    }
-    Ok(left * right)
-}
-
-fn bits(number: &BigDecimal) -> u64 {
-    number.as_bigint_and_scale().0.bits()
-}
-
-/// The decimal that a number shows as.
-pub(super) fn decimal(value: &Rego) -> Result<BigDecimal, Failure> {
-    value.to_string().parse().map_err(|_| Failure::Operand("not a finite number".to_owned()))
-}
-
-/// Whole numbers are exact; others become the nearest double.
-pub(super) fn number(result: &BigDecimal) -> Result<Rego, Failure> {
-    if result.is_integer() {
-        let digits = result.with_scale(0).into_bigint_and_scale().0.to_string();
-        return Rego::from_numeric_string(&digits).map_err(|error| Failure::Operand(error.to_string()));
-    }
-    match result.to_scientific_notation().parse::<f64>() {
-        Ok(double) if double.is_finite() => Ok(Rego::from(double)),
-        // OPA has it; undefined would be another answer.
-        _ => Err(Failure::Spent("a number is too large".to_owned())),
-    }
 }
 
 /// All members of an array of objects.
@@ -285,43 +212,6 @@ fn list<'a>(open: &str, items: impl Iterator<Item = &'a Rego>, close: &str, out:
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn of(left: &str, operator: &str, right: &str) -> Option<String> {
-        let operands = [left, right].map(|text| Rego::from_numeric_string(text).unwrap());
-        arithmetic(&operands, operator).ok().map(|value| value.to_string())
-    }
-
-    /// Answers of OPA 1.20.2.
-    #[test]
-    fn arithmetic_is_opas() {
-        for (left, operator, right, expected) in [
-            ("0.1", "+", "0.2", "0.3"),
-            ("0.1", "*", "3", "0.3"),
-            ("10", "/", "4", "2.5"),
-            ("6.0", "/", "2", "3"),
-            ("5", "/", "2.5", "2"),
-            ("2.5", "-", "2.5", "0"),
-            ("7", "%", "3", "1"),
-            ("-7", "%", "3", "-1"),
-            ("7", "%", "-3", "1"),
-            ("9007199254740993", "*", "3", "27021597764222979"),
-            ("9223372036854775807", "+", "1", "9223372036854775808"),
-            ("123456789012345678901234567890", "+", "1", "123456789012345678901234567891"),
-            ("123456789012345678901234567890", "/", "123456789012345678901234567890", "1"),
-        ] {
-            assert_eq!(of(left, operator, right).as_deref(), Some(expected), "{left} {operator} {right}");
-        }
-        assert_eq!(of("1", "/", "0"), None);
-        assert_eq!(of("1", "%", "0"), None);
-        assert_eq!(of("7.5", "%", "2"), None);
-        assert_eq!(of("-9223372036854775808", "/", "-1").as_deref(), Some("9223372036854775808"));
-    }
-
-    #[test]
-    fn numbers_do_not_grow_without_end() {
-        let large = "7".repeat(15_000);
-        assert_eq!(of(&large, "*", &large), None);
-    }
 
     #[test]
     fn templates_show_values_as_rego_does() {

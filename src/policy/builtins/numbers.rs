@@ -6,6 +6,7 @@ use regorus::Value as Rego;
 
 use super::{
     Failure, Function,
+    arithmetic::number as exact,
     operand::{Answer, any, big, failed, from_big, mismatch, text},
 };
 
@@ -77,13 +78,21 @@ fn to_number(arguments: &[Rego]) -> Answer {
             if matches!(&*name, "inf" | "infinity" | "nan") {
                 return mismatch(arguments, 0, "valid number string");
             }
-            let Some(_) = Decimal::read(text) else { return failed("invalid syntax") };
+            let Some(Decimal { digits, exponent }) = Decimal::read(text) else { return failed("invalid syntax") };
             if text.parse::<f64>().is_ok_and(f64::is_infinite) {
                 return failed("value out of range");
             }
-            Rego::from_numeric_string(text).or_else(|error| failed(error.to_string()))
+            decimal(&format!("{digits}e{exponent}"))
         }
         _ => mismatch(arguments, 0, "null, boolean, number, string"),
+    }
+}
+
+/// The number that a decimal is.
+fn decimal(text: &str) -> Answer {
+    match text.parse() {
+        Ok(number) => exact(&number),
+        Err(_) => failed("invalid syntax"),
     }
 }
 
@@ -185,8 +194,7 @@ fn units(arguments: &[Rego]) -> Answer {
     // Ten decimals, the last one rounded away from zero.
     let scaled: BigInt = (numerator.abs() * 20_000_000_000_i64 / denominator + 1) / 2;
     let sign = if numerator.is_negative() { "-" } else { "" };
-    let (whole, fraction) = (&scaled / 10_000_000_000_i64, &scaled % 10_000_000_000_i64);
-    Rego::from_numeric_string(&format!("{sign}{whole}.{fraction:0>10}")).or_else(|error| failed(error.to_string()))
+    decimal(&format!("{sign}{scaled}e-10"))
 }
 
 fn bytes(arguments: &[Rego]) -> Answer {

@@ -44,9 +44,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{
     SyntaxError,
-    ast::{Module, Ref, Rule, Span},
+    ast::{Module, Ref, Rule, Span, Term, TermKind},
     edit::{Edit, Edited},
+    visit::{self, Node},
 };
+use crate::policy::builtins::loses_digits;
 
 /// The function that merges an array of objects.
 pub(crate) const MERGED: &str = "__verdict__.merged";
@@ -146,6 +148,9 @@ pub(crate) fn lower(text: &str, module: &Module, world: &World<'_>) -> Lowered {
     // The module itself is the last.
     packages.remove(&Vec::new());
     let mut refused = Vec::new();
+    for rule in &module.rules {
+        visit::rule(rule, &mut |node, _| lost_digits(node, &mut refused));
+    }
     let mut texts = packages.into_iter().chain([Vec::new()]).map(|keywords| {
         let edited = lower_part(text, module, world, &keywords, &mut refused);
         (keywords, edited)
@@ -188,7 +193,20 @@ fn lower_part(
 pub(crate) fn lower_query(text: &str, body: &super::ast::Body, world: &World<'_>) -> Result<Edited, Vec<SyntaxError>> {
     let mut lowering = Lowering::new(text, world, HashMap::new());
     lowering.body(body);
+    visit::query(body, &mut |node, _| lost_digits(node, &mut lowering.refused));
     if lowering.refused.is_empty() { Ok(Edited::new(text, lowering.edits)) } else { Err(lowering.refused) }
+}
+
+/// Refuses a number that regorus would read as a whole number that it is not.
+fn lost_digits(node: Node<'_>, refused: &mut Vec<SyntaxError>) {
+    let Node::Term(Term { kind: TermKind::Number(number), span }) = node else { return };
+    if loses_digits(number) {
+        refused.push(SyntaxError {
+            span: *span,
+            cause: "this number has so many digits that it would become another one".to_owned(),
+            help: Some("write it with at most 15 digits; decimals are doubles".to_owned()),
+        });
+    }
 }
 
 struct Lowering<'a> {

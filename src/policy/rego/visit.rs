@@ -61,7 +61,14 @@ pub(crate) fn rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Node<'a>, &Scopes<'
     }
 }
 
-/// Calls `visit` for everything in a term.
+/// Calls `visit` for everything in a query.
+pub(crate) fn query<'a>(body: &'a Body, visit: &mut dyn FnMut(Node<'a>, &Scopes<'a>)) {
+    let mut walk = Walk { visit, scopes: Scopes::default() };
+    walk.scopes.0.push(declared(body));
+    walk.expressions(body);
+}
+
+/// Calls `visit` for everything in a term, itself included.
 pub(crate) fn term<'a>(term: &'a Term, visit: &mut dyn FnMut(Node<'a>, &Scopes<'a>)) {
     Walk { visit, scopes: Scopes::default() }.term(term);
 }

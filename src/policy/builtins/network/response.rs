@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use regorus::Value as Rego;
 
 use super::{
-    super::{Failure, unsafe_number},
+    super::{super::value::of_value, Failure, unsafe_number},
     client::Response,
     request::Decode,
 };
+use crate::decision::yaml;
 
 /// The object of a response.
 pub(super) fn object(response: &Response, decode: Decode) -> Result<Rego, Failure> {
@@ -21,7 +22,13 @@ pub(super) fn object(response: &Response, decode: Decode) -> Result<Rego, Failur
     } else if decode.yaml || kind.contains("application/yaml") || kind.contains("application/x-yaml") {
         // Aliases can grow exponentially.
         refuse(unsafe_number(&text, false).is_some() || (text.contains('&') && text.contains('*')))?;
-        Rego::from_yaml_str(&text).unwrap_or(Rego::Null)
+        match yaml::parse(&text) {
+            Ok(value) => of_value(&value),
+            Err(unreadable) => {
+                refuse(unreadable.may_have_value)?;
+                Rego::Null
+            }
+        }
     } else {
         Rego::Null
     };

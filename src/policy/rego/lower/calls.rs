@@ -158,6 +158,7 @@ impl<'a> Lowering<'a> {
             return false;
         }
         let whole = names::data(self.package.iter().chain([name]));
+        self.bare_head(reference);
         self.replace(reference.head.span, whole);
         self.parts(&reference.parts, &mut Self::bracket);
         true

@@ -127,11 +127,22 @@ impl<'a> Lowering<'a> {
         self.scopes.iter().filter(|scope| scope.contains(&name)).count().saturating_sub(1)
     }
 
+    /// Takes away the parentheses around the head of a reference: regorus takes none there.
+    pub(super) fn bare_head(&mut self, reference: &Ref) {
+        let (whole, head) = (reference.span, reference.head.span);
+        if whole.start < head.start {
+            let end = reference.parts.first().map_or(whole.end, |part| part.span.start);
+            self.replace(Span { start: whole.start, end: head.start }, "");
+            self.replace(Span { start: head.end, end }, "");
+        }
+    }
+
     pub(super) fn reference(&mut self, reference: &'a Ref) {
         self.keyed(reference);
         if self.dynamic(reference, Self::bracket) || self.looks_up(reference) {
             return;
         }
+        self.bare_head(reference);
         self.term(&reference.head);
         self.parts(&reference.parts, &mut Self::bracket);
     }

@@ -117,6 +117,13 @@ impl Parser<'_> {
                     parser.at += 1;
                     let inner = parser.infix(true)?;
                     parser.expect(Kind::RightParenthesis, "an operator or `)`")?;
+                    // A name in parentheses is that name, also where more of a reference follows.
+                    if parser.continues()
+                        && let Some(name) = named(&inner)
+                    {
+                        parser.height = 1;
+                        return parser.reference_from(parser.span_from(start), name);
+                    }
                     parser.above(parser.height)?;
                     TermKind::Parenthesised(Box::new(inner))
                 }
@@ -164,10 +171,14 @@ impl Parser<'_> {
 
     /// What follows `head`, at least one part or a call.
     pub(super) fn reference(&mut self, head: Term) -> Parse<Term> {
+        self.reference_from(head.span, head)
+    }
+
+    /// The same where the head stands in parentheses, which begin at `start`.
+    fn reference_from(&mut self, start: Span, head: Term) -> Parse<Term> {
         if !may_be_indexed(&head.kind) {
             return Err(fault(head.span, "this can't be indexed or called"));
         }
-        let start = head.span;
         let mut height = self.height;
         let mut head = Ref { span: start, head: Box::new(head), parts: Vec::new() };
         // The first part may have space before it in a rule's head.
@@ -231,6 +242,15 @@ fn alone(head: Term) -> Term {
             Term { span, kind: TermKind::Ref(Ref { span, head: Box::new(head), parts: Vec::new() }) }
         }
         _ => head,
+    }
+}
+
+/// The variable that stands alone in parentheses, or in several.
+fn named(term: &Term) -> Option<Term> {
+    match &term.kind {
+        TermKind::Var(_) => Some(term.clone()),
+        TermKind::Parenthesised(inner) => named(inner),
+        _ => None,
     }
 }
 
