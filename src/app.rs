@@ -152,6 +152,7 @@ impl App {
         let observer = || Arc::clone(&state) as Arc<dyn crate::api::Observer>;
         let issuer = services::issuer(&decider, observer(), issuance_config);
         let reading = guards::reading(&authzen_config);
+        let load = guards::load(&load, &grpc_config, &authzen_config);
         let http_doors = http::Doors {
             credentials: Arc::clone(&credentials),
             authzen: authzen_config,

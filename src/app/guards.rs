@@ -21,13 +21,21 @@ const READING: Duration = Duration::from_secs(1);
 
 /// The gRPC door's routes behind their guard.
 pub(super) fn guarded<S>(routes: S, keeper: &Arc<Keeper>, grpc: &grpc::Config) -> Guard<S, Grpc> {
-    let reading = Reading { longest: READING, most: u64::MAX };
+    // A message has five bytes before it, which say how long it is.
+    let reading = Reading { longest: READING, most: grpc.max_message_bytes as u64 + 5 };
     Guard::new(routes, Arc::clone(keeper), Grpc, reading).within(grpc.request_timeout + READING)
 }
 
 /// What is read of a message at the HTTP port before its call has a place.
 pub(super) fn reading(http: &authzen::Config) -> Reading {
     Reading { longest: http.request_timeout, most: http.max_body_bytes as u64 }
+}
+
+/// How much is answered at once. There is room for some of the largest messages, whatever is set: they take up to twice their
+/// size while they come.
+pub(super) fn load(set: &LoadConfig, grpc: &grpc::Config, http: &authzen::Config) -> LoadConfig {
+    let largest = grpc.max_message_bytes.max(http.max_body_bytes);
+    LoadConfig { max_unfinished_bytes: set.max_unfinished_bytes.max(4 * largest), ..set.clone() }
 }
 
 /// What the guards of both doors go by.

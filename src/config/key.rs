@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 112] = [
+pub(super) static KEYS: [Key; 113] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key("grpc.max_response_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_response_bytes = value)),
@@ -209,6 +209,10 @@ pub(super) static KEYS: [Key; 112] = [
         Shape::Count(1..=1_000_000, |config, value| config.load.max_in_flight = value as usize),
     ),
     key("server.max_queued", Shape::Count(0..=1_000_000, |config, value| config.load.max_queued = value as usize)),
+    key(
+        "server.max_unfinished_bytes",
+        Shape::Size(MIB..=64 * 1024 * MIB, |config, value| config.load.max_unfinished_bytes = value),
+    ),
     key("server.insecure", Shape::Switch(|config, value| config.server.insecure = value)),
     key(
         "server.max_connections",

@@ -1,18 +1,20 @@
-//! Messages that are read before their call has its place: who sends heads alone holds up nobody.
+//! Messages that are read before their call has its place: who sends heads alone, or parts of messages, holds up nobody.
+
+mod room;
 
 use std::{
     future::poll_fn,
     mem,
     pin::Pin,
-    task::{Context, Poll, ready},
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
 
-/// The most that is read ahead, in bytes: most questions are smaller, and of larger ones so much was sent that to hold a
-/// place with the rest is no cheaper than to ask.
-const MOST: usize = 32 << 10;
+use self::room::Held;
+pub(super) use self::room::Room;
 
 /// A part of a body, or why there is none.
 type Part<B> = Result<Frame<Bytes>, <B as Body>::Error>;
@@ -26,35 +28,86 @@ pub struct Ahead<B: Body<Data = Bytes>> {
     rest: B,
     ended: bool,
     is_held: bool,
+    /// The room that its parts take while the rest has not come.
+    room: Option<Held>,
+}
+
+/// What has come of a message that is not waited for any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Come {
+    /// All of it.
+    Whole,
+    /// Its client broke it off.
+    Broken,
+    /// More than a message may be.
+    TooMuch,
+    /// A part of it, and there is no room to keep that until the rest comes.
+    NoRoom,
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Ahead<B> {
     /// All of it is still to be read.
     pub(super) fn new(rest: B) -> Self {
-        Self { first: Bytes::new(), more: BytesMut::new(), behind: None, rest, ended: false, is_held: false }
+        let (first, more) = (Bytes::new(), BytesMut::new());
+        Self { first, more, behind: None, rest, ended: false, is_held: false, room: None }
     }
 
-    /// Reads it to its end, or as much as is read ahead.
-    pub(super) async fn fill(&mut self) {
-        poll_fn(|context| self.poll_fill(context)).await;
+    /// Whether all of it is there, without waiting.
+    pub(super) fn is_there(&mut self, most: u64, room: &Arc<Room>) -> bool {
+        self.poll_fill(&mut Context::from_waker(Waker::noop()), most, room) == Poll::Ready(Come::Whole)
     }
 
-    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        while self.size() < MOST && self.behind.is_none() && !self.is_at_its_end() {
-            let Some(part) = ready!(self.poll_rest(context)) else { break };
-            match part.map(Frame::into_data) {
-                Ok(Ok(data)) if self.size() == 0 => self.first = data,
-                Ok(Ok(data)) => self.more.extend_from_slice(&data),
-                Ok(Err(other)) => self.behind = Some(Ok(other)),
-                Err(error) => self.behind = Some(Err(error)),
+    /// Reads it to its end, or until it is larger than `most` bytes. What waits for its rest takes of `room`.
+    pub(super) async fn fill(&mut self, most: u64, room: &Arc<Room>) -> Come {
+        poll_fn(|context| self.poll_fill(context, most, room)).await
+    }
+
+    fn poll_fill(&mut self, context: &mut Context<'_>, most: u64, room: &Arc<Room>) -> Poll<Come> {
+        loop {
+            if self.size() as u64 > most {
+                return Poll::Ready(Come::TooMuch);
+            }
+            match &self.behind {
+                Some(Err(_)) => return Poll::Ready(Come::Broken),
+                Some(Ok(_)) => return Poll::Ready(Come::Whole),
+                None if self.is_at_its_end() => return Poll::Ready(Come::Whole),
+                None => {}
+            }
+            let Poll::Ready(part) = self.poll_rest(context) else {
+                return if self.keep(room) { Poll::Pending } else { Poll::Ready(Come::NoRoom) };
+            };
+            match part.map(|part| part.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) if self.size() == 0 => self.first = data,
+                Some(Ok(Ok(data))) => self.more.extend_from_slice(&data),
+                Some(Ok(Err(other))) => self.behind = Some(Ok(other)),
+                Some(Err(error)) => self.behind = Some(Err(error)),
+                None => {}
             }
         }
-        Poll::Ready(())
+    }
+
+    /// Keeps what came until the rest does, in no more memory than it needs, if there is room.
+    fn keep(&mut self, room: &Arc<Room>) -> bool {
+        if !self.first.is_empty() {
+            // It is a part of a buffer that may be far larger.
+            let mut all = BytesMut::with_capacity(self.size());
+            all.extend_from_slice(&mem::take(&mut self.first));
+            all.extend_from_slice(&self.more);
+            self.more = all;
+        }
+        let needed = self.more.capacity();
+        needed == 0 || self.room.get_or_insert_with(|| Held::none(room)).grow(needed)
     }
 
     /// Nothing more of it comes, nor its end: whoever reads on must see to the time.
     pub(super) fn hold(&mut self) {
         self.is_held = true;
+    }
+
+    /// It is `message` and nothing else, whatever its client sent or sends.
+    pub(super) fn replace(&mut self, message: &'static [u8]) {
+        (self.first, self.more) = (Bytes::from_static(message), BytesMut::new());
+        (self.behind, self.room, self.ended) = (None, None, true);
     }
 
     /// What has ended may not be asked again.
@@ -90,7 +143,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Ahead<B> {
             return Poll::Ready(Some(Ok(Frame::data(mem::take(&mut self.first)))));
         }
         if !self.more.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(self.more.split().freeze()))));
+            self.room = None;
+            return Poll::Ready(Some(Ok(Frame::data(mem::take(&mut self.more).freeze()))));
         }
         match self.behind.take() {
             Some(part) => Poll::Ready(Some(part)),
@@ -114,66 +168,4 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Ahead<B> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{convert::Infallible, time::Duration};
-
-    use http_body_util::{BodyExt as _, Full, StreamBody};
-    use tokio::sync::mpsc;
-
-    use super::*;
-
-    fn body(frames: mpsc::UnboundedReceiver<Bytes>) -> impl Body<Data = Bytes, Error = Infallible> + Unpin {
-        let next = |mut frames: mpsc::UnboundedReceiver<Bytes>| async {
-            frames.recv().await.map(|data| (Ok(Frame::data(data)), frames))
-        };
-        StreamBody::new(Box::pin(futures::stream::unfold(frames, next)))
-    }
-
-    #[tokio::test]
-    async fn what_was_read_ahead_comes_before_the_rest() {
-        let (sender, frames) = mpsc::unbounded_channel();
-        let mut ahead = Ahead::new(body(frames));
-        for part in ["one ", "two "] {
-            sender.send(part.into()).unwrap();
-        }
-        assert!(tokio::time::timeout(Duration::from_millis(10), ahead.fill()).await.is_err(), "it has no end yet");
-        assert_eq!(ahead.size_hint().lower(), 8);
-        sender.send(Bytes::new()).unwrap();
-        sender.send("three".into()).unwrap();
-        drop(sender);
-        ahead.fill().await;
-        assert_eq!(ahead.collect().await.unwrap().to_bytes(), "one two three");
-    }
-
-    #[tokio::test]
-    async fn no_more_is_read_ahead_than_is_held_in_memory_for_it() {
-        let (sender, frames) = mpsc::unbounded_channel();
-        let mut ahead = Ahead::new(body(frames));
-        for _ in 0..4 {
-            sender.send(vec![0; MOST / 2].into()).unwrap();
-        }
-        ahead.fill().await;
-        assert_eq!((ahead.size(), ahead.is_end_stream()), (MOST, false));
-        drop(sender);
-        assert_eq!(ahead.collect().await.unwrap().to_bytes().len(), 2 * MOST);
-    }
-
-    #[tokio::test]
-    async fn a_byte_a_frame_takes_a_byte() {
-        let (sender, frames) = mpsc::unbounded_channel();
-        let mut ahead = Ahead::new(body(frames));
-        (0..2 * MOST).for_each(|_| sender.send(Bytes::from_static(b"x")).unwrap());
-        ahead.fill().await;
-        assert!(ahead.size() == MOST && ahead.more.capacity() <= 2 * MOST);
-        drop(sender);
-        assert_eq!(ahead.collect().await.unwrap().to_bytes().len(), 2 * MOST);
-    }
-
-    #[tokio::test]
-    async fn what_is_all_there_has_its_size() {
-        let mut ahead = Ahead::new(Full::new(Bytes::from_static(b"all")));
-        ahead.fill().await;
-        assert_eq!((ahead.size_hint().exact(), ahead.is_end_stream()), (Some(3), false));
-        assert_eq!(ahead.collect().await.unwrap().to_bytes(), "all");
-    }
-}
+mod tests;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::http::{
-    HeaderValue, Method, Request, Response,
+    HeaderValue, Method, Request, Response, Version,
     header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use bytes::Bytes;
@@ -21,12 +21,15 @@ use tower::Service;
 
 use super::{
     ASKING, Asked, Asking, Authorizer, Load, TooMuch,
-    ahead::Ahead,
+    ahead::{Ahead, Come},
     authenticate::{Authenticator, Unknown},
     load::{Answering, Came, Shed},
     route::{self, Action, Route},
 };
 use crate::api::{Observer, grpc::deadline::timeout_of as grpc_timeout, settle::DoorName, status::CallError};
+
+/// A message of gRPC without a field: no flag, and no bytes.
+const NOTHING: &[u8] = &[0; 5];
 
 /// What a guard goes by. The doors share one.
 pub struct Keeper {
@@ -51,9 +54,10 @@ pub trait Protocol: Clone + Send + Sync + 'static {
     #[doc(hidden)]
     fn route(method: &Method, path: &str) -> Option<Routed>;
 
-    /// Whether its doors say in their own words that a message took too long to come.
+    /// Whether its doors say in their own words that a message took too long to come, and read on where one is too large;
+    /// others look only at what it says of itself.
     #[doc(hidden)]
-    const TELLS_LATE: bool;
+    const READS_ON: bool;
 
     /// The answer to a call that is refused.
     fn refusal(error: CallError, shown: bool) -> Response<Self::Body>;
@@ -76,7 +80,7 @@ pub struct Http;
 pub struct Reading {
     /// The longest that it may take to come.
     pub longest: Duration,
-    /// What says of itself to be larger, in bytes, is neither waited for nor has a place: its door refuses it.
+    /// What is larger, in bytes, or says so of itself, has no place: its door refuses it.
     pub most: u64,
 }
 
@@ -129,7 +133,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let arrival = match Arrival::of::<P, B>(&self.keeper, &request) {
+        let mut request = request.map(Ahead::new);
+        let arrival = match Arrival::of::<P, B>(&self.keeper, &mut request, self.reading.most) {
             Ok(arrival) => arrival,
             Err(refused) => return Either::Left(ready(Ok(refused))),
         };
@@ -148,28 +153,43 @@ struct Arrival {
     route: Option<Route>,
     /// How long its client waits.
     patience: Duration,
-    /// Its place, where it needs one.
+    /// Whether it needs a place.
+    counts: bool,
+    /// Its place, where its message is there.
     came: Option<Result<Came, Shed>>,
 }
 
 impl Arrival {
     /// Finds out, or refuses it. Whom it is from is not known yet: to find out costs more than to refuse.
-    fn of<P: Protocol, B>(keeper: &Keeper, request: &Request<B>) -> Result<Self, Response<P::Body>> {
+    fn of<P, B>(keeper: &Keeper, request: &mut Request<Ahead<B>>, most: u64) -> Result<Self, Response<P::Body>>
+    where
+        P: Protocol,
+        B: Body<Data = Bytes> + Unpin,
+    {
         let at = Instant::now();
         let Some(Routed(route)) = P::route(request.method(), request.uri().path()) else {
-            return Ok(Self { at, route: None, patience: keeper.patience, came: None });
+            return Ok(Self { at, route: None, patience: keeper.patience, counts: false, came: None });
         };
         let patience = grpc_timeout(request.headers()).map_or(keeper.patience, |waits| waits.min(keeper.patience));
         // Health never comes here; operators are not to be shut out by those whom they would calm.
         let counts = route.action.has_questions() || route.action == Action::Query;
-        let came = counts.then(|| keeper.load.come(patience));
+        // HTTP/2 may have read the message with its head. HTTP/1.1 has not: it reads where it is asked to, next.
+        let may_be_there = request.version() == Version::HTTP_2 && !route::is_stream(request.uri().path());
+        let came = if !counts {
+            None
+        } else if may_be_there && request.body_mut().is_there(most, keeper.load.room()) {
+            Some(keeper.load.come(patience))
+        } else {
+            // It has no place yet, and none is there for it: it may as well know now.
+            keeper.load.look(patience).err().map(Err)
+        };
         match came {
             // What Envoy takes for a deny is its door's to say.
             Some(Err(shed)) if route.door != DoorName::ENVOY => {
                 let shown = request.headers().contains_key(AUTHORIZATION);
                 Err(refusal::<P>(keeper, shed.into(), shown))
             }
-            came => Ok(Self { at, route: Some(route), patience, came }),
+            came => Ok(Self { at, route: Some(route), patience, counts, came }),
         }
     }
 }
@@ -183,7 +203,7 @@ async fn guarded<S, P, B>(
     mut inner: S,
     keeper: Arc<Keeper>,
     (reading, mut limit): (Reading, Option<Duration>),
-    request: Request<B>,
+    mut request: Request<Ahead<B>>,
     arrival: Arrival,
 ) -> Result<Response<P::Body>, Infallible>
 where
@@ -192,8 +212,7 @@ where
     P: Protocol,
     B: Body<Data = Bytes, Error: Send> + Send + Unpin,
 {
-    let mut request = request.map(Ahead::new);
-    let Arrival { at, route: Some(route), patience, mut came } = arrival else {
+    let Arrival { at, route: Some(route), patience, mut counts, mut came } = arrival else {
         return inner.call(request).await;
     };
     let refuse = |error, shown| Ok(refusal::<P>(&keeper, error, shown));
@@ -204,10 +223,8 @@ where
             Poll::Ready(who) => who,
             Poll::Pending => {
                 // An issuer is asked, whoever shows a token that may be its: nobody's place waits for that.
-                let counts = came.take().is_some();
-                let who = finding.await;
-                came = counts.then(|| keeper.load.come(patience));
-                who
+                drop(came.take_if(|came| came.is_ok()));
+                finding.await
             }
         }
     };
@@ -231,29 +248,38 @@ where
             return refuse(CallError::PermissionDenied, shown);
         }
     }
-    if request.body().size_hint().lower() > reading.most {
-        // That is told without a place.
-        drop(came.take());
-    }
-    if came.is_some() && !route::is_stream(request.uri().path()) {
-        let is_there = {
-            let mut filling = pin!(request.body_mut().fill());
-            let is_there = poll_fn(|context| Poll::Ready(filling.as_mut().poll(context))).await.is_ready();
-            // Nor does a place wait for a message that may never come.
-            is_there || {
-                drop(came.take());
-                tokio::time::timeout(reading.longest, filling).await.is_ok()
+    if counts && came.is_none() && !route::is_stream(request.uri().path()) {
+        // Nor does a place wait for a message that may never come.
+        let announced = request.body().size_hint().lower();
+        let coming = async {
+            if announced > reading.most {
+                return Come::TooMuch;
             }
+            request.body_mut().fill(reading.most, keeper.load.room()).await
         };
-        if is_there {
-            came = came.or_else(|| Some(keeper.load.come(patience)));
-        } else if P::TELLS_LATE {
-            // It has no place, and no message to decide on.
-            request.body_mut().hold();
-            limit = Some(limit.unwrap_or(reading.longest));
-        } else {
-            return refuse(CallError::DeadlineExceeded, shown);
+        match tokio::time::timeout(reading.longest, coming).await {
+            Ok(Come::Whole) => {}
+            // Whoever reads it tells so, without a place.
+            Ok(Come::Broken) => counts = false,
+            Ok(Come::NoRoom) => came = Some(Err(keeper.load.no_room())),
+            // So is this.
+            Ok(Come::TooMuch) => {
+                counts = false;
+                if !P::READS_ON {
+                    request.body_mut().hold();
+                }
+            }
+            Err(_) if P::READS_ON => {
+                // It has no place, and no message to decide on.
+                counts = false;
+                request.body_mut().hold();
+                limit = Some(limit.unwrap_or(reading.longest));
+            }
+            Err(_) => return refuse(CallError::DeadlineExceeded, shown),
         }
+    }
+    if counts && came.is_none() {
+        came = Some(keeper.load.come(patience));
     }
     let mut answering = None;
     if let Some(came) = came {
@@ -264,7 +290,11 @@ where
         };
         match begun.map_err(CallError::from) {
             Ok(begun) => answering = Some(begun),
-            Err(error) if route.door == DoorName::ENVOY => drop(request.extensions_mut().insert(TooMuch(error))),
+            Err(error) if route.door == DoorName::ENVOY => {
+                // Of what is read without a place there may be any number.
+                request.body_mut().replace(NOTHING);
+                request.extensions_mut().insert(TooMuch(error));
+            }
             Err(error) => return refuse(error, shown),
         }
     }
@@ -300,7 +330,7 @@ impl From<Shed> for CallError {
 impl Protocol for Grpc {
     type Body = tonic::body::Body;
 
-    const TELLS_LATE: bool = false;
+    const READS_ON: bool = false;
 
     fn route(_: &Method, path: &str) -> Option<Routed> {
         route::of_grpc(path).map(Routed)
@@ -314,7 +344,7 @@ impl Protocol for Grpc {
 impl Protocol for Http {
     type Body = axum::body::Body;
 
-    const TELLS_LATE: bool = true;
+    const READS_ON: bool = true;
 
     fn route(method: &Method, path: &str) -> Option<Routed> {
         route::of_http(method, path).map(Routed)

@@ -18,6 +18,7 @@ use self::{
     queue::{Queue, Waiting},
     rates::{Over, Rates},
 };
+use super::ahead::Room;
 
 /// Settings of load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +29,13 @@ pub struct Config {
     pub max_queued: usize,
     /// Calls a second of one caller; 0 for no bound.
     pub caller_rate: u32,
+    /// The most bytes of messages that have come in part, of all calls together.
+    pub max_unfinished_bytes: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_in_flight: 1_024, max_queued: 1_024, caller_rate: 0 }
+        Self { max_in_flight: 1_024, max_queued: 1_024, caller_rate: 0, max_unfinished_bytes: 64 << 20 }
     }
 }
 
@@ -64,6 +67,7 @@ pub struct Load {
     /// The fastest window, in nanoseconds. It follows slower answers only where load can't be why they are slow.
     usual: AtomicU64,
     rates: Rates,
+    room: Arc<Room>,
     shed: [AtomicU64; Cause::ALL.len()],
 }
 
@@ -74,6 +78,8 @@ pub struct Figures {
     pub limit: usize,
     /// How many wait.
     pub queued: usize,
+    /// The bytes of messages that have come in part.
+    pub unfinished: usize,
     /// How many were refused, by why.
     pub shed: Vec<(&'static str, u64)>,
 }
@@ -91,10 +97,12 @@ enum Cause {
     Rate,
     /// More callers than rates are kept of.
     Callers,
+    /// A part of its message came, and too many parts of others wait for their rest.
+    Unfinished,
 }
 
 impl Cause {
-    const ALL: [Self; 5] = [Self::QueueFull, Self::TooLate, Self::Waited, Self::Rate, Self::Callers];
+    const ALL: [Self; 6] = [Self::QueueFull, Self::TooLate, Self::Waited, Self::Rate, Self::Callers, Self::Unfinished];
 
     fn name(self) -> &'static str {
         match self {
@@ -103,6 +111,7 @@ impl Cause {
             Self::Waited => "waited",
             Self::Rate => "caller_rate",
             Self::Callers => "too_many_callers",
+            Self::Unfinished => "unfinished",
         }
     }
 }
@@ -154,6 +163,7 @@ impl Load {
         let limit = config.max_in_flight.min(START);
         Self {
             rates: Rates::new(config.caller_rate),
+            room: Arc::new(Room::new(config.max_unfinished_bytes)),
             config,
             permits: Arc::new(Semaphore::new(limit)),
             limit: limit.into(),
@@ -173,6 +183,7 @@ impl Load {
         Figures {
             limit: self.limit.load(Relaxed),
             queued: self.queue.len(),
+            unfinished: self.room.taken(),
             shed: counts.map(|(why, count)| (why.name(), count.load(Relaxed))).collect(),
         }
     }
@@ -183,8 +194,8 @@ impl Load {
         }
     }
 
-    /// A call comes: it gets a place, or one in the queue, if it can be answered in time there. This costs next to nothing,
-    /// so that it can be asked before anything else is done for the call. From here on, what the call's task waits for
+    /// A call comes, with its message: it gets a place, or one in the queue, if it can be answered in time there. This costs
+    /// next to nothing, so that it can be asked before anything else is done for the call. From here on, what the call's task waits for
     /// its turn counts as time that its answer takes: where policies keep every processor busy, that is where calls wait.
     pub(super) fn come(self: &Arc<Self>, patience: Duration) -> Result<Came, Shed> {
         let at = Instant::now();
@@ -196,6 +207,25 @@ impl Load {
             Stands::Queued(waiting, self.may_wait(before, patience / WAITS)?)
         };
         Ok(Came { load: Arc::clone(self), at, patience, stands })
+    }
+
+    /// Whether a call that came now would get a place, or one in the queue. Nothing is taken.
+    pub(super) fn look(&self, patience: Duration) -> Result<(), Shed> {
+        if self.permits.available_permits() > 0 {
+            return Ok(());
+        }
+        self.may_wait(self.queue.len(), patience / WAITS).map(drop)
+    }
+
+    /// The room for messages that have come in part.
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
+    /// A call finds no room for the part of its message that came.
+    pub(super) fn no_room(&self) -> Shed {
+        self.count(Cause::Unfinished);
+        Shed::Overloaded(again(Duration::ZERO))
     }
 
     /// How long who comes behind `before` others may wait, if it can be answered by then.

@@ -127,6 +127,7 @@ server:
   worker_threads: 2
   max_in_flight: 19
   max_queued: 20
+  max_unfinished_bytes: 2MiB
   insecure: true
   max_connections: 15
   max_connections_per_address: 16
@@ -264,6 +265,7 @@ drain_timeout = "1s"
 worker_threads = 2
 max_in_flight = 19
 max_queued = 20
+max_unfinished_bytes = "2MiB"
 insecure = true
 max_connections = 15
 max_connections_per_address = 16

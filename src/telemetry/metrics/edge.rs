@@ -54,6 +54,8 @@ pub struct LoadFigures {
     pub limit: usize,
     /// How many calls wait.
     pub queued: usize,
+    /// The bytes of messages that have come in part.
+    pub unfinished: usize,
     /// How many were refused, by why.
     pub shed: Vec<(&'static str, u64)>,
 }
@@ -82,9 +84,11 @@ pub(super) fn measure(figures: &EdgeFigures, out: &mut Families) {
         out.sample(&[("result", "ok")], *taken);
         out.sample(&[("result", "failed")], *refused);
     }
-    let LoadFigures { limit, queued, shed } = load;
+    let LoadFigures { limit, queued, unfinished, shed } = load;
     out.gauge("verdict_concurrency_limit", "The most calls that are answered at once, as of now.", *limit);
     out.gauge("verdict_calls_queued", "Calls that wait for others to end.", *queued);
+    let help = "Bytes of messages that have come in part, and wait for the rest.";
+    out.gauge("verdict_unfinished_message_bytes", help, *unfinished);
     let mut counts = |name, help, label, counts: &[(&'static str, u64)]| {
         out.family(name, Kind::Counter, help);
         for (value, count) in counts {

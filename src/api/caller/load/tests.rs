@@ -1,7 +1,7 @@
 use super::*;
 
 fn load(max_in_flight: usize, max_queued: usize, caller_rate: u32) -> Arc<Load> {
-    Arc::new(Load::new(Config { max_in_flight, max_queued, caller_rate }))
+    Arc::new(Load::new(Config { max_in_flight, max_queued, caller_rate, ..Config::default() }))
 }
 
 async fn begin(load: &Arc<Load>, patience: Duration) -> Result<Answering, Shed> {
@@ -23,7 +23,7 @@ async fn what_is_over_waits_and_what_is_over_that_is_refused() {
     assert!(matches!(begin(&load, patience).await, Err(Shed::Overloaded(_))), "the queue is full");
     drop(first);
     assert!(waiting.await.unwrap());
-    let Figures { limit, queued, shed } = load.figures();
+    let Figures { limit, queued, shed, .. } = load.figures();
     assert_eq!((limit, queued, shed[0]), (1, 0, ("queue_full", 1)));
 }
 
@@ -39,6 +39,18 @@ async fn a_call_has_its_place_from_when_it_comes() {
     assert!(queued.begin().await.is_ok());
     assert_eq!((load.queue.len(), load.permits.available_permits()), (0, 1));
     assert_eq!(load.window.1.load(Relaxed), 1);
+}
+
+#[tokio::test]
+async fn who_looks_takes_nothing() {
+    let load = load(1, 1, 0);
+    let patience = Duration::from_secs(60);
+    assert!((0..10).all(|_| load.look(patience).is_ok()));
+    let _placed = load.come(patience).ok().unwrap();
+    assert!((0..10).all(|_| load.look(patience).is_ok()), "it could wait");
+    let _queued = load.come(patience).ok().unwrap();
+    assert!(matches!(load.look(patience), Err(Shed::Overloaded(_))));
+    assert_eq!(load.figures().shed[0], ("queue_full", 1));
 }
 
 #[tokio::test]

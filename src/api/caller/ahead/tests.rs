@@ -1,0 +1,119 @@
+use std::{convert::Infallible, time::Duration};
+
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use tokio::sync::mpsc;
+
+use super::*;
+
+const MOST: u64 = 1 << 20;
+
+fn room() -> Arc<Room> {
+    Arc::new(Room::new(1 << 20))
+}
+
+fn body(frames: mpsc::UnboundedReceiver<Bytes>) -> impl Body<Data = Bytes, Error = Infallible> + Unpin {
+    let next = |mut frames: mpsc::UnboundedReceiver<Bytes>| async {
+        frames.recv().await.map(|data| (Ok(Frame::data(data)), frames))
+    };
+    StreamBody::new(Box::pin(futures::stream::unfold(frames, next)))
+}
+
+async fn waits<B: Body<Data = Bytes> + Unpin>(ahead: &mut Ahead<B>, room: &Arc<Room>) -> bool {
+    tokio::time::timeout(Duration::from_millis(10), ahead.fill(MOST, room)).await.is_err()
+}
+
+#[tokio::test]
+async fn what_was_read_ahead_comes_before_the_rest() {
+    let (sender, frames) = mpsc::unbounded_channel();
+    let (mut ahead, room) = (Ahead::new(body(frames)), room());
+    assert!(!ahead.is_there(MOST, &room));
+    for part in ["one ", "two "] {
+        sender.send(part.into()).unwrap();
+    }
+    assert!(waits(&mut ahead, &room).await, "it has no end yet");
+    assert_eq!(ahead.size_hint().lower(), 8);
+    sender.send(Bytes::new()).unwrap();
+    sender.send("three".into()).unwrap();
+    drop(sender);
+    assert_eq!(ahead.fill(MOST, &room).await, Come::Whole);
+    assert!(ahead.is_there(MOST, &room));
+    assert_eq!(ahead.collect().await.unwrap().to_bytes(), "one two three");
+    assert_eq!(room.taken(), 0);
+}
+
+#[tokio::test]
+async fn no_more_is_read_ahead_than_a_message_may_be() {
+    let (sender, frames) = mpsc::unbounded_channel();
+    let (mut ahead, room) = (Ahead::new(body(frames)), room());
+    for _ in 0..4 {
+        sender.send(vec![0; 1_000].into()).unwrap();
+    }
+    assert_eq!(ahead.fill(1_999, &room).await, Come::TooMuch);
+    assert_eq!((ahead.size(), ahead.is_end_stream()), (2_000, false));
+    drop(sender);
+    assert_eq!(ahead.collect().await.unwrap().to_bytes().len(), 4_000);
+}
+
+#[tokio::test]
+async fn parts_take_room_while_the_rest_does_not_come() {
+    let (sender, frames) = mpsc::unbounded_channel();
+    let room = Arc::new(Room::new(1_000));
+    let mut ahead = Ahead::new(body(frames));
+    assert!(waits(&mut ahead, &room).await);
+    assert_eq!(room.taken(), 0, "nothing came yet");
+    sender.send(vec![0; 600].into()).unwrap();
+    assert!(waits(&mut ahead, &room).await);
+    assert_eq!(room.taken(), 600);
+    let (other, frames) = mpsc::unbounded_channel();
+    let mut second = Ahead::new(body(frames));
+    other.send(vec![0; 600].into()).unwrap();
+    assert_eq!(second.fill(MOST, &room).await, Come::NoRoom);
+    // What comes whole needs none.
+    drop(other);
+    assert_eq!(second.fill(MOST, &room).await, Come::Whole);
+    drop(ahead);
+    assert_eq!(room.taken(), 0);
+}
+
+#[tokio::test]
+async fn a_byte_a_frame_takes_a_byte() {
+    let (sender, frames) = mpsc::unbounded_channel();
+    let (mut ahead, room) = (Ahead::new(body(frames)), room());
+    // A part of a large buffer keeps all of it.
+    (0..10_000).for_each(|_| sender.send(Bytes::from(vec![7; 1 << 10]).slice(..1)).unwrap());
+    assert!(waits(&mut ahead, &room).await);
+    assert!(ahead.first.is_empty() && ahead.size() == 10_000);
+    assert!((10_000..=20_000).contains(&room.taken()), "{}", room.taken());
+    drop(sender);
+    assert_eq!(ahead.collect().await.unwrap().to_bytes().len(), 10_000);
+}
+
+#[tokio::test]
+async fn what_breaks_off_is_broken_however_much_came() {
+    for data in [None, Some("all of it")] {
+        let frames = data.map(|data| Ok(Frame::data(Bytes::from(data)))).into_iter().chain([Err("it broke off")]);
+        let (mut ahead, room) = (Ahead::new(StreamBody::new(futures::stream::iter(frames))), room());
+        assert_eq!((ahead.is_there(MOST, &room), ahead.fill(MOST, &room).await), (false, Come::Broken));
+        assert_eq!(ahead.collect().await.err(), Some("it broke off"));
+    }
+}
+
+#[tokio::test]
+async fn what_is_all_there_has_its_size() {
+    let (mut ahead, room) = (Ahead::new(Full::new(Bytes::from_static(b"all"))), room());
+    assert!(ahead.is_there(MOST, &room));
+    assert_eq!((ahead.size_hint().exact(), ahead.is_end_stream()), (Some(3), false));
+    assert_eq!(ahead.collect().await.unwrap().to_bytes(), "all");
+}
+
+#[tokio::test]
+async fn what_is_replaced_has_nothing_of_what_was_sent() {
+    let (sender, frames) = mpsc::unbounded_channel();
+    let (mut ahead, room) = (Ahead::new(body(frames)), room());
+    sender.send("a part".into()).unwrap();
+    assert!(waits(&mut ahead, &room).await);
+    ahead.replace(b"other");
+    sender.send("more".into()).unwrap();
+    assert_eq!((room.taken(), ahead.size_hint().exact()), (0, None));
+    assert_eq!(ahead.collect().await.unwrap().to_bytes(), "other");
+}
