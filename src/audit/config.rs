@@ -101,8 +101,11 @@ pub enum Format {
 pub enum Mode {
     /// It may be lost, and is counted then. No decision waits for it.
     BestEffort,
-    /// It is on disk before the decision is answered.
+    /// It is on disk before the decision is answered, in a spool until it is delivered.
     Durable(SpoolConfig),
+    /// It is on disk before the decision is answered, in the file where it belongs; a decision whose record can't be
+    /// written there becomes a deny.
+    DurableFile,
 }
 
 /// Where records wait until they are delivered.
@@ -226,6 +229,10 @@ impl SinkConfig {
     /// Whether a decision that it can't keep becomes a deny.
     #[must_use]
     pub fn fails_closed(&self) -> bool {
-        matches!(&self.mode, Mode::Durable(spool) if spool.when_full == WhenFull::FailClosed)
+        match &self.mode {
+            Mode::BestEffort => false,
+            Mode::Durable(spool) => spool.when_full == WhenFull::FailClosed,
+            Mode::DurableFile => true,
+        }
     }
 }

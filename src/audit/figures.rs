@@ -18,6 +18,8 @@ pub enum Cause {
     SpoolCorrupt,
     /// The spool could not be written.
     SpoolFailed,
+    /// The file of a sink without a spool could not be written.
+    FileFailed,
     /// It alone is larger than the sink takes.
     TooLarge,
     /// The sink refused it.
@@ -28,12 +30,13 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::QueueFull,
         Self::SpoolFull,
         Self::SpoolExpired,
         Self::SpoolCorrupt,
         Self::SpoolFailed,
+        Self::FileFailed,
         Self::TooLarge,
         Self::Rejected,
         Self::Shutdown,
@@ -48,6 +51,7 @@ impl Cause {
             Self::SpoolExpired => "spool_expired",
             Self::SpoolCorrupt => "spool_corrupt",
             Self::SpoolFailed => "spool_failed",
+            Self::FileFailed => "file_failed",
             Self::TooLarge => "too_large",
             Self::Rejected => "rejected",
             Self::Shutdown => "shutdown",
@@ -65,7 +69,7 @@ pub struct SinkFigures {
     /// Records that it delivered; more than once counts as often.
     pub delivered: u64,
     /// Records that were lost, by [`Cause::ALL`].
-    pub dropped: [u64; 8],
+    pub dropped: [u64; 9],
     /// Records that its filter, its sampling or a policy did not want.
     pub filtered: u64,
     /// Records without payload, because a mask rule failed.
@@ -87,7 +91,7 @@ pub struct SinkFigures {
 pub(super) struct Counts {
     pub(super) offered: AtomicU64,
     pub(super) delivered: AtomicU64,
-    dropped: [AtomicU64; 8],
+    dropped: [AtomicU64; 9],
     pub(super) filtered: AtomicU64,
     pub(super) withheld: AtomicU64,
     pub(super) errors: AtomicU64,
@@ -121,7 +125,7 @@ impl Counts {
     }
 
     pub(super) fn figures(&self, sink: &str, queued: u64) -> SinkFigures {
-        let mut dropped = [0; 8];
+        let mut dropped = [0; 9];
         for (figure, count) in dropped.iter_mut().zip(&self.dropped) {
             *figure = count.load(Relaxed);
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    config::{Config, Filter, Mode},
+    config::{Config, Filter, Mode, Place},
     event::{Decision, Event},
     figures::{Cause, Counts, SinkFigures},
     group::{Group, Member},
@@ -19,7 +19,7 @@ use super::{
     sink,
     spool::{self, Spool},
     traces::Traces,
-    work::{Deliverer, Recorder, Shared},
+    work::{Deliverer, Recorder, Shared, Writer},
 };
 use crate::decision::{SensitiveNames, Verdict};
 
@@ -45,7 +45,6 @@ pub(super) struct Channel {
     filter: Filter,
     plain: Plain,
     pub(super) counts: Counts,
-    pub(super) durable: bool,
     pub(super) fails_closed: bool,
     pub(super) spool: Option<Spool>,
     /// No decision comes any more, and what waits has been given up on.
@@ -105,17 +104,20 @@ impl Log {
             let failed = |cause: String| OpenError { sink: name.clone(), cause };
             let fails_closed = sink.fails_closed();
             let spool = match &sink.mode {
-                Mode::BestEffort => None,
+                Mode::BestEffort | Mode::DurableFile => None,
                 Mode::Durable(config) => Some(Spool::open(config, &name).map_err(|error| failed(error.to_string()))?),
             };
+            let durable = !matches!(sink.mode, Mode::BestEffort);
+            if durable && spool.is_none() && !matches!(sink.place, Place::File { .. }) {
+                return Err(failed("spool: only a file is durable without one".to_owned()));
+            }
             let mut names = SensitiveNames::all();
             sink.mask.names.iter().for_each(|name| names.push(name));
             let channel = Arc::new(Channel {
-                queue: Queue::new(sink.queue, spool.as_ref().map(|_| commit_timeout)),
+                queue: Queue::new(sink.queue, durable.then_some(commit_timeout)),
                 filter: sink.filter.clone(),
                 plain: Plain::new(sink.format, &sink.mask, names.clone(), rules, max_record_bytes),
                 counts: Counts::default(),
-                durable: spool.is_some(),
                 fails_closed,
                 spool,
                 hurry: AtomicBool::new(false),
@@ -125,15 +127,18 @@ impl Log {
                 spool.show(&channel.counts);
                 channel.counts.drop(Cause::SpoolCorrupt, spool.lost());
             }
-            let target = sink::open(&sink, channel.durable, time, traces).map_err(failed)?;
+            let target = sink::open(&sink, durable, time, traces).map_err(failed)?;
             let shared = Shared::new(Arc::clone(&channel), &sink, names, identity.clone(), Arc::clone(rules));
-            if channel.durable {
+            if channel.spool.is_some() {
                 let deliverer = Deliverer::new(Arc::clone(&channel), target);
                 workers.push(Worker {
                     name: "decision log's recorder",
                     run: Box::new(move || Recorder::new(shared).run()),
                 });
                 workers.push(Worker { name: "decision log's deliverer", run: Box::new(move || deliverer.run()) });
+            } else if durable {
+                let writer = Writer::new(shared, target);
+                workers.push(Worker { name: "decision log's writer", run: Box::new(move || writer.run()) });
             } else {
                 workers.push(Worker { name: "decision log's sink", run: Box::new(move || shared.run(target)) });
             }

@@ -1,6 +1,7 @@
 //! The threads of a sink: making records of decisions, keeping them, delivering them.
 
 mod back_off;
+mod writer;
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -9,6 +10,7 @@ use std::{
 };
 
 use self::back_off::BackOff;
+pub(super) use self::writer::Writer;
 use super::{
     config::{Filter, Format, Mask, SinkConfig},
     encode,
@@ -160,17 +162,14 @@ impl Recorder {
     pub(super) fn run(self) {
         let channel = &self.0.channel;
         let Some(spool) = &channel.spool else { return };
-        let longest = GATHER_COMMIT.min(channel.queue.patience() / 4);
         loop {
             match channel.queue.take(IDLE) {
                 Taken::Closed => break,
                 Taken::Batch(batch) if batch.is_empty() => spool.tidy(&channel.counts),
                 Taken::Batch(batch) => {
-                    let many = u32::try_from(batch.len()).unwrap_or(u32::MAX);
-                    let begun = Instant::now();
+                    let (begun, many) = (Instant::now(), batch.len());
                     self.keep(spool, batch);
-                    let gather = EACH.saturating_mul(many).min(longest);
-                    channel.queue.pause(gather.saturating_sub(begun.elapsed()));
+                    gather(channel, begun, many);
                 }
             }
         }
@@ -199,6 +198,13 @@ impl Recorder {
             group.settle(kept);
         }
     }
+}
+
+/// Has the decisions that come next gather, after so many were committed since then.
+fn gather(channel: &Channel, begun: Instant, committed: usize) {
+    let many = u32::try_from(committed).unwrap_or(u32::MAX);
+    let longest = GATHER_COMMIT.min(channel.queue.patience() / 4);
+    channel.queue.pause(EACH.saturating_mul(many).min(longest).saturating_sub(begun.elapsed()));
 }
 
 impl Deliverer {

@@ -92,6 +92,9 @@ pub(super) struct Args {
     /// its own, and they take turns, as fast as they answer and at a fixed rate
     #[arg(long, group = "comparison", conflicts_with_all = ["batch", "policy", "query", "write_generated"])]
     compare_log: bool,
+    /// Have the durable log of `--compare-log` be durable by a spool before its file
+    #[arg(long, requires = "compare_log")]
+    spooled: bool,
     /// Ask at a fixed rate while the server that takes the decision log is silent for TIME, in best effort and durable
     #[arg(long, value_name = "TIME", value_parser = time, group = "comparison", conflicts_with_all = ["batch", "policy", "query", "write_generated"])]
     log_outage: Option<Duration>,

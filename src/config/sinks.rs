@@ -171,7 +171,7 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
     let filter = self::filter(&mut table);
     let mask = table.take::<RawMask>("mask").unwrap_or_default();
     let mask = mask.read(&mut |field, problem, expected| table.fault(&format!(".mask{field}"), problem, expected));
-    let mode = self::mode(&mut table, mode);
+    let mode = self::mode(&mut table, mode, kind);
     let target = match kind {
         Kind::Stdout => Some(Place::Stdout),
         Kind::File => self::file(&mut table),
@@ -185,9 +185,12 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
     Some(SinkConfig { place: target?, format, mode: mode?, queue, filter, mask: mask? })
 }
 
-fn mode(table: &mut Table<'_>, mode: RawMode) -> Option<Mode> {
+fn mode(table: &mut Table<'_>, mode: RawMode, kind: Kind) -> Option<Mode> {
     if mode == RawMode::BestEffort {
         return Some(Mode::BestEffort);
+    }
+    if kind == Kind::File && !table.has("spool") {
+        return Some(Mode::DurableFile);
     }
     let RawSpool { path, max_bytes, max_age, when_full } =
         table.need("spool", "where records wait, such as `{path: /var/lib/verdict/audit.redb}`")?;

@@ -40,9 +40,14 @@ impl Table<'_> {
         }
     }
 
+    /// Whether a member is there that was not taken yet.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.members.contains_key(field)
+    }
+
     /// Takes a member that must be there.
     pub(super) fn need<T: DeserializeOwned>(&mut self, field: &str, why: &str) -> Option<T> {
-        if !self.members.contains_key(field) {
+        if !self.has(field) {
             self.fault(&format!(".{field}"), "is missing", why);
         }
         self.take(field)

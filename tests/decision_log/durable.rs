@@ -28,6 +28,14 @@ const DURABLE: &str = "audit:
   chain: {key_file: DIR/key.pem, every: 100, interval: 1s}
   rotate: {max_bytes: 300KiB, compression: zstd, keep: 1000}";
 
+/// Durable by its own file alone.
+const ALONE: &str = "audit:
+  type: file
+  path: DIR/audit.log
+  mode: durable
+  chain: {key_file: DIR/key.pem, every: 100, interval: 1s}
+  rotate: {max_bytes: 300KiB, compression: zstd, keep: 1000}";
+
 /// Asks until the server is gone; the ids of all answers that came.
 async fn load(mut client: Client, answers: Arc<AtomicUsize>) -> Vec<String> {
     let mut ids = Vec::new();
@@ -60,10 +68,20 @@ async fn until_delivered(server: &Server) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_was_answered_is_lost_however_the_process_ends() {
+    killed(DURABLE, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_answered_is_lost_without_a_spool_either_and_nothing_comes_twice() {
+    killed(ALONE, 1).await;
+}
+
+/// Kills servers with this sink under load: each decision that was answered is in the log, at most so many times.
+async fn killed(sink: &str, at_most: u32) {
     let times: u32 = std::env::var("VERDICT_TEST_KILLS").map_or(4, |times| times.parse().unwrap());
     let rig = Rig::new("x: {type: stdout}", &[]);
     keys(&rig.folder);
-    rig.configure(DURABLE);
+    rig.configure(sink);
     let mut answered = BTreeSet::new();
     for time in 0..times {
         let mut server = rig.ready().await;
@@ -94,7 +112,7 @@ async fn nothing_that_was_answered_is_lost_however_the_process_ends() {
     );
     assert!(answered.len() > 20 * usize::try_from(times).unwrap(), "there was load: {}", answered.len());
     assert!(lost.is_empty(), "{} of {} are lost", lost.len(), answered.len());
-    assert!(*most <= 3, "{most}");
+    assert!(*most <= at_most, "{most}");
     let verified = rig.log(&["verify", "audit.log", "--key", "public.pem", "--sealed"]);
     assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
 }
@@ -330,6 +348,76 @@ async fn a_spool_on_a_full_disk_fails_closed_and_the_server_lives() {
     let _ = ask(&server, "alice", &json!({})).await;
     assert!(server.is_running());
     stop(&mut server).await;
+}
+
+#[tokio::test]
+async fn a_file_without_a_spool_fails_closed_on_a_full_disk_and_goes_on_once_there_is_room() {
+    let rig = Rig::new("x: {type: stdout}", &[]);
+    keys(&rig.folder);
+    // A file system of two mebibytes, of the server's own.
+    let script = "mkdir -p DIR/small && mount -t tmpfs -o size=2m none DIR/small && \
+                  head -c 1800000 /dev/zero > DIR/small/filling && exec \"$@\""
+        .replace("DIR", rig.folder.path().to_str().unwrap());
+    let probe = Command::new("unshare").args(["-m", "sh", "-c", &script, "sh", "true"]).stderr(Stdio::null()).status();
+    if !probe.is_ok_and(|status| status.success()) {
+        return skipped("unshare", "no tmpfs can be mounted in a name space of one's own");
+    }
+    rig.configure(
+        "audit: {type: file, path: DIR/small/audit.log, mode: durable, chain: {key_file: DIR/key.pem, every: 3}}",
+    );
+    let mut server = rig.serve().within("unshare", &["-m", "sh", "-c", &script, "sh"]).ready().await;
+    let context = json!({"filling": "x".repeat(20_000)});
+    let mut allowed = BTreeSet::new();
+    let mut denied = 0.0;
+    for number in 0..60 {
+        // There is room again.
+        if number == 40 {
+            server.logged("records can't be kept").await;
+            let small = server.root().join(rig.path("small").strip_prefix("/").unwrap());
+            fs::remove_file(small.join("filling")).unwrap();
+        }
+        let (allow, id) = ask(&server, "alice", &context).await;
+        assert!(allow || number < 40, "{number}");
+        if allow {
+            allowed.insert(id);
+        } else {
+            denied += 1.0;
+        }
+    }
+    assert!(denied > 5.5, "the disk does not get full");
+    let of = async |name: &str| server.metric(&format!("verdict_decision_log_{name}")).await.unwrap();
+    assert!((of("dropped_total{sink=\"audit\",cause=\"file_failed\"}").await - denied).abs() < 0.5);
+    assert!((of("refused_total{sink=\"audit\"}").await - denied).abs() < 0.5);
+    let small = server.root().join(rig.path("small").strip_prefix("/").unwrap());
+    let text = fs::read_to_string(small.join("audit.log")).unwrap();
+    fs::write(rig.path("audit.log"), &text).unwrap();
+    fs::copy(small.join("audit.log.head"), rig.path("audit.log.head")).unwrap();
+    stop(&mut server).await;
+    let kept: BTreeSet<String> = delivered(&rig, "audit.log").into_keys().collect();
+    assert_eq!(kept, allowed, "each line is whole, and no decision is in the file that was not answered by it");
+    let verified = rig.log(&["verify", "audit.log", "--key", "public.pem"]);
+    assert_eq!(verified.code, Some(0), "{}{}", verified.stdout, verified.stderr);
+}
+
+#[tokio::test]
+async fn a_line_that_was_left_half_is_cut_off_and_what_is_no_file_is_refused() {
+    let rig = Rig::new("audit: {type: file, path: DIR/audit.log, mode: durable}", &[]);
+    let mut server = rig.ready().await;
+    let (_, first) = ask(&server, "alice", &json!({})).await;
+    stop(&mut server).await;
+    let mut file = fs::OpenOptions::new().append(true).open(rig.path("audit.log")).unwrap();
+    file.write_all(b"{\"schema\":\"verdict.decis").unwrap();
+    let mut server = rig.ready().await;
+    let (_, second) = ask(&server, "alice", &json!({})).await;
+    // It is in the file before it is answered.
+    let found: Vec<String> =
+        rig.lines("audit.log").iter().map(|record| record["decision_id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(found, [first, second]);
+    stop(&mut server).await;
+    rig.configure("audit: {type: file, path: /dev/null, mode: durable}");
+    let ended = rig.serve().run();
+    assert_eq!(ended.code, Some(64), "{}", ended.stderr);
+    assert!(ended.stderr.contains("`/dev/null` can't be"), "{}", ended.stderr);
 }
 
 #[tokio::test]

@@ -60,14 +60,14 @@ two: {type: http, url: 'gopher://x', chunk_bytes: 1.5, filter: {sample_allows: '
 three: {mode: best_effort}
 four: {type: stdout, mask: {hash: [/input/subject/id], remove: [input.x]}, chain: {key_file: DIR/none.pem}}
 Five: {type: stdout}
-six: {type: file, path: DIR/six.log, chain: {key_file: DIR/none.pem}}",
+six: {type: file, path: DIR/six.log, chain: {key_file: DIR/none.pem}}
+seven: {type: stdout, mode: durable}",
         &[],
     );
     let ended = rig.serve().arg("--check-config").run();
     assert_eq!(ended.code, Some(64), "{}", ended.stdout);
     for text in [
         "decision_log.sinks.one.path: is missing",
-        "decision_log.sinks.one.spool: is missing",
         "decision_log.sinks.one.pth: unknown key",
         "decision_log.sinks.two.url: `gopher://x` is no URL",
         "decision_log.sinks.two.filter: `110%` is no share",
@@ -77,6 +77,7 @@ six: {type: file, path: DIR/six.log, chain: {key_file: DIR/none.pem}}",
         "decision_log.sinks.four.chain: is nothing that this type of sink",
         "decision_log.sinks.Five: is no name of a sink",
         "decision_log.sinks.six.chain.key_file: ",
+        "decision_log.sinks.seven.spool: is missing",
     ] {
         assert!(ended.stderr.contains(text), "{text}\n{}", ended.stderr);
     }

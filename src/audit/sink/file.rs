@@ -64,6 +64,10 @@ impl File {
         time: fn() -> SystemTime,
     ) -> Result<Self, String> {
         let found = open::open(path, chain.is_some())?;
+        if sync {
+            let synced = found.file.sync_all().and_then(|()| open::sync_name(path));
+            synced.map_err(|error| format!("`{}` can't be synced, so it can't be durable: {error}", path.display()))?;
+        }
         let at = Mark { length: found.length, state: found.state, last: found.last };
         let mut file = Self {
             path: path.to_owned(),

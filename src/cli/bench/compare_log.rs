@@ -49,7 +49,8 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     let directory = Directory::generate();
     let queries: Vec<Query> = directory.questions().into_iter().map(|(query, _)| query).collect();
     let requests = Arc::new(Requests::encode(queries, Method::Check, None));
-    let logs = [json!({}), sinks::file(&folder.0, false), sinks::file(&folder.0, true)];
+    let durable = if args.spooled { sinks::spooled_file(&folder.0) } else { sinks::file(&folder.0, "durable") };
+    let logs = [json!({}), sinks::file(&folder.0, "best_effort"), durable];
     let mut servers = Vec::new();
     for (name, log) in NAMES.into_iter().zip(logs) {
         let server = Apart::start(threads, &directory, &log)?;

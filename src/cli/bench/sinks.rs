@@ -28,18 +28,19 @@ pub(super) struct Fate {
     pub(super) waiting: u64,
 }
 
-/// Settings of a log to a file below `folder`, with what is usual but for what is left behind, and for a spool that is
-/// full: no decision may go on without its record.
-pub(super) fn file(folder: &Path, durable: bool) -> Json {
-    let path = folder.join(if durable { "durable.log" } else { "best-effort.log" });
-    let rotate = json!({ "keep": 2 });
-    let sink = if durable {
-        let spool = json!({ "path": folder.join(SPOOL), "when_full": "fail_closed" });
-        json!({ "type": "file", "path": path, "rotate": rotate, "mode": "durable", "spool": spool })
-    } else {
-        json!({ "type": "file", "path": path, "rotate": rotate })
-    };
-    json!({ "sinks": { SINK: sink } })
+/// Settings of a log to a file below `folder`, with what is usual but for what is left behind.
+pub(super) fn file(folder: &Path, mode: &str) -> Json {
+    let path = folder.join(format!("{mode}.log"));
+    json!({ "sinks": { SINK: { "type": "file", "path": path, "rotate": { "keep": 2 }, "mode": mode } } })
+}
+
+/// The same, durable by a spool before the file; one that is full lets no decision go on without its record.
+pub(super) fn spooled_file(folder: &Path) -> Json {
+    let mut log = file(folder, "durable");
+    if let Some(sink) = log.pointer_mut(&format!("/sinks/{SINK}")).and_then(Json::as_object_mut) {
+        sink.insert("spool".to_owned(), json!({ "path": folder.join(SPOOL), "when_full": "fail_closed" }));
+    }
+    log
 }
 
 /// Records to a server that takes OPA's decision logs.

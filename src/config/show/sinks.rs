@@ -69,6 +69,7 @@ fn lines(sink: &SinkConfig) -> Vec<(&'static str, String)> {
     lines.push(("format", if *format == Format::Verdict { "verdict" } else { "opa" }.to_owned()));
     match mode {
         Mode::BestEffort => lines.push(("mode", "best_effort".to_owned())),
+        Mode::DurableFile => lines.push(("mode", "durable".to_owned())),
         Mode::Durable(SpoolConfig { path, max_bytes, max_age, when_full }) => {
             lines.push(("mode", "durable".to_owned()));
             let when_full = if *when_full == WhenFull::FailClosed { "fail_closed" } else { "drop_oldest" };

@@ -59,6 +59,12 @@ pub(super) fn open(path: &Path, chained: bool) -> Result<Opened, String> {
     Ok(opened)
 }
 
+/// Has the disk know the file by its name: one that is new may else be gone, with all that was synced, if the machine fails.
+pub(super) fn sync_name(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::File::open(folder)?.sync_all()
+}
+
 /// Where the last whole line ends.
 fn whole_lines(file: &mut fs::File) -> std::io::Result<u64> {
     let length = file.metadata()?.len();

@@ -36,8 +36,15 @@ impl File {
         let found = find(&self.path).map_err(|error| fails("can't be rotated", error))?;
         let last = found.iter().rev().find(|file| file.number != u64::MAX).map_or(0, |file| file.number);
         self.open.sync_all().map_err(|error| fails("can't be written", error))?;
-        fs::rename(&self.path, full_name(&self.path, last + 1)).map_err(|error| fails("can't be rotated", error))?;
+        match fs::rename(&self.path, full_name(&self.path, last + 1)) {
+            // It was put aside before, and the next one could not be begun then.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            renamed => renamed.map_err(|error| fails("can't be rotated", error))?,
+        }
         let opened = open::open(&self.path, false).map_err(Failure::new)?;
+        if self.sync {
+            open::sync_name(&self.path).map_err(|error| fails("can't be written", error))?;
+        }
         (self.open, self.at.length, self.since) = (opened.file, 0, Instant::now());
         self.kept = self.at;
         self.compress_full_ones();
