@@ -42,9 +42,6 @@ pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
         {
             return Some("numbers that are no integers, or are longer than a double");
         }
-        if matches!(&asked.difference.ours, Said::Error(error) if error.contains("item cannot be indexed")) {
-            return Some("a comprehension whose head iterates over what is no collection");
-        }
         if is_out_of_order(asked.difference) {
             return Some("a condition that needs what a later one gives a value");
         }

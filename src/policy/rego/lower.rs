@@ -246,6 +246,8 @@ struct Lowering<'a> {
     once: bool,
     /// What the head of the rule that is being lowered asks.
     asked_of_head: Vec<String>,
+    /// Where calls stand that were asked before, and the variables with what they gave.
+    settled: HashMap<Span, String>,
     /// What gives a value to the variable that stands for a constant in that head.
     key: Option<String>,
     /// What the bodies of the rule that is being lowered ask of its arguments.
@@ -278,6 +280,7 @@ impl<'a> Lowering<'a> {
             every: Vec::new(),
             once: false,
             asked_of_head: Vec::new(),
+            settled: HashMap::new(),
             key: None,
             first: Vec::new(),
             with: String::new(),

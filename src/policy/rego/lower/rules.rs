@@ -144,7 +144,7 @@ impl<'a> Lowering<'a> {
         if rule.default || ((rule.body.is_none() || self.once) && !self.iterates(term)) {
             return self.term(term);
         }
-        let asked = self.apart(|lowering| lowering.hoist(term, ""));
+        let asked = self.asked_by_head(term);
         self.asked_of_head.extend(asked);
     }
 
@@ -181,7 +181,7 @@ impl<'a> Lowering<'a> {
         let value = otherwise.value.as_ref();
         let asked = value.map(|value| {
             if otherwise.body.is_some() || self.iterates(value) {
-                return self.apart(|lowering| lowering.hoist(value, ""));
+                return self.asked_by_head(value);
             }
             self.term(value);
             Vec::new()
@@ -220,7 +220,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Whether a term may have several values: a variable that nothing has given a value is in brackets in it.
-    fn iterates(&self, term: &Term) -> bool {
+    pub(super) fn iterates(&self, term: &Term) -> bool {
         let mut found = false;
         visit::term(term, &mut |node, _| {
             let Node::Ref(reference) = node else { return };

@@ -9,6 +9,9 @@ use super::{
 
 impl<'a> Lowering<'a> {
     pub(super) fn term(&mut self, term: &'a Term) {
+        if let Some(variable) = self.settled.get(&term.span) {
+            return self.replace(term.span, variable.clone());
+        }
         match &term.kind {
             TermKind::String { value, raw: true } if self.flat && value.contains('\n') => {
                 self.replace(term.span, names::quoted(value));
@@ -162,10 +165,18 @@ impl<'a> Lowering<'a> {
 
     fn comprehension(&mut self, items: &[&'a Term], body: &'a Body) {
         self.scopes.push(names::declared(body));
+        let mut asked = Vec::new();
         for item in items {
-            self.term(item);
+            // In the head, regorus would err where it iterates over what is no collection.
+            match self.iterates(item) {
+                true => asked.extend(self.asked_by_head(item)),
+                false => self.term(item),
+            }
         }
         self.expressions(body);
+        if let (false, Some(last)) = (asked.is_empty(), body.expressions.last()) {
+            self.insert(last.span.end, format!("; {}", asked.join("; ")));
+        }
         self.scopes.pop();
     }
 
