@@ -168,9 +168,10 @@ impl<'a> Lowering<'a> {
         let mut asked = Vec::new();
         for item in items {
             // In the head, regorus would err where it iterates over what is no collection.
-            match self.iterates(item) {
-                true => asked.extend(self.asked_by_head(item)),
-                false => self.term(item),
+            if self.iterates(item) {
+                asked.extend(self.asked_by_head(item));
+            } else {
+                self.term(item);
             }
         }
         self.expressions(body);
