@@ -26,7 +26,7 @@ use self::route::Route;
 pub use self::{
     authenticate::{Authenticator, Failures},
     gate::Gate,
-    guard::{Grpc, Guard, Http, Keeper, Reading},
+    guard::{Grpc, Guard, Http, Keeper, PREFIX, Reading},
     keys::{InvalidKeys, Keys, PREFIX as KEY_PREFIX},
     load::{Config as LoadConfig, Figures as LoadFigures, Load},
     route::{Action, DOORS},
@@ -102,6 +102,8 @@ pub struct Question<'a> {
 pub(super) struct Asking {
     caller: Option<Arc<Caller>>,
     route: Route,
+    /// Whether it may be answered: a call whose message is not there has no place.
+    placed: bool,
     refused: AtomicBool,
     /// When its head had come.
     arrived: Instant,

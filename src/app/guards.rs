@@ -11,7 +11,7 @@ use super::{
 };
 use crate::api::{
     Observer, authzen,
-    caller::{Authenticator, Failures, Grpc, Guard, Keeper, Load, LoadConfig, Reading},
+    caller::{Authenticator, Failures, Grpc, Guard, Keeper, Load, LoadConfig, PREFIX, Reading},
     credentials::Credentials,
     grpc,
 };
@@ -21,8 +21,7 @@ const READING: Duration = Duration::from_secs(1);
 
 /// The gRPC door's routes behind their guard.
 pub(super) fn guarded<S>(routes: S, keeper: &Arc<Keeper>, grpc: &grpc::Config) -> Guard<S, Grpc> {
-    // A message has five bytes before it, which say how long it is.
-    let reading = Reading { longest: READING, most: grpc.max_message_bytes as u64 + 5 };
+    let reading = Reading { longest: READING, most: (grpc.max_message_bytes + PREFIX) as u64 };
     Guard::new(routes, Arc::clone(keeper), Grpc, reading).within(grpc.request_timeout + READING)
 }
 

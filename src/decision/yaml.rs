@@ -66,10 +66,12 @@ pub fn parse(text: &str) -> Result<Value, Unreadable> {
 ///
 /// As [`parse`], and where there is a second document.
 pub fn parse_only(text: &str) -> Result<Value, Unreadable> {
+    // What is broken is told of with its place.
+    let value = parse(text)?;
     if Reader::from_str(text).nth(1).is_some() {
         return Err(Unreadable::unsure("more than one document"));
     }
-    parse(text)
+    Ok(value)
 }
 
 /// What a text has in it, but for its scalars.

@@ -272,25 +272,33 @@ async fn parts_that_find_no_room_are_refused_and_whole_messages_need_none() {
     assert!(server.metric("verdict_calls_shed_total{cause=\"unfinished\"}").await.unwrap() > 1.0);
 }
 
-/// The rest of a message that is too large is no reason to hold a place either.
+/// The rest of a message that is too large is no reason to hold a place either, nor to wait.
 #[tokio::test]
 async fn what_is_too_large_has_no_place() {
     let folder = Folder::always(&[]);
     let server = narrow(&folder).ready().await;
     let mut client = server.client().await;
     let mut calls = calls_at(&server.grpc).await;
-    // A small message, and no end of the call.
+    // A small message, and no end of the call; or a head that says so.
     let question = prost::Message::encode_to_vec(&to(ALWAYS));
     let length = u32::try_from(question.len()).unwrap().to_be_bytes();
     let mut junk = [&[0], &length[..], &question].concat();
     junk.resize(1_100_000, 0);
-    let _held = begin(&mut calls, CHECK, junk).await;
+    let (refused, _upload) = begin(&mut calls, CHECK, junk).await;
+    let call = Request::post(format!("http://x/{CHECK}")).header("content-type", "application/grpc");
+    let (told, _more) = calls.send_request(call.header("content-length", "2000000").body(()).unwrap(), false).unwrap();
     let mut chunked = TcpStream::connect(server.http).await.unwrap();
     let head = "POST /access/v1/evaluation HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
                 transfer-encoding: chunked\r\n\r\n200000\r\n";
     chunked.write_all(head.as_bytes()).await.unwrap();
     chunked.write_all(&vec![b' '; 1_200_000]).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    for answer in [refused, told] {
+        // It has 30 s.
+        let answer = timeout(Duration::from_secs(10), answer).await.expect("an answer at once").unwrap();
+        let status = tonic::Status::from_header_map(answer.headers()).expect("a status");
+        crate::support::assert_refused(&status, Code::ResourceExhausted, "MESSAGE_TOO_LARGE");
+        assert!(status.message().contains("1048576"), "{status:?}");
+    }
     for _ in 0..10 {
         assert_eq!(client.ask(to(ALWAYS)).await.effect(), Effect::Allow);
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -103,6 +103,46 @@ async fn envoy_is_denied_where_there_is_too_much() {
     slow.abort();
 }
 
+/// Questions in the address are none the less asked with a place, whatever is said of a body that their doors don't read.
+#[tokio::test]
+async fn a_question_in_the_address_needs_a_place_too() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let folder = Folder::always(&[("slow.rego", SLOW)]);
+    let server = Serve::folder(&folder)
+        .env("VERDICT_SERVER_MAX_IN_FLIGHT", "1")
+        .env("VERDICT_SERVER_MAX_QUEUED", "0")
+        .env("VERDICT_POLICIES_EVALUATION_BUDGET", "10s")
+        .ready()
+        .await;
+    let ask = async |rest: &str| {
+        let mut stream = tokio::net::TcpStream::connect(server.http).await.unwrap();
+        let head = format!("GET /v1/data/always/decision HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{rest}");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        tokio::time::timeout(crate::support::PATIENCE, stream.read_exact(&mut status)).await.unwrap().unwrap();
+        String::from_utf8_lossy(&status).into_owned()
+    };
+    assert_eq!(ask("\r\n").await, "HTTP/1.1 200");
+    let mut busy = server.client().await;
+    let slow = tokio::spawn(async move { busy.check(to("data.slow")).await });
+    eventually("the one place is taken", async || {
+        (server.metric("verdict_in_flight").await == Some(1.0)).then_some(())
+    })
+    .await;
+    for rest in [
+        "\r\n",
+        "content-length: 2000000\r\n\r\n",
+        "content-length: 2\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\nnone\r\n",
+    ] {
+        let status = ask(rest).await;
+        if !slow.is_finished() {
+            assert_eq!(status, "HTTP/1.1 503", "{rest:?}");
+        }
+    }
+    slow.abort();
+}
+
 #[tokio::test]
 async fn a_caller_has_a_rate_of_its_own() {
     let authority = crate::tls::Authority::new();

@@ -41,14 +41,18 @@ pub(in crate::api) async fn object(request: Request, limit: usize, deadline: Dea
 
 /// The bytes; `None` if there are too many.
 pub(in crate::api) async fn read(mut body: Body, limit: usize) -> Result<Option<Vec<u8>>, CallError> {
-    let (mut bytes, mut seen) = (Vec::new(), 0_usize);
+    let (mut bytes, mut seen) = (Vec::<u8>::new(), 0_usize);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| CallError::MalformedMessage("the body broke off".to_owned()))?;
         let Ok(data) = frame.into_data() else { continue };
         seen = seen.saturating_add(data.len());
         if seen <= limit {
             bytes.extend_from_slice(&data);
-        } else if seen > limit.saturating_add(DISCARD) {
+            continue;
+        }
+        // Nothing of it is needed any more.
+        bytes = Vec::new();
+        if seen > limit.saturating_add(DISCARD) {
             break;
         }
     }

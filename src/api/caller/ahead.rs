@@ -16,6 +16,9 @@ use hyper::body::{Body, Frame, SizeHint};
 use self::room::Held;
 pub(super) use self::room::Room;
 
+/// What a message that is whole may have in bytes without needing room.
+const SMALL: usize = 32 << 10;
+
 /// A part of a body, or why there is none.
 type Part<B> = Result<Frame<Bytes>, <B as Body>::Error>;
 
@@ -28,7 +31,7 @@ pub struct Ahead<B: Body<Data = Bytes>> {
     rest: B,
     ended: bool,
     is_held: bool,
-    /// The room that its parts take while the rest has not come.
+    /// The room that it takes until its door reads it: in parts, or large.
     room: Option<Held>,
 }
 
@@ -41,7 +44,7 @@ pub(super) enum Come {
     Broken,
     /// More than a message may be.
     TooMuch,
-    /// A part of it, and there is no room to keep that until the rest comes.
+    /// There is no room to keep what came.
     NoRoom,
 }
 
@@ -57,7 +60,8 @@ impl<B: Body<Data = Bytes> + Unpin> Ahead<B> {
         self.poll_fill(&mut Context::from_waker(Waker::noop()), most, room) == Poll::Ready(Come::Whole)
     }
 
-    /// Reads it to its end, or until it is larger than `most` bytes. What waits for its rest takes of `room`.
+    /// Reads it to its end, or until it is larger than `most` bytes. What waits for its rest, or is large,
+    /// takes of `room` until its door reads it.
     pub(super) async fn fill(&mut self, most: u64, room: &Arc<Room>) -> Come {
         poll_fn(|context| self.poll_fill(context, most, room)).await
     }
@@ -69,8 +73,8 @@ impl<B: Body<Data = Bytes> + Unpin> Ahead<B> {
             }
             match &self.behind {
                 Some(Err(_)) => return Poll::Ready(Come::Broken),
-                Some(Ok(_)) => return Poll::Ready(Come::Whole),
-                None if self.is_at_its_end() => return Poll::Ready(Come::Whole),
+                Some(Ok(_)) => return Poll::Ready(self.whole(room)),
+                None if self.is_at_its_end() => return Poll::Ready(self.whole(room)),
                 None => {}
             }
             let Poll::Ready(part) = self.poll_rest(context) else {
@@ -86,6 +90,11 @@ impl<B: Body<Data = Bytes> + Unpin> Ahead<B> {
         }
     }
 
+    /// It waits for its turn now, of which there may be many.
+    fn whole(&mut self, room: &Arc<Room>) -> Come {
+        if self.size() <= SMALL || self.keep(room) { Come::Whole } else { Come::NoRoom }
+    }
+
     /// Keeps what came until the rest does, in no more memory than it needs, if there is room.
     fn keep(&mut self, room: &Arc<Room>) -> bool {
         if !self.first.is_empty() {
@@ -99,9 +108,10 @@ impl<B: Body<Data = Bytes> + Unpin> Ahead<B> {
         needed == 0 || self.room.get_or_insert_with(|| Held::none(room)).grow(needed)
     }
 
-    /// Nothing more of it comes, nor its end: whoever reads on must see to the time.
+    /// Nothing of it comes, nor its end: whoever reads it must see to the time.
     pub(super) fn hold(&mut self) {
-        self.is_held = true;
+        (self.first, self.more) = (Bytes::new(), BytesMut::new());
+        (self.behind, self.room, self.is_held) = (None, None, true);
     }
 
     /// It is `message` and nothing else, whatever its client sent or sends.

@@ -22,6 +22,11 @@ impl Gate {
 impl decision::Gate for Gate {
     fn pass(&self, query: &Query, entry: &EntryPoint, retained: bool) -> Passage {
         let asking = ASKING.try_with(Arc::clone).ok();
+        if let Some(asking) = asking.as_ref().filter(|asking| !asking.placed) {
+            // Its door should not have come so far.
+            asking.refuse();
+            return Passage::Refused;
+        }
         let caller = || asking.as_ref().and_then(|asking| asking.caller.as_ref()).map(|caller| caller.known.clone());
         let Some(authorizer) = &self.authorizer else { return Passage::By(caller()) };
         // A question of which nobody says who asks it is a defect; it is not asked.
@@ -58,7 +63,10 @@ mod tests {
     }
 
     async fn pass(allows: bool, asking: Option<Asking>) -> Passage {
-        let gate = Gate::new(Some(Arc::new(Always(allows))));
+        pass_at(&Gate::new(Some(Arc::new(Always(allows)))), asking).await
+    }
+
+    async fn pass_at(gate: &Gate, asking: Option<Asking>) -> Passage {
         let (query, entry) = (Query::default(), "data.a".parse().unwrap());
         let ask = async { gate.pass(&query, &entry, false) };
         match asking {
@@ -72,6 +80,7 @@ mod tests {
         Asking {
             caller,
             route: Route { door: DoorName::GRPC, action },
+            placed: true,
             refused: false.into(),
             arrived: std::time::Instant::now(),
         }
@@ -88,5 +97,13 @@ mod tests {
             Passage::Refused,
             "no question belongs there"
         );
+    }
+
+    #[tokio::test]
+    async fn nobody_s_question_passes_without_a_place() {
+        for gate in [Gate::new(None), Gate::new(Some(Arc::new(Always(true))))] {
+            let asking = Asking { placed: false, ..asking(true, Action::Ask) };
+            assert_eq!(pass_at(&gate, Some(asking)).await, Passage::Refused);
+        }
     }
 }

@@ -28,8 +28,11 @@ use super::{
 };
 use crate::api::{Observer, grpc::deadline::timeout_of as grpc_timeout, settle::DoorName, status::CallError};
 
+/// What stands before a message of gRPC, in bytes: a flag, and its length.
+pub const PREFIX: usize = 5;
+
 /// A message of gRPC without a field: no flag, and no bytes.
-const NOTHING: &[u8] = &[0; 5];
+const NOTHING: &[u8] = &[0; PREFIX];
 
 /// What a guard goes by. The doors share one.
 pub struct Keeper {
@@ -54,10 +57,13 @@ pub trait Protocol: Clone + Send + Sync + 'static {
     #[doc(hidden)]
     fn route(method: &Method, path: &str) -> Option<Routed>;
 
-    /// Whether its doors say in their own words that a message took too long to come, and read on where one is too large;
-    /// others look only at what it says of itself.
+    /// Whether its doors say in their own words that a message took too long to come.
     #[doc(hidden)]
-    const READS_ON: bool;
+    const TELLS_LATE: bool;
+
+    /// What is told to a call whose message is larger than `most` bytes; `None` where its door says so, which reads it.
+    #[doc(hidden)]
+    fn too_large(most: u64) -> Option<CallError>;
 
     /// The answer to a call that is refused.
     fn refusal(error: CallError, shown: bool) -> Response<Self::Body>;
@@ -174,7 +180,8 @@ impl Arrival {
         // Health never comes here; operators are not to be shut out by those whom they would calm.
         let counts = route.action.has_questions() || route.action == Action::Query;
         // HTTP/2 may have read the message with its head. HTTP/1.1 has not: it reads where it is asked to, next.
-        let may_be_there = request.version() == Version::HTTP_2 && !route::is_stream(request.uri().path());
+        let may_be_there =
+            request.version() == Version::HTTP_2 && route::has_one_message(request.method(), request.uri().path());
         let came = if !counts {
             None
         } else if may_be_there && request.body_mut().is_there(most, keeper.load.room()) {
@@ -212,7 +219,7 @@ where
     P: Protocol,
     B: Body<Data = Bytes, Error: Send> + Send + Unpin,
 {
-    let Arrival { at, route: Some(route), patience, mut counts, mut came } = arrival else {
+    let Arrival { at, route: Some(route), patience, counts, mut came } = arrival else {
         return inner.call(request).await;
     };
     let refuse = |error, shown| Ok(refusal::<P>(&keeper, error, shown));
@@ -248,7 +255,9 @@ where
             return refuse(CallError::PermissionDenied, shown);
         }
     }
-    if counts && came.is_none() && !route::is_stream(request.uri().path()) {
+    // What has no place is not decided: the gate sees to that.
+    let mut placed = true;
+    if counts && came.is_none() && route::has_one_message(request.method(), request.uri().path()) {
         // Nor does a place wait for a message that may never come.
         let announced = request.body().size_hint().lower();
         let coming = async {
@@ -260,25 +269,22 @@ where
         match tokio::time::timeout(reading.longest, coming).await {
             Ok(Come::Whole) => {}
             // Whoever reads it tells so, without a place.
-            Ok(Come::Broken) => counts = false,
+            Ok(Come::Broken) => placed = false,
             Ok(Come::NoRoom) => came = Some(Err(keeper.load.no_room())),
-            // So is this.
-            Ok(Come::TooMuch) => {
-                counts = false;
-                if !P::READS_ON {
-                    request.body_mut().hold();
-                }
-            }
-            Err(_) if P::READS_ON => {
-                // It has no place, and no message to decide on.
-                counts = false;
+            Ok(Come::TooMuch) => match P::too_large(reading.most) {
+                Some(error) => return refuse(error, shown),
+                None => placed = false,
+            },
+            Err(_) if route.door == DoorName::ENVOY => came = Some(Err(Shed::Late)),
+            Err(_) if P::TELLS_LATE => {
+                placed = false;
                 request.body_mut().hold();
                 limit = Some(limit.unwrap_or(reading.longest));
             }
             Err(_) => return refuse(CallError::DeadlineExceeded, shown),
         }
     }
-    if counts && came.is_none() {
+    if counts && placed && came.is_none() {
         came = Some(keeper.load.come(patience));
     }
     let mut answering = None;
@@ -298,7 +304,7 @@ where
             Err(error) => return refuse(error, shown),
         }
     }
-    let asking = Arc::new(Asking { caller, route, refused: AtomicBool::new(false), arrived: at });
+    let asking = Arc::new(Asking { caller, route, placed, refused: AtomicBool::new(false), arrived: at });
     let answer = ASKING.scope(Arc::clone(&asking), async move { inner.call(request).await });
     let answered = match limit {
         Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
@@ -330,7 +336,12 @@ impl From<Shed> for CallError {
 impl Protocol for Grpc {
     type Body = tonic::body::Body;
 
-    const READS_ON: bool = false;
+    const TELLS_LATE: bool = false;
+
+    fn too_large(most: u64) -> Option<CallError> {
+        let limit = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(PREFIX);
+        Some(CallError::MessageTooLarge { limit, setting: "grpc.max_message_bytes" })
+    }
 
     fn route(_: &Method, path: &str) -> Option<Routed> {
         route::of_grpc(path).map(Routed)
@@ -344,7 +355,11 @@ impl Protocol for Grpc {
 impl Protocol for Http {
     type Body = axum::body::Body;
 
-    const READS_ON: bool = true;
+    const TELLS_LATE: bool = true;
+
+    fn too_large(_: u64) -> Option<CallError> {
+        None
+    }
 
     fn route(method: &Method, path: &str) -> Option<Routed> {
         route::of_http(method, path).map(Routed)

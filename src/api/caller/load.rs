@@ -214,6 +214,7 @@ impl Load {
         if self.permits.available_permits() > 0 {
             return Ok(());
         }
+        self.pressed.store(true, Relaxed);
         self.may_wait(self.queue.len(), patience / WAITS).map(drop)
     }
 

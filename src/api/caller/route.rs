@@ -61,9 +61,10 @@ impl Action {
     }
 }
 
-/// Whether the messages of a call of gRPC come one after the other, and the first perhaps only once its answer has begun.
-pub(super) fn is_stream(path: &str) -> bool {
-    path == "/verdict.v1.DecisionService/CheckStream"
+/// Whether a call's question is one message, which is waited for: not where there is a stream of them, nor where a question
+/// is in the address, whose door reads no body.
+pub(super) fn has_one_message(method: &Method, path: &str) -> bool {
+    path != "/verdict.v1.DecisionService/CheckStream" && method != Method::GET && method != Method::HEAD
 }
 
 /// Of a call of gRPC; `None` for health, which is everyone's.

@@ -76,6 +76,27 @@ async fn parts_take_room_while_the_rest_does_not_come() {
 }
 
 #[tokio::test]
+async fn a_large_message_takes_room_until_it_is_read() {
+    let room = Arc::new(Room::new(150_000));
+    let large = || Ahead::new(Full::new(Bytes::from(vec![0; 100_000])));
+    let (mut first, mut second) = (large(), large());
+    assert!(first.is_there(MOST, &room));
+    assert_eq!(second.fill(MOST, &room).await, Come::NoRoom);
+    assert!(Ahead::new(Full::new(Bytes::from(vec![0; SMALL]))).is_there(MOST, &room));
+    assert_eq!(first.collect().await.unwrap().to_bytes().len(), 100_000);
+    assert_eq!((room.taken(), second.fill(MOST, &room).await), (0, Come::Whole));
+}
+
+#[tokio::test]
+async fn nothing_comes_of_what_is_held() {
+    let (mut ahead, room) = (Ahead::new(Full::new(Bytes::from(vec![0; 100_000]))), room());
+    assert!(ahead.is_there(MOST, &room));
+    ahead.hold();
+    assert_eq!(room.taken(), 0);
+    assert!(tokio::time::timeout(Duration::from_millis(10), ahead.collect()).await.is_err());
+}
+
+#[tokio::test]
 async fn a_byte_a_frame_takes_a_byte() {
     let (sender, frames) = mpsc::unbounded_channel();
     let (mut ahead, room) = (Ahead::new(body(frames)), room());
