@@ -99,9 +99,15 @@ impl Log {
         traces: &Arc<dyn Traces>,
     ) -> Result<(Self, Vec<Worker>), OpenError> {
         let Config { max_record_bytes, commit_timeout, sinks } = config;
-        let (mut channels, mut workers) = (Vec::new(), Vec::new());
+        let (mut channels, mut workers, mut paths) = (Vec::new(), Vec::new(), Vec::new());
         for (name, sink) in sinks {
             let failed = |cause: String| OpenError { sink: name.clone(), cause };
+            if let Place::File { path, .. } = &sink.place {
+                if paths.contains(path) {
+                    return Err(failed(format!("path: another sink writes to `{}` already", path.display())));
+                }
+                paths.push(path.clone());
+            }
             let fails_closed = sink.fails_closed();
             let spool = match &sink.mode {
                 Mode::BestEffort | Mode::DurableFile => None,

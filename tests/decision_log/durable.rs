@@ -434,3 +434,33 @@ async fn two_sinks_do_not_share_a_spool() {
         ended.stderr
     );
 }
+
+#[tokio::test]
+async fn a_durable_file_has_one_writer_and_any_readers() {
+    let rig = Rig::new("audit: {type: file, path: DIR/audit.log, mode: durable}", &[]);
+    let mut server = rig.ready().await;
+    let (_, first) = ask(&server, "alice", &json!({})).await;
+    let ended = rig.serve().run();
+    assert_eq!(ended.code, Some(64), "{}", ended.stderr);
+    let refused = "another process, or another sink, writes to `";
+    assert!(ended.stderr.contains(refused) && ended.stderr.contains("stop it first"), "{}", ended.stderr);
+    let (allow, second) = ask(&server, "alice", &json!({})).await;
+    assert!(allow);
+    assert_eq!(delivered(&rig, "audit.log").into_keys().collect::<BTreeSet<_>>(), BTreeSet::from([first, second]));
+    server.signal("KILL");
+    server.ended().await;
+    stop(&mut rig.ready().await).await;
+}
+
+#[tokio::test]
+async fn two_sinks_do_not_share_a_file() {
+    let rig =
+        Rig::new("one: {type: file, path: DIR/audit.log, mode: durable}\ntwo: {type: file, path: DIR/audit.log}", &[]);
+    let ended = rig.serve().run();
+    assert_eq!(ended.code, Some(64), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("decision_log.sinks.two") && ended.stderr.contains("path: another sink writes to `"),
+        "{}",
+        ended.stderr
+    );
+}

@@ -2,10 +2,13 @@
 //!
 //! What is written is whole lines or nothing: a write that fails in the middle is taken back, and a line that a crash
 //! left half is cut off at the next start. Records that come from a spool are on disk before they are said to be
-//! delivered: once for all that are delivered together.
+//! delivered: once for all that are delivered together. Such a file has one writer, who holds a lock on it.
 
+mod hold;
 mod open;
 mod rotate;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fs,
@@ -37,6 +40,10 @@ pub(super) struct File {
     chain: Option<Chain>,
     sealed: Instant,
     sync: bool,
+    /// Whether there may be something beyond `at` that is to be cut off before anything is written.
+    torn: bool,
+    /// Whether the disk may not know the file by its name.
+    unnamed: bool,
     time: fn() -> SystemTime,
     compressing: Option<std::thread::JoinHandle<()>>,
 }
@@ -63,7 +70,7 @@ impl File {
         sync: bool,
         time: fn() -> SystemTime,
     ) -> Result<Self, String> {
-        let found = open::open(path, chain.is_some())?;
+        let found = open::open(path, chain.is_some(), sync)?;
         if sync {
             let synced = found.file.sync_all().and_then(|()| open::sync_name(path));
             synced.map_err(|error| format!("`{}` can't be synced, so it can't be durable: {error}", path.display()))?;
@@ -80,6 +87,8 @@ impl File {
             chain,
             sealed: Instant::now(),
             sync,
+            torn: false,
+            unnamed: false,
             time,
             compressing: None,
         };
@@ -89,8 +98,11 @@ impl File {
 
     /// Writes whole lines, or nothing; what the file is then.
     fn append(&mut self, bytes: &[u8], state: State, last: Option<(u64, u64)>) -> Result<(), Failure> {
+        self.mend()?;
         if let Err(error) = self.open.write_all(bytes) {
-            let _ = self.open.set_len(self.at.length);
+            self.torn = true;
+            // What can't be cut now is before the next write.
+            let _ = self.mend();
             return Err(self.failure("can't be written", &error));
         }
         self.at = Mark { length: self.at.length + bytes.len() as u64, state, last };
@@ -105,9 +117,8 @@ impl File {
         if self.at.length == self.kept.length {
             return Ok(());
         }
-        if let Err(error) = self.open.sync_data() {
-            let _ = self.open.set_len(self.kept.length);
-            (self.at, self.written) = (self.kept, 0);
+        if let Err(error) = self.open.sync_data().and_then(|()| self.sync_name()) {
+            self.take_back();
             return Err(self.failure("can't be written", &error));
         }
         self.kept = self.at;
@@ -191,7 +202,13 @@ impl File {
 
 impl Sink for File {
     fn deliver(&mut self, records: &mut Lines, context: &Context<'_>) -> Result<(), Failure> {
+        self.hold()?;
         let written = self.write(records, context);
+        if self.sync && context.spool.is_none() && written.is_err() {
+            // Nothing of them is tried again.
+            self.take_back();
+            return written;
+        }
         // Also of what went well before something failed.
         self.settle(records, context)?;
         written?;
@@ -203,7 +220,7 @@ impl Sink for File {
         let due = self.chain.as_ref().is_some_and(|chain| last || self.sealed.elapsed() >= chain.interval);
         if due {
             // What can't be sealed now is sealed with what comes.
-            let _ = self.seal();
+            let _ = self.hold().and_then(|()| self.seal());
         }
         if last && let Some(compressing) = self.compressing.take() {
             let _ = compressing.join();

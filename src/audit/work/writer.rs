@@ -1,7 +1,8 @@
 //! A file that is durable without a spool: records are written to it and synced before their decisions are answered.
 //!
 //! Nothing is tried again. What could not be written is taken back, so that the file has whole lines, and each decision
-//! that waited for it becomes a deny; the next ones may fare better.
+//! that waited for it becomes a deny; the next ones may fare better. Of those that are denied together, the first may stay
+//! in the file: a checkpoint or a rotation in their midst is not taken back. What was answered as an allow is always there.
 
 use std::time::Instant;
 

@@ -9,6 +9,7 @@ use std::{
 
 use serde::Deserialize;
 
+use super::hold::is_there;
 use crate::audit::{
     chain::{CHECKPOINT, State, hash},
     sink::files,
@@ -36,17 +37,19 @@ struct Link {
 /// How much of a file's end is read first.
 const TAIL: u64 = 4 << 20;
 
-pub(super) fn open(path: &Path, chained: bool) -> Result<Opened, String> {
+/// Opens a file, `alone` if nobody else may write to it.
+pub(super) fn open(path: &Path, chained: bool, alone: bool) -> Result<Opened, String> {
     let failed = |what: &str, error: std::io::Error| format!("`{}` {what}: {error}", path.display());
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(|error| failed("has no folder, and it can't be created", error))?;
     }
     let mut options = fs::OpenOptions::new();
     options.create(true).append(true).read(true).mode(0o600);
-    let mut file = options.open(path).map_err(|error| failed("can't be opened", error))?;
-    let length = whole_lines(&mut file).map_err(|error| failed("can't be read", error))?;
-    file.set_len(length).map_err(|error| failed("can't be cut to its last whole line", error))?;
-    let mut opened = Opened { file, length, state: State::start(), last: None };
+    let file = options.open(path).map_err(|error| failed("can't be opened", error))?;
+    if alone {
+        lock(&file, path)?;
+    }
+    let mut opened = cut(file, path)?;
     if chained {
         let found = files::find(path).map_err(|error| failed("can't be looked for", error))?;
         // The file that is written to may be empty, just after a rotation.
@@ -57,6 +60,33 @@ pub(super) fn open(path: &Path, chained: bool) -> Result<Opened, String> {
         }
     }
     Ok(opened)
+}
+
+/// Cuts a file to its last whole line.
+pub(super) fn cut(mut file: fs::File, path: &Path) -> Result<Opened, String> {
+    let failed = |what: &str, error: std::io::Error| format!("`{}` {what}: {error}", path.display());
+    let length = whole_lines(&mut file).map_err(|error| failed("can't be read", error))?;
+    file.set_len(length).map_err(|error| failed("can't be cut to its last whole line", error))?;
+    Ok(Opened { file, length, state: State::start(), last: None })
+}
+
+/// Keeps other writers out as long as the file is open; who reads asks for no lock.
+fn lock(file: &fs::File, path: &Path) -> Result<(), String> {
+    let failed =
+        |error: std::io::Error| format!("`{}` can't be locked, so it can't be durable: {error}", path.display());
+    let locked = match file.try_lock() {
+        // Who had it may have put it aside meanwhile.
+        Ok(()) => is_there(file, path).map_err(failed)?,
+        Err(fs::TryLockError::WouldBlock) => false,
+        Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
+    };
+    if locked {
+        return Ok(());
+    }
+    Err(format!(
+        "another process, or another sink, writes to `{}`: stop it first, or give each a path of its own",
+        path.display()
+    ))
 }
 
 /// Has the disk know the file by its name: one that is new may else be gone, with all that was synced, if the machine fails.

@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use super::{File, open};
+use super::{File, hold::is_there, open};
 use crate::audit::{
     chain::hex,
     config::Compression,
@@ -36,19 +36,16 @@ impl File {
         let found = find(&self.path).map_err(|error| fails("can't be rotated", error))?;
         let last = found.iter().rev().find(|file| file.number != u64::MAX).map_or(0, |file| file.number);
         self.open.sync_all().map_err(|error| fails("can't be written", error))?;
-        match fs::rename(&self.path, full_name(&self.path, last + 1)) {
-            // It was put aside before, and the next one could not be begun then.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            renamed => renamed.map_err(|error| fails("can't be rotated", error))?,
+        // Else it was put aside before: the next one could not be begun then, or somebody else did it.
+        if is_there(&self.open, &self.path).map_err(|error| fails("can't be rotated", error))? {
+            let renamed = fs::rename(&self.path, full_name(&self.path, last + 1));
+            renamed.map_err(|error| fails("can't be rotated", error))?;
         }
-        let opened = open::open(&self.path, false).map_err(Failure::new)?;
-        if self.sync {
-            open::sync_name(&self.path).map_err(|error| fails("can't be written", error))?;
-        }
-        (self.open, self.at.length, self.since) = (opened.file, 0, Instant::now());
-        self.kept = self.at;
+        let opened = open::open(&self.path, false, self.sync).map_err(Failure::new)?;
+        (self.open, self.at.length, self.since) = (opened.file, opened.length, Instant::now());
+        (self.kept, self.unnamed) = (self.at, self.sync);
         self.compress_full_ones();
-        Ok(())
+        self.sync_name().map_err(|error| self.failure("can't be written", &error))
     }
 
     /// Compresses what is full and is not compressed yet, and removes the oldest, on a thread of its own.
@@ -60,10 +57,10 @@ impl File {
             // It is done at the next rotation.
             return;
         }
-        let (path, compression, keep) = (self.path.clone(), self.rotation.compression, self.rotation.keep);
+        let (path, sync, rotation) = (self.path.clone(), self.sync, self.rotation);
         let work = move || {
             stand_back();
-            if let Err(error) = tidy(&path, compression, keep) {
+            if let Err(error) = tidy(&path, rotation.compression, rotation.keep, sync) {
                 tracing::error!(file = %path.display(), "full files can't be compressed or removed: {error}");
             }
         };
@@ -105,7 +102,7 @@ pub(in crate::audit) fn head_name(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn tidy(path: &Path, compression: Compression, keep: usize) -> io::Result<()> {
+fn tidy(path: &Path, compression: Compression, keep: usize, sync: bool) -> io::Result<()> {
     let full: Vec<_> = find(path)?.into_iter().filter(|file| file.number != u64::MAX).collect();
     let (old, kept) = full.split_at(full.len().saturating_sub(keep));
     for file in old {
@@ -114,13 +111,13 @@ fn tidy(path: &Path, compression: Compression, keep: usize) -> io::Result<()> {
     for file in kept {
         let packed = file.path.extension().is_some_and(|extension| extension == "gz" || extension == "zst");
         if !packed && compression != Compression::None {
-            compress(&file.path, compression)?;
+            compress(&file.path, compression, sync)?;
         }
     }
     Ok(())
 }
 
-fn compress(path: &Path, compression: Compression) -> io::Result<()> {
+fn compress(path: &Path, compression: Compression, sync: bool) -> io::Result<()> {
     let suffixed = |suffix: &str| {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
@@ -142,5 +139,10 @@ fn compress(path: &Path, compression: Compression) -> io::Result<()> {
     };
     to.sync_all()?;
     fs::rename(&new, &packed)?;
-    fs::remove_file(path)
+    if sync {
+        // The disk has the one before the other is gone.
+        open::sync_name(path)?;
+    }
+    fs::remove_file(path)?;
+    if sync { open::sync_name(path) } else { Ok(()) }
 }
