@@ -4,16 +4,15 @@
 //! then for the texts of its scalars, which [`scalar`] resolves as OPA does. Whether a scalar has quotes or a tag is
 //! seen in the text around it. What can't be told is refused, and never read as something else.
 
+mod doubt;
 mod scalar;
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor,
-};
+use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 use yaml_serde::Deserializer as Reader;
 
-use self::scalar::Scalar;
+use self::{doubt::Facts, scalar::Scalar};
 use super::{Number, Object, Value, json};
 
 /// Why a text has no value.
@@ -44,6 +43,9 @@ impl Unreadable {
     }
 }
 
+/// How many more values than bytes a text may have, which only aliases can make.
+const ALIASED: usize = 100_000;
+
 /// Marks an error that says nothing of OPA's.
 const UNSURE: &str = "not told apart: ";
 
@@ -53,10 +55,13 @@ const UNSURE: &str = "not told apart: ";
 ///
 /// Where the text is no YAML, no JSON can be made of it, or it nests deeper than 127 levels.
 pub fn parse(text: &str) -> Result<Value, Unreadable> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let facts = doubt::facts(text)?;
     let Some(document) = Reader::from_str(text).next() else { return Ok(Value::Null) };
-    let shape = Shape::deserialize(document).map_err(|error| Unreadable::of(&error))?;
+    let left = Cell::new(text.len().saturating_add(ALIASED));
+    let shape = ShapeVisitor { left: &left }.deserialize(document).map_err(|error| Unreadable::of(&error))?;
     let Some(document) = Reader::from_str(text).next() else { return Ok(Value::Null) };
-    let node = Filled { text, shape: &shape }.deserialize(document).map_err(|error| Unreadable::of(&error))?;
+    let node = Filled { text, facts, shape: &shape }.deserialize(document).map_err(|error| Unreadable::of(&error))?;
     value(node)
 }
 
@@ -84,15 +89,23 @@ enum Shape {
     Mapping(Vec<(Shape, Shape)>),
 }
 
-impl<'de> Deserialize<'de> for Shape {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ShapeVisitor)
+/// Reads the shape of as many values as are left.
+#[derive(Clone, Copy)]
+struct ShapeVisitor<'a> {
+    left: &'a Cell<usize>,
+}
+
+impl<'de> DeserializeSeed<'de> for ShapeVisitor<'_> {
+    type Value = Shape;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Shape, D::Error> {
+        let left = self.left.get().checked_sub(1);
+        self.left.set(left.ok_or_else(|| D::Error::custom(format!("{UNSURE}aliases stand for too much")))?);
+        deserializer.deserialize_any(self)
     }
 }
 
-struct ShapeVisitor;
-
-impl<'de> Visitor<'de> for ShapeVisitor {
+impl<'de> Visitor<'de> for ShapeVisitor<'_> {
     type Value = Shape;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,7 +150,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Shape, A::Error> {
         let mut all = Vec::new();
-        while let Some(item) = items.next_element()? {
+        while let Some(item) = items.next_element_seed(self)? {
             all.push(item);
         }
         Ok(Shape::Sequence(all))
@@ -145,7 +158,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Shape, A::Error> {
         let mut all = Vec::new();
-        while let Some(member) = members.next_entry()? {
+        while let Some(member) = members.next_entry_seed(self, self)? {
             all.push(member);
         }
         Ok(Shape::Mapping(all))
@@ -153,7 +166,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
 
     /// A tag of the author's own says nothing to OPA.
     fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Shape, A::Error> {
-        tagged.variant::<String>()?.1.newtype_variant()
+        tagged.variant::<String>()?.1.newtype_variant_seed(self)
     }
 }
 
@@ -168,6 +181,7 @@ enum Node {
 #[derive(Clone, Copy)]
 struct Filled<'a, 'de> {
     text: &'de str,
+    facts: Facts,
     shape: &'a Shape,
 }
 
@@ -194,13 +208,13 @@ impl<'de> Visitor<'de> for Filled<'_, 'de> {
     /// It stands in the text as it is.
     fn visit_borrowed_str<E: Error>(self, found: &'de str) -> Result<Node, E> {
         let start = found.as_ptr().addr().wrapping_sub(self.text.as_ptr().addr());
-        let read = scalar::read(self.text, start, found.len());
+        let read = scalar::read(self.text, self.facts, start, found.len());
         read.map(Node::Scalar).map_err(|fault| E::custom(marked(fault)))
     }
 
     /// It is written otherwise: with escapes, or over several lines.
     fn visit_str<E: Error>(self, found: &str) -> Result<Node, E> {
-        let read = scalar::written_otherwise(self.text, found, matches!(self.shape, Shape::Scalar(true)));
+        let read = scalar::written_otherwise(self.facts, found, matches!(self.shape, Shape::Scalar(true)));
         read.map(Node::Scalar).map_err(|fault| E::custom(marked(fault)))
     }
 

@@ -1,6 +1,9 @@
 //! What a scalar of YAML is, as OPA's reader (go-yaml, version 2) resolves it.
 
-use super::Unreadable;
+use super::{
+    Unreadable,
+    doubt::{Facts, asks_in_flow},
+};
 
 /// A scalar by its type.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +34,7 @@ impl Scalar {
 }
 
 /// The scalar of `length` bytes at `start` of a text, by what stands around it.
-pub(super) fn read(text: &str, start: usize, length: usize) -> Result<Scalar, Unreadable> {
+pub(super) fn read(text: &str, facts: Facts, start: usize, length: usize) -> Result<Scalar, Unreadable> {
     let lost = || Unreadable::unsure("a scalar has no place");
     let found = text.get(start..start.saturating_add(length)).ok_or_else(lost)?;
     let before = text.get(..start).ok_or_else(lost)?;
@@ -41,34 +44,43 @@ pub(super) fn read(text: &str, start: usize, length: usize) -> Result<Scalar, Un
     let before = match quote {
         Some(quote) => match before.strip_suffix(char::from(quote)) {
             Some(before) => before,
-            None => return written_otherwise(text, found, true),
+            None => return written_otherwise(facts, found, true),
         },
         None => before,
     };
-    let Some((tag, apart)) = tag(before) else {
+    if quote.is_none() && asks_in_flow(before, found, text.get(start + length..).unwrap_or_default()) {
+        return Err(Unreadable::unsure(format!("`?` in `{found}`, without quotes")));
+    }
+    let Some((tag, apart)) = tag(before, facts) else {
         return Ok(if quote.is_some() { Scalar::Text(found.to_owned()) } else { plain(found) });
     };
     let is_text = matches!(plain(found), Scalar::Text(_));
     // A tag on a line before may be that of a collection.
-    if (apart || tag.ends_with('>') || text.contains("%TAG")) && !is_text {
+    if (apart || tag.ends_with('>') || tag == UNKNOWN) && !is_text {
+        return Err(Unreadable::unsure(format!("whether the tag `{tag}` is that of `{found}`")));
+    }
+    if apart && matches!(tag, "!!bool" | "!!int" | "!!float" | "!!null") {
         return Err(Unreadable::unsure(format!("whether the tag `{tag}` is that of `{found}`")));
     }
     tagged(tag, found)
 }
 
 /// A scalar with escapes, or of several lines; `is_text` is what YAML 1.2 says of it.
-pub(super) fn written_otherwise(text: &str, found: &str, is_text: bool) -> Result<Scalar, Unreadable> {
-    let may_have_tag = ["binary", "timestamp"].iter().any(|tag| {
-        text.match_indices(tag).any(|(at, _)| text.get(..at).is_some_and(|before| before.ends_with(['!', ':'])))
-    }) || text.contains("%TAG");
-    if !is_text || may_have_tag {
+pub(super) fn written_otherwise(facts: Facts, found: &str, is_text: bool) -> Result<Scalar, Unreadable> {
+    if facts.has_escaped_slash && found.contains('/') {
+        return Err(Unreadable::unsure("`\\/`, which is no escape in YAML 1.1; write `/`"));
+    }
+    if !is_text || facts.has_converting_tag {
         return Err(Unreadable::unsure("a tag beside a text with escapes, or of several lines"));
     }
     Ok(Scalar::Text(found.to_owned()))
 }
 
+/// A tag that may be there, behind what may be a comment.
+const UNKNOWN: &str = "!, if it is one";
+
 /// The tag before a scalar, and whether a line ends between them.
-fn tag(before: &str) -> Option<(&str, bool)> {
+fn tag(before: &str, facts: Facts) -> Option<(&str, bool)> {
     let (mut rest, mut apart) = (before, false);
     loop {
         let trimmed = rest.trim_end();
@@ -79,6 +91,9 @@ fn tag(before: &str) -> Option<(&str, bool)> {
                 *letter == '#'
                     && line.get(..*at).is_none_or(|before| before.is_empty() || before.ends_with([' ', '\t']))
             });
+            if comment.is_some() && line.contains('!') && line.contains(['"', '\'']) {
+                return Some((UNKNOWN, true));
+            }
             if let Some((at, _)) = comment {
                 // The line end stays, so that a comment before this one is seen.
                 rest = trimmed.get(..trimmed.len() - line.len() + at)?;
@@ -87,7 +102,7 @@ fn tag(before: &str) -> Option<(&str, bool)> {
         }
         let token =
             trimmed.rsplit(|letter: char| letter.is_whitespace() || matches!(letter, ',' | '[' | '{')).next()?;
-        if token.starts_with('!') || (token.ends_with('>') && before.contains("!<")) {
+        if token.starts_with('!') || (token.ends_with('>') && facts.has_verbatim_tag) {
             return Some((token, apart));
         }
         if !token.starts_with('&') {

@@ -28,3 +28,11 @@ fn texts_have_opas_values() {
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
+
+#[test]
+fn aliases_that_stand_for_too_much_are_refused() {
+    let flat = format!("a: &a [{}]\nb: [{}]\n", "0,".repeat(10_000), "*a,".repeat(1_000));
+    assert!(read(&flat).unwrap_err().may_have_value);
+    let few = format!("a: &a [{}]\nb: [{}]\n", "0,".repeat(100), "*a,".repeat(100));
+    assert!(read(&few).is_ok());
+}

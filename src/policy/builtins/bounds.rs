@@ -143,11 +143,18 @@ fn has_lost_digits(text: &str) -> bool {
     false
 }
 
+/// The longest number with a point or an exponent that is looked at, in bytes.
+const MOST_DIGITS: usize = 1_000;
+
 /// Whether a number, whose exponent is short, is read as a whole number that is another one.
 pub(in crate::policy) fn loses_digits(number: &str) -> bool {
     // What has few digits is near no other whole number, and without a point or an exponent none is lost.
     if !number.contains(['.', 'e', 'E']) || (number.len() <= 15 && !number.contains(['e', 'E'])) {
         return false;
+    }
+    // To tell takes a time that grows with the square of it.
+    if number.len() > MOST_DIGITS {
+        return true;
     }
     let Ok(Rego::Number(read)) = Rego::from_numeric_string(number) else { return false };
     let exact = |text: &str| text.parse::<BigDecimal>().ok();

@@ -67,6 +67,7 @@ impl<'a> Lowering<'a> {
                 if self.dynamic(reference, |lowering, index| lowering.hoist(index, with)) {
                     return;
                 }
+                self.bare_head(reference);
                 match reference.head.kind {
                     TermKind::Var(_) => self.term(&reference.head),
                     // Of a call, the call is asked before, but not what is taken of its value.
