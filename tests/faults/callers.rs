@@ -431,7 +431,7 @@ async fn a_policy_that_looks_at_the_clock_is_asked_each_time() {
     let folder = rig(GRANTS);
     folder.write(
         "own/authz.rego",
-        "package system.authz\n\ndefault allow := false\n\nallow if (time.now_ns() / 1000) % 2 == 0\n",
+        "package system.authz\n\ndefault allow := false\n\nallow if floor(time.now_ns() / 1000) % 2 == 0\n",
     );
     let path = folder.path().to_str().unwrap().to_owned();
     folder.write("verdict.yaml", &format!("callers: {{required: true, keys_file: {path}/keys, policy: {path}/own}}"));
