@@ -1,7 +1,7 @@
 //! YAML to the value that OPA makes of it: YAML 1.1 in part, through JSON.
 //!
 //! `yaml_serde` has the grammar, but says of words and numbers what YAML 1.2 does. So a text is read twice: for its shape,
-//! then for the texts of its scalars, which [`scalar`] resolves as OPA does. Whether a scalar has quotes or a tag is
+//! then for the texts of its scalars, which `scalar` resolves as OPA does. Whether a scalar has quotes or a tag is
 //! seen in the text around it. What can't be told is refused, and never read as something else.
 
 mod doubt;
