@@ -460,10 +460,7 @@ async fn two_sinks_with_one_file_are_told_before_anything_starts() {
             "one: {type: stdout, mode: durable, spool: {path: DIR/a}}\ntwo: {type: stdout, mode: durable, spool: {path: DIR/a}}",
             "spool.path",
         ),
-        (
-            "one: {type: file, path: DIR/a}\ntwo: {type: stdout, mode: durable, spool: {path: DIR/a}}",
-            "spool.path",
-        ),
+        ("one: {type: file, path: DIR/a}\ntwo: {type: stdout, mode: durable, spool: {path: DIR/a}}", "spool.path"),
     ] {
         let ended = Rig::new(sinks, &[]).serve().arg("--check-config").run();
         assert_eq!(ended.code, Some(64), "{}", ended.stderr);
