@@ -157,7 +157,7 @@ fn object(text: &str, members: Vec<(Scalar, Node)>) -> Result<Value, Unreadable>
             known => is_twice |= known.is_some(),
         }
         match value(text, item) {
-            Ok(item) => drop(object.insert(name.clone(), item)),
+            Ok(item) => object.insert(name.clone(), item),
             Err(unreadable) if fault.is_none() => fault = Some(unreadable),
             Err(_) => {}
         }
