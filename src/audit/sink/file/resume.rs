@@ -66,7 +66,7 @@ impl End {
                         whole = end.at;
                     }
                 }
-                Ok(before) => end.precede(before),
+                Ok(before) => end.precede(&before),
                 Err(error) => {
                     tracing::error!(file = %file.path.display(), "a file of the decision log can't be read: {error}");
                     break;
@@ -90,7 +90,7 @@ impl End {
     }
 
     /// Adds what an earlier file has.
-    fn precede(&mut self, before: Self) {
+    fn precede(&mut self, before: &Self) {
         self.first = before.first.or(self.first);
         self.last = self.last.or(before.last);
         if !self.sealed {
