@@ -4,14 +4,19 @@
 /// as the last words of a longer name (`client_secret`, `accessToken`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SensitiveNames {
-    /// In small letters.
-    names: Vec<String>,
-    /// The same without `_` and `-`.
-    bare: Vec<String>,
+    names: Vec<Known>,
     /// Where the names with a last byte are in the list: few names end as one does.
     ends: Vec<(u8, Vec<usize>)>,
     /// The last bytes of all of them.
     last: Box<[bool; 256]>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Known {
+    /// In small letters.
+    name: String,
+    /// The same without `_` and `-`.
+    bare: String,
 }
 
 /// Whether a member's name is a sensitive one.
@@ -69,7 +74,7 @@ impl SensitiveNames {
     /// These names.
     #[must_use]
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
-        let mut all = Self { names: Vec::new(), bare: Vec::new(), ends: Vec::new(), last: Box::new([false; 256]) };
+        let mut all = Self { names: Vec::new(), ends: Vec::new(), last: Box::new([false; 256]) };
         names.into_iter().for_each(|name| all.push(&name));
         all
     }
@@ -82,7 +87,7 @@ impl SensitiveNames {
 
     /// The names, in small letters.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(String::as_str)
+        self.names.iter().map(|known| known.name.as_str())
     }
 
     /// Adds a name.
@@ -99,8 +104,7 @@ impl SensitiveNames {
                 None => self.ends.push((end, vec![number])),
             }
         }
-        self.bare.push(bare);
-        self.names.push(name.to_lowercase());
+        self.names.push(Known { name: name.to_lowercase(), bare });
     }
 
     /// Whether `name` is one of them.
@@ -112,7 +116,7 @@ impl SensitiveNames {
     // The same as `find_any`, without a copy: it is asked of every member of every record.
     fn find_ascii(&self, name: &str) -> Named {
         let Some(end) = name.bytes().rev().find(|byte| !parts(char::from(*byte))) else {
-            let known = self.names.iter().any(|known| known == name);
+            let known = self.names.iter().any(|known| known.name == name);
             return if known { Named::Exactly } else { Named::No };
         };
         let end = end.to_ascii_lowercase();
@@ -120,10 +124,12 @@ impl SensitiveNames {
             return Named::No;
         }
         let ends = self.ends.iter().find(|(known, _)| *known == end).map(|(_, numbers)| numbers.as_slice());
-        let hidden = ends.unwrap_or_default().iter().filter_map(|number| self.bare.get(*number));
+        let hidden = ends.unwrap_or_default().iter().filter_map(|number| self.names.get(*number));
         let backwards =
             || name.bytes().rev().map(|byte| (char::from(byte.to_ascii_lowercase()), byte.is_ascii_uppercase()));
-        hidden.fold(Named::No, |found, hidden| found.or(ends_with(backwards(), hidden.bytes().rev().map(char::from))))
+        hidden.fold(Named::No, |found, hidden| {
+            found.or(ends_with(backwards(), hidden.bare.bytes().rev().map(char::from)))
+        })
     }
 
     fn find_any(&self, name: &str) -> Named {
@@ -133,8 +139,8 @@ impl SensitiveNames {
         if name.chars().all(parts) {
             return self.find_ascii(name);
         }
-        let hidden = self.bare.iter().filter(|hidden| !hidden.is_empty());
-        hidden.fold(Named::No, |found, hidden| found.or(ends_with(backwards(), hidden.chars().rev())))
+        let hidden = self.names.iter().filter(|hidden| !hidden.bare.is_empty());
+        hidden.fold(Named::No, |found, hidden| found.or(ends_with(backwards(), hidden.bare.chars().rev())))
     }
 }
 
