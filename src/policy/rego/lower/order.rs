@@ -112,15 +112,26 @@ impl<'a> Lowering<'a> {
     fn ask_in_order(&mut self, steps: &[Step<'a>], place: Asked, with: &str) {
         let Some(last) = self.last_too_late(steps, place) else { return };
         let mut asked: Vec<Span> = Vec::new();
+        let mut late: Option<String> = None;
         for step in steps.iter().take(last + 1) {
             // In a `not` it may have no value.
-            if (step.stays && place == Asked::Before) || self.is_open(step, &asked) {
+            if (step.stays && place == Asked::Before) || self.needs(step, &asked, Self::has_no_value) {
                 continue;
             }
             let variable = self.variable();
-            let text = self.lowered(step.term.span, |lowering| lowering.term(step.term));
+            let mut text = self.lowered(step.term.span, |lowering| lowering.term(step.term));
+            let mut stands = variable.clone();
+            // OPA asks all that follows such a step after the conditions that it waits for; regorus, which puts conditions in
+            // order, too, must see that it needs it, also where a variable could be what brackets give a value.
+            if let Some(late) = &late {
+                text = format!("[{text}, {late}][0]");
+            }
+            if late.is_some() || self.needs(step, &asked, Self::gets_its_value_later) {
+                late = Some(variable.clone());
+                stands = format!("[{variable}][0]");
+            }
             self.before.push(format!("{variable} := {text}{with}"));
-            self.settled.insert(step.term.span, variable);
+            self.settled.insert(step.term.span, stands);
             asked.push(step.term.span);
         }
     }
@@ -162,9 +173,9 @@ impl<'a> Lowering<'a> {
         variables.into_iter().any(|name| name == "_" || self.has_no_value(name))
     }
 
-    /// Whether a step needs a variable that gets its value in the same condition: OPA asks it after that. `asked` is
-    /// what has a variable of its own.
-    fn is_open(&self, step: &Step<'a>, asked: &[Span]) -> bool {
+    /// Whether a step needs a variable that is `open`: what gets its value in the same condition OPA asks after that. `asked`
+    /// is what has a variable of its own.
+    fn needs(&self, step: &Step<'a>, asked: &[Span], is_open: impl Fn(&Self, &str) -> bool) -> bool {
         let mut own = Vec::new();
         if let TermKind::Ref(reference) = &step.term.kind {
             let indexes = reference.parts.iter().filter_map(|part| match &part.kind {
@@ -184,7 +195,7 @@ impl<'a> Lowering<'a> {
                 _ => return,
             };
             open |= !scopes.declares(name)
-                && self.has_no_value(name)
+                && is_open(self, name)
                 && !own.contains(&at)
                 && !asked.iter().any(|asked| contains(*asked, at));
         });

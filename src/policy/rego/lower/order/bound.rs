@@ -11,11 +11,18 @@ use super::super::{
 impl<'a> Lowering<'a> {
     /// Whether a variable gets its value in the condition that is being lowered.
     pub(super) fn has_no_value(&self, name: &str) -> bool {
+        self.opens.contains(name) && self.is_new(name)
+    }
+
+    /// Whether a variable gets its value in a condition after the one that is being lowered.
+    pub(super) fn gets_its_value_later(&self, name: &str) -> bool {
+        let own = self.levels.last();
+        !self.opens.contains(name) && own.is_some_and(|own| own.contains(name)) && self.is_new(name)
+    }
+
+    fn is_new(&self, name: &str) -> bool {
         let around = self.levels.split_last().map_or(&[][..], |(_, around)| around);
-        self.opens.contains(name)
-            && !self.given.contains(name)
-            && !self.is_rule(name)
-            && !around.iter().any(|level| level.contains(name))
+        !self.given.contains(name) && !self.is_rule(name) && !around.iter().any(|level| level.contains(name))
     }
 
     /// Lowers what sees these names.

@@ -68,7 +68,8 @@ fn calls_need_variables_that_have_values() {
         ("i := 1; input.b[_] == own(i)", "i := 1; __verdict_1 := own(i); input.b[_] == __verdict_1"),
         ("i = 1; input.b[_] == own(i)", "i = 1; __verdict_1 := own(i); input.b[_] == __verdict_1"),
         // OPA puts that condition last.
-        ("input.b[_] == own(i); i = 1", "__verdict_1 := own(i); input.b[_] == __verdict_1; i = 1"),
+        ("input.b[_] == own(i); i = 1", "__verdict_1 := own(i); input.b[_] == [__verdict_1][0]; i = 1"),
+        ("input.b[_][own(i)]; i = 1", "__verdict_1 := own(i); input.b[_][[__verdict_1][0]]; i = 1"),
         (
             "x := count([1 | input.b[_] == own(i)]); i = 1",
             "x := count([1 | __verdict_1 := own(i); input.b[_] == __verdict_1]); i = 1",
