@@ -80,7 +80,9 @@ impl<'a> Lowering<'a> {
             TermKind::Infix { operator: Operator::Equal | Operator::Unify | Operator::Assign, left, right, .. } => {
                 let sides: [&'a Term; 2] = [left, right];
                 sides.into_iter().for_each(|side| self.calls(side, false, steps));
-                return sides.into_iter().for_each(|side| self.remaining(side, steps));
+                sides.into_iter().for_each(|side| self.remaining(side, steps));
+                // What stays is asked last.
+                return steps.sort_by_key(|step| step.stays);
             }
             TermKind::Infix { left, right, .. } => vec![left, right],
             TermKind::MemberWithKey { key, value, collection } => vec![key, value, collection],
@@ -150,7 +152,9 @@ impl<'a> Lowering<'a> {
                 let ends = precedes && !contains(later.term.span, early.term.span);
                 // What is in the brackets before those of the loop is asked with its collection.
                 let loops = its_loop.is_some_and(|place| place < early.term.span.start || !precedes);
-                (loops && !is_loop) || (ends && (early.inside || place == Asked::Before))
+                // A comprehension is not asked before, but what comes after it is.
+                let stays = early.kind == Kind::Value && place == Asked::Before;
+                stays || (loops && !is_loop) || (ends && (early.inside || place == Asked::Before))
             })
         };
         (0..steps.len()).rev().find(is_late)

@@ -22,7 +22,10 @@ impl<'a> Lowering<'a> {
 
     fn is_new(&self, name: &str) -> bool {
         let around = self.levels.split_last().map_or(&[][..], |(_, around)| around);
-        !self.given.contains(name) && !self.is_rule(name) && !around.iter().any(|level| level.contains(name))
+        !["input", "data"].contains(&name)
+            && !self.given.contains(name)
+            && !self.is_rule(name)
+            && !around.iter().any(|level| level.contains(name))
     }
 
     /// Lowers what sees these names.

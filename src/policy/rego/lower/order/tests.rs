@@ -34,6 +34,14 @@ fn calls_are_made_before_elements_that_may_have_no_value() {
             "[input.b, own(1)] == 2 with input.a as 1",
             "__verdict_1 := own(1) with input.a as 1; [input.b, __verdict_1] == 2 with input.a as 1",
         ),
+        (
+            "input.b[_] == [input.a[_], own]",
+            "__verdict_1 := input.a[_]; __verdict_2 := own; input.b[_] == [__verdict_1, __verdict_2]",
+        ),
+        (
+            "not count([[own | true], input.b])",
+            "__verdict_1 := [own | true]; __verdict_2 := input.b; not count([__verdict_1, __verdict_2])",
+        ),
         ("some x in [input.b, own(1)]", "__verdict_1 := own(1); some x in [input.b, __verdict_1]"),
         (
             "not count([input.b, own(1)])",
