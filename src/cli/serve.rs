@@ -73,10 +73,13 @@ pub(super) struct Args {
     /// Check the configuration, print what would be in force, and exit
     #[arg(long)]
     check_config: bool,
+    /// End once standard input does, so that no server outlives the program that started it
+    #[arg(long, hide = true)]
+    until_stdin_ends: bool,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let check_only = args.check_config;
+    let (check_only, until_stdin_ends) = (args.check_config, args.until_stdin_ends);
     let flags = flags(args);
     let config = match config::load(&flags, std::env::vars_os()) {
         Ok(config) => config,
@@ -109,7 +112,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     runtime.enable_all().event_interval(16).thread_name("worker").thread_stack_size(app::STACK);
     let runtime = runtime.build();
     let runtime = runtime.context("can't start threads")?;
-    let code = runtime.block_on(serve(config, flags, exports))?;
+    let code = runtime.block_on(serve(config, flags, exports, until_stdin_ends))?;
     // What is still blocked (a compilation, say) must not keep the process.
     runtime.shutdown_background();
     Ok(code)
@@ -125,7 +128,12 @@ fn raise_open_files() {
     }
 }
 
-async fn serve(config: Config, flags: Flags, exports: telemetry::export::Exports) -> anyhow::Result<ExitCode> {
+async fn serve(
+    config: Config,
+    flags: Flags,
+    exports: telemetry::export::Exports,
+    until_stdin_ends: bool,
+) -> anyhow::Result<ExitCode> {
     let hangup = Arc::new(Notify::new());
     let running = config.clone();
     // Past the drain timeouts, and past what `App::run` adds to them.
@@ -134,6 +142,14 @@ async fn serve(config: Config, flags: Flags, exports: telemetry::export::Exports
         config.server.drain_timeout + DRAIN + telemetry::export::FLUSH + Duration::from_secs(5),
     )
     .context("can't listen for signals")?;
+    if until_stdin_ends {
+        let stop = stop.clone();
+        let wait = move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            stop.cancel();
+        };
+        thread::Builder::new().name("standard input".to_owned()).spawn(wait).context("can't start a thread")?;
+    }
     let started = tokio::select! {
         biased;
         // What it waits for, a source of bundles under `--strict`, is nobody's business any more.
@@ -231,6 +247,7 @@ fn flags(args: Args) -> Flags {
         log_level,
         log_format,
         check_config: _,
+        until_stdin_ends: _,
     } = args;
     let truth = |set: bool| set.then(|| "true".to_owned());
     let given = [
