@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use anyhow::Context as _;
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
     iterator::Signals,
 };
 use tokio::sync::Notify;
@@ -104,6 +104,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(exit::CONFIG));
     }
     raise_open_files();
+    outlive_file_sizes();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.server.worker_threads > 0 {
         runtime.worker_threads(config.server.worker_threads);
@@ -125,6 +126,15 @@ fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::debug!(%error, "the limit of open files stays as it is");
+    }
+}
+
+/// Has a write beyond the limit of a file's size (`ulimit -f`) fail, as on a full disk, instead of ending this process.
+fn outlive_file_sizes() {
+    // Whoever hears the signal, its default is off.
+    let heard = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    if let Err(error) = heard {
+        tracing::warn!("a file that reaches the limit of its size will end this process: {error}");
     }
 }
 

@@ -444,6 +444,10 @@ async fn a_durable_file_has_one_writer_and_any_readers() {
     assert_eq!(ended.code, Some(64), "{}", ended.stderr);
     let refused = "another process, or another sink, writes to `";
     assert!(ended.stderr.contains(refused) && ended.stderr.contains("stop it first"), "{}", ended.stderr);
+    // Nor does one that would lose its own records without harm.
+    let other = Rig::new(&format!("audit: {{type: file, path: {}}}", rig.path("audit.log").display()), &[]);
+    let ended = other.serve().run();
+    assert!(ended.code == Some(64) && ended.stderr.contains(refused), "{}", ended.stderr);
     let (allow, second) = ask(&server, "alice", &json!({})).await;
     assert!(allow);
     assert_eq!(delivered(&rig, "audit.log").into_keys().collect::<BTreeSet<_>>(), BTreeSet::from([first, second]));
