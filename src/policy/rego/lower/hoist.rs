@@ -109,7 +109,9 @@ impl<'a> Lowering<'a> {
     pub(super) fn asked_by_head(&mut self, terms: &[&'a Term]) -> Vec<String> {
         self.apart(|lowering| {
             lowering.head_in_order(terms);
-            terms.iter().for_each(|term| lowering.hoist(term, ""));
+            for term in terms {
+                lowering.hoist(term, "");
+            }
         })
     }
 

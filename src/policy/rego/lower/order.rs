@@ -66,8 +66,12 @@ impl<'a> Lowering<'a> {
 
     fn steps_of_head(&self, terms: &[&'a Term]) -> Vec<Step<'a>> {
         let mut steps = Vec::new();
-        terms.iter().for_each(|term| self.calls(term, false, &mut steps));
-        terms.iter().for_each(|term| self.dynamics(term, false, &mut steps));
+        for term in terms {
+            self.calls(term, false, &mut steps);
+        }
+        for term in terms {
+            self.dynamics(term, false, &mut steps);
+        }
         steps
     }
 
@@ -79,7 +83,9 @@ impl<'a> Lowering<'a> {
             TermKind::Parenthesised(inner) => return self.steps_of_condition(inner, steps),
             TermKind::Infix { operator: Operator::Equal | Operator::Unify | Operator::Assign, left, right, .. } => {
                 let sides: [&'a Term; 2] = [left, right];
-                sides.into_iter().for_each(|side| self.calls(side, false, steps));
+                for side in sides {
+                    self.calls(side, false, steps);
+                }
                 sides.into_iter().for_each(|side| self.remaining(side, steps));
                 // What stays is asked last.
                 return steps.sort_by_key(|step| step.stays);
@@ -93,8 +99,12 @@ impl<'a> Lowering<'a> {
                 return self.remaining(term, steps);
             }
         };
-        operands.iter().for_each(|operand| self.calls(operand, false, steps));
-        operands.iter().for_each(|operand| self.dynamics(operand, false, steps));
+        for operand in &operands {
+            self.calls(operand, false, steps);
+        }
+        for operand in &operands {
+            self.dynamics(operand, false, steps);
+        }
     }
 
     /// What stays in a condition when its calls are made: a reference, which is asked in it, or what is asked before it.

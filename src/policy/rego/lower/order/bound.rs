@@ -89,7 +89,9 @@ fn opened_by(expression: &Expr) -> BTreeSet<&str> {
             in_brackets(term, &mut found);
             match &term.kind {
                 TermKind::Infix { left, right, .. } => {
-                    [left, right].into_iter().for_each(|side| names::variables(side, &mut patterns));
+                    for side in [left, right] {
+                        names::variables(side, &mut patterns);
+                    }
                 }
                 TermKind::Call { arguments, .. } => {
                     arguments.last().into_iter().for_each(|output| names::variables(output, &mut patterns));
@@ -161,7 +163,9 @@ fn of_term<'t>(term: &'t Term, found: &mut BTreeSet<&'t str>) {
         TermKind::Call { arguments, .. } => arguments.iter().for_each(|argument| of_term(argument, found)),
         TermKind::Infix { left, right, .. } => [left, right].into_iter().for_each(|side| of_term(side, found)),
         TermKind::MemberWithKey { key, value, collection } => {
-            [key, value, collection].into_iter().for_each(|part| of_term(part, found));
+            for part in [key, value, collection] {
+                of_term(part, found);
+            }
         }
         TermKind::Parenthesised(inner) | TermKind::Minus(inner) => of_term(inner, found),
         _ => {}

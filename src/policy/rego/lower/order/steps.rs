@@ -48,7 +48,7 @@ impl<'a> Lowering<'a> {
             return self.calls(value, inside, steps);
         }
         let arguments: Vec<&'a Term> = match &term.kind {
-            TermKind::Call { function, .. } if self.is_annotation(function) => return,
+            TermKind::Call { function, .. } if Self::is_annotation(function) => return,
             TermKind::Call { arguments, .. } => arguments.iter().collect(),
             TermKind::Infix { left, right, .. } => vec![left, right],
             TermKind::MemberWithKey { key, value, collection } => vec![key, value, collection],
@@ -61,8 +61,12 @@ impl<'a> Lowering<'a> {
             TermKind::Parenthesised(inner) => return self.calls(inner, inside, steps),
             _ => return,
         };
-        arguments.iter().for_each(|argument| self.calls(argument, inside, steps));
-        arguments.iter().for_each(|argument| self.dynamics(argument, inside, steps));
+        for argument in &arguments {
+            self.calls(argument, inside, steps);
+        }
+        for argument in &arguments {
+            self.dynamics(argument, inside, steps);
+        }
         self.push(term, Kind::Call, inside, steps);
     }
 
@@ -152,7 +156,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn is_annotation(&self, function: &Ref) -> bool {
+    fn is_annotation(function: &Ref) -> bool {
         matches!(names::dotted(function).as_deref(), Some("rego.metadata.chain" | "rego.metadata.rule"))
     }
 
