@@ -86,7 +86,9 @@ impl<'a> Lowering<'a> {
                 for side in sides {
                     self.calls(side, false, steps);
                 }
-                sides.into_iter().for_each(|side| self.remaining(side, steps));
+                for side in sides {
+                    self.remaining(side, steps);
+                }
                 // What stays is asked last.
                 return steps.sort_by_key(|step| step.stays);
             }
