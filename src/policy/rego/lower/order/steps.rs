@@ -156,6 +156,18 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// What OPA has a name for when it sorts: imports and rules are whole references then, and variables have others.
+    fn whole_name(&self, name: &str) -> String {
+        if self.is_local(name) {
+            return "__local".to_owned();
+        }
+        match self.imports.get(name) {
+            Some(target) => target.clone(),
+            None if (self.world.defined)(name) => names::data(self.package.iter().chain([&name.to_owned()])),
+            None => name.to_owned(),
+        }
+    }
+
     fn is_annotation(function: &Ref) -> bool {
         matches!(names::dotted(function).as_deref(), Some("rego.metadata.chain" | "rego.metadata.rule"))
     }
@@ -197,9 +209,11 @@ impl<'a> Lowering<'a> {
         };
         let name = |term: &Term| match &term.kind {
             TermKind::String { value, .. } => value.clone(),
-            TermKind::Call { function, .. } => {
-                let name = names::dotted(function).unwrap_or_default();
-                if self.is_of_policies(function) { format!("data.{name}") } else { name }
+            TermKind::Var(name) => self.whole_name(name),
+            TermKind::Ref(reference) | TermKind::Call { function: reference, .. } => {
+                let TermKind::Var(head) = &reference.head.kind else { return String::new() };
+                let parts = reference.parts.iter().map_while(|part| names::constant(&part.kind));
+                parts.fold(self.whole_name(head), |name, part| name + "." + part)
             }
             TermKind::Infix { operator, .. } => operator.builtin().unwrap_or_default().to_owned(),
             TermKind::Minus(_) => "minus".to_owned(),

@@ -42,6 +42,8 @@ fn calls_are_made_before_elements_that_may_have_no_value() {
             "not count([[own | true], input.b])",
             "__verdict_1 := [own | true]; __verdict_2 := input.b; not count([__verdict_1, __verdict_2])",
         ),
+        // A set's elements are in order, and rules begin with `data`.
+        ("x := {input.b[_], own}", "__verdict_1 := own; x := {input.b[_], __verdict_1}"),
         ("some x in [input.b, own(1)]", "__verdict_1 := own(1); some x in [input.b, __verdict_1]"),
         (
             "not count([input.b, own(1)])",
