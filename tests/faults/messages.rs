@@ -327,6 +327,34 @@ async fn envoy_gets_a_denied_response_to_what_is_too_large() {
     assert!(message.contains("MESSAGE_TOO_LARGE"), "{message}");
 }
 
+/// Nor is what tonic can't read a failed call, which Envoy may let through.
+#[tokio::test]
+async fn envoy_gets_a_denied_response_to_what_is_no_message() {
+    let folder = Folder::always(&[("envoy.rego", "package envoy.authz\n\nallow := true\n")]);
+    let server = narrow(&folder).ready().await;
+    let calls = calls_at(&server.grpc).await;
+    let whole = |flag: u8, length: u32, bytes: &[u8]| [&[flag][..], &length.to_be_bytes(), bytes].concat();
+    for (encoding, sent, code) in [
+        ("identity", Vec::new(), "MALFORMED_MESSAGE"),
+        ("identity", whole(1, 2, &[0; 2]), "MALFORMED_MESSAGE"),
+        ("identity", whole(7, 2, &[0; 2]), "MALFORMED_MESSAGE"),
+        ("identity", whole(0, 20, &[0; 2]), "MALFORMED_MESSAGE"),
+        ("identity", whole(0, 0, &[0; 2]), "MALFORMED_MESSAGE"),
+        ("identity", whole(0, u32::MAX, &[0; 2]), "MESSAGE_TOO_LARGE"),
+        ("gzip", whole(1, 2, &[0; 2]), "MALFORMED_MESSAGE"),
+        ("gzip", whole(0, 0, &[]), "MALFORMED_MESSAGE"),
+    ] {
+        let call = Request::post("http://x/envoy.service.auth.v3.Authorization/Check")
+            .header("content-type", "application/grpc")
+            .header("grpc-encoding", encoding);
+        let mut ready = calls.clone().ready().await.unwrap();
+        let (answer, mut upload) = ready.send_request(call.body(()).unwrap(), false).unwrap();
+        upload.send_data(sent.clone().into(), true).unwrap();
+        let message = is_denied(timeout(PATIENCE, answer).await.expect("an answer").unwrap()).await;
+        assert!(message.contains(code), "{encoding} {sent:?}: {message}");
+    }
+}
+
 /// The text of a denied response: its `status.code` is the first field of the first field, after five bytes.
 async fn is_denied(mut answer: Response<h2::RecvStream>) -> String {
     assert!(Status::from_header_map(answer.headers()).is_none(), "{answer:?}");

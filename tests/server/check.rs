@@ -309,11 +309,11 @@ mod deadline {
 
     use prost::Message as _;
     use tonic::Code;
-    use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest, CheckStreamRequest};
+    use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest, CheckStreamRequest, Effect};
 
     use crate::{
         raw,
-        support::{ALWAYS, Folder, Serve, assert_refused, question, to},
+        support::{ALWAYS, Folder, Serve, assert_refused, eventually, question, to},
     };
 
     #[tokio::test]

@@ -50,7 +50,7 @@ async fn a_call_that_was_accepted_is_answered_while_it_drains() {
     let slow = "package slow\n\ndecision := count([1 | some i in numbers.range(1, 100000); i % 7 == 0]) > 0\n";
     let folder = Folder::always(&[("slow.rego", slow)]);
     let budget = "VERDICT_POLICIES_EVALUATION_BUDGET";
-    let mut server = Serve::folder(&folder).env(budget, "25s").ready().await;
+    let mut server = Serve::folder(&folder).env(budget, "10s").ready().await;
     let mut client = server.client().await;
     let mut late = client.clone();
     let asked = tokio::spawn(async move { client.ask(to("data.slow")).await });
