@@ -34,7 +34,7 @@ pub use self::{
     route::{Action, DOORS},
 };
 use self::{outside::Stand, route::Route};
-use super::settle::DoorName;
+use super::{settle::DoorName, status::CallError};
 use crate::decision::{EntryPoint, Object, Value};
 
 tokio::task_local! {
@@ -68,7 +68,7 @@ pub struct Caller {
 
 /// Marks a call that is too much now, for a door whose refusals are answers.
 #[derive(Clone, Debug)]
-pub(super) struct TooMuch(pub(super) super::status::CallError);
+pub(super) struct TooMuch(pub(super) CallError);
 
 /// Who may ask what, by a policy of the server's own.
 pub trait Authorizer: Send + Sync {
@@ -119,6 +119,15 @@ pub(super) struct Asking {
 /// Whether the call that this task answers may be answered: without a place it may not. What is no call's may.
 pub(super) fn is_placed() -> bool {
     ASKING.try_with(|asking| asking.placed.load(Relaxed)).unwrap_or(true)
+}
+
+/// Takes one question more from the rate of its caller, of the call that this task answers.
+pub(super) fn rate() -> Result<(), CallError> {
+    let Ok(asking) = ASKING.try_with(Arc::clone) else { return Ok(()) };
+    match (&asking.caller, &asking.stand) {
+        (Some(caller), Some(stand)) => stand.rate(&caller.id).map_err(CallError::from),
+        (None, _) | (_, None) => Ok(()),
+    }
 }
 
 /// Takes along who asks, to other tasks.

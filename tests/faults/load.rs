@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
-use verdict::api::grpc::proto::CheckRequest;
+use verdict::api::grpc::proto::{CheckRequest, CheckStreamRequest, check_stream_response::Answer};
 
 use crate::support::{Folder, Serve, assert_refused, eventually, to};
 
@@ -175,6 +175,23 @@ async fn a_caller_has_a_rate_of_its_own() {
     }
     assert_eq!(reasons.first().map(String::as_str), Some("MESSAGE_TOO_LARGE"));
     assert_eq!(reasons.last().map(String::as_str), Some("RATE_LIMITED"), "{reasons:?}");
+    // Nor is a stream of questions one call.
+    let mut fourth = authority.client(&server, Some(&authority.issue(&["spiffe://a/fourth"], 5)));
+    let question = |number: usize| CheckRequest { request_id: number.to_string(), ..to(crate::support::ALWAYS) };
+    let questions = (0..100).map(move |number| CheckStreamRequest { question: Some(question(number)) });
+    let mut answers = fourth.check_stream(tokio_stream::iter(questions)).await.unwrap().into_inner();
+    let (mut decided, mut refused) = (0, 0);
+    while let Some(answer) = answers.message().await.unwrap() {
+        match answer.answer.unwrap() {
+            Answer::Verdict(_) => decided += 1,
+            Answer::Error(error) => {
+                assert_eq!(error.reason, "RATE_LIMITED");
+                refused += 1;
+            }
+        }
+    }
+    assert!(decided > 0 && refused > 0, "{decided} were decided, {refused} refused");
+    assert_eq!(decided + refused, 100);
 }
 
 /// Who hangs up is not worked for any longer.

@@ -48,6 +48,11 @@ impl Stand {
         Self { load: Arc::clone(load), until, answering: Mutex::new(answering) }
     }
 
+    /// Whether that caller may ask once more now.
+    pub(super) fn rate(&self, caller: &str) -> Result<(), Shed> {
+        self.load.rate(caller, Instant::now())
+    }
+
     /// Its place, which it has no longer.
     pub(super) fn leave(&self) -> Option<Answering> {
         self.answering.lock().unwrap_or_else(PoisonError::into_inner).take()

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     api::{
         Observer,
-        caller::{Carried, outside},
+        caller::{self, Carried, outside},
         credentials::{Asked, Credentials, Refused},
         settle::{Decided, DoorName, Settled},
         status::{CallError, FieldViolation},
@@ -296,7 +296,11 @@ impl Inner {
             (asked, missing) => Err(asked.err().into_iter().flatten().chain(missing).collect()),
         };
         let verdict = match asked {
-            Ok(asked) => self.check(asked, &at, deadline, &request_id).await,
+            // The stream was one call; each question of it is another.
+            Ok(asked) => match caller::rate() {
+                Ok(()) => self.check(asked, &at, deadline, &request_id).await,
+                Err(too_many) => Err(too_many),
+            },
             Err(violations) => Err(CallError::InvalidQuery(violations)),
         };
         let answer = match verdict {
