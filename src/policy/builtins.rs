@@ -23,6 +23,8 @@ mod net;
 mod network;
 mod numbers;
 mod objects;
+#[cfg(test)]
+mod opa;
 mod operand;
 mod precision;
 mod regex;

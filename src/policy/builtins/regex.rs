@@ -11,10 +11,8 @@ use std::{
 use regex::Captures;
 use regorus::Value as Rego;
 
-pub(super) use self::{
-    compiled::{Compiled, compiled},
-    syntax::literal,
-};
+pub(super) use self::compiled::Compiled;
+use self::compiled::compiled;
 use super::{
     Failure, Function,
     operand::{Answer, array_of, failed, int, string, text},

@@ -9,7 +9,7 @@ use crate::policy::engine::Engine;
 pub(super) const ALL: &[Function] = &[Function { name: "test.panic", arity: 1, call: |_| panic!("as it should") }];
 
 /// The value of `expression`, with `s` bound to the input.
-fn value(expression: &str, input: &str) -> Result<Rego, String> {
+pub(super) fn value(expression: &str, input: &str) -> Result<Rego, String> {
     let mut engine = Engine::blank(crate::policy::Options::default());
     let rego = format!("package p\nx := v if {{ s := input; v := {expression} }}");
     engine.add_policy("p.rego".to_owned(), rego).unwrap();

@@ -104,7 +104,8 @@ fn makes(name: &str) -> Option<fn(&[Rego]) -> usize> {
         | "regex.template_match" => |of| product(text(of, 0), text(of, 1)) / NODE,
         "regex.is_valid" => |of| text(of, 0).saturating_mul(8) / NODE,
         "regex.replace" => |of| product(text(of, 0), product(text(of, 1), text(of, 2).max(1))) / NODE,
-        "glob.match" => |of| product(text(of, 0), text(of, 2)) / NODE,
+        // Behind each `*`, all of the text may have to be looked at from each of its characters.
+        "glob.match" => |of| product(text(of, 0).max(product(stars(of), text(of, 2))), text(of, 2)) / NODE,
         "replace" => |of| product(text(of, 0), text(of, 2)) / text(of, 1).max(1) / NODE,
         "sprintf" => |of| width(of) / NODE,
         "strings.any_prefix_match" | "strings.any_suffix_match" => |of| product(count(of, 0), count(of, 1)),
@@ -122,6 +123,13 @@ fn number(arguments: &[Rego], at: usize) -> Option<i128> {
 fn text(arguments: &[Rego], at: usize) -> usize {
     match arguments.get(at) {
         Some(Rego::String(text)) => text.len(),
+        _ => 0,
+    }
+}
+
+fn stars(arguments: &[Rego]) -> usize {
+    match arguments.first() {
+        Some(Rego::String(text)) => text.bytes().filter(|byte| *byte == b'*').count(),
         _ => 0,
     }
 }

@@ -348,7 +348,7 @@ impl Reader<'_> {
 }
 
 /// `character` as itself, in a class and outside.
-pub(in crate::policy::builtins) fn literal(made: &mut String, character: char) {
+fn literal(made: &mut String, character: char) {
     if character.is_ascii_alphanumeric() || !character.is_ascii() {
         made.push(character);
     } else {
