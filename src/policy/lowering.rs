@@ -11,7 +11,7 @@ use super::{
     brackets, builtins,
     compile::Options,
     fault::Fault,
-    paths::Paths,
+    paths::{Paths, arrays},
     rego::{
         self,
         ast::{Module as Tree, TermKind},
@@ -88,6 +88,7 @@ pub(super) fn lower<'a>(
             defined: &|name| own.is_some_and(|names| names.contains(name)),
             children: &|path, rest| paths.children(data, path, rest),
             base: &|path| paths.is_base(data, path),
+            arrays: &|path| paths.arrays(data, path),
             defaults: &defaults.remove(&package).unwrap_or_default(),
             mixed: &|rule| paths.mixed(&package, rule),
             mocked: &|name| mocked.contains_key(name),
@@ -143,13 +144,15 @@ fn outside(module: &Module, tree: &Tree) -> Option<Fault> {
 }
 
 /// Lowers a query, which is one in no package.
-pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> {
+pub(super) fn lower_query(text: &str, data: &Rego) -> Result<Edited, Vec<rego::SyntaxError>> {
     let body = rego::parser::parse_query(text)?;
     let world = World {
         built_in: &builtins::arity,
         defined: &|_| false,
         children: &|_, _| None,
         base: &|_| false,
+        // What rules there are is not known here.
+        arrays: &|path| arrays::reached(data, path).then_some(lower::Arrays::AmongOthers),
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
         mocked: &|_| false,

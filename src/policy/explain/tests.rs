@@ -12,7 +12,9 @@ use crate::{
 
 /// The explanation of the answer that `package p` gives to that question.
 fn explain(rego: &str, properties: &str) -> Explanation {
-    let bundle = Bundle::from_files([("p.rego".to_owned(), format!("package p\n{rego}").into_bytes())]).unwrap();
+    let data = r#"{"levels": ["low", "high"]}"#.as_bytes().to_vec();
+    let files = [("p.rego".to_owned(), format!("package p\n{rego}").into_bytes()), ("data.json".to_owned(), data)];
+    let bundle = Bundle::from_files(files).unwrap();
     let snapshot = Snapshot::compile(&bundle, 1, Options::default()).unwrap();
     let question = format!(
         r#"{{"subject": {{"type": "user", "id": "bob"}}, "action": {{"name": "read"}},
@@ -52,6 +54,13 @@ fn names_the_first_condition_that_did_not_hold() {
         ("not input.context.n", r#"{"n": true}"#, "2: `not input.context.n` holds, so `not` does not"),
         ("not input.context.n == 3", r#"{"n": 3}"#, "2: `not input.context.n == 3` holds, so `not` does not"),
         ("x := input.context.n", "{}", "2: `input.context.n` is undefined"),
+        ("data.levels[input.context.n] == \"low\"", r#"{"n": "1"}"#, "2: `\"high\"` is not `\"low\"`"),
+        (
+            "not data.levels[input.context.n]",
+            r#"{"n": "1"}"#,
+            "2: `not data.levels[input.context.n]` holds, so `not` does not",
+        ),
+        ("data.levels[input.context.n]", r#"{"n": "2"}"#, "2: `data.levels[input.context.n]` is undefined"),
         ("x = input.context.n\nx > 3", r#"{"n": 2}"#, "3: `2` is not more than `3`"),
         ("[x, 3] = input.context.n", r#"{"n": [1, 2]}"#, "2: `[1,2]` does not fit the pattern"),
         ("count(input.context.n) > 1", r#"{"n": [1]}"#, "2: `1` is not more than `1`"),

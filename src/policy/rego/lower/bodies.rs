@@ -306,7 +306,7 @@ impl<'a> Lowering<'a> {
     fn target(&mut self, target: &'a super::Ref) {
         // regorus takes whole references only.
         if !self.mocked(target) && !self.whole(target) {
-            self.reference(target);
+            self.named(target);
         }
     }
 

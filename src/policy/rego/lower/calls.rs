@@ -136,7 +136,7 @@ impl<'a> Lowering<'a> {
         let is_function = names::dotted(function)
             .is_some_and(|name| (self.world.function)(&format!("data.{}.{name}", self.package.join("."))));
         if !is_function || !self.whole(function) {
-            self.reference(function);
+            self.named(function);
         }
     }
 
