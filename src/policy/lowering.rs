@@ -92,7 +92,7 @@ pub(super) fn lower<'a>(
             defaults: &defaults.remove(&package).unwrap_or_default(),
             mixed: &|rule| paths.mixed(&package, rule),
             mocked: &|name| mocked.contains_key(name),
-            function: &|name| functions.contains(name),
+            function: &|name| functions.get(name).copied(),
             metadata: &|rule, chain| annotations(&all, &tree, rule, chain),
         };
         let lowered = lower::lower(&module.text, &tree, &world);
@@ -156,7 +156,7 @@ pub(super) fn lower_query(text: &str, data: &Rego) -> Result<Edited, Vec<rego::S
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
         mocked: &|_| false,
-        function: &|_| false,
+        function: &|_| None,
         metadata: &|_, _| None,
     };
     lower::lower_query(text, &body, &world)
@@ -207,11 +207,11 @@ fn mocked(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<String, u8> {
     mocked
 }
 
-/// The whole names of all functions.
-fn functions(trees: &[(&Module, Arc<Tree>)]) -> BTreeSet<String> {
+/// The whole names of all functions, with how many arguments each takes.
+fn functions(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<String, usize> {
     let named = |package: &str, rule: &rego::ast::Rule| {
         let name = lower::names::dotted(&rule.head.reference)?;
-        rule.head.arguments.is_some().then(|| format!("data.{package}.{name}"))
+        rule.head.arguments.as_ref().map(|arguments| (format!("data.{package}.{name}"), arguments.len()))
     };
     trees
         .iter()

@@ -140,8 +140,8 @@ pub(crate) struct World<'a> {
     pub(crate) mixed: &'a dyn Fn(&Rule) -> Option<usize>,
     /// Whether a built-in is called by a function in [`MOCKED`].
     pub(crate) mocked: &'a dyn Fn(&str) -> bool,
-    /// Whether a whole name, `data.a.f`, is a function's.
-    pub(crate) function: &'a dyn Fn(&str) -> bool,
+    /// How many arguments the function with a whole name, `data.a.f`, takes; `None` for what is none.
+    pub(crate) function: &'a dyn Fn(&str) -> Option<usize>,
     /// JSON of `rego.metadata.chain()` (`true`) or `rego.metadata.rule()` where it is asked.
     pub(crate) metadata: &'a dyn Fn(Place, bool) -> Option<String>,
 }

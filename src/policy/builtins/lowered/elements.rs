@@ -17,7 +17,7 @@ pub(in super::super) fn of_base(data: &Rego, operands: &[Rego]) -> Result<Rego, 
     let [of, key, Rego::Array(path)] = operands else { return Err(Failure::Halt("takes a path".to_owned())) };
     let is_base = || {
         let path: Vec<Option<String>> =
-            path.iter().map(|name| name.as_string().ok().map(|name| name.to_string())).collect();
+            path.iter().map(|name| name.as_string().ok().map(ToString::to_string)).collect();
         arrays::leads(data, &path, &|value| is_same(value, of))
     };
     Ok(looked_up(of, key, is_base))

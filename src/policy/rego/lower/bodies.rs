@@ -333,7 +333,7 @@ impl<'a> Lowering<'a> {
                 return Some(wrapper);
             }
         };
-        (self.world.function)(&whole).then(|| self.lowered(value.span, |lowering| lowering.term(value)))
+        (self.world.function)(&whole).is_some().then(|| self.lowered(value.span, |lowering| lowering.term(value)))
     }
 }
 

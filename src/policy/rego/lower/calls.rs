@@ -134,7 +134,7 @@ impl<'a> Lowering<'a> {
             return;
         }
         let is_function = names::dotted(function)
-            .is_some_and(|name| (self.world.function)(&format!("data.{}.{name}", self.package.join("."))));
+            .is_some_and(|name| (self.world.function)(&format!("data.{}.{name}", self.package.join("."))).is_some());
         if !is_function || !self.whole(function) {
             self.named(function);
         }

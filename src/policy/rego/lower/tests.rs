@@ -16,8 +16,8 @@ pub(super) fn lowered(text: &str) -> String {
         arrays: &|path| {
             let path: Vec<&str> = path.iter().map(|name| name.as_deref().unwrap_or("_")).collect();
             match path.as_slice() {
-                ["levels"] | ["deep"] | ["deep", "_", "x"] | ["pol", "_", "v", "_"] => Some(Arrays::Alone),
-                ["mocked"] | ["_"] => Some(Arrays::AmongOthers),
+                ["levels" | "deep"] | ["deep", "_", "x"] | ["pol", "_", "v", "_"] => Some(Arrays::Alone),
+                ["mocked" | "_"] => Some(Arrays::AmongOthers),
                 _ => None,
             }
         },
@@ -27,7 +27,7 @@ pub(super) fn lowered(text: &str) -> String {
             names::constant(&first.kind).filter(|name| *name == "mixed").map(|_| 0)
         },
         mocked: &|name| name == "io.jwt.decode",
-        function: &|name| name == "data.p.f",
+        function: &|name| (name == "data.p.f").then_some(1),
         metadata: &|rule, chain| (!chain).then(|| format!("{{\"rule\": {}}}", rule.rule)),
     };
     lower(text, &module, &world).module.text
@@ -120,6 +120,8 @@ fn arrays_of_base_data_are_asked_by_texts() {
         ("some x in u; data.deep[x]", "x := input.user[_]; ELEMENT(data.deep, x)"),
         ("some x, _ in u; data.deep[x]", "some x, _ in __verdict__.collection(input.user); ELEMENT(data.deep, x)"),
         ("x := u; [1 | data.deep[x]] == []", "x := input.user; [1 | ELEMENT(data.deep, x)] == []"),
+        ("data.p.f(u, x); data.deep[x]", "data.p.f(input.user, x); ELEMENT(data.deep, x)"),
+        ("[x, y] = [u, x]; data.deep[y]", "x = input.user; y = x; ELEMENT(data.deep, y)"),
         ("walk(u, [x, _]); data.deep[x[0]]", "__verdict__.walk(input.user)[_] = [x, _]; ELEMENT(data.deep, x[0])"),
         (
             "every x in u { data.deep[x] }",
@@ -148,6 +150,8 @@ fn numbers_of_arrays_and_what_is_elsewhere_stay() {
         "x > 1; data.deep[x]",
         "x == input.y; data.deep[x]",
         "not input[x]; data.deep[x]",
+        "data.p.f(x) == 1; data.deep[x]",
+        "data.p.f(x, 1); data.deep[x]",
         "x = y; data.deep[x]; y = 1",
         "x := 1; [1 | some x; data.deep[x]] == []",
         "data.deep[0].y",
@@ -194,7 +198,7 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
             names::constant(&first.kind).filter(|name| *name == "mixed").map(|_| 0)
         },
         mocked: &|_| false,
-        function: &|_| false,
+        function: &|_| None,
         metadata: &|_, _| None,
     };
     let Lowered { module, keyword_packages, .. } = lower(text, &module, &world);
@@ -531,7 +535,7 @@ fn patterns_that_cannot_be_lowered_are_refused() {
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
         mocked: &|_| false,
-        function: &|_| false,
+        function: &|_| None,
         metadata: &|_, _| None,
     };
     for condition in ["{input.k: x} = {input.j: y, \"a\": 1}", "some k, {k: v} in input.xs"] {

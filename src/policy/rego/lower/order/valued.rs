@@ -71,19 +71,15 @@ impl<'a> Lowering<'a> {
                 given.extend(pattern);
             }
             TermKind::Infix { operator: Operator::Unify, left, right, .. } => {
-                let sides = [left, right].map(|side| {
-                    let mut pattern = Vec::new();
-                    names::variables(side, &mut pattern);
-                    pattern
-                });
-                let [left_open, right_open] = sides
-                    .each_ref()
-                    .map(|side| side.iter().any(|name| !valued.contains(name) && !self.has_its_value(name)));
                 used(left, given, needed);
                 used(right, given, needed);
-                // Of two sides without values neither gives the other one.
-                if !(left_open && right_open) {
-                    given.extend(sides.into_iter().flatten());
+                let mut pairs = Vec::new();
+                paired(left, right, &mut pairs);
+                // One that has no value yet may get it from a later one.
+                for _ in 0..pairs.len().min(MAX_PASSES) {
+                    for (left, right) in &pairs {
+                        self.unified(left, right, given, valued);
+                    }
                 }
             }
             TermKind::Call { function, arguments } => {
@@ -99,11 +95,54 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// Adds what the sides of an equation give each other.
+    fn unified(&self, left: &'a Term, right: &'a Term, given: &mut BTreeSet<&'a str>, valued: &BTreeSet<&'a str>) {
+        let (mut sides, mut open) = ([Vec::new(), Vec::new()], [false, false]);
+        for ((side, names), is_open) in [left, right].into_iter().zip(&mut sides).zip(&mut open) {
+            names::variables(side, names);
+            let has_value = |name: &&str| given.contains(name) || valued.contains(name) || self.has_its_value(name);
+            *is_open = !names.iter().all(has_value);
+        }
+        // Of two sides without values neither gives the other one.
+        if open != [true, true] {
+            given.extend(sides.into_iter().flatten());
+        }
+    }
+
     /// How many of the arguments of a condition's call are what it gives.
     fn outputs(&self, function: &Ref, arguments: &[Term]) -> usize {
-        let arity = names::dotted(function).and_then(|name| (self.world.built_in)(&name)).map(usize::from);
+        let arity = names::dotted(function).and_then(|name| self.arity(&name));
         let is_more = arity.is_some_and(|arity| arguments.len() > arity);
         usize::from(is_more || (self.is_walk(function) && arguments.len() == 2))
+    }
+
+    /// How many arguments a function or a built-in takes.
+    fn arity(&self, name: &str) -> Option<usize> {
+        let (first, rest) = name.split_at(name.find('.').unwrap_or(name.len()));
+        if self.is_local(first) {
+            return None;
+        }
+        let whole = match self.imports.get(first) {
+            Some(target) => format!("{target}{rest}"),
+            None if (self.world.defined)(first) => format!("data.{}.{name}", self.package.join(".")),
+            None => name.to_owned(),
+        };
+        (self.world.function)(&whole).or_else(|| (self.world.built_in)(&whole).map(usize::from))
+    }
+}
+
+/// The most often that an equation's parts are gone over.
+const MAX_PASSES: usize = 10;
+
+/// The parts of two sides that are equal where these are.
+fn paired<'t>(left: &'t Term, right: &'t Term, pairs: &mut Vec<(&'t Term, &'t Term)>) {
+    match (&left.kind, &right.kind) {
+        (TermKind::Parenthesised(left), _) => paired(left, right, pairs),
+        (_, TermKind::Parenthesised(right)) => paired(left, right, pairs),
+        (TermKind::Array(one), TermKind::Array(other)) if one.len() == other.len() => {
+            one.iter().zip(other).for_each(|(one, other)| paired(one, other, pairs));
+        }
+        _ => pairs.push((left, right)),
     }
 }
 
