@@ -84,15 +84,15 @@ impl Prepared {
         let options = Options { evaluators: 1, tests: true, ..options };
         let compiled = compile::compile(bundle, options, &[])?;
         let module = Module { path: FILE.to_owned(), text: query.to_owned(), ..Module::default() };
-        let lowered = lowering::lower_query(query)
+        let engine = compiled.engines.into_iter().map(|(engine, _)| engine).next();
+        let engine = engine.ok_or_else(|| one(Fault::new("internal_error", "the compiler gave no evaluator")))?;
+        let lowered = lowering::lower_query(query, &engine.data())
             .map_err(|errors| Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect()))?;
         // After its syntax, as the gate reads it in the braces of a rule, and might speak of those.
         gate(bundle, options, query)?;
         if loses_results(options.rego_v0, &lowered.text) {
             return Err(one(lossy().at(FILE, query, 1, 1, 1)));
         }
-        let engine = compiled.engines.into_iter().map(|(engine, _)| engine).next();
-        let engine = engine.ok_or_else(|| one(Fault::new("internal_error", "the compiler gave no evaluator")))?;
         Ok(Self { engine, texts: compiled.texts, written: query.to_owned(), lowered })
     }
 

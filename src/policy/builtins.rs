@@ -56,6 +56,7 @@ use regorus::{
 use super::{
     budget::Spent,
     meter::{self, Kind, Stop},
+    rego::lower::BASE_ELEMENT,
 };
 
 /// What may answer otherwise the next time that it is asked the same: it looks at the clock, at chance, or at what is outside.
@@ -148,7 +149,8 @@ pub(super) fn strictly(strict: bool) {
 /// Gives the engine every built-in. `strict` makes failures errors, as OPA's `--strict-builtin-errors` does.
 pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Network) {
     network.install(engine, strict);
-    for function in FAMILIES.iter().copied().flatten() {
+    // What needs the data comes with it.
+    for function in FAMILIES.iter().copied().flatten().filter(|function| function.name != BASE_ELEMENT) {
         let Function { name, arity, call } = function;
         let (bound, kind) = (bounds::of(name), Kind::of(name));
         let wrapped = move |arguments: Vec<Rego>| {
@@ -183,6 +185,17 @@ pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Netwo
         };
         let _ = engine.add_extension(name.to_owned(), arity, Box::new(wrapped));
     }
+}
+
+/// Gives the engine the built-in that needs its data, which is all there.
+pub(super) fn install_of_data(engine: &mut regorus::Engine) {
+    let (data, kind) = (engine.get_data(), Kind::of(BASE_ELEMENT));
+    let wrapped = move |arguments: Vec<Rego>| {
+        meter::admit(&kind, &arguments)?;
+        settle(&kind, lowered::of_base(&data, &arguments), false)
+    };
+    // Fails only where it has it already.
+    let _ = engine.add_extension(BASE_ELEMENT.to_owned(), 3, Box::new(wrapped));
 }
 
 /// Whether there is a built-in of this name, and how many arguments it takes.

@@ -67,6 +67,7 @@ impl Engine {
 
     /// Takes an engine with its policies and data, and makes its preparations, so that no question pays for them.
     pub(super) fn prepare(mut engine: regorus::Engine) -> Result<Self, Error> {
+        builtins::install_of_data(&mut engine);
         engine.eval_query("true".to_owned(), false)?;
         Ok(Self::of(engine, Place::default()))
     }

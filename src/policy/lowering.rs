@@ -11,7 +11,7 @@ use super::{
     brackets, builtins,
     compile::Options,
     fault::Fault,
-    paths::Paths,
+    paths::{Paths, arrays},
     rego::{
         self,
         ast::{Module as Tree, TermKind},
@@ -88,10 +88,11 @@ pub(super) fn lower<'a>(
             defined: &|name| own.is_some_and(|names| names.contains(name)),
             children: &|path, rest| paths.children(data, path, rest),
             base: &|path| paths.is_base(data, path),
+            arrays: &|path| paths.arrays(data, path),
             defaults: &defaults.remove(&package).unwrap_or_default(),
             mixed: &|rule| paths.mixed(&package, rule),
             mocked: &|name| mocked.contains_key(name),
-            function: &|name| functions.contains(name),
+            function: &|name| functions.get(name).copied(),
             metadata: &|rule, chain| annotations(&all, &tree, rule, chain),
         };
         let lowered = lower::lower(&module.text, &tree, &world);
@@ -143,17 +144,19 @@ fn outside(module: &Module, tree: &Tree) -> Option<Fault> {
 }
 
 /// Lowers a query, which is one in no package.
-pub(super) fn lower_query(text: &str) -> Result<Edited, Vec<rego::SyntaxError>> {
+pub(super) fn lower_query(text: &str, data: &Rego) -> Result<Edited, Vec<rego::SyntaxError>> {
     let body = rego::parser::parse_query(text)?;
     let world = World {
         built_in: &builtins::arity,
         defined: &|_| false,
         children: &|_, _| None,
         base: &|_| false,
+        // What rules there are is not known here.
+        arrays: &|path| arrays::reached(data, path).then_some(lower::Arrays::AmongOthers),
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
         mocked: &|_| false,
-        function: &|_| false,
+        function: &|_| None,
         metadata: &|_, _| None,
     };
     lower::lower_query(text, &body, &world)
@@ -204,11 +207,11 @@ fn mocked(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<String, u8> {
     mocked
 }
 
-/// The whole names of all functions.
-fn functions(trees: &[(&Module, Arc<Tree>)]) -> BTreeSet<String> {
+/// The whole names of all functions, with how many arguments each takes.
+fn functions(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<String, usize> {
     let named = |package: &str, rule: &rego::ast::Rule| {
         let name = lower::names::dotted(&rule.head.reference)?;
-        rule.head.arguments.is_some().then(|| format!("data.{package}.{name}"))
+        rule.head.arguments.as_ref().map(|arguments| (format!("data.{package}.{name}"), arguments.len()))
     };
     trees
         .iter()

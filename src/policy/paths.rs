@@ -17,6 +17,8 @@ use super::{
     },
 };
 
+pub(super) mod arrays;
+
 /// Package, and the keywords that names begin with, to definitions.
 pub(super) type Defaults = BTreeMap<Vec<String>, BTreeMap<Vec<String>, String>>;
 
@@ -39,6 +41,8 @@ pub(super) struct Paths {
     replaced: BTreeSet<Vec<String>>,
     /// Of which values of data it is known whether a name in them could be that of a number.
     plain: RefCell<BTreeMap<Vec<String>, bool>>,
+    /// Of which paths it is known whether they lead to an array of base data.
+    arrays: RefCell<BTreeMap<Vec<Option<String>>, bool>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

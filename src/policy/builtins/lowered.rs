@@ -1,7 +1,10 @@
 //! The functions that lowering puts in the place of syntax (`policy/rego/lower.rs`): operators, template strings, the
 //! collections of `some … in`. No policy can call them by name.
 
+mod elements;
 mod shapes;
+
+pub(super) use elements::of_base;
 
 use std::{cmp::Ordering, fmt::Write as _};
 
@@ -11,7 +14,8 @@ use super::{Failure, Function, arithmetic::arithmetic};
 use crate::policy::{
     order::{compare, sorted},
     rego::lower::{
-        COLLECTION, IS_SHAPED, MEMBER, MEMBER_WITH_KEY, MERGED, OBJECT, SHAPED, SHAPED_ITEMS, TEMPLATE, WALK,
+        BASE_ELEMENT, COLLECTION, ELEMENT, IS_SHAPED, MEMBER, MEMBER_WITH_KEY, MERGED, OBJECT, SHAPED, SHAPED_ITEMS,
+        TEMPLATE, WALK,
     },
 };
 
@@ -34,6 +38,8 @@ pub(super) const ALL: &[Function] = &[
     Function { name: MERGED, arity: 1, call: merged },
     Function { name: MEMBER, arity: 2, call: member },
     Function { name: MEMBER_WITH_KEY, arity: 3, call: member_with_key },
+    Function { name: ELEMENT, arity: 2, call: elements::element },
+    Function { name: BASE_ELEMENT, arity: 3, call: elements::without_data },
     Function { name: WALK, arity: 1, call: walk },
     Function { name: COLLECTION, arity: 1, call: collection },
     Function { name: SHAPED, arity: 2, call: shapes::shaped },

@@ -12,7 +12,9 @@ use crate::{
 
 /// The explanation of the answer that `package p` gives to that question.
 fn explain(rego: &str, properties: &str) -> Explanation {
-    let bundle = Bundle::from_files([("p.rego".to_owned(), format!("package p\n{rego}").into_bytes())]).unwrap();
+    let data = r#"{"levels": ["low", "high"]}"#.as_bytes().to_vec();
+    let files = [("p.rego".to_owned(), format!("package p\n{rego}").into_bytes()), ("data.json".to_owned(), data)];
+    let bundle = Bundle::from_files(files).unwrap();
     let snapshot = Snapshot::compile(&bundle, 1, Options::default()).unwrap();
     let question = format!(
         r#"{{"subject": {{"type": "user", "id": "bob"}}, "action": {{"name": "read"}},
@@ -36,6 +38,21 @@ fn missed(rego: &str, context: &str) -> Vec<String> {
         format!("{}: {}", condition.position.as_ref().unwrap().line, condition.message)
     };
     explanation.missed.iter().map(line).collect()
+}
+
+#[test]
+fn elements_of_arrays_in_data_are_seen_as_they_are_found() {
+    for (body, context, expected) in [
+        ("data.levels[input.context.n] == \"low\"", r#"{"n": "1"}"#, "3: `high` is not `low`"),
+        (
+            "not data.levels[input.context.n]",
+            r#"{"n": "1"}"#,
+            "3: `data.levels[input.context.n]` is `\"high\"`, so `not` does not hold",
+        ),
+        ("data.levels[input.context.n]", r#"{"n": "2"}"#, "3: `data.levels[input.context.n]` is undefined"),
+    ] {
+        assert_eq!(missed(&format!("allow if {{\n{body}\n}}"), context), [expected], "{body}");
+    }
 }
 
 #[test]

@@ -20,6 +20,8 @@
 //!   would evaluate every rule there.
 //! - `data.a[x]` in a condition, where only `data.json` says what is at `data.a`, becomes `v[x]` of a variable `v := data.a`:
 //!   regorus would look through all modules for rules there, each time (`looked_up.rs`).
+//! - `data.a[x]`, where there is an array of base data at `data.a` and `x` may be a text, becomes a call of [`ELEMENT`]: OPA
+//!   takes the element with that number (`elements.rs`).
 //! - A constant in a head, where another definition has a variable, becomes a variable, too: regorus would keep the two
 //!   apart, and evaluate one without the other. OPA ignores such a `default`.
 //! - What an object in a pattern is held against passes through [`SHAPED`] (`patterns.rs`): regorus takes a pattern for met by
@@ -35,6 +37,7 @@
 mod bodies;
 mod calls;
 mod dynamic;
+mod elements;
 mod hoist;
 mod looked_up;
 pub(in crate::policy) mod names;
@@ -42,6 +45,8 @@ mod order;
 mod patterns;
 mod rules;
 mod terms;
+
+pub(crate) use elements::{Arrays, Pattern};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -70,6 +75,12 @@ pub(crate) const IS_SHAPED: &str = "__verdict__.is_shaped";
 pub(crate) const SHAPED_ITEMS: &str = "__verdict__.shaped_items";
 /// The function that makes an object of `[key, value]`; it stops the evaluation where two have the same key.
 pub(crate) const OBJECT: &str = "__verdict__.object";
+
+/// The function that looks a part of a reference up in base data, where a text may be an array's number.
+pub(crate) const ELEMENT: &str = "__verdict__.element";
+/// The same where rules or a `with` may put something else in its place; the last argument is the path, with `null` for what
+/// is not known.
+pub(crate) const BASE_ELEMENT: &str = "__verdict__.base_element";
 
 /// The function that lists `[path, value]` of everything in a value.
 pub(crate) const WALK: &str = "__verdict__.walk";
@@ -121,14 +132,16 @@ pub(crate) struct World<'a> {
     /// Whether there is always a value at a path of `data`, and never a rule at it, above it or below it, whatever a
     /// `with` of the set says.
     pub(crate) base: &'a dyn Fn(&[String]) -> bool,
+    /// Whether a path of `data` may lead to an array of base data.
+    pub(crate) arrays: &'a dyn Fn(&Pattern) -> Option<Arrays>,
     /// The texts of default definitions that the module gets, by the keywords that their names begin with.
     pub(crate) defaults: &'a BTreeMap<Vec<String>, String>,
     /// The number of the part of a rule's head that is to be a variable; the number after the last is the key's.
     pub(crate) mixed: &'a dyn Fn(&Rule) -> Option<usize>,
     /// Whether a built-in is called by a function in [`MOCKED`].
     pub(crate) mocked: &'a dyn Fn(&str) -> bool,
-    /// Whether a whole name, `data.a.f`, is a function's.
-    pub(crate) function: &'a dyn Fn(&str) -> bool,
+    /// How many arguments the function with a whole name, `data.a.f`, takes; `None` for what is none.
+    pub(crate) function: &'a dyn Fn(&str) -> Option<usize>,
     /// JSON of `rego.metadata.chain()` (`true`) or `rego.metadata.rule()` where it is asked.
     pub(crate) metadata: &'a dyn Fn(Place, bool) -> Option<String>,
 }
@@ -231,6 +244,10 @@ struct Lowering<'a> {
     given: BTreeSet<&'a str>,
     /// Those that may get their values in the condition that is being lowered.
     opens: BTreeSet<&'a str>,
+    /// Those that surely have values, wherever OPA asks the conditions (`order/valued.rs`).
+    valued: BTreeSet<&'a str>,
+    /// The parts of the references that are being lowered which calls look up (`elements.rs`).
+    elements: elements::Elements,
     /// In the order of the text.
     edits: Vec<Edit>,
     /// Built-ins that are values of a `with`.
@@ -279,6 +296,8 @@ impl<'a> Lowering<'a> {
             levels: Vec::new(),
             given: BTreeSet::new(),
             opens: BTreeSet::new(),
+            valued: BTreeSet::new(),
+            elements: Vec::new(),
             edits: Vec::new(),
             wrappers: BTreeMap::new(),
             place: Place::default(),

@@ -306,7 +306,7 @@ impl<'a> Lowering<'a> {
     fn target(&mut self, target: &'a super::Ref) {
         // regorus takes whole references only.
         if !self.mocked(target) && !self.whole(target) {
-            self.reference(target);
+            self.named(target);
         }
     }
 
@@ -333,7 +333,7 @@ impl<'a> Lowering<'a> {
                 return Some(wrapper);
             }
         };
-        (self.world.function)(&whole).then(|| self.lowered(value.span, |lowering| lowering.term(value)))
+        (self.world.function)(&whole).is_some().then(|| self.lowered(value.span, |lowering| lowering.term(value)))
     }
 }
 

@@ -134,9 +134,9 @@ impl<'a> Lowering<'a> {
             return;
         }
         let is_function = names::dotted(function)
-            .is_some_and(|name| (self.world.function)(&format!("data.{}.{name}", self.package.join("."))));
+            .is_some_and(|name| (self.world.function)(&format!("data.{}.{name}", self.package.join("."))).is_some());
         if !is_function || !self.whole(function) {
-            self.reference(function);
+            self.named(function);
         }
     }
 

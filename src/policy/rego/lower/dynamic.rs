@@ -23,6 +23,8 @@ impl<'a> Lowering<'a> {
     pub(super) fn dynamic(&mut self, reference: &'a Ref, mut index: impl FnMut(&mut Self, &'a Term)) -> bool {
         let Some(Dynamic { prefix, at, rest, children }) = self.taken_apart(reference) else { return false };
         let Some(unknown) = reference.parts.get(at) else { return false };
+        let after = at + 1 + rest.len();
+        self.elements_by_calls(reference, after);
         let mut all = format!("{MERGED}([");
         for (number, child) in children.iter().enumerate() {
             let variable = self.variable();
@@ -34,7 +36,6 @@ impl<'a> Lowering<'a> {
         all.push_str("])");
         self.replace(Span { start: reference.span.start, end: unknown.span.start }, all);
         self.parts(reference.parts.get(at..=at).unwrap_or_default(), &mut index);
-        let after = at + 1 + rest.len();
         let end = reference.parts.get(after - 1).map_or(unknown.span.end, |part| part.span.end);
         self.replace(Span { start: unknown.span.end, end }, "");
         self.parts(reference.parts.get(after..).unwrap_or_default(), &mut index);
@@ -65,7 +66,15 @@ impl<'a> Lowering<'a> {
         {
             return None;
         }
-        let rest: Vec<String> = constants(reference, at + 1).collect();
+        let mut path: Vec<Option<String>> = prefix.iter().cloned().map(Some).chain([None]).collect();
+        let mut rest = Vec::new();
+        for name in constants(reference, at + 1) {
+            if self.asks_an_array(&path, &name) {
+                break;
+            }
+            path.push(Some(name.clone()));
+            rest.push(name);
+        }
         if rest.is_empty() {
             return None;
         }

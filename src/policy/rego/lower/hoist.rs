@@ -67,6 +67,7 @@ impl<'a> Lowering<'a> {
                 if self.dynamic(reference, |lowering, index| lowering.hoist(index, with)) {
                     return;
                 }
+                self.elements_by_calls(reference, 0);
                 self.bare_head(reference);
                 match reference.head.kind {
                     TermKind::Var(_) => self.term(&reference.head),

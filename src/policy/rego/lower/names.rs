@@ -68,6 +68,22 @@ pub(crate) fn keywords(rule: &Rule) -> Vec<String> {
     std::iter::once(head.as_str()).chain(rest).take_while(|name| !is_plain(name)).map(str::to_owned).collect()
 }
 
+/// The number of an array's element that a text names in a reference to base data. As OPA reads it: a sign, zeros first and
+/// zeros after a point are no matter.
+pub(crate) fn number_of(text: &str) -> Option<usize> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !(1..=19).contains(&digits.len()) {
+        return None;
+    }
+    let (whole, zeros) = digits.split_once('.').unwrap_or((digits, ""));
+    if !whole.bytes().all(|byte| byte.is_ascii_digit()) || !zeros.bytes().all(|byte| byte == b'0') {
+        return None;
+    }
+    let number = if whole.is_empty() { 0 } else { whole.parse::<i64>().ok()? };
+    let is_negative = text.starts_with('-') && number > 0;
+    usize::try_from(number).ok().filter(|_| !is_negative)
+}
+
 /// The name of a part that is a constant.
 pub(crate) fn constant(part: &RefPartKind) -> Option<&str> {
     match part {

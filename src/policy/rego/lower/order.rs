@@ -9,6 +9,7 @@
 
 mod bound;
 mod steps;
+mod valued;
 
 use steps::{Kind, Step};
 

@@ -142,9 +142,17 @@ impl<'a> Lowering<'a> {
 
     pub(super) fn reference(&mut self, reference: &'a Ref) {
         self.keyed(reference);
-        if self.dynamic(reference, Self::bracket) || self.looks_up(reference) {
+        if self.dynamic(reference, Self::bracket) {
             return;
         }
+        self.elements_by_calls(reference, 0);
+        if !self.looks_up(reference) {
+            self.named(reference);
+        }
+    }
+
+    /// A reference as it stands.
+    pub(super) fn named(&mut self, reference: &'a Ref) {
         self.bare_head(reference);
         self.term(&reference.head);
         self.parts(&reference.parts, &mut Self::bracket);
@@ -154,6 +162,7 @@ impl<'a> Lowering<'a> {
     pub(super) fn parts(&mut self, parts: &'a [RefPart], index: &mut impl FnMut(&mut Self, &'a Term)) {
         for part in parts {
             match &part.kind {
+                _ if self.element(part, index) => {}
                 RefPartKind::Dot(_) => {}
                 RefPartKind::Bracket(inner) => {
                     self.keyed_part(part);

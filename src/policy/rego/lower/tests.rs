@@ -12,14 +12,22 @@ pub(super) fn lowered(text: &str) -> String {
         built_in: &arity,
         defined: &|name| name == "own",
         children: &|path, rest| (path == ["pol"] && rest == ["v"]).then(|| vec!["a".to_owned(), "if".to_owned()]),
-        base: &|path| path == ["base", "roles"],
+        base: &|path| path == ["base", "roles"] || path == ["levels"],
+        arrays: &|path| {
+            let path: Vec<&str> = path.iter().map(|name| name.as_deref().unwrap_or("_")).collect();
+            match path.as_slice() {
+                ["levels" | "deep"] | ["deep", "_", "x"] | ["pol", "_", "v", "_"] => Some(Arrays::Alone),
+                ["mocked" | "_"] => Some(Arrays::AmongOthers),
+                _ => None,
+            }
+        },
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
             let first = rule.head.reference.parts.first()?;
             names::constant(&first.kind).filter(|name| *name == "mixed").map(|_| 0)
         },
         mocked: &|name| name == "io.jwt.decode",
-        function: &|name| name == "data.p.f",
+        function: &|name| (name == "data.p.f").then_some(1),
         metadata: &|rule, chain| (!chain).then(|| format!("{{\"rule\": {}}}", rule.rule)),
     };
     lower(text, &module, &world).module.text
@@ -86,6 +94,88 @@ fn what_only_data_says_is_looked_up_before() {
 }
 
 #[test]
+fn arrays_of_base_data_are_asked_by_texts() {
+    for (text, expected) in [
+        ("not data.deep[u]", "__verdict_1 := input.user; not ELEMENT(data.deep, __verdict_1)"),
+        ("data.deep[u].x == 1", "ELEMENT(data.deep, input.user).x == 1"),
+        ("data.deep[\"1\"]", "ELEMENT(data.deep, \"1\")"),
+        ("data.deep[(u)][_] == 1", "ELEMENT(data.deep, (input.user))[_] == 1"),
+        ("x := data.deep[count(u)]", "x := ELEMENT(data.deep, count(input.user))"),
+        ("some x in data.deep[u]", "x := ELEMENT(data.deep, input.user)[_]"),
+        // Looked up before, where nothing else is there.
+        ("data.levels[u] == 1", "__verdict_1 := data.levels; ELEMENT(__verdict_1, input.user) == 1"),
+        ("not data.levels[own]", "__verdict_1 := own; not ELEMENT(data.levels, __verdict_1)"),
+        // And what comes after it: a number may be a name there, as in a reference to data.
+        ("data.deep[u].x[\"0\"]", "ELEMENT(ELEMENT(data.deep, input.user).x, \"0\")"),
+        ("data.deep[u][0].y", "ELEMENT(ELEMENT(data.deep, input.user), 0).y"),
+        ("data.deep[_].x[u]", "ELEMENT(data.deep[_].x, input.user)"),
+        // Where rules or a `with` may be in its place, it is told whether it is base data.
+        ("data.mocked[u] == 1", "BASE(data.mocked, input.user, [\"mocked\"]) == 1"),
+        ("data[u][u]", "BASE(data[input.user], input.user, [null])"),
+        ("data.deep[u] with input as 1", "ELEMENT(data.deep, input.user) with input as 1"),
+        // Variables with values.
+        ("x := u; data.deep[x]", "x := input.user; ELEMENT(data.deep, x)"),
+        ("x = u; data.deep[x]", "x = input.user; ELEMENT(data.deep, x)"),
+        ("u.y[x]; data.deep[x]", "input.user.y[x]; ELEMENT(data.deep, x)"),
+        ("some x in u; data.deep[x]", "x := input.user[_]; ELEMENT(data.deep, x)"),
+        ("some x, _ in u; data.deep[x]", "some x, _ in __verdict__.collection(input.user); ELEMENT(data.deep, x)"),
+        ("x := u; [1 | data.deep[x]] == []", "x := input.user; [1 | ELEMENT(data.deep, x)] == []"),
+        ("data.p.f(u, x); data.deep[x]", "data.p.f(input.user, x); ELEMENT(data.deep, x)"),
+        ("[x, y] = [u, x]; data.deep[y]", "x = input.user; y = x; ELEMENT(data.deep, y)"),
+        ("walk(u, [x, _]); data.deep[x[0]]", "__verdict__.walk(input.user)[_] = [x, _]; ELEMENT(data.deep, x[0])"),
+        (
+            "every x in u { data.deep[x] }",
+            "every __verdict_1 in input.user { x := __verdict_1; ELEMENT(data.deep, x) }",
+        ),
+    ] {
+        let expected = expected.replace("ELEMENT", ELEMENT).replace("BASE", BASE_ELEMENT);
+        assert_eq!(body(text), expected, "{text}");
+    }
+    let lowered =
+        lowered("package p\nimport data.deep\nr := deep[input.x]\nf(x) := deep[x]\ng[x] := deep[x] if some x in input");
+    assert!(lowered.contains("r := __verdict__.element(data.deep, input.x)\n"), "{lowered}");
+    assert!(lowered.contains("f(x) := __verdict__.element(data.deep, x)\n"), "{lowered}");
+    assert!(lowered.contains("x := input[_]; __verdict_1 := __verdict__.element(data.deep, x) }"), "{lowered}");
+}
+
+#[test]
+fn numbers_of_arrays_and_what_is_elsewhere_stay() {
+    for text in [
+        "data.deep[_].y == 1",
+        "data.deep[x] == 1",
+        "data.deep[x]; x == input.y",
+        "data.deep[x]; x = input.y",
+        // OPA asks that condition last.
+        "count(x) == 1; data.deep[x]",
+        "x > 1; data.deep[x]",
+        "x == input.y; data.deep[x]",
+        "not input[x]; data.deep[x]",
+        "data.p.f(x) == 1; data.deep[x]",
+        "data.p.f(x, 1); data.deep[x]",
+        "x = y; data.deep[x]; y = 1",
+        "x := 1; [1 | some x; data.deep[x]] == []",
+        "data.deep[0].y",
+        "data.deep[\"y\"]",
+        "data.deep[[1, 2]]",
+        "data.deep[null]",
+        "data.other[input.x]",
+        "input.deep[input.x]",
+        "deep := data.deep; deep[input.x]",
+        "true with data.deep as 1",
+        "data.deep.f(1)",
+    ] {
+        let lowered = body(text);
+        assert!(!lowered.contains(ELEMENT) && !lowered.contains(BASE_ELEMENT), "{text}: {lowered}");
+    }
+    // Below a name that is not known of which there are rules.
+    assert_eq!(
+        body("data.pol[u].v[0][u] == 1"),
+        "__verdict__.element(__verdict__.merged([{\"a\": __verdict_1 | __verdict_1 := data.pol.a.v}, \
+         {\"if\": __verdict_2 | __verdict_2 := data.pol.if.v}])[input.user][0], input.user) == 1"
+    );
+}
+
+#[test]
 fn what_was_lowered_before_keeps_its_variables() {
     let again = lowered("package p\nr if { __verdict_7 := 1; data.base.roles[__verdict_7] }");
     assert_eq!(again, "package p\nr if { __verdict_7 := 1; __verdict_8 := data.base.roles; __verdict_8[__verdict_7] }");
@@ -101,13 +191,14 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
         defined: &defined,
         children: &|_, _| None,
         base: &|_| false,
+        arrays: &|_| None,
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
             let first = rule.head.reference.parts.first()?;
             names::constant(&first.kind).filter(|name| *name == "mixed").map(|_| 0)
         },
         mocked: &|_| false,
-        function: &|_| false,
+        function: &|_| None,
         metadata: &|_, _| None,
     };
     let Lowered { module, keyword_packages, .. } = lower(text, &module, &world);
@@ -440,10 +531,11 @@ fn patterns_that_cannot_be_lowered_are_refused() {
         defined: &|_| false,
         children: &|_, _| None,
         base: &|_| false,
+        arrays: &|_| None,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
         mocked: &|_| false,
-        function: &|_| false,
+        function: &|_| None,
         metadata: &|_, _| None,
     };
     for condition in ["{input.k: x} = {input.j: y, \"a\": 1}", "some k, {k: v} in input.xs"] {

@@ -39,10 +39,11 @@ impl<'a> Lowering<'a> {
     pub(in super::super) fn in_body<T>(&mut self, body: &'a Body, work: impl FnOnce(&mut Self) -> T) -> T {
         let given = std::mem::take(&mut self.given);
         let opens = std::mem::take(&mut self.opens);
+        let valued = std::mem::take(&mut self.valued);
         self.levels.push(of_body(body));
         let done = work(self);
         self.levels.pop();
-        (self.given, self.opens) = (given, opens);
+        (self.given, self.opens, self.valued) = (given, opens, valued);
         done
     }
 
@@ -54,6 +55,9 @@ impl<'a> Lowering<'a> {
     /// A condition has been asked: its variables have their values.
     pub(in super::super) fn is_given(&mut self, expression: &'a Expr) {
         of_condition(expression, &mut self.given);
+        let mut valued = std::mem::take(&mut self.valued);
+        self.adds_values(expression, &mut valued);
+        self.valued = valued;
     }
 
     /// Lowers what a body's head asks, which is asked when all that the body gives is there.
@@ -69,9 +73,11 @@ impl<'a> Lowering<'a> {
         let given = std::mem::replace(&mut self.given, own);
         let opens = std::mem::replace(&mut self.opens, opened);
         self.levels.push(BTreeSet::new());
+        let valued = body.map(|body| self.valued_by(body)).unwrap_or_default();
+        let valued = std::mem::replace(&mut self.valued, valued);
         let done = work(self);
         self.levels.pop();
-        (self.given, self.opens) = (given, opens);
+        (self.given, self.opens, self.valued) = (given, opens, valued);
         done
     }
 }

@@ -1,0 +1,45 @@
+//! Where base data has arrays.
+
+use regorus::Value as Rego;
+
+use super::Paths;
+use crate::policy::rego::lower::{Arrays, Pattern, names};
+
+impl Paths {
+    /// Whether a path may lead to an array of base data, and whether to nothing else.
+    pub(in crate::policy) fn arrays(&self, data: Option<&Rego>, path: &Pattern) -> Option<Arrays> {
+        let known = self.arrays.borrow().get(path).copied();
+        let is_reached = known.unwrap_or_else(|| {
+            let is_reached = data.is_some_and(|data| reached(data, path));
+            self.arrays.borrow_mut().insert(path.to_vec(), is_reached);
+            is_reached
+        });
+        let meets =
+            |other: &[String]| path.iter().zip(other).all(|(one, other)| one.as_ref().is_none_or(|one| one == other));
+        let is_shared =
+            || self.rules.keys().any(|rule| meets(rule)) || self.replaced.iter().any(|target| meets(target));
+        is_reached.then(|| if is_shared() { Arrays::AmongOthers } else { Arrays::Alone })
+    }
+}
+
+/// Whether a path may lead to an array.
+pub(in crate::policy) fn reached(value: &Rego, path: &Pattern) -> bool {
+    leads(value, path, &|value| matches!(value, Rego::Array(_)))
+}
+
+/// Whether a path may lead to such a value.
+pub(in crate::policy) fn leads(value: &Rego, path: &Pattern, is_such: &dyn Fn(&Rego) -> bool) -> bool {
+    let Some((first, rest)) = path.split_first() else { return is_such(value) };
+    match (value, first) {
+        (Rego::Object(members), Some(name)) => {
+            members.get(&Rego::from(name.as_str())).is_some_and(|member| leads(member, rest, is_such))
+        }
+        (Rego::Object(members), None) => members.iter().any(|(_, member)| leads(member, rest, is_such)),
+        (Rego::Array(items), Some(name)) => {
+            let item = names::number_of(name).and_then(|number| items.get(number));
+            item.is_some_and(|item| leads(item, rest, is_such))
+        }
+        (Rego::Array(items), None) => items.iter().any(|item| leads(item, rest, is_such)),
+        _ => false,
+    }
+}

@@ -1,0 +1,123 @@
+//! Arrays in base data that are asked for an element: `data.levels[input.level]`.
+//!
+//! OPA looks base data up by the texts of a reference's parts. So the text `"1"` finds the element with that number, in base
+//! data alone: not in what a rule or a `with` makes, and not in a variable. For regorus an array has no element for a text.
+//! So where a part that may be a text meets an array of base data, a call of ours looks it up, with all that comes after it.
+//! A variable that gets its value there stays: it becomes the elements' numbers.
+
+use std::fmt::Write as _;
+
+use super::{
+    super::ast::{Ref, RefPart, RefPartKind, Span, Term, TermKind},
+    BASE_ELEMENT, ELEMENT, Lowering, names,
+};
+
+/// What a path of `data` leads to; a name that is not known is none.
+pub(crate) type Pattern = [Option<String>];
+
+/// What is where a path of `data` may lead to an array of base data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrays {
+    /// Nothing else than base data.
+    Alone,
+    /// What rules or a `with` make, too.
+    AmongOthers,
+}
+
+/// The parts of a reference that calls look up, with the end of each call.
+pub(super) type Elements = Vec<(Span, String)>;
+
+impl<'a> Lowering<'a> {
+    /// Begins the calls that look up what regorus would not find, but for the parts before `from`;
+    /// [`Lowering::element`] ends them.
+    pub(super) fn elements_by_calls(&mut self, reference: &'a Ref, from: usize) {
+        let found = self.looked_up_by_calls(reference, from);
+        for (_, end) in found.iter().rev() {
+            let function = if end == ")" { ELEMENT } else { BASE_ELEMENT };
+            self.insert(reference.span.start, format!("{function}("));
+        }
+        self.elements.extend(found);
+    }
+
+    /// Lowers a part that a call looks up; `false` for any other, and then nothing is done.
+    pub(super) fn element(&mut self, part: &'a RefPart, index: &mut impl FnMut(&mut Self, &'a Term)) -> bool {
+        let Some(at) = self.elements.iter().position(|(span, _)| *span == part.span) else { return false };
+        let (Span { start, end }, close) = self.elements.swap_remove(at);
+        if let RefPartKind::Bracket(inner) = &part.kind {
+            self.replace(Span { start, end: start + 1 }, ", ");
+            index(self, inner);
+            self.replace(Span { start: end - 1, end }, close);
+        }
+        true
+    }
+
+    /// Whether a reference to base data would ask an array for this constant.
+    pub(super) fn asks_an_array(&self, path: &Pattern, name: &str) -> bool {
+        names::number_of(name).is_some() && (self.world.arrays)(path).is_some()
+    }
+
+    fn looked_up_by_calls(&self, reference: &Ref, from: usize) -> Elements {
+        let Some(mut path) = self.path_of_base(reference) else { return Elements::new() };
+        let mut found = Elements::new();
+        for (number, part) in reference.parts.iter().enumerate() {
+            let name = names::constant(&part.kind);
+            let asks = match (&part.kind, name) {
+                (_, Some(name)) => names::number_of(name).is_some(),
+                // Where a call has looked something up, it is no reference to data any more, in which a number finds what
+                // its digits name.
+                (RefPartKind::Bracket(index), None) if is_number(index) => !found.is_empty(),
+                (RefPartKind::Bracket(index), None) => self.is_value(index),
+                (RefPartKind::Dot(_), None) => false,
+            };
+            let arrays = if asks && number >= from { (self.world.arrays)(&path) } else { None };
+            if arrays.is_some() || (asks && !found.is_empty()) {
+                let end = match arrays {
+                    Some(Arrays::AmongOthers) => format!(", {})", written(&path)),
+                    Some(Arrays::Alone) | None => ")".to_owned(),
+                };
+                found.push((part.span, end));
+            }
+            path.push(name.map(str::to_owned));
+        }
+        found
+    }
+
+    /// The names below `data` of what a reference begins with; `None` for a reference to anything else.
+    fn path_of_base(&self, reference: &Ref) -> Option<Vec<Option<String>>> {
+        let TermKind::Var(head) = &reference.head.kind else { return None };
+        match self.import_paths.get(head.as_str()) {
+            _ if self.is_local(head) => None,
+            Some(path) => Some(path.iter().cloned().map(Some).collect()),
+            None => (head == "data").then(Vec::new),
+        }
+    }
+
+    /// Whether what is in brackets has a value, and may be a text.
+    fn is_value(&self, index: &Term) -> bool {
+        match &index.kind {
+            TermKind::Parenthesised(inner) => self.is_value(inner),
+            TermKind::Var(name) => self.has_its_value(name),
+            TermKind::Ref(_) | TermKind::Call { .. } | TermKind::Template { .. } | TermKind::String { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+fn is_number(index: &Term) -> bool {
+    match &index.kind {
+        TermKind::Parenthesised(inner) => is_number(inner),
+        TermKind::Number(_) => true,
+        _ => false,
+    }
+}
+
+/// A path as an argument: `null` for what is not known.
+fn written(path: &Pattern) -> String {
+    let mut text = "[".to_owned();
+    for (number, name) in path.iter().enumerate() {
+        let name = name.as_ref().map_or_else(|| "null".to_owned(), |name| names::quoted(name));
+        // Writing to a string does not fail.
+        let _ = write!(text, "{}{name}", if number > 0 { ", " } else { "" });
+    }
+    text + "]"
+}
