@@ -10,6 +10,7 @@ mod preface;
 pub mod private;
 mod stream;
 pub mod tls;
+mod withhold;
 
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 

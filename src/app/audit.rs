@@ -202,12 +202,24 @@ pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdi
             measured.settled(&verdict, Some(false));
             Settled::Now(verdict)
         }
-        Recorded::Later(waiting) => Settled::Later(Box::pin(async move {
+        Recorded::Later(waiting) => {
+            let waiting = match call::current(|call| call.withheld().cloned()).flatten() {
+                Some(withheld) => match waiting.withhold(&withheld) {
+                    Ok(()) => {
+                        measured.settled(&verdict, Some(true));
+                        return Settled::Now(verdict);
+                    }
+                    Err(waiting) => waiting,
+                },
+                None => waiting,
+            };
+            Settled::Later(Box::pin(async move {
             let kept = waiting.kept().await;
             let verdict = if kept { verdict } else { not_recorded(verdict) };
             measured.settled(&verdict, Some(kept));
             verdict
-        })),
+        }))
+        }
     }
 }
 

@@ -103,7 +103,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn drop(&self, cause: Cause, records: u64) {
+    pub(super) fn lose(&self, cause: Cause, records: u64) {
         if let Some(count) = self.dropped.get(cause as usize) {
             count.fetch_add(records, Relaxed);
         }

@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering::Acquire, Ordering::Release},
+        atomic::{AtomicBool, AtomicU8, Ordering::{Acquire, Relaxed, Release}},
     },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
@@ -13,13 +13,26 @@ use std::{
 
 use tokio::time::{Sleep, sleep_until};
 
+use super::figures::Counts;
+use crate::call::withheld::Commit;
+
 /// Decisions whose records are kept by the same commit, or are not.
 pub(super) struct Group {
     state: AtomicU8,
     opened: Instant,
-    /// The longest that its first member waits.
-    patience: Duration,
+    terms: Arc<Terms>,
     waiting: Mutex<Waiting>,
+}
+
+/// What holds for all groups of a sink.
+pub(super) struct Terms {
+    /// The longest that a group's first member waits.
+    pub(super) patience: Duration,
+    /// Whether a decision whose record is lost may not be answered.
+    pub(super) fails_closed: bool,
+    pub(super) counts: Arc<Counts>,
+    /// Whether the last group that was settled was lost.
+    failing: AtomicBool,
 }
 
 #[derive(Default)]
@@ -46,13 +59,13 @@ const LOST: u8 = 2;
 const PART: u32 = 8;
 
 impl Group {
-    pub(super) fn new(opened: Instant, patience: Duration) -> Self {
-        Self { state: AtomicU8::new(OPEN), opened, patience, waiting: Mutex::default() }
+    pub(super) fn new(opened: Instant, terms: Arc<Terms>) -> Self {
+        Self { state: AtomicU8::new(OPEN), opened, terms, waiting: Mutex::default() }
     }
 
     /// Whether a decision of now may become a member.
     pub(super) fn takes(&self, now: Instant) -> bool {
-        now.duration_since(self.opened) <= self.patience / PART && !self.is_settled()
+        now.duration_since(self.opened) <= self.terms.patience / PART && !self.is_settled()
     }
 
     /// Says what became of the records. What was said first stays.
@@ -62,10 +75,16 @@ impl Group {
             if self.is_settled() {
                 return;
             }
+            self.terms.failing.store(!kept, Relaxed);
             self.state.store(if kept { KEPT } else { LOST }, Release);
             std::mem::take(&mut waiting.wakers)
         };
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether records of its sink are being lost.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.terms.is_failing()
     }
 
     fn is_settled(&self) -> bool {
@@ -81,6 +100,35 @@ impl Group {
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Terms {
+    pub(super) fn new(patience: Duration, fails_closed: bool, counts: Arc<Counts>) -> Self {
+        Self { patience, fails_closed, counts, failing: AtomicBool::new(false) }
+    }
+
+    /// Whether the last records were lost.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Relaxed)
+    }
+}
+
+impl Commit for Group {
+    fn known(&self) -> Option<bool> {
+        match self.kept() {
+            Poll::Pending => None,
+            Poll::Ready(kept) => Some(kept || !self.terms.fails_closed),
+        }
+    }
+
+    fn outcome(self: Arc<Self>) -> Pin<Box<dyn Future<Output = bool> + Send>> {
+        let lost = !self.terms.fails_closed;
+        Box::pin(async move { Member::of(self).await || lost })
+    }
+
+    fn refused(&self, answers: u64) {
+        self.terms.counts.refused.fetch_add(answers, Relaxed);
     }
 }
 
@@ -112,7 +160,7 @@ impl Future for Member {
             }
             if !waiting.timed {
                 waiting.timed = true;
-                *timer = Some(Box::pin(sleep_until((group.opened + group.patience).into())));
+                *timer = Some(Box::pin(sleep_until((group.opened + group.terms.patience).into())));
             }
         }
         if timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready()) {

@@ -12,7 +12,7 @@ use super::{
     config::{Config, Filter, Mode, Place},
     event::{Decision, Event},
     figures::{Cause, Counts, SinkFigures},
-    group::{Group, Member},
+    group::{Group, Member, Terms},
     plain::Plain,
     queue::{Full, Item, Queue},
     rules::Rules,
@@ -21,7 +21,7 @@ use super::{
     traces::Traces,
     work::{Deliverer, Recorder, Shared, Writer},
 };
-use crate::decision::{SensitiveNames, Verdict};
+use crate::{call::withheld::Withheld, decision::{SensitiveNames, Verdict}};
 
 /// Who writes: OPA's labels `id` and `version`.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub(super) struct Channel {
     pub(super) queue: Queue,
     filter: Filter,
     plain: Plain,
-    pub(super) counts: Counts,
+    pub(super) counts: Arc<Counts>,
     pub(super) fails_closed: bool,
     pub(super) spool: Option<Spool>,
     /// No decision comes any more, and what waits has been given up on.
@@ -119,11 +119,13 @@ impl Log {
             }
             let mut names = SensitiveNames::all();
             sink.mask.names.iter().for_each(|name| names.push(name));
+            let counts = Arc::default();
+            let terms = Arc::new(Terms::new(commit_timeout, fails_closed, Arc::clone(&counts)));
             let channel = Arc::new(Channel {
-                queue: Queue::new(sink.queue, durable.then_some(commit_timeout)),
+                queue: Queue::new(sink.queue, durable.then_some(terms)),
                 filter: sink.filter.clone(),
                 plain: Plain::new(sink.format, &sink.mask, names.clone(), rules, max_record_bytes),
-                counts: Counts::default(),
+                counts,
                 fails_closed,
                 spool,
                 hurry: AtomicBool::new(false),
@@ -131,7 +133,7 @@ impl Log {
             });
             if let Some(spool) = &channel.spool {
                 spool.show(&channel.counts);
-                channel.counts.drop(Cause::SpoolCorrupt, spool.lost());
+                channel.counts.lose(Cause::SpoolCorrupt, spool.lost());
             }
             let target = sink::open(&sink, durable, time, traces).map_err(failed)?;
             let shared = Shared::new(Arc::clone(&channel), &sink, names, identity.clone(), Arc::clone(rules));
@@ -171,7 +173,7 @@ impl Log {
                 on.extend(group.map(|group| (Arc::clone(channel), group)));
                 continue;
             }
-            channel.counts.drop(Cause::QueueFull, 1);
+            channel.counts.lose(Cause::QueueFull, 1);
             if channel.fails_closed {
                 channel.counts.refused.fetch_add(1, Relaxed);
                 refused = true;
@@ -231,6 +233,18 @@ impl Channel {
 }
 
 impl Waiting {
+    /// Has the answer wait in `withheld`, and not here; gives it back where records are being lost: there is a better
+    /// answer then than none.
+    pub fn withhold(self, withheld: &Withheld) -> Result<(), Self> {
+        if self.on.iter().any(|(_, group)| group.is_doubtful()) {
+            return Err(self);
+        }
+        for (_, group) in self.on {
+            withheld.until(group);
+        }
+        Ok(())
+    }
+
     /// Whether it may be answered.
     pub async fn kept(self) -> bool {
         let mut answer = true;

@@ -182,7 +182,7 @@ impl Spool {
                 Ok(chunk) => records.append(chunk),
                 Err(cause) => {
                     let lost = self.lock().records_of(*key);
-                    counts.drop(Cause::SpoolCorrupt, lost);
+                    counts.lose(Cause::SpoolCorrupt, lost);
                     tracing::error!(spool = %self.path.display(), records = lost, "the spool is damaged: {cause}");
                 }
             }

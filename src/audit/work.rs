@@ -147,7 +147,7 @@ impl Shared {
         }
         channel.counts.pending.store(0, Relaxed);
         if lost > 0 {
-            channel.counts.drop(Cause::Shutdown, lost);
+            channel.counts.lose(Cause::Shutdown, lost);
             tracing::warn!(sink = channel.name, records = lost, "records are not delivered, and lost");
         }
         sink.idle(true);
@@ -186,7 +186,7 @@ impl Recorder {
             let appended = spool.append(lines, counts);
             if let Err(error) = &appended {
                 let cause = if matches!(error, SpoolError::Full) { Cause::SpoolFull } else { Cause::SpoolFailed };
-                counts.drop(cause, count);
+                counts.lose(cause, count);
                 if counts.worth_saying(cause.name()) {
                     tracing::error!(sink = self.0.channel.name, "records can't be kept: {error}");
                 }

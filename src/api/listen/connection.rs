@@ -26,6 +26,7 @@ use super::{
     permits::{Permit, Turn},
     preface::{self, Begun, Version},
     stream::Stream,
+    withhold::Withholding,
 };
 use crate::{api::call::Known, call::Peer};
 
@@ -121,14 +122,16 @@ impl Accepted {
             Some(Peer::Tcp(_)) | None => None,
         };
         let service = Certified { service: Eager(service), certificate, user };
-        let service = Known { service, peer };
+        let withheld = Arc::default();
+        let stream = Withholding::new(stream, Arc::clone(&withheld));
+        let service = Known { service, peer, withheld };
         let broke = match version {
             Version::One => {
-                let connection = http1().serve_connection(stream_of(stream), service);
+                let connection = http1().serve_connection(TokioIo::new(stream), service);
                 until_its_end(connection, &options, &closing).await
             }
             Version::Two => {
-                let connection = http2(&options).serve_connection(stream_of(stream), service);
+                let connection = http2(&options).serve_connection(TokioIo::new(stream), service);
                 until_its_end(connection, &options, &closing).await
             }
         };
@@ -139,9 +142,8 @@ impl Accepted {
     }
 }
 
-fn stream_of(stream: Begun<Box<dyn Io>>) -> TokioIo<Begun<Box<dyn Io>>> {
-    TokioIo::new(stream)
-}
+/// What HTTP is spoken over.
+type Spoken = TokioIo<Withholding<Begun<Box<dyn Io>>>>;
 
 fn http1() -> http1::Builder {
     let mut builder = http1::Builder::new();
@@ -203,7 +205,7 @@ fn about(age: Duration) -> Duration {
     age.mul_f64(0.9 + random as f64 / 10_000.0)
 }
 
-impl<S, B> Connection for http1::Connection<TokioIo<Begun<Box<dyn Io>>>, S>
+impl<S, B> Connection for http1::Connection<Spoken, S>
 where
     S: hyper::service::HttpService<Incoming, ResBody = B>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -215,7 +217,7 @@ where
     }
 }
 
-impl<S, B> Connection for http2::Connection<TokioIo<Begun<Box<dyn Io>>>, S, TokioExecutor>
+impl<S, B> Connection for http2::Connection<Spoken, S, TokioExecutor>
 where
     S: hyper::service::HttpService<Incoming, ResBody = B>,
     S::Future: Send + 'static,

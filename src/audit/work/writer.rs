@@ -48,7 +48,7 @@ impl Writer {
             && let Err(failure) = sink.deliver(&mut lines, &Context { counts, sink: name, spool: None })
         {
             counts.errors.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            counts.drop(Cause::FileFailed, lines.len() as u64);
+            counts.lose(Cause::FileFailed, lines.len() as u64);
             if counts.worth_saying(&failure.cause) {
                 tracing::error!(sink = name, "records can't be kept: {}", failure.cause);
             }
