@@ -6,7 +6,10 @@ pub mod withheld;
 use std::{
     future::Future,
     net::SocketAddr,
-    sync::{Arc, atomic::{AtomicBool, Ordering::Relaxed}},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
@@ -24,7 +27,7 @@ tokio::task_local! {
 pub struct Call {
     /// From whom it is, where the connection says it.
     peer: Option<Peer>,
-    /// What holds back the answers of its connection, if something can.
+    /// What can hold back the answers of its connection, if something can.
     withheld: Option<Arc<Withheld>>,
     /// When its head was read.
     begun: Instant,
@@ -77,10 +80,10 @@ impl Call {
         Self { peer, withheld: None, begun: Instant::now(), read: AtomicBool::new(false), context: Context::new() }
     }
 
-    /// The same, on a connection that can hold back answers.
+    /// The same, with what can hold back its answer.
     #[must_use]
-    pub fn on(self, withheld: Arc<Withheld>) -> Self {
-        Self { withheld: Some(withheld), ..self }
+    pub fn on(self, withheld: Option<Arc<Withheld>>) -> Self {
+        Self { withheld, ..self }
     }
 
     /// The calling task's call, or one that begins now, in the trace of `context`.
@@ -95,7 +98,13 @@ impl Call {
     #[must_use]
     pub fn again(&self) -> Self {
         let Self { peer, withheld, begun, read: _, context } = self;
-        Self { peer: *peer, withheld: withheld.clone(), begun: *begun, read: AtomicBool::new(false), context: context.clone() }
+        Self {
+            peer: *peer,
+            withheld: withheld.clone(),
+            begun: *begun,
+            read: AtomicBool::new(false),
+            context: context.clone(),
+        }
     }
 
     /// From whom it is, where the connection says it.
@@ -104,7 +113,7 @@ impl Call {
         self.peer
     }
 
-    /// What can hold back its answer.
+    /// What can hold back its answer, where it goes to its connection as a whole.
     #[must_use]
     pub fn withheld(&self) -> Option<&Arc<Withheld>> {
         self.withheld.as_ref()

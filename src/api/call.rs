@@ -12,7 +12,8 @@ use crate::call::{self, Call, Peer, withheld::Withheld};
 pub(super) struct Known<S> {
     pub(super) service: S,
     pub(super) peer: Option<Peer>,
-    pub(super) withheld: Arc<Withheld>,
+    /// What can hold back its answers, if something can.
+    pub(super) withheld: Option<Arc<Withheld>>,
 }
 
 /// Whoever is at the other end of a unix socket.
@@ -28,7 +29,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Known<S> {
 
     fn call(&self, request: Request<B>) -> Self::Future {
         // Already what begins the answer looks at the call.
-        let call = Call::begin(self.peer).on(Arc::clone(&self.withheld));
+        let call = Call::begin(self.peer).on(self.withheld.clone());
         let answer = call::here(call.again(), || self.service.call(request));
         call::within(call, answer)
     }

@@ -12,6 +12,9 @@ mod stream;
 pub mod tls;
 mod withhold;
 
+#[cfg(test)]
+mod tests;
+
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 
 use futures::FutureExt as _;

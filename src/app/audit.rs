@@ -203,22 +203,25 @@ pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdi
             Settled::Now(verdict)
         }
         Recorded::Later(waiting) => {
-            let waiting = match call::current(|call| call.withheld().cloned()).flatten() {
-                Some(withheld) => match waiting.withhold(&withheld) {
-                    Ok(()) => {
-                        measured.settled(&verdict, Some(true));
-                        return Settled::Now(verdict);
-                    }
-                    Err(waiting) => waiting,
-                },
-                None => waiting,
+            // A trace tells when what happened, so its decision is waited for.
+            let withheld = call::current(|call| call.withheld().cloned()).flatten().filter(|_| !measured.is_traced());
+            let waiting = match withheld {
+                Some(withheld) => waiting.withhold(&withheld),
+                None => Err(waiting),
+            };
+            let waiting = match waiting {
+                Ok(()) => {
+                    measured.settled(&verdict, None);
+                    return Settled::Now(verdict);
+                }
+                Err(waiting) => waiting,
             };
             Settled::Later(Box::pin(async move {
-            let kept = waiting.kept().await;
-            let verdict = if kept { verdict } else { not_recorded(verdict) };
-            measured.settled(&verdict, Some(kept));
-            verdict
-        }))
+                let kept = waiting.kept().await;
+                let verdict = if kept { verdict } else { not_recorded(verdict) };
+                measured.settled(&verdict, Some(kept));
+                verdict
+            }))
         }
     }
 }

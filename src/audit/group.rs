@@ -5,7 +5,10 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, Ordering::{Acquire, Relaxed, Release}},
+        atomic::{
+            AtomicU8, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
@@ -14,7 +17,7 @@ use std::{
 use tokio::time::{Sleep, sleep_until};
 
 use super::figures::Counts;
-use crate::call::withheld::Commit;
+use crate::call::withheld::{Commit, Outcome};
 
 /// Decisions whose records are kept by the same commit, or are not.
 pub(super) struct Group {
@@ -29,10 +32,11 @@ pub(super) struct Terms {
     /// The longest that a group's first member waits.
     pub(super) patience: Duration,
     /// Whether a decision whose record is lost may not be answered.
-    pub(super) fails_closed: bool,
-    pub(super) counts: Arc<Counts>,
-    /// Whether the last group that was settled was lost.
-    failing: AtomicBool,
+    fails_closed: bool,
+    counts: Arc<Counts>,
+    began: Instant,
+    /// When a group was lost last, in milliseconds since it began, and one more; 0 for never.
+    lost: AtomicU64,
 }
 
 #[derive(Default)]
@@ -58,6 +62,9 @@ const LOST: u8 = 2;
 /// A group takes members for this part of its patience: nobody waits for much less than the first does.
 const PART: u32 = 8;
 
+/// For so many milliseconds after a group was lost, nobody knows what becomes of the next.
+const DOUBT: u64 = 10_000;
+
 impl Group {
     pub(super) fn new(opened: Instant, terms: Arc<Terms>) -> Self {
         Self { state: AtomicU8::new(OPEN), opened, terms, waiting: Mutex::default() }
@@ -75,16 +82,13 @@ impl Group {
             if self.is_settled() {
                 return;
             }
-            self.terms.failing.store(!kept, Relaxed);
+            if !kept {
+                self.terms.lose();
+            }
             self.state.store(if kept { KEPT } else { LOST }, Release);
             std::mem::take(&mut waiting.wakers)
         };
         wakers.into_iter().for_each(Waker::wake);
-    }
-
-    /// Whether records of its sink are being lost.
-    pub(super) fn is_doubtful(&self) -> bool {
-        self.terms.is_failing()
     }
 
     fn is_settled(&self) -> bool {
@@ -105,12 +109,21 @@ impl Group {
 
 impl Terms {
     pub(super) fn new(patience: Duration, fails_closed: bool, counts: Arc<Counts>) -> Self {
-        Self { patience, fails_closed, counts, failing: AtomicBool::new(false) }
+        Self { patience, fails_closed, counts, began: Instant::now(), lost: AtomicU64::new(0) }
     }
 
-    /// Whether the last records were lost.
-    pub(super) fn is_failing(&self) -> bool {
-        self.failing.load(Relaxed)
+    /// Whether records may be lost, by what became of those before. Where that is of no consequence, they are not.
+    pub(super) fn are_in_doubt(&self) -> bool {
+        let lost = self.lost.load(Relaxed);
+        self.fails_closed && lost != 0 && self.now().saturating_sub(lost) < DOUBT
+    }
+
+    fn lose(&self) {
+        self.lost.store(self.now() + 1, Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
     }
 }
 
@@ -122,7 +135,7 @@ impl Commit for Group {
         }
     }
 
-    fn outcome(self: Arc<Self>) -> Pin<Box<dyn Future<Output = bool> + Send>> {
+    fn outcome(self: Arc<Self>) -> Outcome {
         let lost = !self.terms.fails_closed;
         Box::pin(async move { Member::of(self).await || lost })
     }
@@ -188,9 +201,14 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(3600);
 
+    fn opened(patience: Duration, fails_closed: bool) -> Arc<Group> {
+        let terms = Arc::new(Terms::new(patience, fails_closed, Arc::default()));
+        Arc::new(Group::new(Instant::now(), terms))
+    }
+
     #[tokio::test]
     async fn all_members_hear_what_was_said_first() {
-        let group = Arc::new(Group::new(Instant::now(), LONG));
+        let group = opened(LONG, true);
         let waiting: Vec<_> = (0..3).map(|_| tokio::spawn(Member::of(Arc::clone(&group)))).collect();
         tokio::task::yield_now().await;
         group.settle(true);
@@ -199,14 +217,14 @@ mod tests {
             assert!(member.await.unwrap());
         }
         assert!(Member::of(Arc::clone(&group)).await && group.is_settled(), "also who comes late");
-        let lost = Arc::new(Group::new(Instant::now(), LONG));
+        let lost = opened(LONG, true);
         lost.settle(false);
         assert!(!Member::of(lost).await);
     }
 
     #[tokio::test]
     async fn patience_ends_also_if_who_looked_at_the_time_is_gone() {
-        let group = Arc::new(Group::new(Instant::now(), Duration::from_millis(30)));
+        let group = opened(Duration::from_millis(30), true);
         let first = tokio::spawn(Member::of(Arc::clone(&group)));
         tokio::task::yield_now().await;
         let others: Vec<_> = (0..2).map(|_| tokio::spawn(Member::of(Arc::clone(&group)))).collect();
@@ -216,5 +234,26 @@ mod tests {
             assert!(!other.await.unwrap());
         }
         assert!(group.opened.elapsed() >= Duration::from_millis(30));
+    }
+
+    #[tokio::test]
+    async fn what_is_lost_holds_back_answers_only_where_it_must_not_be() {
+        for fails_closed in [true, false] {
+            let lost = opened(LONG, fails_closed);
+            assert_eq!((lost.known(), lost.terms.are_in_doubt()), (None, false));
+            let early = tokio::spawn(Arc::clone(&lost).outcome());
+            tokio::task::yield_now().await;
+            lost.settle(false);
+            let late = Arc::clone(&lost).outcome();
+            assert_eq!(
+                (lost.known(), early.await.unwrap(), late.await),
+                (Some(!fails_closed), !fails_closed, !fails_closed)
+            );
+            assert_eq!(lost.terms.are_in_doubt(), fails_closed);
+            lost.refused(3);
+            assert_eq!(lost.terms.counts.refused.load(Relaxed), 3);
+        }
+        let silent = opened(Duration::from_millis(30), true);
+        assert!(!Arc::clone(&silent).outcome().await && silent.terms.are_in_doubt(), "patience has ended");
     }
 }

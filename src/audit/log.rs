@@ -21,7 +21,10 @@ use super::{
     traces::Traces,
     work::{Deliverer, Recorder, Shared, Writer},
 };
-use crate::{call::withheld::Withheld, decision::{SensitiveNames, Verdict}};
+use crate::{
+    call::withheld::Withheld,
+    decision::{SensitiveNames, Verdict},
+};
 
 /// Who writes: OPA's labels `id` and `version`.
 #[derive(Clone, Debug)]
@@ -45,6 +48,7 @@ pub(super) struct Channel {
     filter: Filter,
     plain: Plain,
     pub(super) counts: Arc<Counts>,
+    terms: Arc<Terms>,
     pub(super) fails_closed: bool,
     pub(super) spool: Option<Spool>,
     /// No decision comes any more, and what waits has been given up on.
@@ -122,10 +126,11 @@ impl Log {
             let counts = Arc::default();
             let terms = Arc::new(Terms::new(commit_timeout, fails_closed, Arc::clone(&counts)));
             let channel = Arc::new(Channel {
-                queue: Queue::new(sink.queue, durable.then_some(terms)),
+                queue: Queue::new(sink.queue, durable.then(|| Arc::clone(&terms))),
                 filter: sink.filter.clone(),
                 plain: Plain::new(sink.format, &sink.mask, names.clone(), rules, max_record_bytes),
                 counts,
+                terms,
                 fails_closed,
                 spool,
                 hurry: AtomicBool::new(false),
@@ -209,6 +214,12 @@ impl Log {
 }
 
 impl Channel {
+    /// Whether records that must be kept may be lost, as far as one can tell.
+    fn is_in_doubt(&self) -> bool {
+        let filling = |spool: &Spool| spool.is_filling(&self.counts);
+        self.terms.are_in_doubt() || self.fails_closed && self.spool.as_ref().is_some_and(filling)
+    }
+
     /// Puts the record into the queue, or what it is to be made of.
     fn put(
         &self,
@@ -233,10 +244,10 @@ impl Channel {
 }
 
 impl Waiting {
-    /// Has the answer wait in `withheld`, and not here; gives it back where records are being lost: there is a better
-    /// answer then than none.
+    /// Has the answer wait in `withheld`, so that it can be given at once. Where its record may be lost this gives itself
+    /// back: what is withheld in vain is no answer at all, and who waits here can give a better one.
     pub fn withhold(self, withheld: &Withheld) -> Result<(), Self> {
-        if self.on.iter().any(|(_, group)| group.is_doubtful()) {
+        if self.on.iter().any(|(channel, _)| channel.is_in_doubt()) {
             return Err(self);
         }
         for (_, group) in self.on {

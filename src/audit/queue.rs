@@ -8,7 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{config::QueueLimits, event::Event, group::{Group, Terms}, lines::Lines};
+use super::{
+    config::QueueLimits,
+    event::Event,
+    group::{Group, Terms},
+    lines::Lines,
+};
 
 pub(super) struct Queue {
     state: Mutex<State>,

@@ -104,6 +104,11 @@ impl Spool {
         self.id
     }
 
+    /// Whether there may soon be no room, by what `counts` says of what waits.
+    pub(super) fn is_filling(&self, counts: &Counts) -> bool {
+        counts.spooled_bytes.load(Relaxed) >= self.max_bytes / 2
+    }
+
     /// How many records were damaged when it was opened.
     pub(super) fn lost(&self) -> u64 {
         self.lost

@@ -1,44 +1,51 @@
-//! What the answers of a connection wait for: they are made at once, and go out once all that was said before is kept.
+//! What the answers of a connection wait for: they are made at once, and go out once what was said of them before is kept.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::{Acquire, Release}},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
     },
 };
 
-/// Something that is to be kept before answers that were made go out, or that is lost.
+/// Something that is kept before answers go out which were made already, or is lost.
 pub trait Commit: Send + Sync {
-    /// Whether answers may go out, as far as that is known by now.
+    /// Whether they may go out, as far as that is known by now.
     fn known(&self) -> Option<bool>;
 
-    /// Whether they may, as soon as that is known, which is in bounded time.
-    fn outcome(self: Arc<Self>) -> Pin<Box<dyn Future<Output = bool> + Send>>;
+    /// Whether they may, as soon as that is known. It ends by a time of its own, whatever happens.
+    fn outcome(self: Arc<Self>) -> Outcome;
 
-    /// That many answers never go out.
+    /// That many of them never go out, because it is lost.
     fn refused(&self, answers: u64);
 }
+
+/// What becomes of a commit.
+pub type Outcome = Pin<Box<dyn Future<Output = bool> + Send>>;
 
 /// A commit, and how many answers wait for it.
 pub type Awaited = (Arc<dyn Commit>, u64);
 
-/// What answers of one connection wait for that were made since this was last looked at.
+/// What the answers of one connection wait for that were made since somebody last looked.
 #[derive(Default)]
 pub struct Withheld {
     any: AtomicBool,
     awaited: Mutex<Vec<Awaited>>,
 }
 
-/// So many commits are looked through for those that are kept meanwhile.
+/// After so many commits that nobody looked at, those that are kept are forgotten.
 const MANY: usize = 32;
 
 impl Withheld {
-    /// Has the answer that is being made wait for `commit`, and all that is made after it.
+    /// Has the answer that is being made wait for `commit`. Must be said before the answer is given to who writes it.
     pub fn until(&self, commit: Arc<dyn Commit>) {
-        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, answers)) = awaited.last_mut().filter(|(last, _)| Arc::ptr_eq(last, &commit)) {
+        let mut awaited = self.lock();
+        if let Some((_, answers)) = awaited.last_mut().filter(|(last, _)| is_same(last, &commit)) {
             *answers += 1;
         } else {
             if awaited.len() >= MANY {
@@ -49,20 +56,76 @@ impl Withheld {
         self.any.store(true, Release);
     }
 
-    /// Takes what there is.
+    /// Takes what there is: whoever writes looks here before each write. An answer is handed on to them by a lock of their
+    /// own, so that they see what was said before.
+    #[must_use]
     pub fn take(&self) -> Vec<Awaited> {
-        // What is made is handed on under a lock, so whoever writes it sees this.
         if !self.any.load(Acquire) {
             return Vec::new();
         }
-        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut awaited = self.lock();
         self.any.store(false, Release);
         std::mem::take(&mut awaited)
     }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Awaited>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-impl std::fmt::Debug for Withheld {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Withheld")
+impl fmt::Debug for Withheld {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Withheld").finish_non_exhaustive()
+    }
+}
+
+/// Whether both are one commit.
+#[must_use]
+pub fn is_same(one: &Arc<dyn Commit>, other: &Arc<dyn Commit>) -> bool {
+    // By where they are alone: one type may have several tables of functions.
+    std::ptr::addr_eq(Arc::as_ptr(one), Arc::as_ptr(other))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Known(Option<bool>);
+
+    impl Commit for Known {
+        fn known(&self) -> Option<bool> {
+            self.0
+        }
+
+        fn outcome(self: Arc<Self>) -> Outcome {
+            Box::pin(std::future::pending())
+        }
+
+        fn refused(&self, _: u64) {}
+    }
+
+    #[test]
+    fn answers_of_one_commit_are_counted_together() {
+        let withheld = Withheld::default();
+        assert!(withheld.take().is_empty());
+        let (one, other) = (Arc::new(Known(None)), Arc::new(Known(None)));
+        for commit in [&one, &one, &other, &one] {
+            withheld.until(Arc::clone(commit) as Arc<dyn Commit>);
+        }
+        let answers: Vec<u64> = withheld.take().into_iter().map(|(_, answers)| answers).collect();
+        assert_eq!(answers, [2, 1, 1]);
+        assert!(withheld.take().is_empty());
+    }
+
+    #[test]
+    fn where_nobody_writes_only_what_is_not_kept_is_remembered() {
+        let withheld = Withheld::default();
+        for number in 0..1_000 {
+            withheld.until(Arc::new(Known((number != 7 && number != 500).then_some(number != 3))));
+        }
+        let left: Vec<_> = withheld.take().into_iter().map(|(commit, _)| commit.known()).collect();
+        assert!(left.len() <= MANY + 1, "{}", left.len());
+        let of = |known| left.iter().filter(|left| **left == known).count();
+        assert_eq!((of(None), of(Some(false))), (2, 1), "what is lost, and what nobody knows yet");
     }
 }

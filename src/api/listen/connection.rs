@@ -122,16 +122,17 @@ impl Accepted {
             Some(Peer::Tcp(_)) | None => None,
         };
         let service = Certified { service: Eager(service), certificate, user };
-        let withheld = Arc::default();
-        let stream = Withholding::new(stream, Arc::clone(&withheld));
-        let service = Known { service, peer, withheld };
+        let withheld = (version == Version::Two).then(Arc::default);
+        let service = Known { service, peer, withheld: withheld.clone() };
+        // HTTP/1 has no other answers to write meanwhile, so its calls wait themselves.
+        let stream = TokioIo::new(Withholding::new(stream, withheld.unwrap_or_default()));
         let broke = match version {
             Version::One => {
-                let connection = http1().serve_connection(TokioIo::new(stream), service);
+                let connection = http1().serve_connection(stream, service);
                 until_its_end(connection, &options, &closing).await
             }
             Version::Two => {
-                let connection = http2(&options).serve_connection(TokioIo::new(stream), service);
+                let connection = http2(&options).serve_connection(stream, service);
                 until_its_end(connection, &options, &closing).await
             }
         };

@@ -1,9 +1,15 @@
 //! A connection whose answers are withheld until what they wait for is kept.
+//!
+//! Answers are bytes here, in the order in which they were written. No byte goes out before all is kept that was said to be
+//! awaited ([`Withheld::until`]) before it was written; what is said later holds up nothing that was written earlier. If one
+//! of these is lost, nothing more goes out: the connection ends with an error.
+
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::{
     collections::VecDeque,
-    future::Future,
-    io,
+    io::{self, IoSlice},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -11,107 +17,130 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::call::withheld::{Commit, Withheld};
+use crate::call::withheld::{Awaited, Commit, Outcome, Withheld, is_same};
 
-/// The most bytes that are withheld.
+/// The most bytes that are withheld, and what one write has beyond.
 const MOST: usize = 256 << 10;
 
-/// What is written to it, once it may be.
+/// A stream that withholds.
 pub(super) struct Withholding<T> {
     stream: T,
     withheld: Arc<Withheld>,
-    segments: VecDeque<Segment>,
-    bytes: usize,
+    /// What is withheld, the oldest first.
+    parts: VecDeque<Part>,
+    /// Of all parts, in bytes.
+    size: usize,
+    /// Something is lost.
     cut: bool,
 }
 
-/// Bytes that go out together.
-struct Segment {
+/// What goes out together.
+struct Part {
     bytes: Vec<u8>,
-    written: usize,
+    /// How many of them went out.
+    gone: usize,
+    /// What they wait for, still.
     waits: Vec<Wait>,
 }
 
 struct Wait {
     commit: Arc<dyn Commit>,
     answers: u64,
-    outcome: Option<Pin<Box<dyn Future<Output = bool> + Send>>>,
+    /// From when on somebody waits for it.
+    outcome: Option<Outcome>,
+}
+
+impl<T> Withholding<T> {
+    /// Withholds what is written to `stream` as `withheld` says.
+    pub(super) fn new(stream: T, withheld: Arc<Withheld>) -> Self {
+        Self { stream, withheld, parts: VecDeque::new(), size: 0, cut: false }
+    }
+
+    /// Has what is written from now on wait for what is to be awaited since the last look.
+    fn look(&mut self) {
+        for (commit, answers) in self.withheld.take() {
+            self.await_too((commit, answers));
+        }
+    }
+
+    fn await_too(&mut self, (commit, answers): Awaited) {
+        if commit.known() == Some(true) {
+            return;
+        }
+        if let Some(last) = self.parts.back_mut() {
+            if let Some(wait) = last.waits.iter_mut().find(|wait| is_same(&wait.commit, &commit)) {
+                wait.answers += answers;
+                return;
+            }
+            if last.bytes.is_empty() {
+                last.waits.push(Wait { commit, answers, outcome: None });
+                return;
+            }
+        }
+        let waits = vec![Wait { commit, answers, outcome: None }];
+        self.parts.push_back(Part { bytes: Vec::new(), gone: 0, waits });
+    }
+
+    fn withhold(&mut self, bytes: &[u8]) {
+        if let Some(last) = self.parts.back_mut() {
+            last.bytes.extend_from_slice(bytes);
+            self.size += bytes.len();
+        }
+    }
+
+    /// Nothing more goes out.
+    fn cut(&mut self) {
+        self.cut = true;
+        self.look();
+        self.size = 0;
+        for Wait { commit, answers, .. } in self.parts.drain(..).flat_map(|part| part.waits) {
+            if commit.known() == Some(false) {
+                commit.refused(answers);
+            }
+        }
+    }
 }
 
 impl<T: AsyncWrite + Unpin> Withholding<T> {
-    pub(super) fn new(stream: T, withheld: Arc<Withheld>) -> Self {
-        Self { stream, withheld, segments: VecDeque::new(), bytes: 0, cut: false }
-    }
-
-    /// Has what comes next wait for what answers were made for.
-    fn look(&mut self) {
-        for (commit, answers) in self.withheld.take() {
-            if commit.known() == Some(true) {
-                continue;
-            }
-            let last = self.segments.back_mut();
-            if let Some(last) = last
-                && let Some(wait) = last.waits.iter_mut().find(|wait| Arc::ptr_eq(&wait.commit, &commit))
-            {
-                wait.answers += answers;
-                continue;
-            }
-            let wait = Wait { commit, answers, outcome: None };
-            match self.segments.back_mut() {
-                Some(last) if last.bytes.is_empty() => last.waits.push(wait),
-                _ => self.segments.push_back(Segment { bytes: Vec::new(), written: 0, waits: vec![wait] }),
-            }
-        }
-    }
-
-    fn drive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Writes what may go out; ready once that is all.
+    fn release(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.cut {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            return Poll::Ready(Err(lost()));
         }
-        while let Some(first) = self.segments.front_mut() {
-            while let Some(wait) = first.waits.last_mut() {
-                let outcome = wait.outcome.get_or_insert_with(|| Arc::clone(&wait.commit).outcome());
+        while let Some(first) = self.parts.front_mut() {
+            while let Some(Wait { commit, outcome, .. }) = first.waits.last_mut() {
+                let outcome = outcome.get_or_insert_with(|| Arc::clone(commit).outcome());
                 if !ready!(outcome.as_mut().poll(context)) {
-                    self.cut = true;
-                    for wait in self.segments.drain(..).flat_map(|segment| segment.waits) {
-                        wait.commit.refused(wait.answers);
-                    }
-                    return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+                    self.cut();
+                    return Poll::Ready(Err(lost()));
                 }
                 first.waits.pop();
             }
-            while let Some(rest) = first.bytes.get(first.written..).filter(|rest| !rest.is_empty()) {
-                let written = ready!(Pin::new(&mut self.stream).poll_write(context, rest))?;
-                if written == 0 {
+            while let Some(rest) = first.bytes.get(first.gone..).filter(|rest| !rest.is_empty()) {
+                let gone = ready!(Pin::new(&mut self.stream).poll_write(context, rest))?;
+                if gone == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
-                first.written += written;
+                first.gone += gone;
             }
-            self.bytes -= first.bytes.len();
-            self.segments.pop_front();
+            self.size -= first.bytes.len();
+            self.parts.pop_front();
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Whether what is written now is withheld.
+    /// Whether what is to be written now is withheld, once there is room for it.
     fn withholds(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         self.look();
-        if self.segments.is_empty() && !self.cut {
-            return Poll::Ready(Ok(false));
+        if self.cut || self.size >= MOST {
+            ready!(self.release(context))?;
         }
-        if self.bytes >= MOST || self.cut {
-            ready!(self.drive(context))?;
-            return Poll::Ready(Ok(false));
-        }
-        Poll::Ready(Ok(true))
+        Poll::Ready(Ok(!self.parts.is_empty()))
     }
+}
 
-    fn withhold(&mut self, bytes: &[u8]) {
-        if let Some(last) = self.segments.back_mut() {
-            last.bytes.extend_from_slice(bytes);
-            self.bytes += bytes.len();
-        }
-    }
+fn lost() -> io::Error {
+    io::Error::other("what was to be answered could not be recorded")
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Withholding<T> {
@@ -129,29 +158,29 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Withholding<T> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.drive(context))?;
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.drive(context))?;
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
     fn poll_write_vectored(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
+        slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if ready!(self.withholds(context))? {
-            parts.iter().for_each(|part| self.withhold(part));
-            return Poll::Ready(Ok(parts.iter().map(|part| part.len()).sum()));
+            slices.iter().for_each(|slice| self.withhold(slice));
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.release(context))?;
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.release(context))?;
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
