@@ -76,7 +76,7 @@ pub struct SinkFigures {
     pub withheld: u64,
     /// Deliveries that failed, and were tried again.
     pub errors: u64,
-    /// Decisions that became denies, because it could not keep their records.
+    /// Decisions that became denies, or were not answered, because it could not keep their records.
     pub refused: u64,
     /// Records that wait in memory.
     pub queued: u64,

@@ -6,7 +6,7 @@ use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{
-            AtomicU8, AtomicU64,
+            AtomicBool, AtomicU8, AtomicU64,
             Ordering::{Acquire, Relaxed, Release},
         },
     },
@@ -22,6 +22,8 @@ use crate::call::withheld::{Commit, Outcome};
 /// Decisions whose records are kept by the same commit, or are not.
 pub(super) struct Group {
     state: AtomicU8,
+    /// One of its members waits itself.
+    led: AtomicBool,
     opened: Instant,
     terms: Arc<Terms>,
     waiting: Mutex<Waiting>,
@@ -67,7 +69,7 @@ const DOUBT: u64 = 10_000;
 
 impl Group {
     pub(super) fn new(opened: Instant, terms: Arc<Terms>) -> Self {
-        Self { state: AtomicU8::new(OPEN), opened, terms, waiting: Mutex::default() }
+        Self { state: AtomicU8::new(OPEN), led: AtomicBool::new(false), opened, terms, waiting: Mutex::default() }
     }
 
     /// Whether a decision of now may become a member.
@@ -89,6 +91,12 @@ impl Group {
             std::mem::take(&mut waiting.wakers)
         };
         wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether this is asked for the first time: who asks then waits itself. So who is alone can be told what became of
+    /// its record, and it is known how long the others' answers wait.
+    pub(super) fn lead(&self) -> bool {
+        !self.led.swap(true, Relaxed)
     }
 
     fn is_settled(&self) -> bool {
@@ -241,6 +249,7 @@ mod tests {
         for fails_closed in [true, false] {
             let lost = opened(LONG, fails_closed);
             assert_eq!((lost.known(), lost.terms.are_in_doubt()), (None, false));
+            assert!(lost.lead() && !lost.lead(), "one waits itself");
             let early = tokio::spawn(Arc::clone(&lost).outcome());
             tokio::task::yield_now().await;
             lost.settle(false);

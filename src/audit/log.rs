@@ -244,10 +244,11 @@ impl Channel {
 }
 
 impl Waiting {
-    /// Has the answer wait in `withheld`, so that it can be given at once. Where its record may be lost this gives itself
-    /// back: what is withheld in vain is no answer at all, and who waits here can give a better one.
+    /// Has the answer wait in `withheld`, so that it can be given at once. One of each commit waits here nonetheless, and
+    /// all do where records may be lost: what is withheld in vain is no answer at all, and who waits here can give a
+    /// better one.
     pub fn withhold(self, withheld: &Withheld) -> Result<(), Self> {
-        if self.on.iter().any(|(channel, _)| channel.is_in_doubt()) {
+        if self.on.iter().any(|(channel, group)| group.lead() || channel.is_in_doubt()) {
             return Err(self);
         }
         for (_, group) in self.on {

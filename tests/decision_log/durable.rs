@@ -47,7 +47,7 @@ async fn load(mut client: Client, answers: Arc<AtomicUsize>) -> Vec<String> {
 }
 
 /// How often each decision is in a log, over all its files.
-fn delivered(rig: &Rig, name: &str) -> BTreeMap<String, u32> {
+pub(crate) fn delivered(rig: &Rig, name: &str) -> BTreeMap<String, u32> {
     let ended = rig.log(&["tail", "--json", "-n", "100000000", name]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let mut found = BTreeMap::new();
