@@ -12,6 +12,7 @@ mod encode;
 mod event;
 mod figures;
 mod group;
+mod head;
 mod lines;
 mod log;
 mod mask;

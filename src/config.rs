@@ -224,9 +224,10 @@ impl Reader {
 
     fn sinks(&mut self, file: &Path, tables: Vec<(String, serde_json::Value)>) {
         for (name, table) in tables {
-            if let Some(sink) = sinks::read(file, &name, table, &mut self.faults) {
-                self.config.decision_log.sinks.insert(name, sink);
-            }
+            let Some(sink) = sinks::read(file, &name, table, &mut self.faults) else { continue };
+            let sinks = &mut self.config.decision_log.sinks;
+            self.faults.extend(sinks::sharing(file, &name, &sink, sinks));
+            sinks.insert(name, sink);
         }
     }
 

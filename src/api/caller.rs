@@ -109,6 +109,11 @@ pub(super) struct Asking {
     arrived: Instant,
 }
 
+/// Whether the call that this task answers may be answered: without a place it may not. What is no call's may.
+pub(super) fn is_placed() -> bool {
+    ASKING.try_with(|asking| asking.placed).unwrap_or(true)
+}
+
 /// Takes along who asks, to other tasks.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Carried(Option<Arc<Asking>>);

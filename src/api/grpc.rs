@@ -107,7 +107,9 @@ where
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
         // Many clients still ask in v1alpha.
-        routes = routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?);
+        let (v1, v1alpha) = (builder().build_v1()?, builder().build_v1alpha()?);
+        routes = routes.add_service(v1.max_decoding_message_size(most));
+        routes = routes.add_service(v1alpha.max_decoding_message_size(most));
     }
     Ok(Limits::new(routes.prepare(), config.max_message_bytes))
 }

@@ -60,6 +60,24 @@ impl Signer {
         Ok(Self { pair, id })
     }
 
+    /// The key's name: the start of its hash.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// A signature in Base64.
+    pub(super) fn sign(&self, text: &[u8]) -> String {
+        STANDARD.encode(self.pair.sign(text))
+    }
+
+    /// A key of its own.
+    #[cfg(test)]
+    pub(super) fn of_test() -> Self {
+        let pair = Ed25519KeyPair::generate().unwrap();
+        let id = id_of(pair.public_key().as_ref());
+        Self { pair, id }
+    }
+
     /// What checks what this signs.
     #[must_use]
     pub fn verifier(&self) -> Verifier {
@@ -102,6 +120,15 @@ pub(super) struct State {
     pub(super) unsealed: u64,
 }
 
+/// What was wrong with a file when it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+pub(super) struct Gap {
+    /// Up to which line its head says that it was sealed; `None` if the head was gone, or none of ours.
+    pub(super) sealed: Option<u64>,
+    /// The number of the last line that was there; 0 if none was.
+    pub(super) found: u64,
+}
+
 impl State {
     pub(super) fn start() -> Self {
         Self { seq: 1, prev: GENESIS, unsealed: 0 }
@@ -130,16 +157,20 @@ impl State {
         out.push(b'\n');
     }
 
-    /// Adds a checkpoint.
-    pub(super) fn seal(&mut self, signer: &Signer, time: SystemTime, out: &mut Vec<u8>) {
+    /// Adds a checkpoint; with `gap`, one that says for ever that lines were gone when the file was opened.
+    pub(super) fn seal(&mut self, signer: &Signer, time: SystemTime, gap: Option<Gap>, out: &mut Vec<u8>) {
         let begin = out.len();
         let time = DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true);
         let (seq, prev, key) = (self.seq, hex(&self.prev), &signer.id);
+        let gap = gap.map_or_else(String::new, |Gap { sealed, found }| {
+            let sealed = sealed.map_or_else(|| "null".to_owned(), |sealed| sealed.to_string());
+            format!(r#""gap":{{"sealed":{sealed},"found":{found}}},"#)
+        });
         let body = format!(
-            r#"{{"schema":"{CHECKPOINT}","time":"{time}","key":"{key}","chain":{{"seq":{seq},"prev":"{prev}"}}"#
+            r#"{{"schema":"{CHECKPOINT}","time":"{time}","key":"{key}",{gap}"chain":{{"seq":{seq},"prev":"{prev}"}}"#
         );
         out.extend_from_slice(body.as_bytes());
-        let signature = STANDARD.encode(signer.pair.sign(body.as_bytes()));
+        let signature = signer.sign(body.as_bytes());
         out.extend_from_slice(format!(r#","signature":"{signature}"}}"#).as_bytes());
         self.advance(out.get(begin..).unwrap_or_default());
         self.unsealed = 0;

@@ -1,9 +1,16 @@
 //! What became of records, counted: every record that a sink was offered is delivered, dropped, filtered, or waits.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
+
+/// For how long a message is not said again, and how many kinds are told apart.
+const SILENCE: Duration = Duration::from_secs(60);
+const KINDS: usize = 64;
 
 /// Why a record was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +81,7 @@ pub struct SinkFigures {
     pub filtered: u64,
     /// Records without payload, because a mask rule failed.
     pub withheld: u64,
-    /// Deliveries that failed, and were tried again.
+    /// Deliveries, writes and rotations that failed. What a durable file without a spool could not write is not tried again.
     pub errors: u64,
     /// Decisions that became denies, or were not answered, because it could not keep their records.
     pub refused: u64,
@@ -99,7 +106,7 @@ pub(super) struct Counts {
     pub(super) pending: AtomicU64,
     pub(super) spooled: AtomicU64,
     pub(super) spooled_bytes: AtomicU64,
-    last_error: Mutex<Option<(String, std::time::Instant)>>,
+    said: Mutex<Vec<(String, Instant)>>,
 }
 
 impl Counts {
@@ -114,14 +121,17 @@ impl Counts {
     }
 
     /// Whether a message of that kind was not said in the last while: what fails a thousand times a second is said
-    /// once.
+    /// once, whatever numbers are in it, and also if two things take turns.
     pub(super) fn worth_saying(&self, message: &str) -> bool {
-        let mut last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
-        let again = last.as_ref().is_some_and(|(said, at)| said == message && at.elapsed().as_secs() < 60);
-        if !again {
-            *last = Some((message.to_owned(), std::time::Instant::now()));
+        let kind: String = message.chars().filter(|one| !one.is_ascii_digit()).collect();
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.retain(|(_, at)| at.elapsed() < SILENCE);
+        // What is said so often in so many ways is no news.
+        let news = said.len() < KINDS && said.iter().all(|(known, _)| *known != kind);
+        if news {
+            said.push((kind, Instant::now()));
         }
-        !again
+        news
     }
 
     pub(super) fn figures(&self, sink: &str, queued: u64) -> SinkFigures {
@@ -142,5 +152,20 @@ impl Counts {
             spooled: self.spooled.load(Relaxed),
             spooled_bytes: self.spooled_bytes.load(Relaxed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_again_and_again_is_said_once_whatever_numbers_are_in_it() {
+        let counts = Counts::default();
+        let said = (0..1000).filter(|number| counts.worth_saying(&format!("it has {number} bytes"))).count();
+        assert_eq!(said, 1);
+        assert!(counts.worth_saying("the disk is full") && !counts.worth_saying("it has 5 bytes"));
+        let many = ('a'..='z').flat_map(|one| ('a'..='z').map(move |other| format!("{one}{other}")));
+        assert!(many.filter(|message| counts.worth_saying(message)).count() < KINDS);
     }
 }

@@ -1,6 +1,7 @@
 //! Secrets go before any rule runs: what stands under a sensitive name, and what looks like a credential wherever it
 //! stands. What was found is then looked for in every other text of the record. Where in doubt, a text is hidden.
 
+mod forms;
 mod look;
 
 pub(super) use self::look::{Look, look};
@@ -108,7 +109,7 @@ impl<'n> Secrets<'n> {
     }
 
     fn has_credential(&mut self, text: &str) -> bool {
-        if let Some(credential) = credential(text) {
+        if let Some(credential) = credential(text).or_else(|| forms::of_an_address(text)) {
             self.remember(credential);
             return true;
         }
@@ -262,7 +263,7 @@ fn identifies(at: &str) -> bool {
 }
 
 /// The first credential in a text: a JSON Web Token or another that begins like one, what follows `Bearer`, `Basic` or
-/// `DPoP`, a private key in PEM.
+/// `DPoP`, a private key in PEM, a key of a form that a service gives its own.
 fn credential(text: &str) -> Option<&str> {
     if text.len() < MIN_CREDENTIAL {
         return None;
@@ -280,6 +281,9 @@ fn credential(text: &str) -> Option<&str> {
     }
     if text.contains("PRIVATE KEY-----") {
         return Some(text);
+    }
+    if let Some(key) = forms::of_a_service(text) {
+        return Some(key);
     }
     for (at, _) in text.match_indices(' ') {
         let before = text.get(..at)?;

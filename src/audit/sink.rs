@@ -13,7 +13,7 @@ use std::{
 
 pub(super) use self::{
     file::head_name,
-    files::{find, lines},
+    files::{Found, find, is_there, unpack},
 };
 use super::{
     config::{Place, SinkConfig},

@@ -5,8 +5,9 @@ use std::{fs, ops::ControlFlow, path::Path};
 use serde::Deserialize;
 
 use super::{
-    chain::{CHECKPOINT, GENESIS, Verifier, hash, hex, signed},
-    read::{self, Line, ReadError},
+    chain::{CHECKPOINT, GENESIS, Gap, Verifier, hash, hex, signed},
+    head::{Head, Vouched},
+    read::{self, Files, Line, ReadError},
 };
 
 /// What was found.
@@ -43,6 +44,7 @@ struct Read {
     schema: String,
     #[serde(default)]
     key: String,
+    gap: Option<Gap>,
     chain: Option<Link>,
 }
 
@@ -55,25 +57,65 @@ struct Link {
 /// The most faults that are told one by one.
 const MOST: usize = 100;
 
+/// How often a log is read anew whose files changed meanwhile.
+const TRIES: usize = 5;
+
 struct Check<'v> {
     keys: &'v [Verifier],
     report: Report,
     /// What the next line must say.
     expected: Option<(u64, [u8; 32])>,
     before: String,
-    sealed: Option<(u64, [u8; 32])>,
+    /// What the head says, or why it says nothing.
+    head: Result<Option<Head>, String>,
+    /// Whether the line that the head names was read, and is as it says; so is one that follows it, where it is gone.
+    headed: Option<bool>,
 }
 
-/// Checks the log whose file is `path`, with the full ones beside it. Without keys, signatures are not looked at.
+/// Checks the log whose file is `path`, with the full ones beside it. Without keys, signatures are not looked at. It may be
+/// written to and rotated meanwhile.
 pub fn verify(path: &Path, keys: &[Verifier]) -> Result<Report, ReadError> {
+    let mut tries = 1;
+    loop {
+        // Whatever it names is in the files already; what comes after it may be read, too.
+        let head = read_head(path);
+        // A spool has neither files nor a head.
+        let files = if path.to_string_lossy().contains(".redb") { None } else { Some(read::files(path)?) };
+        let checked = check(path, files.as_ref(), keys, head);
+        let fine = checked.as_ref().is_ok_and(|report| report.faults.is_empty());
+        if fine || tries == TRIES || files.is_none_or(|files| !files.changed(path)) {
+            return checked;
+        }
+        tries += 1;
+    }
+}
+
+fn check(
+    path: &Path,
+    files: Option<&Files>,
+    keys: &[Verifier],
+    head: Result<Option<Head>, String>,
+) -> Result<Report, ReadError> {
     let report = Report { signatures: !keys.is_empty(), ..Report::default() };
-    let mut check = Check { keys, report, expected: None, before: String::new(), sealed: None };
-    read::lines(path, &mut |line| {
+    let mut check = Check { keys, report, expected: None, before: String::new(), head, headed: None };
+    let mut each = |line: Line<'_>| {
         check.line(line);
         ControlFlow::Continue(())
-    })?;
-    check.head(path);
+    };
+    match files {
+        Some(files) => files.lines(&mut each)?,
+        None => read::lines(path, &mut each)?,
+    }
+    check.head(&read::head(path).display().to_string());
     Ok(check.report)
+}
+
+fn read_head(path: &Path) -> Result<Option<Head>, String> {
+    match fs::read_to_string(read::head(path)) {
+        Ok(text) => Head::read(&text).map(Some).ok_or_else(|| "is not what is written there".to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("can't be read: {error}")),
+    }
 }
 
 impl Check<'_> {
@@ -84,22 +126,37 @@ impl Check<'_> {
             return;
         }
         let read = serde_json::from_slice::<Read>(line.bytes).ok();
-        let Some(Read { schema, key, chain: Some(Link { seq, prev }) }) = read else {
+        let Some(Read { schema, key, gap, chain: Some(Link { seq, prev }) }) = read else {
             self.fault(&place, "this line is no record of a chain".to_owned());
-            self.expected = self.expected.map(|(seq, _)| (seq + 1, hash(line.bytes)));
+            self.expected = self.expected.map(|(seq, _)| (seq.saturating_add(1), hash(line.bytes)));
             self.before = place;
             return;
         };
         self.follows(&place, seq, &prev);
+        let hash = hash(line.bytes);
+        self.meets_head(seq, &prev, &hash);
         if schema == CHECKPOINT {
-            self.checkpoint(&place, line.bytes, &key, seq);
+            self.checkpoint(&place, line.bytes, &key);
+            if let Some(gap) = gap {
+                self.fault(&place, told(gap));
+            }
         } else {
             self.report.records += 1;
             self.report.unsealed += 1;
         }
         self.report.last = seq;
-        self.expected = Some((seq + 1, hash(line.bytes)));
+        self.expected = Some((seq.saturating_add(1), hash));
         self.before = place;
+    }
+
+    fn meets_head(&mut self, seq: u64, prev: &str, found: &[u8; 32]) {
+        let Ok(Some(head)) = &self.head else { return };
+        if seq == head.seq {
+            self.headed = Some(*found == head.hash);
+        } else if seq == head.seq + 1 && self.headed.is_none() {
+            // Where no full file is kept, it is gone.
+            self.headed = Some(prev == hex(&head.hash)).filter(|follows| *follows);
+        }
     }
 
     fn follows(&mut self, place: &str, seq: u64, prev: &str) {
@@ -130,10 +187,9 @@ impl Check<'_> {
         }
     }
 
-    fn checkpoint(&mut self, place: &str, bytes: &[u8], key: &str, seq: u64) {
+    fn checkpoint(&mut self, place: &str, bytes: &[u8], key: &str) {
         self.report.checkpoints += 1;
         self.report.unsealed = 0;
-        self.sealed = Some((seq, hash(bytes)));
         if self.keys.is_empty() {
             return;
         }
@@ -146,26 +202,33 @@ impl Check<'_> {
     }
 
     /// The head says how far the chain was sealed: what ends before was cut.
-    fn head(&mut self, path: &Path) {
-        let head = read::head(path);
-        let place = head.display().to_string();
-        let text = match fs::read_to_string(&head) {
-            Ok(text) => text,
-            Err(_) if self.report.checkpoints == 0 => return,
-            Err(error) => return self.fault(&place, format!("the head of the chain can't be read: {error}")),
+    fn head(&mut self, place: &str) {
+        let head = match &self.head {
+            Ok(Some(head)) => head.clone(),
+            Ok(None) if self.report.checkpoints == 0 => return,
+            Ok(None) => return self.fault(place, "the head of the chain is gone".to_owned()),
+            Err(why) => return self.fault(place, format!("the head of the chain {why}")),
         };
-        let said = text.trim().split_once(' ').and_then(|(seq, hash)| Some((seq.parse::<u64>().ok()?, hash)));
-        let Some((seq, hash)) = said else {
-            return self.fault(&place, "the head of the chain is not what is written there".to_owned());
-        };
-        match self.sealed {
-            Some((last, last_hash)) if last == seq && hex(&last_hash) == hash => {}
-            // Between a checkpoint and its head the process may have ended.
-            Some((last, _)) if last > seq => {}
-            Some((last, _)) if last == seq => {
-                self.fault(&place, format!("the checkpoint {seq} is another one than the head says"));
+        if !self.keys.is_empty() {
+            let doubt = match head.vouched(self.keys) {
+                Vouched::Yes => None,
+                Vouched::Unsigned => Some("is not signed: an earlier version wrote it, or somebody else"),
+                Vouched::Stranger => Some("is signed by a key that was not given"),
+                Vouched::Forged => Some("has a signature that is not that of its key"),
+            };
+            if let Some(doubt) = doubt {
+                self.fault(place, format!("the head of the chain {doubt}"));
             }
-            _ => self.fault(&place, format!("the chain was sealed up to line {seq}, and that checkpoint is gone")),
+        }
+        match self.headed {
+            Some(true) => {}
+            // Nothing is sealed yet.
+            _ if head.seq == 0 => {}
+            Some(false) => self.fault(place, format!("line {} is another one than the head says", head.seq)),
+            None => {
+                let seq = head.seq;
+                self.fault(place, format!("the chain was sealed up to line {seq}, and that checkpoint is gone"));
+            }
         }
     }
 
@@ -173,5 +236,19 @@ impl Check<'_> {
         if self.report.faults.len() < MOST {
             self.report.faults.push(Fault { place: place.to_owned(), problem });
         }
+    }
+}
+
+/// What a checkpoint says of the file that it found.
+fn told(Gap { sealed, found }: Gap) -> String {
+    match sealed {
+        None => "when a server was started here, the chain's head was gone, or none that it had written: \
+                 whether lines were cut off is not known"
+            .to_owned(),
+        Some(sealed) if sealed > found => format!(
+            "when a server was started here, the log ended at line {found}, and had been sealed up to line {sealed}: \
+             what is between was cut off, moved away or lost"
+        ),
+        Some(sealed) => format!("when a server was started here, line {sealed} was another one than had been sealed"),
     }
 }

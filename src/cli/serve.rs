@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, thread, time::Duration};
 
 use anyhow::Context as _;
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ},
     iterator::Signals,
 };
 use tokio::sync::Notify;
@@ -73,10 +73,13 @@ pub(super) struct Args {
     /// Check the configuration, print what would be in force, and exit
     #[arg(long)]
     check_config: bool,
+    /// End once standard input does, so that no server outlives the program that started it
+    #[arg(long, hide = true)]
+    until_stdin_ends: bool,
 }
 
 pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let check_only = args.check_config;
+    let (check_only, until_stdin_ends) = (args.check_config, args.until_stdin_ends);
     let flags = flags(args);
     let config = match config::load(&flags, std::env::vars_os()) {
         Ok(config) => config,
@@ -101,6 +104,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(exit::CONFIG));
     }
     raise_open_files();
+    outlive_file_sizes();
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if config.server.worker_threads > 0 {
         runtime.worker_threads(config.server.worker_threads);
@@ -109,7 +113,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
     runtime.enable_all().event_interval(16).thread_name("worker").thread_stack_size(app::STACK);
     let runtime = runtime.build();
     let runtime = runtime.context("can't start threads")?;
-    let code = runtime.block_on(serve(config, flags, exports))?;
+    let code = runtime.block_on(serve(config, flags, exports, until_stdin_ends))?;
     // What is still blocked (a compilation, say) must not keep the process.
     runtime.shutdown_background();
     Ok(code)
@@ -125,7 +129,21 @@ fn raise_open_files() {
     }
 }
 
-async fn serve(config: Config, flags: Flags, exports: telemetry::export::Exports) -> anyhow::Result<ExitCode> {
+/// Has a write beyond the limit of a file's size (`ulimit -f`) fail, as on a full disk, instead of ending this process.
+fn outlive_file_sizes() {
+    // Whoever hears the signal, its default is off.
+    let heard = signal_hook::flag::register(SIGXFSZ, Arc::default());
+    if let Err(error) = heard {
+        tracing::warn!("a file that reaches the limit of its size will end this process: {error}");
+    }
+}
+
+async fn serve(
+    config: Config,
+    flags: Flags,
+    exports: telemetry::export::Exports,
+    until_stdin_ends: bool,
+) -> anyhow::Result<ExitCode> {
     let hangup = Arc::new(Notify::new());
     let running = config.clone();
     // Past the drain timeouts, and past what `App::run` adds to them.
@@ -134,6 +152,14 @@ async fn serve(config: Config, flags: Flags, exports: telemetry::export::Exports
         config.server.drain_timeout + DRAIN + telemetry::export::FLUSH + Duration::from_secs(5),
     )
     .context("can't listen for signals")?;
+    if until_stdin_ends {
+        let stop = stop.clone();
+        let wait = move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            stop.cancel();
+        };
+        thread::Builder::new().name("standard input".to_owned()).spawn(wait).context("can't start a thread")?;
+    }
     let started = tokio::select! {
         biased;
         // What it waits for, a source of bundles under `--strict`, is nobody's business any more.
@@ -231,6 +257,7 @@ fn flags(args: Args) -> Flags {
         log_level,
         log_format,
         check_config: _,
+        until_stdin_ends: _,
     } = args;
     let truth = |set: bool| set.then(|| "true".to_owned());
     let given = [

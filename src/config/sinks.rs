@@ -5,6 +5,7 @@ mod mask;
 mod text;
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -183,6 +184,35 @@ pub(super) fn read(file: &Path, name: &str, table: Value, faults: &mut Vec<Fault
         return None;
     }
     Some(SinkConfig { place: target?, format, mode: mode?, queue, filter, mask: mask? })
+}
+
+/// What a sink would write to and another one already does: its file, its spool.
+pub(super) fn sharing(
+    file: &Path,
+    name: &str,
+    sink: &SinkConfig,
+    others: &BTreeMap<String, SinkConfig>,
+) -> Option<Fault> {
+    let (field, path, other) = written(sink).find_map(|(field, path)| {
+        let same = |(_, other): &(&String, &SinkConfig)| written(other).any(|(_, written)| written == path);
+        others.iter().find(same).map(|(other, _)| (field, path, other))
+    })?;
+    let place = in_file(file, &format!("decision_log.sinks.{name}.{field}"));
+    let problem = format!("the sink `{other}` writes to `{}` already", path.display());
+    Some(Fault::new(place, problem, "a file of its own for each sink"))
+}
+
+/// The files that are a sink's own, each with the field that names it.
+fn written(sink: &SinkConfig) -> impl Iterator<Item = (&'static str, &Path)> {
+    let file = match &sink.place {
+        Place::File { path, .. } => Some(("path", path.as_path())),
+        Place::Stdout | Place::Http { .. } | Place::Otlp { .. } => None,
+    };
+    let spool = match &sink.mode {
+        Mode::Durable(spool) => Some(("spool.path", spool.path.as_path())),
+        Mode::BestEffort | Mode::DurableFile => None,
+    };
+    file.into_iter().chain(spool)
 }
 
 fn mode(table: &mut Table<'_>, mode: RawMode, kind: Kind) -> Option<Mode> {

@@ -49,6 +49,23 @@ async fn a_file_on_a_full_disk_costs_records_that_are_counted_and_no_decision() 
 }
 
 #[tokio::test]
+async fn a_limit_of_file_sizes_denies_and_ends_nothing() {
+    let rig = Rig::new("audit: {type: file, path: DIR/audit.log, mode: durable}", &[]);
+    // Blocks of 512 or 1,024 bytes, as the shell has it.
+    let mut server = rig.serve().within("sh", &["-c", "ulimit -f 64 && exec \"$@\"", "sh"]).ready().await;
+    let context = json!({"filling": "x".repeat(10_000)});
+    let mut allowed = 0;
+    while ask(&server, "alice", &context).await.0 {
+        allowed += 1;
+        assert!(allowed < 100, "the limit is never reached");
+    }
+    assert!(!ask(&server, "alice", &context).await.0, "it lives");
+    server.logged("records can't be kept").await;
+    assert_eq!(lines(&rig.path("audit.log")).len(), allowed);
+    stop(&mut server).await;
+}
+
+#[tokio::test]
 async fn steps_of_the_clock_lose_and_reorder_nothing() {
     // Loaded before the server, in its own process: the program `faketime` would get the signals that are for the server.
     let libraries =

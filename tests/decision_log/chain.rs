@@ -80,6 +80,22 @@ async fn every_way_to_tamper_is_found() {
     }
 }
 
+#[tokio::test]
+async fn a_log_that_was_cut_while_no_server_ran_stays_so() {
+    let rig = chained().await;
+    let path = rig.path("audit.log");
+    let text = fs::read_to_string(&path).unwrap();
+    let first: Vec<&str> = text.lines().take(3).collect();
+    fs::write(&path, first.join("\n") + "\n").unwrap();
+    let mut server = rig.ready().await;
+    server.logged("the decision log was sealed up to line").await;
+    ask(&server, "alice", &json!({})).await;
+    stop(&mut server).await;
+    let (code, said) = verify(&rig);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("the log ended at line 3, and had been sealed up to line"), "{said}");
+}
+
 /// The last record has another effect, and nothing but a checkpoint comes after it.
 fn change_last(lines: &[&str]) -> String {
     let at = lines.iter().rposition(|line| line.contains("\"effect\"")).unwrap();

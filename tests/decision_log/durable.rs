@@ -422,9 +422,9 @@ async fn a_line_that_was_left_half_is_cut_off_and_what_is_no_file_is_refused() {
 }
 
 #[tokio::test]
-async fn two_sinks_do_not_share_a_spool() {
+async fn a_spool_has_one_sink_by_whatever_path() {
     let rig = Rig::new(
-        "one: {type: stdout, mode: durable, spool: {path: DIR/audit.redb}}\ntwo: {type: stdout, mode: durable, spool: {path: DIR/audit.redb}}",
+        "one: {type: stdout, mode: durable, spool: {path: DIR/audit.redb}}\ntwo: {type: stdout, mode: durable, spool: {path: DIR/policies/../audit.redb}}",
         &[],
     );
     let ended = rig.serve().run();
@@ -445,6 +445,10 @@ async fn a_durable_file_has_one_writer_and_any_readers() {
     assert_eq!(ended.code, Some(64), "{}", ended.stderr);
     let refused = "another process, or another sink, writes to `";
     assert!(ended.stderr.contains(refused) && ended.stderr.contains("stop it first"), "{}", ended.stderr);
+    // Nor does one that would lose its own records without harm.
+    let other = Rig::new(&format!("audit: {{type: file, path: {}}}", rig.path("audit.log").display()), &[]);
+    let ended = other.serve().run();
+    assert!(ended.code == Some(64) && ended.stderr.contains(refused), "{}", ended.stderr);
     let (allow, second) = ask(&server, "alice", &json!({})).await;
     assert!(allow);
     assert_eq!(delivered(&rig, "audit.log").into_keys().collect::<BTreeSet<_>>(), BTreeSet::from([first, second]));
@@ -454,14 +458,18 @@ async fn a_durable_file_has_one_writer_and_any_readers() {
 }
 
 #[tokio::test]
-async fn two_sinks_do_not_share_a_file() {
-    let rig =
-        Rig::new("one: {type: file, path: DIR/audit.log, mode: durable}\ntwo: {type: file, path: DIR/audit.log}", &[]);
-    let ended = rig.serve().run();
-    assert_eq!(ended.code, Some(64), "{}", ended.stderr);
-    assert!(
-        ended.stderr.contains("decision_log.sinks.two") && ended.stderr.contains("path: another sink writes to `"),
-        "{}",
-        ended.stderr
-    );
+async fn two_sinks_with_one_file_are_told_before_anything_starts() {
+    for (sinks, field) in [
+        ("one: {type: file, path: DIR/a.log, mode: durable}\ntwo: {type: file, path: DIR/./a.log}", "path"),
+        (
+            "one: {type: stdout, mode: durable, spool: {path: DIR/a}}\ntwo: {type: stdout, mode: durable, spool: {path: DIR/a}}",
+            "spool.path",
+        ),
+        ("one: {type: file, path: DIR/a}\ntwo: {type: stdout, mode: durable, spool: {path: DIR/a}}", "spool.path"),
+    ] {
+        let ended = Rig::new(sinks, &[]).serve().arg("--check-config").run();
+        assert_eq!(ended.code, Some(64), "{}", ended.stderr);
+        let place = format!("decision_log.sinks.two.{field}: the sink `one` writes to `");
+        assert!(ended.stderr.contains(&place), "{}", ended.stderr);
+    }
 }

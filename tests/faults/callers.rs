@@ -18,7 +18,7 @@ use crate::{
 const KEY: &str = "verdict_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const OTHER: &str = "verdict_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
 
-const GRANTS: &str = "
+pub(crate) const GRANTS: &str = "
 grants:
   - callers: [key:ci, 'token:https://issuer.example#alice', 'spiffe://example.org/ns/*']
     actions: [ask, search]
@@ -39,7 +39,7 @@ const SEEN: &str = "package seen
 decision := {\"allow\": true, \"context\": {\"caller\": object.get(input, \"caller\", null)}}
 ";
 
-fn rig(grants: &str) -> Folder {
+pub(crate) fn rig(grants: &str) -> Folder {
     let folder = Folder::empty();
     folder.write("policies/always.rego", "package always\n\ndecision := true\n\nresources := {\"a\", \"b\", \"c\"}\n");
     folder.write("policies/seen.rego", SEEN);
@@ -67,7 +67,7 @@ identity:
     folder
 }
 
-async fn serve(folder: &Folder) -> Server {
+pub(crate) async fn serve(folder: &Folder) -> Server {
     serving(folder, Serve::embedded()).await
 }
 

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
+use verdict::api::grpc::proto::CheckRequest;
+
 use crate::support::{Folder, Serve, assert_refused, eventually, to};
 
 /// A rule that takes its whole budget.
@@ -163,12 +165,22 @@ async fn a_caller_has_a_rate_of_its_own() {
     assert!(other.check(to(crate::support::ALWAYS)).await.is_ok());
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(client.check(to(crate::support::ALWAYS)).await.is_ok(), "later it may again");
+    // What can't be answered is a call, too.
+    let mut third = authority.client(&server, Some(&authority.issue(&["spiffe://a/third"], 4)));
+    let large = CheckRequest { request_id: "x".repeat(2 << 20), ..to(crate::support::ALWAYS) };
+    let mut reasons = Vec::new();
+    while !reasons.iter().any(|reason| reason == "RATE_LIMITED") && reasons.len() < 200 {
+        let refused = third.check(large.clone()).await.expect_err("too large");
+        reasons.extend(refused.get_details_error_info().map(|info| info.reason));
+    }
+    assert_eq!(reasons.first().map(String::as_str), Some("MESSAGE_TOO_LARGE"));
+    assert_eq!(reasons.last().map(String::as_str), Some("RATE_LIMITED"), "{reasons:?}");
 }
 
 /// Who hangs up is not worked for any longer.
 #[tokio::test]
 async fn a_call_that_is_cancelled_stops_working() {
-    use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest};
+    use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest};
     let folder = Folder::always(&[("slow.rego", SLOW)]);
     let serve = Serve::folder(&folder).env("VERDICT_POLICIES_EVALUATION_BUDGET", "200ms");
     let server = serve.env("VERDICT_GRPC_REQUEST_TIMEOUT", "5m").ready().await;

@@ -20,6 +20,7 @@ mod forge;
 mod frames;
 mod limits;
 mod load;
+mod messages;
 mod overload;
 mod soak;
 mod spiffe;

@@ -1,6 +1,6 @@
 //! Start and end of the process.
 
-use std::{os::unix::fs::FileTypeExt as _, time::Instant};
+use std::{os::unix::fs::FileTypeExt as _, process::Stdio, time::Instant};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -9,7 +9,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use verdict::api::grpc::proto::{CheckRequest, CheckStreamRequest, Effect};
 
-use crate::support::{ALWAYS, Ask as _, Folder, Serve, eventually, to};
+use crate::support::{ALWAYS, Ask as _, Folder, Serve, eventually, to, verdict};
 
 const DRAIN: std::time::Duration = std::time::Duration::from_secs(3);
 
@@ -187,4 +187,28 @@ async fn a_log_that_nobody_reads_stops_nothing() {
     assert!(ready().await.starts_with("HTTP/1.0 200"));
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn servers_of_a_benchmark_that_is_killed_end_with_it() {
+    let left = Folder::empty();
+    let mut bench = verdict();
+    bench.env("TMPDIR", left.path());
+    bench.args(["bench", "--compare-log", "--rounds", "1000", "--duration", "20ms", "--warmup", "1ms"]);
+    let mut bench = bench.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let of = format!("/proc/{0}/task/{0}/children", bench.id());
+    let servers = eventually("three servers run", async || {
+        let servers = std::fs::read_to_string(&of).unwrap();
+        let servers: Vec<String> = servers.split_whitespace().map(str::to_owned).collect();
+        (servers.len() == 3).then_some(servers)
+    })
+    .await;
+    bench.kill().unwrap();
+    bench.wait().unwrap();
+    eventually("none of them runs", async || {
+        let runs = |server: &String| std::fs::exists(format!("/proc/{server}")).unwrap();
+        (!servers.iter().any(runs)).then_some(())
+    })
+    .await;
 }

@@ -1,7 +1,7 @@
 //! A request's body to an object (§10.1.1): JSON by its content type, of bounded size, in bounded time.
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::Request,
     http::{
         HeaderMap,
@@ -42,11 +42,13 @@ pub(in crate::api) async fn object(request: Request, limit: usize, deadline: Dea
 /// The bytes; `None` if there are too many.
 pub(in crate::api) async fn read(mut body: Body, limit: usize) -> Result<Option<Vec<u8>>, CallError> {
     let (mut bytes, mut seen) = (Vec::<u8>::new(), 0_usize);
+    // Nothing is needed of what says of itself that it is too large.
+    let kept = if body.size_hint().lower() > limit as u64 { 0 } else { limit };
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| CallError::MalformedMessage("the body broke off".to_owned()))?;
         let Ok(data) = frame.into_data() else { continue };
         seen = seen.saturating_add(data.len());
-        if seen <= limit {
+        if seen <= kept {
             bytes.extend_from_slice(&data);
             continue;
         }

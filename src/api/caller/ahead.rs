@@ -1,6 +1,7 @@
 //! Messages that are read before their call has its place: who sends heads alone, or parts of messages, holds up nobody.
 
 mod room;
+mod stream;
 
 use std::{
     future::poll_fn,
@@ -12,9 +13,12 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
+use tonic::Status;
+use tower::BoxError;
 
-use self::room::Held;
 pub(super) use self::room::Room;
+use self::{room::Held, stream::Parts};
+use super::{Load, Reading};
 
 /// What a message that is whole may have in bytes without needing room.
 const SMALL: usize = 32 << 10;
@@ -33,6 +37,8 @@ pub struct Ahead<B: Body<Data = Bytes>> {
     is_held: bool,
     /// The room that it takes until its door reads it: in parts, or large.
     room: Option<Held>,
+    /// Of a stream of messages.
+    parts: Option<Parts>,
 }
 
 /// What has come of a message that is not waited for any longer.
@@ -52,7 +58,7 @@ impl<B: Body<Data = Bytes> + Unpin> Ahead<B> {
     /// All of it is still to be read.
     pub(super) fn new(rest: B) -> Self {
         let (first, more) = (Bytes::new(), BytesMut::new());
-        Self { first, more, behind: None, rest, ended: false, is_held: false, room: None }
+        Self { first, more, behind: None, rest, ended: false, is_held: false, room: None, parts: None }
     }
 
     /// Whether all of it is there, without waiting.
@@ -108,16 +114,21 @@ impl<B: Body<Data = Bytes> + Unpin> Ahead<B> {
         needed == 0 || self.room.get_or_insert_with(|| Held::none(room)).grow(needed)
     }
 
+    /// It is a stream of messages, whose parts take room of `load` and have as long to come as `reading` says.
+    pub(super) fn follow(&mut self, reading: Reading, load: &Arc<Load>) {
+        self.parts = Some(Parts::new(reading, load));
+    }
+
     /// Nothing of it comes, nor its end: whoever reads it must see to the time.
     pub(super) fn hold(&mut self) {
         (self.first, self.more) = (Bytes::new(), BytesMut::new());
-        (self.behind, self.room, self.is_held) = (None, None, true);
+        (self.behind, self.room, self.parts, self.is_held) = (None, None, None, true);
     }
 
     /// It is `message` and nothing else, whatever its client sent or sends.
     pub(super) fn replace(&mut self, message: &'static [u8]) {
         (self.first, self.more) = (Bytes::from_static(message), BytesMut::new());
-        (self.behind, self.room, self.ended) = (None, None, true);
+        (self.behind, self.room, self.parts, self.ended) = (None, None, None, true);
     }
 
     /// What has ended may not be asked again.
@@ -144,11 +155,11 @@ impl<B: Body<Data = Bytes> + Unpin> Ahead<B> {
 
 impl<B: Body<Data = Bytes> + Unpin> Unpin for Ahead<B> {}
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Ahead<B> {
+impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for Ahead<B> {
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Part<B>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if !self.first.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(mem::take(&mut self.first)))));
         }
@@ -156,10 +167,23 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Ahead<B> {
             self.room = None;
             return Poll::Ready(Some(Ok(Frame::data(mem::take(&mut self.more).freeze()))));
         }
-        match self.behind.take() {
-            Some(part) => Poll::Ready(Some(part)),
-            None => self.poll_rest(context),
+        if let Some(part) = self.behind.take() {
+            return Poll::Ready(Some(part.map_err(Into::into)));
         }
+        if let Some(parts) = &mut self.parts
+            && let Poll::Ready(refused) = parts.poll_refused(context)
+        {
+            // Nothing more of it is read.
+            self.hold();
+            return Poll::Ready(Some(Err(Status::from(refused).into())));
+        }
+        let part = ready!(self.poll_rest(context));
+        if let (Some(parts), Some(Ok(frame))) = (&mut self.parts, &part)
+            && let Some(data) = frame.data_ref()
+        {
+            parts.come(data);
+        }
+        Poll::Ready(part.map(|part| part.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {

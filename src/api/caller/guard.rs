@@ -1,30 +1,33 @@
 //! What stands before the doors: it tells who calls, and refuses what they may not.
 
+mod admit;
+mod protocol;
+
 use std::{
     convert::Infallible,
-    future::{Future as _, Ready, poll_fn, ready},
-    pin::pin,
+    future::{Ready, ready},
     sync::{Arc, atomic::AtomicBool},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use axum::http::{
-    HeaderValue, Method, Request, Response, Version,
-    header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
-};
+use axum::http::{Request, Response, Version, header::AUTHORIZATION};
 use bytes::Bytes;
 use futures::future::{BoxFuture, Either, FutureExt as _};
 use hyper::body::Body;
-use tonic::Status;
-use tower::Service;
+use tower::{BoxError, Service};
 
+pub use self::protocol::{Grpc, Http};
+use self::{
+    admit::Admitted,
+    protocol::{Comes, Protocol, Routed},
+};
 use super::{
-    ASKING, Asked, Asking, Authorizer, Load, TooMuch,
-    ahead::{Ahead, Come},
-    authenticate::{Authenticator, Unknown},
+    ASKING, Asking, Authorizer, Load, TooMuch,
+    ahead::Ahead,
+    authenticate::Authenticator,
     load::{Answering, Came, Shed},
-    route::{self, Action, Route},
+    route::{Action, Route},
 };
 use crate::api::{Observer, grpc::deadline::timeout_of as grpc_timeout, settle::DoorName, status::CallError};
 
@@ -47,39 +50,6 @@ pub struct Keeper {
     /// Whom refusals are told.
     pub observer: Arc<dyn Observer>,
 }
-
-/// How a protocol names calls, and refuses them.
-pub trait Protocol: Clone + Send + Sync + 'static {
-    /// What answers are made of.
-    type Body: Send + 'static;
-
-    /// What a call is for; `None` for what everyone may.
-    #[doc(hidden)]
-    fn route(method: &Method, path: &str) -> Option<Routed>;
-
-    /// Whether its doors say in their own words that a message took too long to come.
-    #[doc(hidden)]
-    const TELLS_LATE: bool;
-
-    /// What is told to a call whose message is larger than `most` bytes; `None` where its door says so, which reads it.
-    #[doc(hidden)]
-    fn too_large(most: u64) -> Option<CallError>;
-
-    /// The answer to a call that is refused.
-    fn refusal(error: CallError, shown: bool) -> Response<Self::Body>;
-}
-
-/// What a call is for.
-#[doc(hidden)]
-pub struct Routed(Route);
-
-/// gRPC.
-#[derive(Clone, Copy, Debug)]
-pub struct Grpc;
-
-/// HTTP.
-#[derive(Clone, Copy, Debug)]
-pub struct Http;
 
 /// What a message may be that is read before its call has a place.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +97,7 @@ where
     S: Service<Request<Ahead<B>>, Response = Response<P::Body>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     P: Protocol,
-    B: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + Unpin + 'static,
 {
     type Response = Response<P::Body>;
     type Error = Infallible;
@@ -157,6 +127,7 @@ struct Arrival {
     at: Instant,
     /// `None` for what everyone may.
     route: Option<Route>,
+    comes: Comes,
     /// How long its client waits.
     patience: Duration,
     /// Whether it needs a place.
@@ -174,14 +145,15 @@ impl Arrival {
     {
         let at = Instant::now();
         let Some(Routed(route)) = P::route(request.method(), request.uri().path()) else {
-            return Ok(Self { at, route: None, patience: keeper.patience, counts: false, came: None });
+            let (patience, comes) = (keeper.patience, Comes::InAddress);
+            return Ok(Self { at, route: None, comes, patience, counts: false, came: None });
         };
         let patience = grpc_timeout(request.headers()).map_or(keeper.patience, |waits| waits.min(keeper.patience));
         // Health never comes here; operators are not to be shut out by those whom they would calm.
         let counts = route.action.has_questions() || route.action == Action::Query;
         // HTTP/2 may have read the message with its head. HTTP/1.1 has not: it reads where it is asked to, next.
-        let may_be_there =
-            request.version() == Version::HTTP_2 && route::has_one_message(request.method(), request.uri().path());
+        let comes = P::comes(request.method(), request.uri().path());
+        let may_be_there = request.version() == Version::HTTP_2 && comes == Comes::Whole;
         let came = if !counts {
             None
         } else if may_be_there && request.body_mut().is_there(most, keeper.load.room()) {
@@ -196,7 +168,7 @@ impl Arrival {
                 let shown = request.headers().contains_key(AUTHORIZATION);
                 Err(refusal::<P>(keeper, shed.into(), shown))
             }
-            came => Ok(Self { at, route: Some(route), patience, counts, came }),
+            came => Ok(Self { at, route: Some(route), comes, patience, counts, came }),
         }
     }
 }
@@ -209,7 +181,7 @@ fn refusal<P: Protocol>(keeper: &Keeper, error: CallError, shown: bool) -> Respo
 async fn guarded<S, P, B>(
     mut inner: S,
     keeper: Arc<Keeper>,
-    (reading, mut limit): (Reading, Option<Duration>),
+    (reading, limit): (Reading, Option<Duration>),
     mut request: Request<Ahead<B>>,
     arrival: Arrival,
 ) -> Result<Response<P::Body>, Infallible>
@@ -217,93 +189,37 @@ where
     S: Service<Request<Ahead<B>>, Response = Response<P::Body>, Error = Infallible> + Send,
     S::Future: Send,
     P: Protocol,
-    B: Body<Data = Bytes, Error: Send> + Send + Unpin,
+    B: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + Unpin,
 {
-    let Arrival { at, route: Some(route), patience, counts, mut came } = arrival else {
-        return inner.call(request).await;
-    };
-    let refuse = |error, shown| Ok(refusal::<P>(&keeper, error, shown));
+    let at = arrival.at;
     let shown = request.headers().contains_key(AUTHORIZATION);
-    let who = {
-        let mut finding = pin!(keeper.authenticator.who(request.headers(), request.extensions()));
-        match poll_fn(|context| Poll::Ready(finding.as_mut().poll(context))).await {
-            Poll::Ready(who) => who,
-            Poll::Pending => {
-                // An issuer is asked, whoever shows a token that may be its: nobody's place waits for that.
-                drop(came.take_if(|came| came.is_ok()));
-                finding.await
-            }
+    let refuse = |error| Ok(refusal::<P>(&keeper, error, shown));
+    let Some(route) = arrival.route else {
+        if let Err(error) = admit::free::<P, B>(&keeper, &mut request, reading).await {
+            return refuse(error);
         }
-    };
-    if keeper.authenticator.required {
-        // It is for us; no door needs it, and none can tell of it.
-        request.headers_mut().remove(AUTHORIZATION);
-    }
-    let caller = match who {
-        Ok(caller) => caller,
-        // Envoy takes only a denied response for a deny: its door gives one, as no question of nobody passes the gate.
-        Err(Unknown) if route.door == DoorName::ENVOY => None,
-        Err(Unknown) => return refuse(CallError::Unauthenticated, shown),
-    };
-    if let Some(authorizer) = &keeper.authorizer
-        && !route.action.has_questions()
-    {
-        let Route { door, action } = route;
-        let asked = |caller| Asked { caller, door, action, question: None };
-        let may = caller.as_ref().is_some_and(|caller| authorizer.allows(&asked(caller)));
-        if !may {
-            return refuse(CallError::PermissionDenied, shown);
-        }
-    }
-    // What has no place is not decided: the gate sees to that.
-    let mut placed = true;
-    if counts && came.is_none() && route::has_one_message(request.method(), request.uri().path()) {
-        // Nor does a place wait for a message that may never come.
-        let announced = request.body().size_hint().lower();
-        let coming = async {
-            if announced > reading.most {
-                return Come::TooMuch;
+        let answer = inner.call(request);
+        return match limit {
+            Some(limit) => {
+                let answered = tokio::time::timeout(limit, answer).await;
+                answered.unwrap_or_else(|_| refuse(CallError::DeadlineExceeded))
             }
-            request.body_mut().fill(reading.most, keeper.load.room()).await
+            None => answer.await,
         };
-        match tokio::time::timeout(reading.longest, coming).await {
-            Ok(Come::Whole) => {}
-            // Whoever reads it tells so, without a place.
-            Ok(Come::Broken) => placed = false,
-            Ok(Come::NoRoom) => came = Some(Err(keeper.load.no_room())),
-            Ok(Come::TooMuch) => match P::too_large(reading.most) {
-                Some(error) => return refuse(error, shown),
-                None => placed = false,
-            },
-            Err(_) if route.door == DoorName::ENVOY => came = Some(Err(Shed::Late)),
-            Err(_) if P::TELLS_LATE => {
-                placed = false;
-                request.body_mut().hold();
-                limit = Some(limit.unwrap_or(reading.longest));
-            }
-            Err(_) => return refuse(CallError::DeadlineExceeded, shown),
+    };
+    let admitted = match admit::call::<P, B>(&keeper, &mut request, reading, arrival, route).await {
+        Ok(admitted) => admitted,
+        // Envoy takes only a denied response for a deny: its door gives one, as no question without a place passes the gate.
+        Err(error) if route.door == DoorName::ENVOY => {
+            // Of what is read without a place there may be any number.
+            request.body_mut().replace(NOTHING);
+            request.extensions_mut().insert(TooMuch(error));
+            Admitted::default()
         }
-    }
-    if counts && placed && came.is_none() {
-        came = Some(keeper.load.come(patience));
-    }
-    let mut answering = None;
-    if let Some(came) = came {
-        let rate = caller.as_ref().map_or(Ok(()), |caller| keeper.load.rate(&caller.id, Instant::now()));
-        let begun = match rate.and(came) {
-            Ok(came) => came.begin().await,
-            Err(shed) => Err(shed),
-        };
-        match begun.map_err(CallError::from) {
-            Ok(begun) => answering = Some(begun),
-            Err(error) if route.door == DoorName::ENVOY => {
-                // Of what is read without a place there may be any number.
-                request.body_mut().replace(NOTHING);
-                request.extensions_mut().insert(TooMuch(error));
-            }
-            Err(error) => return refuse(error, shown),
-        }
-    }
+        Err(error) => return refuse(error),
+    };
+    let Admitted { caller, placed, answering, late } = admitted;
+    let limit = if late { Some(limit.unwrap_or(reading.longest)) } else { limit };
     let asking = Arc::new(Asking { caller, route, placed, refused: AtomicBool::new(false), arrived: at });
     let answer = ASKING.scope(Arc::clone(&asking), async move { inner.call(request).await });
     let answered = match limit {
@@ -313,12 +229,12 @@ where
     let Some(answered) = answered else {
         // The rest of its message did not come, which says nothing of how long answers take.
         answering.into_iter().for_each(Answering::forget);
-        return refuse(CallError::DeadlineExceeded, shown);
+        return refuse(CallError::DeadlineExceeded);
     };
     drop(answering);
     if asking.was_refused() && route.door != DoorName::ENVOY {
         // Nothing of the answer has gone out yet. What a stream asks later is denied, item by item.
-        return refuse(CallError::PermissionDenied, shown);
+        return refuse(if placed { CallError::PermissionDenied } else { keeper.load.no_room().into() });
     }
     answered
 }
@@ -330,58 +246,5 @@ impl From<Shed> for CallError {
             Shed::TooMany(again) => Self::RateLimited(again),
             Shed::Late => Self::DeadlineExceeded,
         }
-    }
-}
-
-impl Protocol for Grpc {
-    type Body = tonic::body::Body;
-
-    const TELLS_LATE: bool = false;
-
-    fn too_large(most: u64) -> Option<CallError> {
-        let limit = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(PREFIX);
-        Some(CallError::MessageTooLarge { limit, setting: "grpc.max_message_bytes" })
-    }
-
-    fn route(_: &Method, path: &str) -> Option<Routed> {
-        route::of_grpc(path).map(Routed)
-    }
-
-    fn refusal(error: CallError, _: bool) -> Response<Self::Body> {
-        Status::from(error).into_http()
-    }
-}
-
-impl Protocol for Http {
-    type Body = axum::body::Body;
-
-    const TELLS_LATE: bool = true;
-
-    fn too_large(_: u64) -> Option<CallError> {
-        None
-    }
-
-    fn route(method: &Method, path: &str) -> Option<Routed> {
-        route::of_http(method, path).map(Routed)
-    }
-
-    fn refusal(error: CallError, shown: bool) -> Response<Self::Body> {
-        let body = serde_json::json!({ "code": error.code().1, "message": error.to_string() });
-        let mut response = Response::new(axum::body::Body::from(format!("{body}\n")));
-        *response.status_mut() = error.http_status();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let CallError::Overloaded(again) | CallError::RateLimited(again) = error {
-            // Whole seconds (RFC 9110 §10.2.3), and not none.
-            headers.insert(RETRY_AFTER, HeaderValue::from(again.as_secs().max(1)));
-        }
-        if error == CallError::Unauthenticated {
-            // RFC 6750 §3: an error only where something was shown.
-            let challenge =
-                if shown { "Bearer realm=\"verdict\", error=\"invalid_token\"" } else { "Bearer realm=\"verdict\"" };
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-        }
-        response
     }
 }

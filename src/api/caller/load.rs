@@ -68,6 +68,8 @@ pub struct Load {
     usual: AtomicU64,
     rates: Rates,
     room: Arc<Room>,
+    /// Of calls that everyone may make; each of them takes little.
+    free: Arc<Room>,
     shed: [AtomicU64; Cause::ALL.len()],
 }
 
@@ -164,6 +166,7 @@ impl Load {
         Self {
             rates: Rates::new(config.caller_rate),
             room: Arc::new(Room::new(config.max_unfinished_bytes)),
+            free: Arc::new(Room::new(usize::MAX)),
             config,
             permits: Arc::new(Semaphore::new(limit)),
             limit: limit.into(),
@@ -221,6 +224,11 @@ impl Load {
     /// The room for messages that have come in part.
     pub(super) fn room(&self) -> &Arc<Room> {
         &self.room
+    }
+
+    /// The same for calls that everyone may make.
+    pub(super) fn free_room(&self) -> &Arc<Room> {
+        &self.free
     }
 
     /// A call finds no room for the part of its message that came.

@@ -61,10 +61,9 @@ impl Action {
     }
 }
 
-/// Whether a call's question is one message, which is waited for: not where there is a stream of them, nor where a question
-/// is in the address, whose door reads no body.
-pub(super) fn has_one_message(method: &Method, path: &str) -> bool {
-    path != "/verdict.v1.DecisionService/CheckStream" && method != Method::GET && method != Method::HEAD
+/// Whether a call of gRPC sends messages one after the other.
+pub(super) fn is_streamed(path: &str) -> bool {
+    path == "/verdict.v1.DecisionService/CheckStream" || path.starts_with("/grpc.reflection.")
 }
 
 /// Of a call of gRPC; `None` for health, which is everyone's.

@@ -17,6 +17,9 @@ use tonic_health::{
 
 use super::{MCP_SERVICE_NAME, SERVICE_NAME};
 
+/// The longest question, in bytes: it is the name of a service.
+const QUESTION: usize = 1 << 10;
+
 /// The health service, and the handle that says how it goes.
 pub struct Health(HealthReporter);
 
@@ -50,7 +53,8 @@ impl Health {
 
     pub(super) fn service(self) -> HealthServer<Service> {
         let HealthReporter { statuses, ended } = self.0;
-        HealthServer::new(Service { inner: HealthService::from_health_reporter(statuses), ended })
+        let service = Service { inner: HealthService::from_health_reporter(statuses), ended };
+        HealthServer::new(service).max_decoding_message_size(QUESTION)
     }
 }
 

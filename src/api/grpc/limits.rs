@@ -9,7 +9,7 @@ use std::{
 use futures::future::{Either, FutureExt as _, Map, Ready, ready};
 use tonic::codegen::{
     Service,
-    http::{self, StatusCode, Version, header::CONTENT_TYPE},
+    http::{self, Method, StatusCode, Version, header::CONTENT_TYPE},
 };
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -65,9 +65,12 @@ where
     }
 }
 
-/// What a request gets that is not gRPC ("PROTOCOL-HTTP2.md": HTTP/2, and 415 for another content type). tonic would
+/// What a request gets that is not gRPC ("PROTOCOL-HTTP2.md": HTTP/2, POST, and 415 for another content type). tonic would
 /// answer it; but what can send it is a browser, made to by any page that its user visits.
 fn no_grpc<B>(request: &http::Request<B>) -> Option<StatusCode> {
+    if request.method() != Method::POST {
+        return Some(StatusCode::METHOD_NOT_ALLOWED);
+    }
     if request.version() != Version::HTTP_2 {
         return Some(StatusCode::HTTP_VERSION_NOT_SUPPORTED);
     }

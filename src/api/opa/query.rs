@@ -1,6 +1,6 @@
 //! Queries in Rego, of whoever may ask anything: off unless configured.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::{
     extract::{Request, State},
@@ -18,7 +18,7 @@ use super::{
     parameters::Parameters,
 };
 use crate::{
-    api::{credentials::Refused, deadline::Deadline, json::written, status::CallError},
+    api::{caller, credentials::Refused, deadline::Deadline, json::written, status::CallError},
     decision::{AdHoc, Input, Query, Value, Verdict},
 };
 
@@ -77,6 +77,10 @@ impl Door {
     async fn query(&self, asked: Question) -> Result<Answer, Fault> {
         let Question { text, input, parameters, headers, deadline, began } = asked;
         check_depth(&input)?;
+        if !caller::is_placed() {
+            // No gate stands before such a query.
+            return Err(CallError::Overloaded(Duration::from_secs(1)).into());
+        }
         let held = self.peers.decider.hold().ok_or(CallError::PoliciesNotReady)?;
         let started = Instant::now();
         let asked = self.asked(Query { input, strict: parameters.strict, ..Query::default() })?;

@@ -1,7 +1,7 @@
 //! A first look at a text, a byte at a time: most texts can have no secret in them and need no escape in JSON, and that is
 //! told by which bytes they have.
 
-use super::{MIN_CREDENTIAL, SCHEMES};
+use super::{MIN_CREDENTIAL, SCHEMES, forms};
 
 /// Which kinds of bytes a text has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +15,14 @@ const EQUALS: u8 = 1 << 1;
 const JSON: u8 = 1 << 2;
 /// Of `eyJ`, with which tokens begin.
 const TOKEN: u8 = 1 << 3;
-/// Of `PRIVATE KEY`.
+/// Of `PRIVATE KEY` and `AKIA`.
 const KEY: u8 = 1 << 4;
 /// What follows the scheme of a credential.
 const SPACE: u8 = 1 << 5;
+/// What stands behind the password of an address.
+const AT: u8 = 1 << 6;
+/// Of the marks of services' keys.
+const UNDERSCORE: u8 = 1 << 7;
 
 const fn kind(byte: u8) -> u8 {
     match byte {
@@ -28,6 +32,8 @@ const fn kind(byte: u8) -> u8 {
         b'J' => TOKEN,
         b'K' => KEY,
         b' ' => SPACE,
+        b'@' => AT,
+        b'_' => UNDERSCORE,
         _ => 0,
     }
 }
@@ -45,10 +51,13 @@ impl Look {
 
     /// Whether it is to be looked at again, by `Secrets::has_credential`, which finds nothing in any other.
     pub(in crate::audit) fn suspects(self, text: &str) -> bool {
-        if self.has(EQUALS | JSON) {
+        if self.has(EQUALS | JSON) || self.has(AT) && text.contains("://") {
             return true;
         }
-        text.len() >= MIN_CREDENTIAL && (self.has(TOKEN | KEY) || self.has(SPACE) && follows_a_scheme(text))
+        text.len() >= MIN_CREDENTIAL
+            && (self.has(TOKEN | KEY)
+                || self.has(SPACE) && follows_a_scheme(text)
+                || self.has(UNDERSCORE) && forms::may_have_a_mark(text))
     }
 
     fn has(self, kinds: u8) -> bool {
@@ -87,6 +96,10 @@ mod tests {
             "basic dXNlcjpwYXNz",
             "-----BEGIN PRIVATE KEY-----",
             "a?access_token=hunter22",
+            "a://b:c@d",
+            "AKIAIOSFODNN7EXAMPLE",
+            "github_pat_11AAAAAAA0aaaaaaaaaaaaaaaaaaaaaaaaa",
+            "rk_live_4eC39HqLyjWDarjt",
             " \u{a0}{\"password\": \"hunter22\"}",
             "[{\"secret\": \"hunter22\"}]",
         ] {
@@ -101,7 +114,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_else_has_one(text in "(bearer|BASIC|dpop|eyJ|PRIVATE KEY-----|token=|[ a-zA-Z0-9.=\\[{\"\n]){0,12}", any in any::<String>()) {
+        fn nothing_else_has_one(text in "(bearer|BASIC|dpop|eyJ|PRIVATE KEY-----|token=|://a:|@|AKIA|ghp_|sk_live_|[A-Z]{9}|[ a-zA-Z0-9.=\\[{\"\n]){0,12}", any in any::<String>()) {
             holds(&text);
             holds(&any);
         }

@@ -2,10 +2,13 @@
 //!
 //! What is written is whole lines or nothing: a write that fails in the middle is taken back, and a line that a crash
 //! left half is cut off at the next start. Records that come from a spool are on disk before they are said to be
-//! delivered: once for all that are delivered together. Such a file has one writer, who holds a lock on it.
+//! delivered: once for all that are delivered together. A file has one writer, who holds a lock on it.
 
+mod compress;
+mod head;
 mod hold;
 mod open;
+mod resume;
 mod rotate;
 #[cfg(test)]
 mod tests;
@@ -20,12 +23,14 @@ use std::{
 
 use super::{Context, Failure, Sink};
 use crate::audit::{
-    chain::State,
+    chain::{Gap, State},
     config::{Chain, Rotation},
     lines::{Lines, Numbered},
+    sink::files,
 };
 
-pub(in crate::audit) use self::rotate::head_name;
+pub(in crate::audit) use self::head::head_name;
+use self::{head::Known, open::Opened, resume::End, rotate::Pause};
 
 pub(super) struct File {
     path: PathBuf,
@@ -37,13 +42,21 @@ pub(super) struct File {
     written: usize,
     since: Instant,
     rotation: Rotation,
+    /// Of rotations that can't be made.
+    pause: Pause,
     chain: Option<Chain>,
+    /// What was wrong when the file was opened, until the chain says so.
+    gap: Option<Gap>,
     sealed: Instant,
     sync: bool,
     /// Whether there may be something beyond `at` that is to be cut off before anything is written.
     torn: bool,
     /// Whether the disk may not know the file by its name.
     unnamed: bool,
+    /// What others did to the file, until who delivers next is told.
+    changed: Option<String>,
+    /// When it was said that the head can't be written.
+    complained: Option<Instant>,
     time: fn() -> SystemTime,
     compressing: Option<std::thread::JoinHandle<()>>,
 }
@@ -70,28 +83,49 @@ impl File {
         sync: bool,
         time: fn() -> SystemTime,
     ) -> Result<Self, String> {
-        let found = open::open(path, chain.is_some(), sync)?;
+        let mut opened = open::open(path, sync)?;
+        let mut at = Mark { length: opened.length, state: State::start(), last: None };
+        let mut gap = None;
+        if let Some(chain) = &chain {
+            let known = head::known(&opened.path, chain);
+            let found = files::find(&opened.path)
+                .map_err(|error| format!("`{}` can't be looked for: {error}", opened.path.display()))?;
+            let wanted = if let Known::Head(head) = &known { Some(head.seq) } else { None };
+            let (end, whole) = End::read(&found, wanted);
+            open::set_aside(&mut opened, whole);
+            at.last = end.from;
+            (at.state, gap) = head::reconcile(&opened.path, known, &end, rotation.keep == 0);
+            at.length = opened.length;
+        }
         if sync {
-            let synced = found.file.sync_all().and_then(|()| open::sync_name(path));
+            let synced = opened.file.sync_all().and_then(|()| open::sync_name(&opened.path));
             synced.map_err(|error| format!("`{}` can't be synced, so it can't be durable: {error}", path.display()))?;
         }
-        let at = Mark { length: found.length, state: found.state, last: found.last };
         let mut file = Self {
-            path: path.to_owned(),
-            open: found.file,
+            path: opened.path,
+            open: opened.file,
             at,
             kept: at,
             written: 0,
             since: Instant::now(),
             rotation,
+            pause: Pause::default(),
             chain,
+            gap,
             sealed: Instant::now(),
             sync,
             torn: false,
             unnamed: false,
+            changed: None,
+            complained: None,
             time,
             compressing: None,
         };
+        file.begin_head();
+        if let Err(failure) = file.say_gap() {
+            // It is said before the first record.
+            tracing::error!("{}", failure.cause);
+        }
         file.compress_full_ones();
         Ok(file)
     }
@@ -145,7 +179,7 @@ impl File {
             return Ok(());
         }
         let (mut next, mut bytes) = (self.at.state, Vec::new());
-        next.seal(&chain.signer, (self.time)(), &mut bytes);
+        next.seal(&chain.signer, (self.time)(), None, &mut bytes);
         self.append(&bytes, next, self.at.last)?;
         // The head may not be ahead of the file.
         self.keep()?;
@@ -189,7 +223,12 @@ impl File {
             if self.is_full() {
                 self.seal()?;
                 self.settle(records, context)?;
-                self.rotate()?;
+                if let Some(cause) = self.rotate()? {
+                    context.counts.errors.fetch_add(1, Relaxed);
+                    if context.counts.worth_saying(&cause) {
+                        tracing::error!(sink = context.sink, "{cause}; the same file is written on to");
+                    }
+                }
             }
             if self.chain.as_ref().is_some_and(|chain| self.at.state.unsealed >= chain.every) {
                 self.seal()?;
@@ -202,7 +241,12 @@ impl File {
 
 impl Sink for File {
     fn deliver(&mut self, records: &mut Lines, context: &Context<'_>) -> Result<(), Failure> {
-        self.hold()?;
+        let held = self.hold();
+        if let Some(cause) = self.changed.take() {
+            return Err(Failure::new(cause));
+        }
+        held?;
+        self.say_gap()?;
         let written = self.write(records, context);
         if self.sync && context.spool.is_none() && written.is_err() {
             // Nothing of them is tried again.
@@ -219,8 +263,13 @@ impl Sink for File {
     fn idle(&mut self, last: bool) {
         let due = self.chain.as_ref().is_some_and(|chain| last || self.sealed.elapsed() >= chain.interval);
         if due {
+            let known = self.changed.is_some();
             // What can't be sealed now is sealed with what comes.
-            let _ = self.hold().and_then(|()| self.seal());
+            let _ = self.hold().and_then(|()| self.say_gap()).and_then(|()| self.seal());
+            if !known && let Some(cause) = &self.changed {
+                // Where there is nothing to deliver, nobody else says so.
+                tracing::error!("{cause}");
+            }
         }
         if last && let Some(compressing) = self.compressing.take() {
             let _ = compressing.join();

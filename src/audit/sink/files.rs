@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{self, BufRead, BufReader, Read},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +14,9 @@ pub(in crate::audit) struct Found {
     pub(in crate::audit) number: u64,
     pub(in crate::audit) path: PathBuf,
 }
+
+/// Greater is no number of a full file: eight digits are a date.
+const MOST: u64 = 10_000_000;
 
 /// What a full file is called: `decisions.log.000001`.
 pub(super) fn full_name(path: &Path, number: u64) -> PathBuf {
@@ -32,9 +36,10 @@ pub(in crate::audit) fn find(path: &Path) -> io::Result<Vec<Found>> {
         let file = entry.file_name();
         let Some(rest) = file.to_str().and_then(|file| file.strip_prefix(name)?.strip_prefix('.')) else { continue };
         let digits = rest.strip_suffix(".gz").or_else(|| rest.strip_suffix(".zst")).unwrap_or(rest);
-        if digits.len() >= 6
-            && digits.bytes().all(|byte| byte.is_ascii_digit())
-            && let Ok(number) = digits.parse()
+        // `decisions.log.20261129` is somebody else's.
+        if let Ok(number) = digits.parse()
+            && (1..MOST).contains(&number)
+            && format!("{number:06}") == digits
         {
             found.push(Found { number, path: entry.path() });
         }
@@ -50,11 +55,25 @@ pub(in crate::audit) fn find(path: &Path) -> io::Result<Vec<Found>> {
 
 /// The lines of a file, unpacked by its name.
 pub(in crate::audit) fn lines(path: &Path) -> io::Result<Box<dyn BufRead>> {
-    let file = fs::File::open(path)?;
+    unpack(fs::File::open(path)?, path)
+}
+
+/// The lines of a file that is open.
+pub(in crate::audit) fn unpack(file: fs::File, path: &Path) -> io::Result<Box<dyn BufRead>> {
     let unpacked: Box<dyn Read> = match path.extension().and_then(|extension| extension.to_str()) {
         Some("gz") => Box::new(flate2::read::MultiGzDecoder::new(file)),
         Some("zst") => Box::new(zstd::Decoder::new(file)?),
         _ => Box::new(file),
     };
     Ok(Box::new(BufReader::with_capacity(1 << 16, unpacked)))
+}
+
+/// Whether a file is the one that has this name.
+pub(in crate::audit) fn is_there(file: &fs::File, path: &Path) -> io::Result<bool> {
+    let held = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }

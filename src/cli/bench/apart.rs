@@ -47,12 +47,13 @@ impl Apart {
         // JSON is YAML.
         fs::write(&path, config.to_string()).context("can't write the server's configuration")?;
         let mut command = Command::new(env::current_exe().context("can't find this program")?);
-        command.arg("serve").arg("--config").arg(path);
+        // Its standard input is ours to hold: it ends with us, also if we are killed.
+        command.arg("serve").arg("--until-stdin-ends").arg("--config").arg(path);
         // What is set for another server is not for this one.
         let ours = |name: &str| name.starts_with("VERDICT_") || name.starts_with("OTEL_");
         let set = env::vars_os().map(|(name, _)| name).filter(|name| name.to_str().is_some_and(ours));
         set.for_each(|name| _ = command.env_remove(name));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().context("can't start the server")?;
         match listening(&mut child) {
             Ok((address, http)) => Ok(Self { child, address, http, _folder: folder }),

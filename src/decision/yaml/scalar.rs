@@ -1,9 +1,6 @@
 //! What a scalar of YAML is, as OPA's reader (go-yaml, version 2) resolves it.
 
-use super::{
-    Unreadable,
-    doubt::{Facts, asks_in_flow},
-};
+use super::{Unreadable, doubt::merges_here, node::Raw};
 
 /// A scalar by its type.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,122 +12,51 @@ pub(super) enum Scalar {
     UInt(u64),
     Float(f64),
     Text(String),
-    /// `<<`, which merges as a key, and is a text elsewhere.
-    Merge,
+    /// `<<` as a key, and whether a list stands behind it.
+    Merge {
+        list: bool,
+    },
 }
 
 impl Scalar {
     /// What it is called as a member of an object.
     pub(super) fn name(&self) -> Option<String> {
         match self {
-            Self::Null | Self::UInt(_) => None,
+            Self::Null | Self::UInt(_) | Self::Merge { .. } => None,
             Self::Bool(truth) => Some(truth.to_string()),
             Self::Int(number) => Some(number.to_string()),
             Self::Float(number) => Some(short(*number)),
             Self::Text(text) => Some(text.clone()),
-            Self::Merge => Some("<<".to_owned()),
         }
     }
 }
 
-/// The scalar of `length` bytes at `start` of a text, by what stands around it.
-pub(super) fn read(text: &str, facts: Facts, start: usize, length: usize) -> Result<Scalar, Unreadable> {
+/// What a scalar is, by what stands around it in the text.
+pub(super) fn read(text: &str, raw: &Raw<'_>) -> Result<Scalar, Unreadable> {
     let lost = || Unreadable::unsure("a scalar has no place");
-    let found = text.get(start..start.saturating_add(length)).ok_or_else(lost)?;
-    let before = text.get(..start).ok_or_else(lost)?;
-    let after = text.as_bytes().get(start + length);
+    let Some(start) = raw.start else {
+        // It has escapes, or is of several lines.
+        return if raw.is_text { Ok(Scalar::Text(raw.text.to_string())) } else { Err(lost()) };
+    };
+    let (before, rest) = text.split_at_checked(start).ok_or_else(lost)?;
+    let after = rest.strip_prefix(&*raw.text).ok_or_else(lost)?;
     // A plain scalar would go on over a quote.
-    let quote = after.copied().filter(|byte| matches!(byte, b'"' | b'\''));
-    let before = match quote {
-        Some(quote) => match before.strip_suffix(char::from(quote)) {
-            Some(before) => before,
-            None => return written_otherwise(facts, found, true),
-        },
-        None => before,
-    };
-    if quote.is_none() && asks_in_flow(before, found, text.get(start + length..).unwrap_or_default()) {
-        return Err(Unreadable::unsure(format!("`?` in `{found}`, without quotes")));
+    if raw.is_text && after.starts_with(['"', '\'']) {
+        return Ok(Scalar::Text(raw.text.to_string()));
     }
-    let Some((tag, apart)) = tag(before, facts) else {
-        return Ok(if quote.is_some() { Scalar::Text(found.to_owned()) } else { plain(found) });
-    };
-    let is_text = matches!(plain(found), Scalar::Text(_));
-    // A tag on a line before may be that of a collection.
-    if (apart || tag.ends_with('>') || tag == UNKNOWN) && !is_text {
-        return Err(Unreadable::unsure(format!("whether the tag `{tag}` is that of `{found}`")));
-    }
-    if apart && matches!(tag, "!!bool" | "!!int" | "!!float" | "!!null") {
-        return Err(Unreadable::unsure(format!("whether the tag `{tag}` is that of `{found}`")));
-    }
-    tagged(tag, found)
-}
-
-/// A scalar with escapes, or of several lines; `is_text` is what YAML 1.2 says of it.
-pub(super) fn written_otherwise(facts: Facts, found: &str, is_text: bool) -> Result<Scalar, Unreadable> {
-    if facts.has_escaped_slash && found.contains('/') {
-        return Err(Unreadable::unsure("`\\/`, which is no escape in YAML 1.1; write `/`"));
-    }
-    if !is_text || facts.has_converting_tag {
-        return Err(Unreadable::unsure("a tag beside a text with escapes, or of several lines"));
-    }
-    Ok(Scalar::Text(found.to_owned()))
-}
-
-/// A tag that may be there, behind what may be a comment.
-const UNKNOWN: &str = "!, if it is one";
-
-/// The tag before a scalar, and whether a line ends between them.
-fn tag(before: &str, facts: Facts) -> Option<(&str, bool)> {
-    let (mut rest, mut apart) = (before, false);
-    loop {
-        let trimmed = rest.trim_end();
-        if rest.get(trimmed.len()..)?.contains(['\n', '\r']) {
-            apart = true;
-            let line = trimmed.rsplit(['\n', '\r']).next().unwrap_or_default();
-            let comment = line.char_indices().find(|(at, letter)| {
-                *letter == '#'
-                    && line.get(..*at).is_none_or(|before| before.is_empty() || before.ends_with([' ', '\t']))
-            });
-            if comment.is_some() && line.contains('!') && line.contains(['"', '\'']) {
-                return Some((UNKNOWN, true));
-            }
-            if let Some((at, _)) = comment {
-                // The line end stays, so that a comment before this one is seen.
-                rest = trimmed.get(..trimmed.len() - line.len() + at)?;
-                continue;
-            }
+    match plain(&raw.text) {
+        Scalar::Merge { .. } if !merges_here(before, after) => {
+            Err(Unreadable::unsure("`<<` that is no key, or has an anchor; as a text, write it with quotes"))
         }
-        let token =
-            trimmed.rsplit(|letter: char| letter.is_whitespace() || matches!(letter, ',' | '[' | '{')).next()?;
-        if token.starts_with('!') || (token.ends_with('>') && facts.has_verbatim_tag) {
-            return Some((token, apart));
+        Scalar::Merge { .. } => {
+            let value = after.trim_start_matches([' ', '\t', ':']);
+            Ok(Scalar::Merge { list: value.starts_with('[') })
         }
-        if !token.starts_with('&') {
-            return None;
-        }
-        rest = trimmed.get(..trimmed.len() - token.len())?;
+        read => Ok(read),
     }
 }
 
-fn tagged(tag: &str, found: &str) -> Result<Scalar, Unreadable> {
-    let read = plain(found);
-    Ok(match (tag, read) {
-        ("!!binary" | "!!timestamp", _) => return Err(Unreadable::unsure(format!("the tag `{tag}`"))),
-        ("!!bool", read @ Scalar::Bool(_))
-        | ("!!int", read @ (Scalar::Int(_) | Scalar::UInt(_)))
-        | ("!!float", read @ Scalar::Float(_))
-        | ("!!null", read @ Scalar::Null)
-        | ("!!merge", read @ Scalar::Merge) => read,
-        #[expect(clippy::cast_precision_loss, reason = "OPA's float has as few bits")]
-        ("!!float", Scalar::Int(number)) => Scalar::Float(number as f64),
-        ("!!bool" | "!!int" | "!!float" | "!!null", _) => {
-            return Err(Unreadable::invalid(format!("cannot decode `{found}` as a {tag}")));
-        }
-        _ => Scalar::Text(found.to_owned()),
-    })
-}
-
-/// What stands there without quotes and tag.
+/// What stands there without quotes.
 fn plain(text: &str) -> Scalar {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Scalar::Null,
@@ -141,7 +67,7 @@ fn plain(text: &str) -> Scalar {
         ".nan" | ".NaN" | ".NAN" => return Scalar::Float(f64::NAN),
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Scalar::Float(f64::INFINITY),
         "-.inf" | "-.Inf" | "-.INF" => return Scalar::Float(f64::NEG_INFINITY),
-        "<<" => return Scalar::Merge,
+        "<<" => return Scalar::Merge { list: false },
         _ => {}
     }
     let number = match text.bytes().next() {

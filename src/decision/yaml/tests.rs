@@ -36,3 +36,36 @@ fn aliases_that_stand_for_too_much_are_refused() {
     let few = format!("a: &a [{}]\nb: [{}]\n", "0,".repeat(100), "*a,".repeat(100));
     assert!(read(&few).is_ok());
 }
+
+#[test]
+fn aliases_are_refused_where_opa_finds_them_too_many() {
+    for (items, aliases, holds) in [(200, 300, false), (500, 200, false), (100, 90, true), (20, 40, true)] {
+        let text = format!("a: &a [{}]\nb: [{}]\n", "0,".repeat(items), "*a,".repeat(aliases));
+        assert_eq!(read(&text).is_ok(), holds, "{items} {aliases}");
+    }
+}
+
+/// With the square of its size, each would take minutes.
+#[test]
+fn a_text_takes_time_that_grows_with_its_size() {
+    let many = 100_000;
+    let anchors: Vec<_> = (0..many).map(|number| format!("&a{number}")).collect();
+    let texts = [
+        "- !a,\n".repeat(many),
+        format!("[{}]", anchors.join(",")),
+        "- &a 1\n".repeat(many),
+        format!("- {}*a", "&a".repeat(many)),
+        format!("- {} *a", "&a ".repeat(many)),
+        "a: 1\n".repeat(many),
+        "[ ".repeat(many),
+        "# c\n".repeat(many) + "<<: {a: 1}\n",
+        format!("{{{}}}", "<<: {a: 1},".repeat(many / 10)),
+        "<<: {a: 1}\n".repeat(many / 10),
+        "- a?b!\n".repeat(many),
+    ];
+    for text in texts {
+        let start = std::time::Instant::now();
+        let _ = read(&text);
+        assert!(start.elapsed().as_secs() < 60, "{text:.20}");
+    }
+}

@@ -78,12 +78,19 @@ fn product(arguments: &[Rego]) -> Answer {
         let exact = BigDecimal::try_from(product).map_err(|_| too_large())? * Float::of(number).exact();
         product = exact.to_scientific_notation().parse().unwrap_or(f64::INFINITY);
         // OPA's numbers go further in both directions.
-        if !product.is_finite() || (product == 0.0 && !exact.is_zero()) {
+        if !product.is_finite() || (product.abs() < f64::MIN_POSITIVE && !exact.is_zero()) {
             return Err(too_large());
         }
     }
+    // OPA shows fewer digits of it, which are another whole number.
+    if product.abs() >= EXACT {
+        return Err(too_large());
+    }
     number(&decimal(&Rego::from(product))?)
 }
+
+/// From here on, not every whole number is a double.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 fn too_large() -> Failure {
     Failure::Spent("the product is too large, or too small".to_owned())

@@ -1,5 +1,6 @@
 //! `numbers.*`, `bits.*`, `to_number` and `units.*`, whole numbers of any size exactly.
 
+use bigdecimal::{BigDecimal, RoundingMode};
 use num_bigint::BigInt;
 use num_traits::{Signed as _, ToPrimitive as _, Zero as _};
 use regorus::Value as Rego;
@@ -8,6 +9,7 @@ use super::{
     Failure, Function,
     arithmetic::number as exact,
     operand::{Answer, any, big, failed, from_big, mismatch, text},
+    precision::Float,
 };
 
 pub(super) const ALL: &[Function] = &[
@@ -30,6 +32,8 @@ const MAX_ELEMENTS: usize = 1_000_000;
 const MAX_SHIFT: usize = 10_000;
 /// The most digits of an exponent of ten.
 const MAX_DIGITS: usize = 3;
+/// The most digits of an exponent before a unit, zeros with them, in OPA.
+const MAX_UNIT_DIGITS: usize = 6;
 
 fn range(arguments: &[Rego], step: BigInt) -> Answer {
     let (from, to) = (big(arguments, 0)?, big(arguments, 1)?);
@@ -78,7 +82,7 @@ fn to_number(arguments: &[Rego]) -> Answer {
             if matches!(&*name, "inf" | "infinity" | "nan") {
                 return mismatch(arguments, 0, "valid number string");
             }
-            let Some(Decimal { digits, exponent }) = Decimal::read(text) else { return failed("invalid syntax") };
+            let Some(Decimal { digits, exponent }) = Decimal::read(text)? else { return failed("invalid syntax") };
             if text.parse::<f64>().is_ok_and(f64::is_infinite) {
                 return failed("value out of range");
             }
@@ -103,18 +107,19 @@ struct Decimal {
 }
 
 impl Decimal {
-    fn read(text: &str) -> Option<Self> {
-        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => {
-                let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
-                let short = digits.trim_start_matches('0').len() <= MAX_DIGITS;
-                if !short || digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                    return None;
-                }
-                (mantissa, exponent.parse::<i32>().ok()?)
-            }
-            None => (text, 0),
-        };
+    fn read(text: &str) -> Result<Option<Self>, Failure> {
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(None);
+        }
+        if digits.trim_start_matches('0').len() > MAX_DIGITS {
+            return Err(Failure::Spent(format!("an exponent of more than {MAX_DIGITS} digits")));
+        }
+        Ok(exponent.parse().ok().and_then(|exponent| Self::with(mantissa, exponent)))
+    }
+
+    fn with(mantissa: &str, exponent: i32) -> Option<Self> {
         let unsigned = mantissa.strip_prefix(['+', '-']).unwrap_or(mantissa);
         let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
         let digits = format!("{whole}{fraction}");
@@ -160,7 +165,11 @@ fn split(text: &str) -> Result<(Decimal, &str), Failure> {
     if number.is_empty() {
         return failed("no amount provided");
     }
-    match Decimal::read(number) {
+    let exponent = number.rsplit(['e', 'E', '+', '-']).next().unwrap_or_default();
+    if number.contains(['e', 'E']) && exponent.len() > MAX_UNIT_DIGITS {
+        return failed("exponent too large");
+    }
+    match Decimal::read(number)? {
         Some(number) => Ok((number, unit)),
         None => failed("could not parse amount to a number"),
     }
@@ -208,6 +217,9 @@ fn bytes(arguments: &[Rego]) -> Answer {
         _ => None,
     };
     let Some(factor) = factor else { return failed(format!("byte unit {unit} not recognized")) };
-    let (numerator, denominator) = number.times(&factor);
-    Ok(from_big(&(numerator / denominator)))
+    // OPA's numbers have 64 bits before the product and after it.
+    let decimal = |text: String| text.parse::<BigDecimal>().map_err(|error| Failure::Operand(error.to_string()));
+    let amount = Float::of(&decimal(format!("{}e{}", number.digits, number.exponent))?).exact();
+    let product = Float::of(&(amount * decimal(factor.to_string())?)).exact();
+    exact(&product.with_scale_round(0, RoundingMode::Down))
 }

@@ -3,17 +3,13 @@
 //! OPA computes with them wherever a number is no integer, and in every division (Go's `math/big.Float`).
 
 use bigdecimal::{
-    BigDecimal, RoundingMode,
+    BigDecimal,
     num_bigint::{BigInt, Sign},
 };
 use num_traits::{One as _, Signed as _, Zero as _};
 
 /// Bits of a mantissa.
 const BITS: i64 = 64;
-/// Decimal digits that tell any two of these numbers apart.
-const MOST_DIGITS: u64 = 21;
-/// Digits with which to begin: fewer show as zeros at the end.
-const LEAST_DIGITS: u64 = 15;
 
 /// A number of 64 bits: mantissa and power of two.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,15 +48,40 @@ impl Float {
         BigDecimal::new((mantissa >> zeros) * power_of(5, power), i64::try_from(power).unwrap_or(i64::MAX))
     }
 
-    /// The shortest decimal that is nearer to this than to any other such number; whole ones too are no longer.
+    /// As Go shows it: no more digits than tell it from its neighbours, of which it takes both for equally far.
     pub(super) fn shown(&self) -> BigDecimal {
-        let exact = self.exact();
-        let shorter = (LEAST_DIGITS..MOST_DIGITS).find_map(|digits| {
-            let digits = std::num::NonZeroU64::new(digits)?;
-            let rounded = exact.with_precision_round(digits, RoundingMode::HalfEven);
-            (Self::of(&rounded) == *self).then_some(rounded)
+        let (exact, scale) = self.exact().into_bigint_and_scale();
+        let all = exact.magnitude().to_string();
+        let digits = all.trim_end_matches('0');
+        let between = |by: i8| {
+            let mantissa = self.mantissa.magnitude() * 2_u8;
+            let mantissa = if by < 0 { mantissa - 1_u8 } else { mantissa + 1_u8 };
+            let edge = Self { mantissa: mantissa.into(), exponent: self.exponent - 1 };
+            edge.exact().into_bigint_and_scale().0.to_string().trim_end_matches('0').to_owned()
+        };
+        if digits.is_empty() {
+            return BigDecimal::default();
+        }
+        let (lower, upper) = (between(-1), between(1));
+        let is_even = !self.mantissa.bit(0);
+        let at = |edge: &str, at: usize| edge.as_bytes().get(at).copied().unwrap_or(b'0');
+        let cut = digits.bytes().enumerate().find_map(|(place, digit)| {
+            let down = at(&lower, place) != digit || is_even && place + 1 == lower.len();
+            let top = at(&upper, place);
+            let up = digit != top && (is_even || digit + 1 < top || place + 1 < upper.len());
+            (down || up).then_some((place + 1, down, up))
         });
-        shorter.unwrap_or(exact).normalized()
+        let Some((kept, down, up)) = cut.filter(|(kept, ..)| *kept < digits.len()) else {
+            return BigDecimal::new(exact, scale).normalized();
+        };
+        let rest = digits.get(kept..).unwrap_or_default();
+        let is_odd = at(digits, kept - 1) % 2 == 1;
+        let up = if down && up { if rest == "5" { is_odd } else { rest >= "5" } } else { up };
+        let size =
+            digits.get(..kept).and_then(|digits| digits.parse::<BigInt>().ok()).unwrap_or_default() + i32::from(up);
+        let size = if exact.sign() == Sign::Minus { -size } else { size };
+        let zeros = i64::try_from(all.len() - kept).unwrap_or(i64::MAX);
+        BigDecimal::new(size, scale - zeros).normalized()
     }
 
     fn ratio(left: &BigInt, right: &BigInt) -> Self {
@@ -121,6 +142,7 @@ mod tests {
         assert_eq!(quotient("123456789012345678901234567890", "7"), decimal("17636684144620811271000000000"));
         assert_eq!(quotient("10", "-4"), decimal("-2.5"));
         assert_eq!(quotient("0", "4"), decimal("0"));
+        assert_eq!(quotient("73786976294838206464", "2"), decimal("36893488147419103230"));
         for (sum, shown) in [
             (float("0.1").exact() + float("0.2").exact(), "0.3"),
             (float("1").exact() - float("0.9").exact(), "0.10000000000000000002"),

@@ -59,7 +59,7 @@ pub(super) fn measure(sinks: &[LogFigures], out: &mut Families) {
         "Records without payload, because a mask rule failed.",
         |figures| figures.withheld,
     );
-    family("verdict_decision_log_errors_total", counter, "Deliveries that failed, and were tried again.", |figures| {
+    family("verdict_decision_log_errors_total", counter, "Deliveries, writes and rotations that failed.", |figures| {
         figures.errors
     });
     family(

@@ -115,7 +115,7 @@ async fn what_breaks_off_is_broken_however_much_came() {
         let frames = data.map(|data| Ok(Frame::data(Bytes::from(data)))).into_iter().chain([Err("it broke off")]);
         let (mut ahead, room) = (Ahead::new(StreamBody::new(futures::stream::iter(frames))), room());
         assert_eq!((ahead.is_there(MOST, &room), ahead.fill(MOST, &room).await), (false, Come::Broken));
-        assert_eq!(ahead.collect().await.err(), Some("it broke off"));
+        assert_eq!(ahead.collect().await.unwrap_err().to_string(), "it broke off");
     }
 }
 
@@ -137,4 +137,70 @@ async fn what_is_replaced_has_nothing_of_what_was_sent() {
     sender.send("more".into()).unwrap();
     assert_eq!((room.taken(), ahead.size_hint().exact()), (0, None));
     assert_eq!(ahead.collect().await.unwrap().to_bytes(), "other");
+}
+
+/// A message of gRPC of that length, whose bytes are `len` of it.
+fn message(length: u32, len: usize) -> Bytes {
+    let mut bytes = [&[0][..], &length.to_be_bytes()].concat();
+    bytes.resize(5 + len, 7);
+    bytes.into()
+}
+
+fn load(most: usize) -> Arc<Load> {
+    Arc::new(Load::new(crate::api::caller::LoadConfig { max_unfinished_bytes: most, ..Default::default() }))
+}
+
+const READING: Reading = Reading { longest: Duration::from_millis(20), most: 1_000 };
+
+#[tokio::test]
+async fn a_stream_s_messages_take_room_while_they_are_not_all_there() {
+    let (sender, frames) = mpsc::unbounded_channel();
+    let (mut ahead, load) = (Ahead::new(body(frames)), load(2_000));
+    ahead.follow(READING, &load);
+    let taken = || load.room().taken();
+    for (sent, takes) in [
+        (message(3, 3), 0),
+        // Several in one frame, the last of which is not all there.
+        ([&message(0, 0)[..], &message(1, 1), &message(600, 10)].concat().into(), 600),
+        (vec![7; 500].into(), 600),
+        // Its end, and a part of the next one's prefix.
+        ([&[7; 90][..], &[0, 0]].concat().into(), 5),
+        (Bytes::from_static(&[0, 0]), 5),
+        (Bytes::from_static(&[2]), 5),
+        (Bytes::from_static(&[7, 7]), 0),
+        // Too long, which is for its reader to say.
+        (message(1 << 30, 1), 1_000),
+    ] {
+        sender.send(sent.clone()).unwrap();
+        let frame = ahead.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!((frame, taken()), (sent, takes));
+    }
+    drop(ahead);
+    assert_eq!(taken(), 0);
+}
+
+#[tokio::test]
+async fn a_stream_ends_whose_message_finds_no_room_or_does_not_come() {
+    let load = load(1_000);
+    let stream = || {
+        let (sender, frames) = mpsc::unbounded_channel();
+        let mut ahead = Ahead::new(body(frames));
+        ahead.follow(READING, &load);
+        (sender, ahead)
+    };
+    let ((first, mut one), (second, mut other)) = (stream(), stream());
+    first.send(message(900, 1)).unwrap();
+    assert!(one.frame().await.unwrap().is_ok());
+    second.send(message(900, 1)).unwrap();
+    assert!(other.frame().await.unwrap().is_ok(), "there may be a whole one before it");
+    let refused = |refused: BoxError| refused.downcast::<Status>().expect("a status").code();
+    let no_room = other.frame().await.unwrap().unwrap_err();
+    assert_eq!(refused(no_room), tonic::Code::ResourceExhausted);
+    let late = one.frame().await.unwrap().unwrap_err();
+    assert_eq!((refused(late), load.room().taken()), (tonic::Code::DeadlineExceeded, 0));
+    // Between two messages there is all the time.
+    let (third, mut slow) = stream();
+    third.send(message(1, 1)).unwrap();
+    assert!(slow.frame().await.unwrap().is_ok());
+    assert!(tokio::time::timeout(Duration::from_millis(60), slow.frame()).await.is_err());
 }

@@ -1,26 +1,10 @@
 //! That the file is ours, and as we left it: what failed in the middle is cut off before anything else is written, and a
 //! durable file that others moved, removed or changed is opened anew.
 
-use std::{
-    fs,
-    io::{self, ErrorKind},
-    os::unix::fs::MetadataExt as _,
-    path::Path,
-    time::Instant,
-};
+use std::{io, time::Instant};
 
 use super::{File, open};
-use crate::audit::sink::Failure;
-
-/// Whether a file is the one that has this name.
-pub(super) fn is_there(file: &fs::File, path: &Path) -> io::Result<bool> {
-    let held = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(named) => Ok((named.dev(), named.ino()) == (held.dev(), held.ino())),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
+use crate::audit::sink::{Failure, files::is_there};
 
 impl File {
     /// Cuts off what is beyond the last write that went well, now or, should that fail, before the next one.
@@ -68,18 +52,23 @@ impl File {
             same.map_err(|error| self.failure("can't be opened", &error))
                 .and_then(|same| open::cut(same, &self.path).map_err(Failure::new))?
         } else {
-            open::open(&self.path, false, true).map_err(Failure::new)?
+            open::open(&self.path, true).map_err(Failure::new)?
         };
         found.file.sync_all().map_err(|error| self.failure("can't be written", &error))?;
         // The chain goes on from what we wrote, so that it shows what is missing.
         (self.open, self.at.length, self.since) = (found.file, found.length, Instant::now());
         (self.kept, self.written, self.unnamed) = (self.at, 0, true);
         if there {
+            // Who delivers next is told, whoever finds it.
             let cause =
                 format!("`{path}` was changed by others: it has {length} bytes, not {known}; only one may write to it");
-            // Where there is nothing to deliver, nobody else says so.
-            tracing::error!("{cause}");
+            self.changed = Some(cause.clone());
             return Err(Failure::new(cause));
+        }
+        if self.chain.is_some() {
+            // A checkpoint is to be in it soon: without a line of the chain, the next start would miss them all.
+            self.at.state.unsealed = self.at.state.unsealed.max(1);
+            self.kept = self.at;
         }
         tracing::warn!(file = path, "the decision log's file was moved or removed, and is begun anew");
         Ok(())

@@ -1,148 +1,106 @@
-//! Full files: renamed, compressed beside the sink's own work, the oldest removed; and the head, by which the end of a
-//! chain is known.
+//! Full files are put aside, and another one is begun. Where that can't be done, the same one is gone on with.
 
 use std::{
-    fs,
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-    time::Instant,
+    fs, io,
+    path::Path,
+    time::{Duration, Instant},
 };
 
-use super::{File, hold::is_there, open};
-use crate::audit::{
-    chain::hex,
-    config::Compression,
-    sink::{
-        Failure,
-        files::{find, full_name},
-    },
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
 };
 
-/// The lowest priority there is.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 19;
+use super::{File, Opened, open};
+use crate::audit::sink::{
+    Failure,
+    files::{find, full_name, is_there},
+};
+
+/// How long a rotation that failed is not tried again, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How many names are tried for a full file: others may take some, too.
+const NAMES: u64 = 100;
+
+/// When a rotation that failed may be tried again.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Pause {
+    until: Option<Instant>,
+    length: Duration,
+}
+
+impl Pause {
+    fn is_over(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() >= until)
+    }
+
+    fn begin(&mut self) {
+        self.length = (self.length * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        self.until = Some(Instant::now() + self.length);
+    }
+}
 
 impl File {
     /// Whether another file is to be begun.
     pub(super) fn is_full(&self) -> bool {
-        self.at.length > 0
-            && (self.at.length >= self.rotation.max_bytes || self.since.elapsed() >= self.rotation.max_age)
+        let full = self.at.length > 0
+            && (self.at.length >= self.rotation.max_bytes || self.since.elapsed() >= self.rotation.max_age);
+        full && self.pause.is_over()
     }
 
-    /// Puts the file aside, and begins another one.
-    pub(super) fn rotate(&mut self) -> Result<(), Failure> {
-        let fails = |what: &str, error: io::Error| Failure::new(format!("`{}` {what}: {error}", self.path.display()));
-        let found = find(&self.path).map_err(|error| fails("can't be rotated", error))?;
-        let last = found.iter().rev().find(|file| file.number != u64::MAX).map_or(0, |file| file.number);
-        self.open.sync_all().map_err(|error| fails("can't be written", error))?;
-        // Else it was put aside before: the next one could not be begun then, or somebody else did it.
-        if is_there(&self.open, &self.path).map_err(|error| fails("can't be rotated", error))? {
-            let renamed = fs::rename(&self.path, full_name(&self.path, last + 1));
-            renamed.map_err(|error| fails("can't be rotated", error))?;
-        }
-        let opened = open::open(&self.path, false, self.sync).map_err(Failure::new)?;
+    /// Puts the file aside, and begins another one; what stood in the way, if the same one is gone on with.
+    pub(super) fn rotate(&mut self) -> Result<Option<String>, Failure> {
+        self.open.sync_all().map_err(|error| self.failure("can't be written", &error))?;
+        let opened = match self.put_aside() {
+            Ok(opened) => opened,
+            // Where the file is no longer ours, there is nothing to go on with.
+            Err(cause) if is_there(&self.open, &self.path).unwrap_or_default() => {
+                self.pause.begin();
+                return Ok(Some(cause));
+            }
+            Err(cause) => return Err(Failure::new(cause)),
+        };
         (self.open, self.at.length, self.since) = (opened.file, opened.length, Instant::now());
-        (self.kept, self.unnamed) = (self.at, self.sync);
+        (self.kept, self.unnamed, self.pause) = (self.at, self.sync, Pause::default());
         self.compress_full_ones();
-        self.sync_name().map_err(|error| self.failure("can't be written", &error))
+        self.sync_name().map_err(|error| self.failure("can't be written", &error))?;
+        Ok(None)
     }
 
-    /// Compresses what is full and is not compressed yet, and removes the oldest, on a thread of its own.
-    pub(super) fn compress_full_ones(&mut self) {
-        if let Some(before) = self.compressing.take_if(|thread| thread.is_finished()) {
-            let _ = before.join();
+    fn put_aside(&self) -> Result<Opened, String> {
+        let fails = |error: io::Error| format!("`{}` can't be rotated: {error}", self.path.display());
+        let found = find(&self.path).map_err(fails)?;
+        let last = found.iter().rev().find(|file| file.number != u64::MAX).map_or(0, |file| file.number);
+        // Else it was put aside before: the next one could not be begun then, or somebody else did it.
+        if !is_there(&self.open, &self.path).map_err(fails)? {
+            return open::open(&self.path, self.sync);
         }
-        if self.compressing.is_some() {
-            // It is done at the next rotation.
-            return;
-        }
-        let (path, sync, rotation) = (self.path.clone(), self.sync, self.rotation);
-        let work = move || {
-            stand_back();
-            if let Err(error) = tidy(&path, rotation.compression, rotation.keep, sync) {
-                tracing::error!(file = %path.display(), "full files can't be compressed or removed: {error}");
+        let mut number = last.saturating_add(1);
+        let full = loop {
+            let full = full_name(&self.path, number);
+            match rename_to_new(&self.path, &full) {
+                Ok(()) => break full,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number <= last.saturating_add(NAMES) => {
+                    number += 1;
+                }
+                Err(error) => return Err(fails(error)),
             }
         };
-        self.compressing = std::thread::Builder::new().name("log compression".to_owned()).spawn(work).ok();
-    }
-
-    /// Writes where the chain is: a chain that ends before was cut.
-    pub(super) fn write_head(&self) {
-        if self.chain.is_none() {
-            return;
-        }
-        let state = &self.at.state;
-        let text = format!("{} {}\n", state.seq - 1, hex(&state.prev));
-        let head = head_name(&self.path);
-        let mut new = head.as_os_str().to_owned();
-        new.push(".new");
-        let new = PathBuf::from(new);
-        let mut options = fs::OpenOptions::new();
-        options.create(true).truncate(true).write(true).mode(0o600);
-        let written = options.open(&new).and_then(|mut file| file.write_all(text.as_bytes()));
-        if let Err(error) = written.and_then(|()| fs::rename(&new, &head)) {
-            tracing::warn!(file = %head.display(), "the head of the chain can't be written: {error}");
-        }
+        open::open(&self.path, self.sync).inspect_err(|_| {
+            // Unless another one has the name by now.
+            let _ = rename_to_new(&full, &self.path);
+        })
     }
 }
 
-/// Has this thread stand back behind those that decide: there is time for full files when there is time.
-fn stand_back() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
-        tracing::debug!(%error, "can't lower the priority of compression");
+/// Renames a file, unless there is one of that name.
+fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Not every file system knows how.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if !to.exists() => fs::rename(from, to),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Err(Errno::EXIST.into()),
+        renamed => renamed.map_err(io::Error::from),
     }
-}
-
-/// Where the head of a file's chain is kept.
-pub(in crate::audit) fn head_name(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".head");
-    PathBuf::from(name)
-}
-
-fn tidy(path: &Path, compression: Compression, keep: usize, sync: bool) -> io::Result<()> {
-    let full: Vec<_> = find(path)?.into_iter().filter(|file| file.number != u64::MAX).collect();
-    let (old, kept) = full.split_at(full.len().saturating_sub(keep));
-    for file in old {
-        fs::remove_file(&file.path)?;
-    }
-    for file in kept {
-        let packed = file.path.extension().is_some_and(|extension| extension == "gz" || extension == "zst");
-        if !packed && compression != Compression::None {
-            compress(&file.path, compression, sync)?;
-        }
-    }
-    Ok(())
-}
-
-fn compress(path: &Path, compression: Compression, sync: bool) -> io::Result<()> {
-    let suffixed = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let packed = suffixed(if compression == Compression::Gzip { ".gz" } else { ".zst" });
-    let new = suffixed(".new");
-    let mut from = fs::File::open(path)?;
-    let mut options = fs::OpenOptions::new();
-    let to = options.create(true).truncate(true).write(true).mode(0o600).open(&new)?;
-    let to = if compression == Compression::Gzip {
-        let mut encoder = flate2::write::GzEncoder::new(to, flate2::Compression::fast());
-        io::copy(&mut from, &mut encoder)?;
-        encoder.finish()?
-    } else {
-        let mut encoder = zstd::Encoder::new(to, 3)?;
-        io::copy(&mut from, &mut encoder)?;
-        encoder.finish()?
-    };
-    to.sync_all()?;
-    fs::rename(&new, &packed)?;
-    if sync {
-        // The disk has the one before the other is gone.
-        open::sync_name(path)?;
-    }
-    fs::remove_file(path)?;
-    if sync { open::sync_name(path) } else { Ok(()) }
 }
