@@ -86,7 +86,7 @@ pub fn parse_only(text: &str) -> Result<Value, Unreadable> {
 fn value(text: &str, node: Node) -> Result<Value, Unreadable> {
     Ok(match node {
         Node::Nothing => Value::Null,
-        Node::Scalar(raw) => match scalar::read(text, &raw)? {
+        Node::Scalar(raw) => match scalar::read(text, &raw, false)? {
             Scalar::Null => Value::Null,
             Scalar::Bool(truth) => Value::Bool(truth),
             Scalar::Int(number) => Value::Number(Number::Int(number)),
@@ -115,7 +115,7 @@ fn gather<'de>(
     let not_mergeable = || Unreadable::invalid("map merge requires map or sequence of maps as the value");
     for (key, item) in members {
         let key = match key {
-            Node::Scalar(raw) => scalar::read(text, &raw)?,
+            Node::Scalar(raw) => scalar::read(text, &raw, true)?,
             Node::Mapping(members) if members.is_empty() => {
                 return Err(Unreadable::unsure("an empty mapping as a key"));
             }

@@ -19,7 +19,7 @@ impl Generator<'_> {
 
     fn statement(&mut self, depth: usize) -> String {
         let deeper = usize::from(depth > 0);
-        match self.tape.weighted(&[16, 14, 14, 14, 8, 8, 9, 5 * deeper, 6, 4, 3]) {
+        match self.tape.weighted(&[16, 14, 14, 14, 8, 8, 9, 5 * deeper, 6, 4, 3, 12]) {
             0 => self.truth(depth),
             1 => {
                 let value = self.term('a', depth);
@@ -54,6 +54,7 @@ impl Generator<'_> {
                 let (item, collection) = (self.term('a', depth), self.collection(depth));
                 format!("{item} in {collection}")
             }
+            11 => self.beside(depth),
             _ => {
                 let (path, value) = (self.fresh(), self.fresh());
                 let of = self.reference('o');

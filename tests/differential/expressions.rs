@@ -154,7 +154,10 @@ impl Generator<'_> {
                     'u' => 'o',
                     _ => 'a',
                 };
-                let items: Vec<String> = (0..size).map(|_| self.term(inner, depth)).collect();
+                let mut items: Vec<String> = (0..size).map(|_| self.term(inner, depth)).collect();
+                if inner == 'a' && self.tape.chance(25) {
+                    items.extend([self.reference('a'), self.asked(depth)]);
+                }
                 format!("[{}]", items.join(", "))
             }
         }

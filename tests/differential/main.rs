@@ -23,6 +23,7 @@ mod generate;
 mod inputs;
 mod known;
 mod oracle;
+mod order;
 mod ours;
 mod run;
 mod tape;

@@ -68,11 +68,11 @@ where
 /// What a request gets that is not gRPC ("PROTOCOL-HTTP2.md": HTTP/2, POST, and 415 for another content type). tonic would
 /// answer it; but what can send it is a browser, made to by any page that its user visits.
 fn no_grpc<B>(request: &http::Request<B>) -> Option<StatusCode> {
-    if request.method() != Method::POST {
-        return Some(StatusCode::METHOD_NOT_ALLOWED);
-    }
     if request.version() != Version::HTTP_2 {
         return Some(StatusCode::HTTP_VERSION_NOT_SUPPORTED);
+    }
+    if request.method() != Method::POST {
+        return Some(StatusCode::METHOD_NOT_ALLOWED);
     }
     let content_type = request.headers().get(CONTENT_TYPE);
     let is_grpc = content_type.is_some_and(|content_type| content_type.as_bytes().starts_with(b"application/grpc"));

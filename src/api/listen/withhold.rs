@@ -164,7 +164,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Withholding<T> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         if ready!(self.withholds(context))? {
-            slices.iter().for_each(|slice| self.withhold(slice));
+            for slice in slices {
+                self.withhold(slice);
+            }
             return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
         }
         Pin::new(&mut self.stream).poll_write_vectored(context, slices)

@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, cell::Cell, collections::BTreeSet, fmt};
 
-use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Visitor};
+use serde::{
+    Deserialize as _,
+    de::{DeserializeSeed, Deserializer, EnumAccess, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 use yaml_serde::Deserializer as Reader;
 
 use super::{UNSURE, Unreadable};
@@ -105,9 +108,17 @@ pub(super) enum Shape {
 impl Shape {
     /// The shape of the first document, which has no tags.
     pub(super) fn of(text: &str) -> Result<Self, Unreadable> {
-        let Some(document) = Reader::from_str(text).next() else { return Ok(Self::Nothing) };
+        let mut documents = Reader::from_str(text);
+        let Some(document) = documents.next() else { return Ok(Self::Nothing) };
         let left = Cell::new(text.len().saturating_add(ALIASED));
-        ShapeVisitor { left: &left }.deserialize(document).map_err(|error| Unreadable::of(&error, text))
+        let shape = ShapeVisitor { left: &left }.deserialize(document).map_err(|error| Unreadable::of(&error, text))?;
+        // OPA's reader, too, looks at what comes next, and may find that it can't begin anything.
+        match documents.next().map(IgnoredAny::deserialize) {
+            Some(Err(error)) if error.to_string().contains("<document start>") => {
+                Err(Unreadable::unsure("what stands behind the document does not belong to it"))
+            }
+            _ => Ok(shape),
+        }
     }
 
     /// The first document, which must have this shape.

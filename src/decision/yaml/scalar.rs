@@ -12,7 +12,7 @@ pub(super) enum Scalar {
     UInt(u64),
     Float(f64),
     Text(String),
-    /// `<<` as a key, and whether a list stands behind it.
+    /// `<<` as a key that merges, and whether a list stands behind it.
     Merge {
         list: bool,
     },
@@ -32,7 +32,7 @@ impl Scalar {
 }
 
 /// What a scalar is, by what stands around it in the text.
-pub(super) fn read(text: &str, raw: &Raw<'_>) -> Result<Scalar, Unreadable> {
+pub(super) fn read(text: &str, raw: &Raw<'_>, is_key: bool) -> Result<Scalar, Unreadable> {
     let lost = || Unreadable::unsure("a scalar has no place");
     let Some(start) = raw.start else {
         // It has escapes, or is of several lines.
@@ -45,8 +45,9 @@ pub(super) fn read(text: &str, raw: &Raw<'_>) -> Result<Scalar, Unreadable> {
         return Ok(Scalar::Text(raw.text.to_string()));
     }
     match plain(&raw.text) {
+        Scalar::Merge { .. } if !is_key => Ok(Scalar::Text(raw.text.to_string())),
         Scalar::Merge { .. } if !merges_here(before, after) => {
-            Err(Unreadable::unsure("`<<` that is no key, or has an anchor; as a text, write it with quotes"))
+            Err(Unreadable::unsure("a key `<<` by an alias, or with an anchor; as a text, write it with quotes"))
         }
         Scalar::Merge { .. } => {
             let value = after.trim_start_matches([' ', '\t', ':']);

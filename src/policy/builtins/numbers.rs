@@ -82,7 +82,12 @@ fn to_number(arguments: &[Rego]) -> Answer {
             if matches!(&*name, "inf" | "infinity" | "nan") {
                 return mismatch(arguments, 0, "valid number string");
             }
-            let Some(Decimal { digits, exponent }) = Decimal::read(text)? else { return failed("invalid syntax") };
+            let Some(Decimal { digits, exponent }) = Decimal::read(text)? else {
+                if text.contains('_') && Decimal::read(&text.replace('_', ""))?.is_some() {
+                    return Err(Failure::Spent("a number with `_`".to_owned()));
+                }
+                return failed("invalid syntax");
+            };
             if text.parse::<f64>().is_ok_and(f64::is_infinite) {
                 return failed("value out of range");
             }
@@ -94,7 +99,11 @@ fn to_number(arguments: &[Rego]) -> Answer {
 
 /// The number that a decimal is.
 fn decimal(text: &str) -> Answer {
-    match text.parse() {
+    match text.parse::<BigDecimal>() {
+        // The double beside it is farther from it than OPA's number, which may be whole.
+        Ok(number) if !number.is_integer() && text.parse::<f64>().is_ok_and(|double| double.fract() == 0.0) => {
+            Err(Failure::Spent("a number that is not whole has too many digits".to_owned()))
+        }
         Ok(number) => exact(&number),
         Err(_) => failed("invalid syntax"),
     }

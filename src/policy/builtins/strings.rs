@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use num_bigint::BigInt;
+use num_traits::Zero as _;
 use regorus::Value as Rego;
 
 use super::{
@@ -117,20 +119,15 @@ fn format_int(arguments: &[Rego]) -> Answer {
         Ok(radix @ (2 | 8 | 10 | 16)) => u32::try_from(radix).unwrap_or(10),
         _ => return Err(Failure::Type("operand 2 must be one of {2, 8, 10, 16}".to_owned())),
     };
-    // Of one with an exponent OPA takes 64 bits, which a double is not.
-    if let Rego::Number(number) = value
-        && number.as_i128().is_none()
-        && number.to_big().is_err()
-        && number.as_f64().is_some_and(|double| double.abs() >= TWO_TO_64)
-    {
-        return Err(Failure::Spent("the number has an exponent and more than 64 bits".to_owned()));
-    }
     let whole = big(arguments, 0).ok();
     let whole = whole.or_else(|| num_traits::FromPrimitive::from_f64(value.as_f64().ok()?.trunc()));
+    // It may be written with an exponent: of such numbers OPA takes 64 bits.
+    let is_long = |whole: &BigInt| whole.bits() - whole.trailing_zeros().unwrap_or(0) > 64;
+    if whole.as_ref().is_some_and(|whole| is_long(whole) && (whole % 10_u8).is_zero()) {
+        return Err(Failure::Spent("the number has more than 64 bits, and may have an exponent".to_owned()));
+    }
     whole.map(|whole| string(whole.to_str_radix(radix))).map_or_else(|| failed("no number"), Ok)
 }
-
-const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
 
 /// Where `search` is in `text`, counted in characters.
 fn positions<'a>(text: &'a str, search: &'a str) -> Result<impl Iterator<Item = usize> + 'a, Failure> {

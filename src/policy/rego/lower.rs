@@ -8,6 +8,8 @@
 //!   OPA's are undefined (its strict mode is on: without it, it drops errors of functions).
 //! - What OPA asks before a `not` or a `with` is asked before it (`hoist.rs`), and what a head asks at the end of its body,
 //!   where that may have several solutions.
+//! - What may err and OPA asks before the rest of a condition or a head is asked before it, where regorus would not come to
+//!   ask it (`order.rs`).
 //! - `in` becomes [`MEMBER`] and [`MEMBER_WITH_KEY`], which are undefined where an operand is; a plain one that is a condition
 //!   stays regorus' own, as false and undefined are the same there.
 //! - The variables of an `every` are copied first thing in its body: regorus does not see the given ones in the brackets of
@@ -36,6 +38,7 @@ mod dynamic;
 mod hoist;
 mod looked_up;
 pub(in crate::policy) mod names;
+mod order;
 mod patterns;
 mod rules;
 mod terms;
@@ -222,6 +225,12 @@ struct Lowering<'a> {
     keywords: Vec<String>,
     /// Names that are declared, inmost last.
     scopes: Vec<Vec<&'a str>>,
+    /// Names of which bodies speak, also without a declaration, inmost last (`order/bound.rs`).
+    levels: Vec<BTreeSet<&'a str>>,
+    /// Those of the inmost body that have values.
+    given: BTreeSet<&'a str>,
+    /// Those that may get their values in the condition that is being lowered.
+    opens: BTreeSet<&'a str>,
     /// In the order of the text.
     edits: Vec<Edit>,
     /// Built-ins that are values of a `with`.
@@ -267,6 +276,9 @@ impl<'a> Lowering<'a> {
             package: Vec::new(),
             keywords: Vec::new(),
             scopes: Vec::new(),
+            levels: Vec::new(),
+            given: BTreeSet::new(),
+            opens: BTreeSet::new(),
             edits: Vec::new(),
             wrappers: BTreeMap::new(),
             place: Place::default(),

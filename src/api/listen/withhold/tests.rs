@@ -225,7 +225,9 @@ proptest! {
         }
         // Where nothing is lost, all of it goes out in the end.
         if awaited.iter().all(|at| said[*at].known() != Some(false)) {
-            said.iter().for_each(|said| said.kept(true));
+            for said in &said {
+                said.kept(true);
+            }
             out.0.lock().unwrap().1 = usize::MAX;
             prop_assert!(matches!(flush(&mut stream), Poll::Ready(Ok(()))));
             prop_assert_eq!(out.bytes(), written);

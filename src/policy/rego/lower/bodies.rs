@@ -18,6 +18,10 @@ impl<'a> Lowering<'a> {
 
     /// Conditions, each with what must be asked before it. Whether there are more now than before.
     pub(super) fn expressions(&mut self, body: &'a Body) -> bool {
+        self.in_body(body, |lowering| lowering.conditions(body))
+    }
+
+    fn conditions(&mut self, body: &'a Body) -> bool {
         let mut more = self.declare_first(body);
         let copies = std::mem::take(&mut self.copies);
         let first = body.expressions.iter().find(|expression| !matches!(expression.kind, ExprKind::Some(_)));
@@ -45,7 +49,9 @@ impl<'a> Lowering<'a> {
                 continue;
             }
             let outer = std::mem::take(&mut self.edits);
+            self.begins(expression);
             let (looked_up, asked) = self.separate(expression);
+            self.is_given(expression);
             let own = std::mem::replace(&mut self.edits, outer);
             let (start, place) = loops.unwrap_or((expression.span.start, self.edits.len()));
             loops = matches!(expression.kind, ExprKind::SomeIn { .. }).then_some((start, place));
@@ -107,6 +113,7 @@ impl<'a> Lowering<'a> {
         let is_plain_one = !expression.negated && expression.with.is_empty();
         let looks_up = is_plain_one && matches!(expression.kind, ExprKind::Term(_) | ExprKind::SomeIn { .. });
         let around = std::mem::replace(&mut self.looks_up, looks_up);
+        self.in_order(expression, &with);
         match &expression.kind {
             ExprKind::Some(names) => names.iter().for_each(|name| self.local(&name.text, name.span)),
             ExprKind::SomeIn { key, value, collection } => {
@@ -157,7 +164,7 @@ impl<'a> Lowering<'a> {
                     own.iter().zip(given).map(|(own, given)| format!("{own} := {given}; ")).collect();
                 self.copies = copies.concat();
                 let around = std::mem::replace(&mut self.every, own);
-                self.body(body);
+                self.seeing(names.iter().map(|name| name.text.as_str()), |lowering| lowering.body(body));
                 self.every = around;
                 self.scopes.pop();
             }
@@ -255,7 +262,9 @@ impl<'a> Lowering<'a> {
     /// does, whatever has no value before it.
     fn withs(&mut self, withs: &'a [With]) -> Vec<String> {
         let outer = std::mem::take(&mut self.before);
-        let (mut texts, mut calls, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        self.values_in_order(withs);
+        let mut calls = std::mem::take(&mut self.before);
+        let (mut texts, mut others) = (Vec::new(), Vec::new());
         for with in withs {
             texts.push(self.with(with));
             let asked = if is_plain(&with.value) { &mut others } else { &mut calls };
@@ -280,6 +289,9 @@ impl<'a> Lowering<'a> {
     /// What a `with` puts in the place of something is asked before it: regorus would ask a rule in a comprehension while
     /// it asks that rule, and find nothing.
     fn with_value(&mut self, value: &'a Term) {
+        if self.settled.contains_key(&value.span) {
+            return self.term(value);
+        }
         match &value.kind {
             TermKind::ArrayComprehension(..) | TermKind::SetComprehension(..) | TermKind::ObjectComprehension(..) => {
                 self.ask(value, "");

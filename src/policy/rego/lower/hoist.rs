@@ -5,7 +5,7 @@
 //! `not`, and would find it true.
 
 use super::{
-    super::ast::{Operator, Ref, RefPartKind, Span, Term, TermKind},
+    super::ast::{Operator, Ref, Span, Term, TermKind},
     super::edit::{Edit, Edited},
     super::visit::{self, Node},
     HELD, Lowering, SEEN, names,
@@ -105,58 +105,14 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// What a head asks: its calls first, as in OPA, which errs where one of them does, whatever has no value beside it.
-    pub(super) fn asked_by_head(&mut self, term: &'a Term) -> Vec<String> {
-        if let Some(value) = self.reported(term, HELD) {
-            return self.asked_by_head(value);
-        }
-        let found = in_brackets(term);
-        let outer = std::mem::take(&mut self.settled);
-        let asked = self.apart(|lowering| {
-            match &term.kind {
-                TermKind::Call { arguments, .. } => {
-                    arguments.iter().all(|argument| lowering.settle(argument, &found));
-                }
-                TermKind::Infix { left, right, .. } => {
-                    let _ = lowering.settle(left, &found) && lowering.settle(right, &found);
-                }
-                _ => {
-                    lowering.settle(term, &found);
-                }
+    /// What a head asks, in OPA's order.
+    pub(super) fn asked_by_head(&mut self, terms: &[&'a Term]) -> Vec<String> {
+        self.apart(|lowering| {
+            lowering.head_in_order(terms);
+            for term in terms {
+                lowering.hoist(term, "");
             }
-            lowering.hoist(term, "");
-        });
-        self.settled = outer;
-        asked
-    }
-
-    /// Asks the calls in a term, up to the first that asks a reference before it is made itself: OPA makes them one after
-    /// the other, each after what is in its arguments. Whether there was none such. `found` are the variables that the head
-    /// may give a value itself.
-    fn settle(&mut self, term: &'a Term, found: &[&str]) -> bool {
-        match &term.kind {
-            TermKind::Array(items) | TermKind::Set(items) => items.iter().all(|item| self.settle(item, found)),
-            TermKind::Object(members) => {
-                members.iter().all(|(key, value)| self.settle(key, found) && self.settle(value, found))
-            }
-            TermKind::Parenthesised(inner) => self.settle(inner, found),
-            TermKind::Infix { left, right, .. } => {
-                self.settle(left, found) && self.settle(right, found) && has_no_reference(term)
-            }
-            TermKind::Call { .. } if self.is_settled_beside(term, found) => {
-                let variable = self.variable();
-                let text = self.lowered(term.span, |lowering| lowering.term(term));
-                self.before.push(format!("{variable} := {text}"));
-                self.settled.insert(term.span, variable);
-                true
-            }
-            TermKind::Call { arguments, .. } => {
-                arguments.iter().all(|argument| self.settle(argument, found)) && has_no_reference(term)
-            }
-            TermKind::Minus(inner) => self.settle(inner, found) && has_no_reference(term),
-            TermKind::MemberWithKey { .. } => false,
-            _ => true,
-        }
+        })
     }
 
     /// The left side of a unification of arrays, which regorus takes apart: a rule or a call of a function in it is asked
@@ -175,16 +131,9 @@ impl<'a> Lowering<'a> {
 
     /// Whether a term asks a rule or calls a function, and needs no variable.
     fn is_settled(&self, term: &Term) -> bool {
-        self.is_settled_with(term, |_| false)
-    }
-
-    /// Whether a term of a head does so, and needs only variables that have values when the head is asked.
-    fn is_settled_beside(&self, term: &Term, found: &[&str]) -> bool {
-        self.is_settled_with(term, |name| name != "_" && self.is_local(name) && !found.contains(&name))
-    }
-
-    fn is_settled_with(&self, term: &Term, has_value: impl Fn(&str) -> bool) -> bool {
-        if !matches!(term.kind, TermKind::Var(_) | TermKind::Ref(_) | TermKind::Call { .. }) {
+        if self.settled.contains_key(&term.span)
+            || !matches!(term.kind, TermKind::Var(_) | TermKind::Ref(_) | TermKind::Call { .. })
+        {
             return false;
         }
         let (mut asks, mut needs) = (false, false);
@@ -198,20 +147,20 @@ impl<'a> Lowering<'a> {
             if !scopes.declares(name) && !name.is_empty() {
                 let ours = name == "data" || self.is_rule(name);
                 asks |= ours;
-                needs |= !ours && !called && name != "input" && !has_value(name);
+                needs |= !ours && !called && name != "input";
             }
         });
         asks && !needs
     }
 
-    /// The value in a report of an explanation, which stays where it is. A policy's own function of that name is none.
+    /// The value in a report of an explanation, which stays where it is.
     fn reported(&mut self, term: &'a Term, report: &str) -> Option<&'a Term> {
+        let value = self.value_reported(term)?;
         let TermKind::Call { function, arguments } = &term.kind else { return None };
-        let TermKind::Var(name) = &function.head.kind else { return None };
-        if name != report || !function.parts.is_empty() || self.is_local(name) || self.is_rule(name) {
+        if head_of(function) != report {
             return None;
         }
-        let (value, before) = arguments.split_last()?;
+        let (_, before) = arguments.split_last()?;
         for argument in before {
             self.term(argument);
         }
@@ -260,27 +209,6 @@ impl<'a> Lowering<'a> {
         matches!(name.as_deref(), Some("rego.metadata.chain" | "rego.metadata.rule"))
             || (name.as_deref() == Some("walk") && !self.is_local("walk"))
     }
-}
-
-/// The names in brackets of references in a term.
-fn in_brackets(term: &Term) -> Vec<&str> {
-    let mut names = Vec::new();
-    visit::term(term, &mut |node, _| {
-        let Node::Ref(reference) = node else { return };
-        for part in &reference.parts {
-            if let RefPartKind::Bracket(index) = &part.kind {
-                names::variables(index, &mut names);
-            }
-        }
-    });
-    names
-}
-
-/// Whether no reference is in a term.
-fn has_no_reference(term: &Term) -> bool {
-    let mut found = false;
-    visit::term(term, &mut |node, _| found |= matches!(node, Node::Ref(_)));
-    !found
 }
 
 /// The name that a reference begins with; empty where it begins with none.

@@ -49,6 +49,7 @@ impl<'a> Lowering<'a> {
         self.key = mixed.and_then(|at| self.constant(rule, at)).map(|constant| format!("{KEY} := {constant}"));
         let mut arguments = Vec::new();
         rule.head.arguments.iter().flatten().for_each(|argument| names::variables(argument, &mut arguments));
+        self.levels.push(arguments.iter().copied().collect());
         self.scopes.push(arguments);
         // The head sees what the body declares.
         self.scopes.push(rule.body.as_ref().map(names::declared).unwrap_or_default());
@@ -57,7 +58,9 @@ impl<'a> Lowering<'a> {
             self.asked_of_head.clear();
             self.once = v1 && mixed.is_none() && self.has_one_solution(rule);
             self.first = self.key.iter().cloned().collect();
-            self.head(rule, mixed);
+            self.in_head(rule.body.as_ref(), rule.head.key.iter().chain(&rule.head.value), |lowering| {
+                lowering.head(rule, mixed);
+            });
         }
         let asked = self.asked_of_head.clone();
         match &rule.body {
@@ -69,6 +72,7 @@ impl<'a> Lowering<'a> {
             self.otherwise(otherwise, v1);
         }
         self.scopes.pop();
+        self.levels.pop();
     }
 
     /// A constant in a head, as text.
@@ -141,10 +145,11 @@ impl<'a> Lowering<'a> {
     /// What a head asks goes to the end of the body: where it is undefined, that solution has no value, but others may.
     fn head_term(&mut self, rule: &'a Rule, term: &'a Term) {
         // With one solution it is all the same, and what stays takes less time.
-        if rule.default || ((rule.body.is_none() || self.once) && !self.iterates(term)) {
+        let stays = || (rule.body.is_none() || self.once) && !self.iterates(term) && !self.is_out_of_order(&[term]);
+        if rule.default || stays() {
             return self.term(term);
         }
-        let asked = self.asked_by_head(term);
+        let asked = self.asked_by_head(&[term]);
         self.asked_of_head.extend(asked);
     }
 
@@ -179,14 +184,14 @@ impl<'a> Lowering<'a> {
         self.place.in_else = true;
         self.scopes.push(otherwise.body.as_ref().map(names::declared).unwrap_or_default());
         let value = otherwise.value.as_ref();
-        let asked = value.map(|value| {
-            if otherwise.body.is_some() || self.iterates(value) {
-                return self.asked_by_head(value);
+        let asked = self.in_head(otherwise.body.as_ref(), value, |lowering| {
+            let Some(value) = value else { return Vec::new() };
+            if otherwise.body.is_some() || lowering.iterates(value) || lowering.is_out_of_order(&[value]) {
+                return lowering.asked_by_head(&[value]);
             }
-            self.term(value);
+            lowering.term(value);
             Vec::new()
         });
-        let asked = asked.unwrap_or_default();
         match &otherwise.body {
             Some(body) => self.rule_body(body, &asked),
             None => self.no_body(otherwise.span.end, &asked, v1),

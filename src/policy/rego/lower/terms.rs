@@ -165,15 +165,21 @@ impl<'a> Lowering<'a> {
 
     fn comprehension(&mut self, items: &[&'a Term], body: &'a Body) {
         self.scopes.push(names::declared(body));
-        let mut asked = Vec::new();
-        for item in items {
-            // In the head, regorus would err where it iterates over what is no collection.
-            if self.iterates(item) {
-                asked.extend(self.asked_by_head(item));
-            } else {
-                self.term(item);
+        let asked = self.in_head(Some(body), items.iter().copied(), |lowering| {
+            if lowering.is_out_of_order(items) {
+                return lowering.asked_by_head(items);
             }
-        }
+            let mut asked = Vec::new();
+            for item in items {
+                // In the head, regorus would err where it iterates over what is no collection.
+                if lowering.iterates(item) {
+                    asked.extend(lowering.asked_by_head(&[item]));
+                } else {
+                    lowering.term(item);
+                }
+            }
+            asked
+        });
         self.expressions(body);
         if let (false, Some(last)) = (asked.is_empty(), body.expressions.last()) {
             self.insert(last.span.end, format!("; {}", asked.join("; ")));

@@ -1,7 +1,7 @@
 use super::*;
 use crate::policy::rego::parser;
 
-fn lowered(text: &str) -> String {
+pub(super) fn lowered(text: &str) -> String {
     let module = parser::parse(text, true).unwrap();
     let arity = |name: &str| match name {
         "count" => Some(1),
@@ -25,7 +25,7 @@ fn lowered(text: &str) -> String {
     lower(text, &module, &world).module.text
 }
 
-fn body(text: &str) -> String {
+pub(super) fn body(text: &str) -> String {
     let module = format!("package p\nimport data.a.b\nimport input.user as u\nr if {{ {text} }}");
     let lowered = lowered(&module);
     let body = lowered.lines().nth(3).unwrap();

@@ -1,0 +1,173 @@
+//! Which variables have a value where a condition stands.
+
+use std::collections::BTreeSet;
+
+use super::super::{
+    super::ast::{Body, Expr, ExprKind, RefPartKind, Term, TermKind},
+    super::visit::{self, Node},
+    Lowering, names,
+};
+
+impl<'a> Lowering<'a> {
+    /// Whether a variable gets its value in the condition that is being lowered.
+    pub(super) fn has_no_value(&self, name: &str) -> bool {
+        self.opens.contains(name) && self.is_new(name)
+    }
+
+    /// Whether a variable gets its value in a condition after the one that is being lowered.
+    pub(super) fn gets_its_value_later(&self, name: &str) -> bool {
+        let own = self.levels.last();
+        !self.opens.contains(name) && own.is_some_and(|own| own.contains(name)) && self.is_new(name)
+    }
+
+    fn is_new(&self, name: &str) -> bool {
+        let around = self.levels.split_last().map_or(&[][..], |(_, around)| around);
+        !["input", "data"].contains(&name)
+            && !self.given.contains(name)
+            && !self.is_rule(name)
+            && !around.iter().any(|level| level.contains(name))
+    }
+
+    /// Lowers what sees these names.
+    pub(in super::super) fn seeing(&mut self, names: impl IntoIterator<Item = &'a str>, work: impl FnOnce(&mut Self)) {
+        self.levels.push(names.into_iter().collect());
+        work(self);
+        self.levels.pop();
+    }
+
+    /// Lowers conditions, each of which `Lowering::is_given` when it is done.
+    pub(in super::super) fn in_body<T>(&mut self, body: &'a Body, work: impl FnOnce(&mut Self) -> T) -> T {
+        let given = std::mem::take(&mut self.given);
+        let opens = std::mem::take(&mut self.opens);
+        self.levels.push(of_body(body));
+        let done = work(self);
+        self.levels.pop();
+        (self.given, self.opens) = (given, opens);
+        done
+    }
+
+    /// A condition is about to be lowered.
+    pub(in super::super) fn begins(&mut self, expression: &'a Expr) {
+        self.opens = opened_by(expression);
+    }
+
+    /// A condition has been asked: its variables have their values.
+    pub(in super::super) fn is_given(&mut self, expression: &'a Expr) {
+        of_condition(expression, &mut self.given);
+    }
+
+    /// Lowers what a body's head asks, which is asked when all that the body gives is there.
+    pub(in super::super) fn in_head<T>(
+        &mut self,
+        body: Option<&'a Body>,
+        terms: impl IntoIterator<Item = &'a Term>,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let own = body.map(of_body).unwrap_or_default();
+        let mut opened = BTreeSet::new();
+        terms.into_iter().for_each(|term| in_brackets(term, &mut opened));
+        let given = std::mem::replace(&mut self.given, own);
+        let opens = std::mem::replace(&mut self.opens, opened);
+        self.levels.push(BTreeSet::new());
+        let done = work(self);
+        self.levels.pop();
+        (self.given, self.opens) = (given, opens);
+        done
+    }
+}
+
+/// The names that may get a value in a condition.
+fn opened_by(expression: &Expr) -> BTreeSet<&str> {
+    let (mut found, mut patterns) = (BTreeSet::new(), Vec::new());
+    match &expression.kind {
+        ExprKind::SomeIn { key, value, collection } => {
+            key.iter().chain([value]).for_each(|pattern| names::variables(pattern, &mut patterns));
+            key.iter().chain([value, collection]).for_each(|term| in_brackets(term, &mut found));
+        }
+        ExprKind::Every { domain, .. } => in_brackets(domain, &mut found),
+        ExprKind::Term(term) => {
+            in_brackets(term, &mut found);
+            match &term.kind {
+                TermKind::Infix { left, right, .. } => {
+                    for side in [left, right] {
+                        names::variables(side, &mut patterns);
+                    }
+                }
+                TermKind::Call { arguments, .. } => {
+                    arguments.last().into_iter().for_each(|output| names::variables(output, &mut patterns));
+                }
+                _ => {}
+            }
+        }
+        ExprKind::Some(_) | ExprKind::Not(_) | ExprKind::Logical { .. } => {}
+    }
+    expression.with.iter().for_each(|with| in_brackets(&with.value, &mut found));
+    found.extend(patterns);
+    found
+}
+
+/// The names in brackets of references, which may get their values there.
+fn in_brackets<'t>(term: &'t Term, found: &mut BTreeSet<&'t str>) {
+    visit::term(term, &mut |node, _| {
+        let Node::Ref(reference) = node else { return };
+        for part in &reference.parts {
+            if let RefPartKind::Bracket(index) = &part.kind {
+                let mut names = Vec::new();
+                names::variables(index, &mut names);
+                found.extend(names);
+            }
+        }
+    });
+}
+
+/// The names in a body's conditions, without those of bodies in it.
+fn of_body(body: &Body) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    body.expressions.iter().for_each(|expression| of_condition(expression, &mut found));
+    found
+}
+
+fn of_condition<'t>(expression: &'t Expr, found: &mut BTreeSet<&'t str>) {
+    if expression.negated {
+        return;
+    }
+    match &expression.kind {
+        ExprKind::SomeIn { key, value, collection } => {
+            key.iter().chain([value, collection]).for_each(|term| of_term(term, found));
+        }
+        ExprKind::Every { domain, .. } => of_term(domain, found),
+        ExprKind::Term(term) => of_term(term, found),
+        ExprKind::Some(_) | ExprKind::Not(_) | ExprKind::Logical { .. } => {}
+    }
+    expression.with.iter().for_each(|with| of_term(&with.value, found));
+}
+
+fn of_term<'t>(term: &'t Term, found: &mut BTreeSet<&'t str>) {
+    match &term.kind {
+        TermKind::Var(name) if name != "_" => {
+            found.insert(name);
+        }
+        TermKind::Ref(reference) => {
+            of_term(&reference.head, found);
+            for part in &reference.parts {
+                if let RefPartKind::Bracket(index) = &part.kind {
+                    of_term(index, found);
+                }
+            }
+        }
+        TermKind::Array(items) | TermKind::Set(items) => items.iter().for_each(|item| of_term(item, found)),
+        TermKind::Object(members) => members.iter().for_each(|(key, value)| {
+            of_term(key, found);
+            of_term(value, found);
+        }),
+        TermKind::Call { arguments, .. } => arguments.iter().for_each(|argument| of_term(argument, found)),
+        TermKind::Infix { left, right, .. } => [left, right].into_iter().for_each(|side| of_term(side, found)),
+        TermKind::MemberWithKey { key, value, collection } => {
+            for part in [key, value, collection] {
+                of_term(part, found);
+            }
+        }
+        TermKind::Parenthesised(inner) | TermKind::Minus(inner) => of_term(inner, found),
+        _ => {}
+    }
+}
