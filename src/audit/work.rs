@@ -179,6 +179,7 @@ impl Recorder {
 
     fn keep(&self, spool: &Spool, batch: Batch) {
         let counts = &self.0.channel.counts;
+        counts.pending.store(batch.len() as u64, Relaxed);
         let Batch { parts, groups, .. } = batch;
         let lines = self.0.lines(parts);
         let count = lines.len() as u64;
@@ -193,6 +194,7 @@ impl Recorder {
             }
             appended.is_ok()
         };
+        counts.pending.store(0, Relaxed);
         // Who no longer waits has been answered already.
         for group in groups {
             group.settle(kept);
@@ -267,8 +269,9 @@ fn deliver(channel: &Channel, sink: &mut dyn Sink, records: &mut Lines, spool: O
                 }
             }
         }
-        if channel.counts.dropped(Cause::Shutdown) == 0 && !records.is_empty() {
-            channel.counts.pending.store(if spool.is_some() { 0 } else { records.len() as u64 }, Relaxed);
+        // What comes from a spool is counted there.
+        if spool.is_none() && channel.counts.dropped(Cause::Shutdown) == 0 && !records.is_empty() {
+            channel.counts.pending.store(records.len() as u64, Relaxed);
         }
     }
     if failing {

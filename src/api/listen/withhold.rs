@@ -3,6 +3,16 @@
 //! Answers are bytes here, in the order in which they were written. No byte goes out before all is kept that was said to be
 //! awaited ([`Withheld::until`]) before it was written; what is said later holds up nothing that was written earlier. If one
 //! of these is lost, nothing more goes out: the connection ends with an error.
+//!
+//! So no answer goes out before its record is kept. The call says what it awaits before it gives its answer to who writes;
+//! that hands it on by a lock, writes some of it at the earliest then, and each write begins with a look at what was said.
+//! Bytes are opaque here: frames of several calls may be in one write, and what belongs to no answer (acknowledgements,
+//! windows, pings) waits as well, in its place. Nothing of that is held up for longer than a commit's own time, as a byte
+//! waits only for commits that began before it was written, and each of them ends by that time, kept or lost. What is read
+//! is never held up. Encryption is below: of what is cut off, nothing was encrypted.
+//!
+//! What is kept back is bounded ([`MOST`]); beyond, who writes waits, and so in the end does who asks. Where it is the
+//! client that reads too slowly, nothing more is kept for it than a commit had held up.
 
 #[cfg(test)]
 pub(super) mod tests;
@@ -20,7 +30,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::call::withheld::{Awaited, Commit, Outcome, Withheld, is_same};
 
 /// The most bytes that are withheld, and what one write has beyond.
-const MOST: usize = 256 << 10;
+const MOST: usize = 64 << 10;
 
 /// A stream that withholds.
 pub(super) struct Withholding<T> {
@@ -132,10 +142,15 @@ impl<T: AsyncWrite + Unpin> Withholding<T> {
     /// Whether what is to be written now is withheld, once there is room for it.
     fn withholds(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         self.look();
-        if self.cut || self.size >= MOST {
-            ready!(self.release(context))?;
+        if (self.cut || self.has_enough()) && self.release(context)?.is_pending() && self.has_enough() {
+            return Poll::Pending;
         }
         Poll::Ready(Ok(!self.parts.is_empty()))
+    }
+
+    /// Whether nothing more is to be withheld: there is too much, or what is there could go out, and is not read.
+    fn has_enough(&self) -> bool {
+        self.size >= MOST || self.parts.front().is_some_and(|first| first.waits.is_empty())
     }
 }
 

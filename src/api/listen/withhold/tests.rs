@@ -152,6 +152,28 @@ async fn no_more_is_withheld_than_there_is_room_for() {
     assert_eq!(out.bytes().len(), MOST + (16 << 10));
 }
 
+#[tokio::test]
+async fn for_a_client_that_does_not_read_nothing_more_is_withheld() {
+    let (mut stream, withheld, out) = new(2);
+    let [one, two] = [Said::nothing(), Said::nothing()];
+    let mut write = |bytes: &[u8]| now(|context| Pin::new(&mut stream).poll_write(context, bytes));
+    until(&withheld, &one);
+    assert!(write(b"one").is_ready() && write(b"more").is_ready(), "a commit holds it up");
+    one.kept(true);
+    assert!(flush(&mut stream).is_pending());
+    let mut write = |bytes: &[u8]| now(|context| Pin::new(&mut stream).poll_write(context, bytes));
+    assert!(write(b"x").is_pending(), "the client holds it up");
+    until(&withheld, &two);
+    assert!(write(b"y").is_pending());
+    assert_eq!(out.bytes(), b"on");
+    out.0.lock().unwrap().1 = 100;
+    assert!(write(b"two").is_ready(), "and now it is a commit again");
+    assert_eq!(out.bytes(), b"onemore");
+    two.kept(true);
+    stream.flush().await.unwrap();
+    assert_eq!(out.bytes(), b"onemoretwo");
+}
+
 /// What happens on a connection.
 #[derive(Clone, Debug)]
 enum Step {
