@@ -73,11 +73,11 @@ pub(super) enum Taken {
 }
 
 /// About how many bytes of lines a part has.
-const PART: usize = 512 << 10;
+const PART: usize = 256 << 10;
 
 /// How many buffers are kept to be filled again, and the most bytes of each.
 const SPARE: usize = 4;
-const SPARE_BYTES: usize = 2 * PART;
+const SPARE_BYTES: usize = 4 * PART;
 
 /// What a line costs beyond its bytes.
 const LINE: usize = 16;

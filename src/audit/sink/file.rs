@@ -4,7 +4,6 @@
 //! left half is cut off at the next start. Records that come from a spool are on disk before they are said to be
 //! delivered: once for all that are delivered together. A file has one writer, who holds a lock on it.
 
-mod cache;
 mod compress;
 mod head;
 mod hold;
@@ -41,8 +40,6 @@ pub(super) struct File {
     kept: Mark,
     /// How many of the records that are being delivered are in between.
     written: usize,
-    /// How long it was when the system was told last of what was written.
-    told: u64,
     since: Instant,
     rotation: Rotation,
     /// Of rotations that can't be made.
@@ -110,7 +107,6 @@ impl File {
             at,
             kept: at,
             written: 0,
-            told: at.length,
             since: Instant::now(),
             rotation,
             pause: Pause::default(),
@@ -169,7 +165,6 @@ impl File {
         let written = std::mem::take(&mut self.written);
         records.remove(written);
         context.counts.delivered.fetch_add(written as u64, Relaxed);
-        self.let_go();
         Ok(())
     }
 
