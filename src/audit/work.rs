@@ -38,8 +38,8 @@ const AT_ONCE: u64 = 4 << 20;
 
 /// How long the decisions that come next gather before they are committed, for each that was just committed, and at most:
 /// the more there are, the more is saved by a commit for all of them. A lone caller waits for nobody.
-const EACH: Duration = Duration::from_micros(20);
-const GATHER_COMMIT: Duration = Duration::from_millis(5);
+const EACH: Duration = Duration::from_micros(30);
+const GATHER_COMMIT: Duration = Duration::from_millis(2);
 
 /// What makes a sink's records.
 pub(super) struct Shared {
