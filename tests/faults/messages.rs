@@ -184,7 +184,8 @@ async fn what_is_too_large_has_no_place() {
     let head = "POST /access/v1/evaluation HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
                 transfer-encoding: chunked\r\n\r\n200000\r\n";
     chunked.write_all(head.as_bytes()).await.unwrap();
-    chunked.write_all(&vec![b' '; 1_200_000]).await.unwrap();
+    // Whoever sends too much may be cut off before its end.
+    let _ = chunked.write_all(&vec![b' '; 1_200_000]).await;
     for answer in [refused, told] {
         // It has 30 s.
         let answer = timeout(Duration::from_secs(10), answer).await.expect("an answer at once").unwrap();
@@ -238,7 +239,8 @@ async fn a_call_by_another_method_is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     for (answer, mut upload) in held {
-        upload.send_data(Bytes::from_static(&[0; 5]), true).unwrap();
+        // Whoever was answered may have been reset by now, and then nothing more can be sent.
+        let _ = upload.send_data(Bytes::from_static(&[0; 5]), true);
         let answer = timeout(PATIENCE, answer).await.expect("an answer").unwrap();
         assert_eq!(answer.status(), 405);
     }
