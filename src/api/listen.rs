@@ -10,6 +10,7 @@ mod preface;
 pub mod private;
 mod stream;
 pub mod tls;
+mod unread;
 mod withhold;
 
 #[cfg(test)]
@@ -27,12 +28,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-pub use self::figures::Figures;
 use self::{
     connection::Accepted,
     figures::Refused,
     permits::{Full, Permit, Permits, Turn},
     stream::{Io, Stream},
+};
+pub use self::{
+    figures::Figures,
+    unread::{Pending, Unread},
 };
 use super::{Address, call};
 use crate::call::Peer;
