@@ -1,15 +1,22 @@
 //! The call that a task works for: from whom it is, when it began, and whose trace it belongs to. Goes with the task, not with the
 //! question, which says what is asked and not who carried it here.
 
+pub mod withheld;
+
 use std::{
     future::Future,
     net::SocketAddr,
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
 use opentelemetry::{Context, trace::TraceContextExt as _};
 use tokio::task::futures::TaskLocalFuture;
+
+use self::withheld::Withheld;
 
 tokio::task_local! {
     static CALL: Call;
@@ -20,6 +27,8 @@ tokio::task_local! {
 pub struct Call {
     /// From whom it is, where the connection says it.
     peer: Option<Peer>,
+    /// What can hold back the answers of its connection, if something can.
+    withheld: Option<Arc<Withheld>>,
     /// When its head was read.
     begun: Instant,
     /// Whether a first question of it was read.
@@ -68,27 +77,46 @@ impl Call {
     /// A call that begins now, in no trace yet.
     #[must_use]
     pub fn begin(peer: Option<Peer>) -> Self {
-        Self { peer, begun: Instant::now(), read: AtomicBool::new(false), context: Context::new() }
+        Self { peer, withheld: None, begun: Instant::now(), read: AtomicBool::new(false), context: Context::new() }
+    }
+
+    /// The same, with what can hold back its answer.
+    #[must_use]
+    pub fn on(self, withheld: Option<Arc<Withheld>>) -> Self {
+        Self { withheld, ..self }
     }
 
     /// The calling task's call, or one that begins now, in the trace of `context`.
     #[must_use]
     pub fn traced(context: Context) -> Self {
-        let (peer, begun) = current(|call| (call.peer, call.begun)).unwrap_or_else(|| (None, Instant::now()));
-        Self { peer, begun, read: AtomicBool::new(false), context }
+        let (peer, withheld, begun) = current(|call| (call.peer, call.withheld.clone(), call.begun))
+            .unwrap_or_else(|| (None, None, Instant::now()));
+        Self { peer, withheld, begun, read: AtomicBool::new(false), context }
     }
 
     /// The same call, of which nothing was read yet.
     #[must_use]
     pub fn again(&self) -> Self {
-        let Self { peer, begun, read: _, context } = self;
-        Self { peer: *peer, begun: *begun, read: AtomicBool::new(false), context: context.clone() }
+        let Self { peer, withheld, begun, read: _, context } = self;
+        Self {
+            peer: *peer,
+            withheld: withheld.clone(),
+            begun: *begun,
+            read: AtomicBool::new(false),
+            context: context.clone(),
+        }
     }
 
     /// From whom it is, where the connection says it.
     #[must_use]
     pub fn peer(&self) -> Option<Peer> {
         self.peer
+    }
+
+    /// What can hold back its answer, where it goes to its connection as a whole.
+    #[must_use]
+    pub fn withheld(&self) -> Option<&Arc<Withheld>> {
+        self.withheld.as_ref()
     }
 
     /// When its head was read.

@@ -1,15 +1,19 @@
 //! Has the calls of a connection know from whom they are. What a call is, is `crate::call`'s.
 
+use std::sync::Arc;
+
 use hyper::{Request, service::Service};
 use tokio::{net::UnixStream, task::futures::TaskLocalFuture};
 
-use crate::call::{self, Call, Peer};
+use crate::call::{self, Call, Peer, withheld::Withheld};
 
 /// A service whose calls know from whom they are.
 #[derive(Clone, Debug)]
 pub(super) struct Known<S> {
     pub(super) service: S,
     pub(super) peer: Option<Peer>,
+    /// What can hold back its answers, if something can.
+    pub(super) withheld: Option<Arc<Withheld>>,
 }
 
 /// Whoever is at the other end of a unix socket.
@@ -25,7 +29,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Known<S> {
 
     fn call(&self, request: Request<B>) -> Self::Future {
         // Already what begins the answer looks at the call.
-        let call = Call::begin(self.peer);
+        let call = Call::begin(self.peer).on(self.withheld.clone());
         let answer = call::here(call.again(), || self.service.call(request));
         call::within(call, answer)
     }

@@ -11,6 +11,10 @@ pub mod private;
 mod stream;
 pub mod tls;
 mod unread;
+mod withhold;
+
+#[cfg(test)]
+mod tests;
 
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 

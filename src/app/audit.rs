@@ -17,7 +17,7 @@ use super::{measured::Measured, state::State};
 use crate::{
     api::{
         caller::Caller,
-        settle::{Decided, Kept, SearchEnded, Settled},
+        settle::{Decided, DoorName, Kept, SearchEnded, Settled},
     },
     audit::{self, Decision, Delivery, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling, Traces},
     call::{self, Call, Peer, SpanName},
@@ -202,12 +202,29 @@ pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdi
             measured.settled(&verdict, Some(false));
             Settled::Now(verdict)
         }
-        Recorded::Later(waiting) => Settled::Later(Box::pin(async move {
-            let kept = waiting.kept().await;
-            let verdict = if kept { verdict } else { not_recorded(verdict) };
-            measured.settled(&verdict, Some(kept));
-            verdict
-        })),
+        Recorded::Later(waiting) => {
+            // A trace tells when what happened, so its decision is waited for; and Envoy may be told to let pass what is
+            // not answered.
+            let waits = measured.is_traced() || door == DoorName::ENVOY;
+            let withheld = call::current(|call| call.withheld().cloned()).flatten().filter(|_| !waits);
+            let waiting = match withheld {
+                Some(withheld) => waiting.withhold(&withheld),
+                None => Err(waiting),
+            };
+            let waiting = match waiting {
+                Ok(()) => {
+                    measured.settled(&verdict, None);
+                    return Settled::Now(verdict);
+                }
+                Err(waiting) => waiting,
+            };
+            Settled::Later(Box::pin(async move {
+                let kept = waiting.kept().await;
+                let verdict = if kept { verdict } else { not_recorded(verdict) };
+                measured.settled(&verdict, Some(kept));
+                verdict
+            }))
+        }
     }
 }
 

@@ -83,6 +83,11 @@ impl Measured {
         self.traced.name
     }
 
+    /// Whether there is a span of it alone.
+    pub(super) fn is_traced(&self) -> bool {
+        self.traced.span.is_some()
+    }
+
     /// The verdict is answered now. `recorded` says whether its record is where it must be, if it must be anywhere.
     pub(super) fn settled(self, verdict: &Verdict, recorded: Option<bool>) {
         let Self { metrics, traced, decided, took } = self;

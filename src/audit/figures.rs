@@ -83,7 +83,7 @@ pub struct SinkFigures {
     pub withheld: u64,
     /// Deliveries, writes and rotations that failed. What a durable file without a spool could not write is not tried again.
     pub errors: u64,
-    /// Decisions that became denies, because it could not keep their records.
+    /// Decisions that became denies, or were not answered, because it could not keep their records.
     pub refused: u64,
     /// Records that wait in memory.
     pub queued: u64,
@@ -110,7 +110,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
-    pub(super) fn drop(&self, cause: Cause, records: u64) {
+    pub(super) fn lose(&self, cause: Cause, records: u64) {
         if let Some(count) = self.dropped.get(cause as usize) {
             count.fetch_add(records, Relaxed);
         }

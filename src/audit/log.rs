@@ -12,7 +12,7 @@ use super::{
     config::{Config, Filter, Mode, Place},
     event::{Decision, Event},
     figures::{Cause, Counts, SinkFigures},
-    group::{Group, Member},
+    group::{Group, Member, Terms},
     plain::Plain,
     queue::{Full, Item, Queue},
     rules::Rules,
@@ -21,7 +21,10 @@ use super::{
     traces::Traces,
     work::{Deliverer, Recorder, Shared, Writer},
 };
-use crate::decision::{SensitiveNames, Verdict};
+use crate::{
+    call::withheld::Withheld,
+    decision::{SensitiveNames, Verdict},
+};
 
 /// Who writes: OPA's labels `id` and `version`.
 #[derive(Clone, Debug)]
@@ -44,7 +47,8 @@ pub(super) struct Channel {
     pub(super) queue: Queue,
     filter: Filter,
     plain: Plain,
-    pub(super) counts: Counts,
+    pub(super) counts: Arc<Counts>,
+    terms: Arc<Terms>,
     pub(super) fails_closed: bool,
     pub(super) spool: Option<Spool>,
     /// No decision comes any more, and what waits has been given up on.
@@ -119,11 +123,14 @@ impl Log {
             }
             let mut names = SensitiveNames::all();
             sink.mask.names.iter().for_each(|name| names.push(name));
+            let counts = Arc::default();
+            let terms = Arc::new(Terms::new(commit_timeout, fails_closed, Arc::clone(&counts)));
             let channel = Arc::new(Channel {
-                queue: Queue::new(sink.queue, durable.then_some(commit_timeout)),
+                queue: Queue::new(sink.queue, durable.then(|| Arc::clone(&terms))),
                 filter: sink.filter.clone(),
                 plain: Plain::new(sink.format, &sink.mask, names.clone(), rules, max_record_bytes),
-                counts: Counts::default(),
+                counts,
+                terms,
                 fails_closed,
                 spool,
                 hurry: AtomicBool::new(false),
@@ -131,7 +138,7 @@ impl Log {
             });
             if let Some(spool) = &channel.spool {
                 spool.show(&channel.counts);
-                channel.counts.drop(Cause::SpoolCorrupt, spool.lost());
+                channel.counts.lose(Cause::SpoolCorrupt, spool.lost());
             }
             let target = sink::open(&sink, durable, time, traces).map_err(failed)?;
             let shared = Shared::new(Arc::clone(&channel), &sink, names, identity.clone(), Arc::clone(rules));
@@ -171,7 +178,7 @@ impl Log {
                 on.extend(group.map(|group| (Arc::clone(channel), group)));
                 continue;
             }
-            channel.counts.drop(Cause::QueueFull, 1);
+            channel.counts.lose(Cause::QueueFull, 1);
             if channel.fails_closed {
                 channel.counts.refused.fetch_add(1, Relaxed);
                 refused = true;
@@ -207,6 +214,12 @@ impl Log {
 }
 
 impl Channel {
+    /// Whether records that must be kept may be lost, as far as one can tell.
+    fn is_in_doubt(&self) -> bool {
+        let filling = |spool: &Spool| spool.is_filling(&self.counts);
+        self.terms.are_in_doubt() || self.fails_closed && self.spool.as_ref().is_some_and(filling)
+    }
+
     /// Puts the record into the queue, or what it is to be made of.
     fn put(
         &self,
@@ -231,6 +244,19 @@ impl Channel {
 }
 
 impl Waiting {
+    /// Has the answer wait in `withheld`, so that it can be given at once. One of each commit waits here nonetheless, and
+    /// all do where records may be lost: what is withheld in vain is no answer at all, and who waits here can give a
+    /// better one.
+    pub fn withhold(self, withheld: &Withheld) -> Result<(), Self> {
+        if self.on.iter().any(|(channel, group)| group.lead() || channel.is_in_doubt()) {
+            return Err(self);
+        }
+        for (_, group) in self.on {
+            withheld.until(group);
+        }
+        Ok(())
+    }
+
     /// Whether it may be answered.
     pub async fn kept(self) -> bool {
         let mut answer = true;

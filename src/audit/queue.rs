@@ -8,7 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{config::QueueLimits, event::Event, group::Group, lines::Lines};
+use super::{
+    config::QueueLimits,
+    event::Event,
+    group::{Group, Terms},
+    lines::Lines,
+};
 
 pub(super) struct Queue {
     state: Mutex<State>,
@@ -17,7 +22,7 @@ pub(super) struct Queue {
     ending: Condvar,
     limits: QueueLimits,
     /// How long who puts something in waits for it to be kept; `None` if nobody does.
-    patience: Option<Duration>,
+    terms: Option<Arc<Terms>>,
 }
 
 #[derive(Default)]
@@ -88,13 +93,13 @@ impl Batch {
 }
 
 impl Queue {
-    pub(super) fn new(limits: QueueLimits, patience: Option<Duration>) -> Self {
-        Self { state: Mutex::default(), filled: Condvar::new(), ending: Condvar::new(), limits, patience }
+    pub(super) fn new(limits: QueueLimits, terms: Option<Arc<Terms>>) -> Self {
+        Self { state: Mutex::default(), filled: Condvar::new(), ending: Condvar::new(), limits, terms }
     }
 
     /// How long who puts something in waits for it at most.
     pub(super) fn patience(&self) -> Duration {
-        self.patience.unwrap_or_default()
+        self.terms.as_ref().map(|terms| terms.patience).unwrap_or_default()
     }
 
     /// Puts a record in, and says by what its commit is known, if somebody waits for that.
@@ -121,7 +126,7 @@ impl Queue {
             Item::Line(line) => part.lines.push(0, line),
             Item::Event(event) => part.events.push((part.lines.len(), Arc::clone(event))),
         }
-        let group = self.patience.map(|patience| batch.join(patience));
+        let group = self.terms.as_ref().map(|terms| batch.join(terms));
         let wake = std::mem::take(sleeping);
         drop(state);
         if wake {
@@ -195,12 +200,12 @@ impl Queue {
 
 impl Batch {
     /// The group of what was just put in.
-    fn join(&mut self, patience: Duration) -> Arc<Group> {
+    fn join(&mut self, terms: &Arc<Terms>) -> Arc<Group> {
         let now = Instant::now();
         if let Some(group) = self.groups.last().filter(|group| group.takes(now)) {
             return Arc::clone(group);
         }
-        let group = Arc::new(Group::new(now, patience));
+        let group = Arc::new(Group::new(now, Arc::clone(terms)));
         self.groups.push(Arc::clone(&group));
         group
     }

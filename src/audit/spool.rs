@@ -104,6 +104,11 @@ impl Spool {
         self.id
     }
 
+    /// Whether there may soon be no room, by what `counts` says of what waits.
+    pub(super) fn is_filling(&self, counts: &Counts) -> bool {
+        counts.spooled_bytes.load(Relaxed) >= self.max_bytes / 2
+    }
+
     /// How many records were damaged when it was opened.
     pub(super) fn lost(&self) -> u64 {
         self.lost
@@ -182,7 +187,7 @@ impl Spool {
                 Ok(chunk) => records.append(chunk),
                 Err(cause) => {
                     let lost = self.lock().records_of(*key);
-                    counts.drop(Cause::SpoolCorrupt, lost);
+                    counts.lose(Cause::SpoolCorrupt, lost);
                     tracing::error!(spool = %self.path.display(), records = lost, "the spool is damaged: {cause}");
                 }
             }

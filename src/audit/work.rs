@@ -38,8 +38,8 @@ const AT_ONCE: u64 = 4 << 20;
 
 /// How long the decisions that come next gather before they are committed, for each that was just committed, and at most:
 /// the more there are, the more is saved by a commit for all of them. A lone caller waits for nobody.
-const EACH: Duration = Duration::from_micros(20);
-const GATHER_COMMIT: Duration = Duration::from_millis(5);
+const EACH: Duration = Duration::from_micros(30);
+const GATHER_COMMIT: Duration = Duration::from_millis(2);
 
 /// What makes a sink's records.
 pub(super) struct Shared {
@@ -147,7 +147,7 @@ impl Shared {
         }
         channel.counts.pending.store(0, Relaxed);
         if lost > 0 {
-            channel.counts.drop(Cause::Shutdown, lost);
+            channel.counts.lose(Cause::Shutdown, lost);
             tracing::warn!(sink = channel.name, records = lost, "records are not delivered, and lost");
         }
         sink.idle(true);
@@ -179,6 +179,7 @@ impl Recorder {
 
     fn keep(&self, spool: &Spool, batch: Batch) {
         let counts = &self.0.channel.counts;
+        counts.pending.store(batch.len() as u64, Relaxed);
         let Batch { parts, groups, .. } = batch;
         let lines = self.0.lines(parts);
         let count = lines.len() as u64;
@@ -186,13 +187,14 @@ impl Recorder {
             let appended = spool.append(lines, counts);
             if let Err(error) = &appended {
                 let cause = if matches!(error, SpoolError::Full) { Cause::SpoolFull } else { Cause::SpoolFailed };
-                counts.drop(cause, count);
+                counts.lose(cause, count);
                 if counts.worth_saying(cause.name()) {
                     tracing::error!(sink = self.0.channel.name, "records can't be kept: {error}");
                 }
             }
             appended.is_ok()
         };
+        counts.pending.store(0, Relaxed);
         // Who no longer waits has been answered already.
         for group in groups {
             group.settle(kept);
@@ -267,8 +269,9 @@ fn deliver(channel: &Channel, sink: &mut dyn Sink, records: &mut Lines, spool: O
                 }
             }
         }
-        if channel.counts.dropped(Cause::Shutdown) == 0 && !records.is_empty() {
-            channel.counts.pending.store(if spool.is_some() { 0 } else { records.len() as u64 }, Relaxed);
+        // What comes from a spool is counted there.
+        if spool.is_none() && channel.counts.dropped(Cause::Shutdown) == 0 && !records.is_empty() {
+            channel.counts.pending.store(records.len() as u64, Relaxed);
         }
     }
     if failing {

@@ -47,7 +47,7 @@ async fn load(mut client: Client, answers: Arc<AtomicUsize>) -> Vec<String> {
 }
 
 /// How often each decision is in a log, over all its files.
-fn delivered(rig: &Rig, name: &str) -> BTreeMap<String, u32> {
+pub(crate) fn delivered(rig: &Rig, name: &str) -> BTreeMap<String, u32> {
     let ended = rig.log(&["tail", "--json", "-n", "100000000", name]);
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let mut found = BTreeMap::new();
@@ -87,8 +87,9 @@ async fn killed(sink: &str, at_most: u32) {
         let mut server = rig.ready().await;
         let clients: Vec<Client> = futures::future::join_all((0..8).map(|_| server.client())).await;
         let answers = Arc::new(AtomicUsize::new(0));
-        let asking: Vec<_> =
-            clients.into_iter().map(|client| tokio::spawn(load(client, Arc::clone(&answers)))).collect();
+        // Each connection has several calls at a time.
+        let asking = clients.iter().flat_map(|client| std::iter::repeat_n(client, 4));
+        let asking: Vec<_> = asking.map(|client| tokio::spawn(load(client.clone(), Arc::clone(&answers)))).collect();
         tokio::time::sleep(Duration::from_millis(200 + u64::from(time * 37 % 200))).await;
         // On a busy machine it takes longer until there is load.
         eventually("there is load", async || (answers.load(Relaxed) > 20).then_some(())).await;

@@ -28,3 +28,4 @@ mod searches;
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;
 mod verbs;
+mod withheld;

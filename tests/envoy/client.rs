@@ -17,6 +17,7 @@ use envoy_types::{
     },
 };
 use serde_json::{Value as Json, json};
+use tonic::transport::Channel;
 
 use crate::support::{Folder, Serve, Server};
 
@@ -77,8 +78,12 @@ impl Answer {
 
 /// Asks; the call must be answered.
 pub(crate) async fn check(server: &Server, request: CheckRequest) -> Answer {
-    let mut client = AuthorizationClient::new(server.channel().await);
-    Answer::of(client.check(request).await.expect("an answer").into_inner())
+    check_over(server.channel().await, request).await
+}
+
+/// The same on a connection that there is already.
+pub(crate) async fn check_over(channel: Channel, request: CheckRequest) -> Answer {
+    Answer::of(AuthorizationClient::new(channel).check(request).await.expect("an answer").into_inner())
 }
 
 /// A request with these attributes of HTTP.

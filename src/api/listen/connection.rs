@@ -27,6 +27,7 @@ use super::{
     preface::{self, Begun, Version},
     stream::Stream,
     unread::Unread,
+    withhold::Withholding,
 };
 use crate::{api::call::Known, call::Peer};
 
@@ -126,14 +127,17 @@ impl Accepted {
         };
         let unread = Arc::new(Unread::default());
         let service = Certified { service: Eager(service), certificate, user, unread: Arc::clone(&unread) };
-        let service = Known { service, peer };
+        let withheld = (version == Version::Two).then(Arc::default);
+        let service = Known { service, peer, withheld: withheld.clone() };
+        // HTTP/1 has no other answers to write meanwhile, so its calls wait themselves.
+        let stream = TokioIo::new(Withholding::new(stream, withheld.unwrap_or_default()));
         let broke = match version {
             Version::One => {
-                let connection = http1().serve_connection(stream_of(stream), service);
+                let connection = http1().serve_connection(stream, service);
                 until_its_end(connection, &unread, &options, &closing).await
             }
             Version::Two => {
-                let connection = http2(&options).serve_connection(stream_of(stream), service);
+                let connection = http2(&options).serve_connection(stream, service);
                 until_its_end(connection, &unread, &options, &closing).await
             }
         };
@@ -144,9 +148,8 @@ impl Accepted {
     }
 }
 
-fn stream_of(stream: Begun<Box<dyn Io>>) -> TokioIo<Begun<Box<dyn Io>>> {
-    TokioIo::new(stream)
-}
+/// What HTTP is spoken over.
+type Spoken = TokioIo<Withholding<Begun<Box<dyn Io>>>>;
 
 fn http1() -> http1::Builder {
     let mut builder = http1::Builder::new();
@@ -218,7 +221,7 @@ fn about(age: Duration) -> Duration {
     age.mul_f64(0.9 + random as f64 / 10_000.0)
 }
 
-impl<S, B> Connection for http1::Connection<TokioIo<Begun<Box<dyn Io>>>, S>
+impl<S, B> Connection for http1::Connection<Spoken, S>
 where
     S: hyper::service::HttpService<Incoming, ResBody = B>,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -230,7 +233,7 @@ where
     }
 }
 
-impl<S, B> Connection for http2::Connection<TokioIo<Begun<Box<dyn Io>>>, S, TokioExecutor>
+impl<S, B> Connection for http2::Connection<Spoken, S, TokioExecutor>
 where
     S: hyper::service::HttpService<Incoming, ResBody = B>,
     S::Future: Send + 'static,

@@ -157,12 +157,12 @@ impl Sink for Http {
                 Said::Smaller | Said::Wrong(_) if count > 1 => at_most = count / 2,
                 Said::Smaller => {
                     records.remove(1);
-                    context.counts.drop(Cause::TooLarge, 1);
+                    context.counts.lose(Cause::TooLarge, 1);
                     tracing::error!(sink = context.sink, "a record alone is larger than a chunk may be; it is lost");
                 }
                 Said::Wrong(status) => {
                     records.remove(1);
-                    context.counts.drop(Cause::Rejected, 1);
+                    context.counts.lose(Cause::Rejected, 1);
                     if context.counts.worth_saying("rejected") {
                         tracing::error!(sink = context.sink, %status, "the server refuses records; they are lost");
                     }

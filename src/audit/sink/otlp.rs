@@ -169,7 +169,7 @@ impl Sink for Otlp {
 }
 
 fn lost(context: &Context<'_>, cause: Cause, records: u64) {
-    context.counts.drop(cause, records);
+    context.counts.lose(cause, records);
     if context.counts.worth_saying(cause.name()) {
         tracing::error!(sink = context.sink, cause = cause.name(), "the collector refuses records; they are lost");
     }

@@ -74,7 +74,7 @@ impl Index {
         while let Some((key, chunk)) = self.oldest()
             && tick.saturating_sub(chunk.tick) > limit
         {
-            counts.drop(Cause::SpoolExpired, chunk.records);
+            counts.lose(Cause::SpoolExpired, chunk.records);
             self.forget(key);
             self.removable.push(key);
         }
@@ -87,7 +87,7 @@ impl Index {
         }
         while self.bytes + size > most {
             let Some((key, chunk)) = self.oldest() else { return false };
-            counts.drop(Cause::SpoolFull, chunk.records);
+            counts.lose(Cause::SpoolFull, chunk.records);
             self.forget(key);
             self.removable.push(key);
         }

@@ -4,7 +4,7 @@
 //! that waited for it becomes a deny; the next ones may fare better. Of those that are denied together, the first may stay
 //! in the file: a checkpoint or a rotation in their midst is not taken back. What was answered as an allow is always there.
 
-use std::time::Instant;
+use std::{sync::atomic::Ordering::Relaxed, time::Instant};
 
 use super::{Context, IDLE, Shared, Sink, gather};
 use crate::audit::{
@@ -41,18 +41,20 @@ impl Writer {
 
     fn keep(&mut self, batch: Batch) {
         let Self { shared, sink } = self;
+        let (counts, name) = (&shared.channel.counts, shared.channel.name.as_str());
+        counts.pending.store(batch.len() as u64, Relaxed);
         let Batch { parts, groups, .. } = batch;
         let mut lines = shared.lines(parts);
-        let (counts, name) = (&shared.channel.counts, shared.channel.name.as_str());
         if !lines.is_empty()
             && let Err(failure) = sink.deliver(&mut lines, &Context { counts, sink: name, spool: None })
         {
-            counts.errors.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            counts.drop(Cause::FileFailed, lines.len() as u64);
+            counts.errors.fetch_add(1, Relaxed);
+            counts.lose(Cause::FileFailed, lines.len() as u64);
             if counts.worth_saying(&failure.cause) {
                 tracing::error!(sink = name, "records can't be kept: {}", failure.cause);
             }
         }
+        counts.pending.store(0, Relaxed);
         // A sink takes out what it has.
         let kept = lines.is_empty();
         for group in groups {

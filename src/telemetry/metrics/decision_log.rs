@@ -19,7 +19,7 @@ pub struct LogFigures {
     pub withheld: u64,
     /// Deliveries that failed.
     pub errors: u64,
-    /// Decisions that became denies.
+    /// Decisions that became denies, or were not answered.
     pub refused: u64,
     /// Records that wait in memory.
     pub queued: u64,
@@ -65,7 +65,7 @@ pub(super) fn measure(sinks: &[LogFigures], out: &mut Families) {
     family(
         "verdict_decision_log_refused_total",
         counter,
-        "Decisions that became denies, because they could not be recorded.",
+        "Decisions that became denies, or were not answered, because they could not be recorded.",
         |figures| figures.refused,
     );
     let gauge = Kind::Gauge;
