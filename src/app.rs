@@ -169,7 +169,7 @@ impl App {
         let proofs = (&credentials, observer());
         let keeper = guards::keeper((callers, load), known.clone(), proofs, &grpc_config, (&mut tasks, &draining));
         let routes = guards::guarded(routes.observed(observer()), &keeper, &grpc_config);
-        let routes = tower::Layer::layer(&state.follows(Protocol::Rpc), routes);
+        let routes = tower::Layer::layer(&state.follows(Protocol::Rpc(grpc::is_method)), routes);
         let edge = Edge::new(certificates, Arc::clone(&keeper), known);
         let door = |name| edge.options(name, &grpc_config, &server);
         let operators = services::operators(&handle, observer(), &registry, &grpc_config);

@@ -153,6 +153,10 @@ impl Door {
                 (query, verdict.ok_or(CallError::PoliciesNotReady)?)
             }
             Ok(query) => {
+                // Who may not ask waits for nothing either.
+                if matches!(call.at, At::Fresh(_)) && !self.decider.passes(&query) {
+                    return Err(CallError::PermissionDenied);
+                }
                 let verdict = self.pin(call).await?.decide(&query, call.deadline.left()?).await;
                 (query, verdict)
             }

@@ -10,7 +10,9 @@ mod gate;
 mod guard;
 mod keys;
 mod load;
+mod outside;
 mod route;
+mod unsent;
 
 use std::{
     future::Future,
@@ -22,7 +24,7 @@ use std::{
     time::Instant,
 };
 
-use self::route::Route;
+pub(super) use self::outside::outside;
 pub use self::{
     authenticate::{Authenticator, Failures},
     gate::Gate,
@@ -31,6 +33,7 @@ pub use self::{
     load::{Config as LoadConfig, Figures as LoadFigures, Load},
     route::{Action, DOORS},
 };
+use self::{outside::Stand, route::Route};
 use super::settle::DoorName;
 use crate::decision::{EntryPoint, Object, Value};
 
@@ -103,7 +106,11 @@ pub(super) struct Asking {
     caller: Option<Arc<Caller>>,
     route: Route,
     /// Whether it may be answered: a call whose message is not there has no place.
-    placed: bool,
+    placed: AtomicBool,
+    /// Where it stands, if it needs a place.
+    stand: Option<Stand>,
+    /// Whether a question of it was decided.
+    decided: AtomicBool,
     refused: AtomicBool,
     /// When its head had come.
     arrived: Instant,
@@ -111,7 +118,7 @@ pub(super) struct Asking {
 
 /// Whether the call that this task answers may be answered: without a place it may not. What is no call's may.
 pub(super) fn is_placed() -> bool {
-    ASKING.try_with(|asking| asking.placed).unwrap_or(true)
+    ASKING.try_with(|asking| asking.placed.load(Relaxed)).unwrap_or(true)
 }
 
 /// Takes along who asks, to other tasks.
@@ -160,6 +167,11 @@ impl Asking {
     /// When the call came that this task answers; now where it answers none.
     pub(super) fn arrived() -> Instant {
         ASKING.try_with(|asking| asking.arrived).unwrap_or_else(|_| Instant::now())
+    }
+
+    /// A question of it is decided.
+    fn decide(&self) {
+        self.decided.store(true, Relaxed);
     }
 
     fn refuse(&self) {

@@ -18,6 +18,7 @@ use futures::FutureExt as _;
 pub(super) use self::place::bearer;
 pub use self::place::{CredentialAt, InvalidPlace};
 use crate::{
+    api::caller::outside,
     decision::{Input, Query, Reason, Value, Verdict, code},
     identity::{Caller, Invalid, Proof, Secret},
 };
@@ -142,7 +143,7 @@ async fn verified(credentials: &dyn Credentials, credential: Credential, left: D
         Checked::Now(result) => result,
         Checked::Later(later, late) => {
             let patience = left.saturating_sub((left / 10).min(TO_ANSWER));
-            match tokio::time::timeout(patience, AssertUnwindSafe(later).catch_unwind()).await {
+            match outside(tokio::time::timeout(patience, AssertUnwindSafe(later).catch_unwind())).await {
                 Ok(Ok(result)) => result,
                 Ok(Err(_)) => return Err(panicked()),
                 Err(_) => Err(late),

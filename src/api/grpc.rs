@@ -17,8 +17,9 @@ mod search;
 mod service;
 pub mod wire;
 
-use std::time::Duration;
+use std::{collections::HashSet, sync::LazyLock, time::Duration};
 
+use prost_reflect::DescriptorPool;
 use tonic::service::Routes;
 
 pub use health::{Health, HealthReporter};
@@ -54,6 +55,26 @@ pub mod proto {
             out.debug_struct("Credential").field("proof", proof).finish_non_exhaustive()
         }
     }
+}
+
+/// Whether there is a method of that path (`package.Service/Method`).
+#[must_use]
+pub fn is_method(path: &str) -> bool {
+    static METHODS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let of = |set: &[u8]| DescriptorPool::decode(set).unwrap_or_default();
+        let pools = [of(proto::DESCRIPTORS), of(tonic_health::pb::FILE_DESCRIPTOR_SET)];
+        let services = pools.iter().flat_map(DescriptorPool::services);
+        let methods = services.flat_map(|service| service.methods().collect::<Vec<_>>());
+        let methods = methods.map(|method| format!("{}/{}", method.parent_service().full_name(), method.name()));
+        // Of these there are no descriptors here.
+        let others = [
+            "envoy.service.auth.v3.Authorization/Check",
+            "grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+            "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        ];
+        methods.chain(others.map(str::to_owned)).collect()
+    });
+    METHODS.contains(path)
 }
 
 /// The name that the decision service has in `grpc.health.v1`.

@@ -10,6 +10,7 @@ mod preface;
 pub mod private;
 mod stream;
 pub mod tls;
+mod unread;
 
 use std::{convert::Infallible, io, path::Path, sync::Arc, time::Duration};
 
@@ -23,12 +24,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-pub use self::figures::Figures;
 use self::{
     connection::Accepted,
     figures::Refused,
     permits::{Full, Permit, Permits, Turn},
     stream::{Io, Stream},
+};
+pub use self::{
+    figures::Figures,
+    unread::{Pending, Unread},
 };
 use super::{Address, call};
 use crate::call::Peer;

@@ -84,7 +84,13 @@ impl Edge {
                 let figures = source.figures();
                 (figures.taken, figures.refused)
             }),
-            load: LoadFigures { limit: load.limit, queued: load.queued, unfinished: load.unfinished, shed: load.shed },
+            load: LoadFigures {
+                limit: load.limit,
+                queued: load.queued,
+                unfinished: load.unfinished,
+                unsent: load.unsent,
+                shed: load.shed,
+            },
             failed: keeper.authenticator.failures.read(),
             denied: callers.as_ref().map(|callers| callers.denied()).unwrap_or_default(),
         }

@@ -34,7 +34,8 @@ pub(super) fn reading(http: &authzen::Config) -> Reading {
 /// size while they come.
 pub(super) fn load(set: &LoadConfig, grpc: &grpc::Config, http: &authzen::Config) -> LoadConfig {
     let largest = grpc.max_message_bytes.max(http.max_body_bytes);
-    LoadConfig { max_unfinished_bytes: set.max_unfinished_bytes.max(4 * largest), ..set.clone() }
+    let max_unsent_bytes = set.max_unsent_bytes.max(4 * grpc.max_response_bytes);
+    LoadConfig { max_unfinished_bytes: set.max_unfinished_bytes.max(4 * largest), max_unsent_bytes, ..set.clone() }
 }
 
 /// What the guards of both doors go by.

@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_hours(1);
 const YEAR: Duration = Duration::from_hours(24 * 365);
 
 /// Every setting, in the order of the documentation.
-pub(super) static KEYS: [Key; 113] = [
+pub(super) static KEYS: [Key; 114] = [
     key("grpc.address", Shape::Address(|config, value| config.grpc.address = value)),
     key("grpc.max_message_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_message_bytes = value)),
     key("grpc.max_response_bytes", Shape::Size(KIB..=64 * MIB, |config, value| config.grpc.max_response_bytes = value)),
@@ -212,6 +212,10 @@ pub(super) static KEYS: [Key; 113] = [
     key(
         "server.max_unfinished_bytes",
         Shape::Size(MIB..=64 * 1024 * MIB, |config, value| config.load.max_unfinished_bytes = value),
+    ),
+    key(
+        "server.max_unsent_bytes",
+        Shape::Size(MIB..=64 * 1024 * MIB, |config, value| config.load.max_unsent_bytes = value),
     ),
     key("server.insecure", Shape::Switch(|config, value| config.server.insecure = value)),
     key(

@@ -241,7 +241,7 @@ fn process(
     decision_log: &audit::Config,
     (revocation, ssf): (&revocation::Config, &ssf::Config),
     (server, load): (&Server, &api::caller::LoadConfig),
-) -> [(&'static str, Shown); 26] {
+) -> [(&'static str, Shown); 27] {
     // What else OpenTelemetry's variables say is not shown: it may be secret.
     let telemetry::export::Config { all, sampler, service_name, metrics_interval, .. } = export;
     let ssf::Config { push, replay_window, publish_interval, transmitters: _ } = ssf;
@@ -288,6 +288,7 @@ fn process(
         ("server.max_in_flight", plain(&load.max_in_flight)),
         ("server.max_queued", plain(&load.max_queued)),
         ("server.max_unfinished_bytes", Shown::Plain(show_size(load.max_unfinished_bytes))),
+        ("server.max_unsent_bytes", Shown::Plain(show_size(load.max_unsent_bytes))),
         ("server.insecure", plain(insecure)),
         ("server.max_connections", plain(most)),
         ("server.max_connections_per_address", plain(most_per_address)),

@@ -199,6 +199,13 @@ impl Decider {
         Ok(Pinned { active, retained: matches!(at, At::Revision(_)), decider: self })
     }
 
+    /// Whether the gate lets this question pass, whatever it is decided on.
+    #[must_use]
+    pub fn passes(&self, query: &Query) -> bool {
+        gate::passed(self.gate.as_deref(), query, query.policy.as_ref().unwrap_or(&self.default_policy), false)
+            .is_some()
+    }
+
     /// What there is instead of what `at` asks for.
     #[must_use]
     pub fn instead(&self, at: &At) -> NotAt {

@@ -29,8 +29,6 @@ use crate::call::{self, Call};
 
 /// gRPC's code of a call that nobody waits for any more.
 const CANCELLED: usize = 1;
-/// That of a method that there is not.
-const UNIMPLEMENTED: usize = 12;
 /// That of what is no gRPC.
 const INTERNAL: usize = 13;
 
@@ -50,8 +48,8 @@ struct Follows {
 /// What a door speaks.
 #[derive(Clone, Copy)]
 pub enum Protocol {
-    /// gRPC.
-    Rpc,
+    /// gRPC; this says whether there is such a method.
+    Rpc(fn(&str) -> bool),
     /// HTTP; this finds the route of a request, as the program has it.
     Http(fn(&Extensions) -> Option<&str>),
 }
@@ -70,7 +68,7 @@ pub(super) struct Following {
 }
 
 enum What {
-    Rpc { path: Box<str> },
+    Rpc { method: Option<Box<str>> },
     Http { method: &'static str, route: Option<Box<str>>, status: Option<StatusCode> },
 }
 
@@ -145,7 +143,11 @@ impl Following {
         let arrived = Instant::now();
         let context = follows.spans.begin(&parts.headers, SpanKind::Server);
         let what = match follows.protocol {
-            Protocol::Rpc => What::Rpc { path: parts.uri.path().trim_start_matches('/').into() },
+            // A path may be anything; what there is not has no name.
+            Protocol::Rpc(is_known) => {
+                let path = parts.uri.path().trim_start_matches('/');
+                What::Rpc { method: is_known(path).then(|| path.into()) }
+            }
             Protocol::Http(route) => What::Http {
                 method: method(&parts.method),
                 route: route(&parts.extensions).map(Into::into),
@@ -162,9 +164,9 @@ impl Following {
             return Some(self);
         }
         match (grpc_status(headers), code) {
-            (Some(status), _) => self.end_rpc(status, status != UNIMPLEMENTED),
+            (Some(status), _) => self.end_rpc(status),
             // What is no gRPC has no status of gRPC.
-            (None, code) if code != StatusCode::OK => self.end_rpc(INTERNAL, false),
+            (None, code) if code != StatusCode::OK => self.end_rpc(INTERNAL),
             (None, _) => return Some(self),
         }
         None
@@ -174,8 +176,7 @@ impl Following {
     pub(super) fn end(&mut self, trailers: Option<&HeaderMap>) {
         match &self.what {
             What::Rpc { .. } => {
-                let status = trailers.and_then(grpc_status).unwrap_or(0);
-                self.end_rpc(status, status != UNIMPLEMENTED);
+                self.end_rpc(trailers.and_then(grpc_status).unwrap_or(0));
             }
             What::Http { status, .. } => self.end_http(*status),
         }
@@ -184,18 +185,17 @@ impl Following {
     /// The answer failed, or nobody waits for it.
     fn cut(&mut self) {
         match &self.what {
-            What::Rpc { .. } => self.end_rpc(CANCELLED, false),
+            What::Rpc { .. } => self.end_rpc(CANCELLED),
             What::Http { status, .. } => self.end_http(*status),
         }
     }
 
-    /// `known` says whether there is such a method: a path may be anything.
-    fn end_rpc(&mut self, status: usize, known: bool) {
-        let What::Rpc { path } = &self.what else { return };
+    fn end_rpc(&mut self, status: usize) {
+        let What::Rpc { method } = &self.what else { return };
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let method = Some(&**path).filter(|_| known);
+        let method = method.as_deref();
         self.follows.metrics.rpc(method, status, self.arrived.elapsed());
         if spans::is_recording(&self.context) {
             let name = method.unwrap_or(UNKNOWN).to_owned();

@@ -43,7 +43,7 @@
 //! | `verdict_certificate_reloads_total` | counter | `door`, `result` (`ok`, `failed`) |
 //! | `verdict_certificate_last_reload_successful` | gauge | `door` |
 //! | `verdict_spiffe_messages_total` | counter | `result` (`ok`, `failed`) |
-//! | `verdict_concurrency_limit`, `verdict_calls_queued`, `verdict_unfinished_message_bytes` | gauge | |
+//! | `verdict_concurrency_limit`, `verdict_calls_queued`, `verdict_unfinished_message_bytes`, `verdict_unsent_answer_bytes` | gauge | |
 //! | `verdict_calls_shed_total` | counter | `cause` |
 //! | `verdict_caller_failures_total` | counter | `shown` |
 //! | `verdict_caller_denials_total` | counter | `door` |

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SCRIPT: &str = r#"
 cd "$1"
 mount -t tmpfs -o size="$2" tmpfs store || exit 9
-( while [ ! -e read-only ]; do [ -e stop ] && exit; sleep 0.02; done; mount -o remount,ro "$1/store" && touch is-read-only ) &
+( while [ ! -e read-only ]; do [ -e stop ] && exit; sleep 0.02; done; until mount -o remount,ro "$1/store"; do [ -e stop ] && exit; sleep 0.02; done; touch is-read-only ) &
 while [ ! -e stop ]; do "$3" serve --log-format json --config verdict.yaml; done
 wait
 "#;

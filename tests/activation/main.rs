@@ -12,5 +12,8 @@ mod bundles;
 mod commands;
 mod disk;
 mod freshness;
+#[path = "../server/raw.rs"]
+#[allow(dead_code, reason = "the tests of the server use the rest")]
+mod raw;
 mod store;
 mod support;

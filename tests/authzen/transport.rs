@@ -124,7 +124,6 @@ async fn the_limits_are_those_that_are_configured() {
         .arg("--default-policy")
         .arg("data.p")
         .env("VERDICT_HTTP_MAX_BODY_BYTES", "1KiB")
-        .env("VERDICT_HTTP_REQUEST_TIMEOUT", "300ms")
         .env("VERDICT_GRPC_MAX_BATCH_ITEMS", "2")
         .ready()
         .await;
@@ -151,6 +150,7 @@ async fn the_limits_are_those_that_are_configured() {
     assert_eq!(post(&server, EVALUATIONS, &batch(2)).await.ok()["evaluations"].as_array().unwrap().len(), 2);
     assert!(post(&server, EVALUATIONS, &batch(3)).await.refused(400).contains("grpc.max_batch_items"));
     // A body that does not end.
+    let server = Serve::folder(&folder).env("VERDICT_HTTP_REQUEST_TIMEOUT", "300ms").ready().await;
     let started = Instant::now();
     let stalled = format!(
         "POST {EVALUATION} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n\

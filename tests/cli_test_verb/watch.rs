@@ -108,7 +108,7 @@ fn ends_in_the_middle_of_a_test_too() {
     let long = "package t\n\ntest_long if count([1 | some a in numbers.range(1, 100000); some b in numbers.range(1, 100000); a + b > 0]) > 0\n";
     let folder = folder(&[("a_test.rego", long)]);
     let watching = Watching::start(folder.path(), &[".", "--timeout", "5m"]);
-    thread::sleep(Duration::from_secs(2));
+    thread::sleep(Duration::from_secs(5));
     assert_eq!(watching.interrupt(), Some(0));
 }
 

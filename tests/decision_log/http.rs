@@ -87,7 +87,7 @@ async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes)
 }
 
 fn sink(receiver: &Receiver, more: &str) -> String {
-    format!("logs: {{type: http, url: '{}', delay: 20ms, timeout: 500ms{more}}}", receiver.url)
+    format!("logs: {{type: http, url: '{}', delay: 20ms, timeout: 3s{more}}}", receiver.url)
 }
 
 async fn dropped(server: &Server, cause: &str) -> f64 {
@@ -210,7 +210,7 @@ async fn a_full_queue_drops_what_comes_and_counts_it_to_the_record() {
     for _ in 0..500 {
         client.ask(question()).await;
     }
-    assert!(started.elapsed() < Duration::from_secs(10), "nothing waits for a sink: {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(60), "nothing waits for a sink: {:?}", started.elapsed());
     let full = dropped(&server, "queue_full").await;
     assert!(full > 300.0, "{full}");
     receiver.now(Does::Takes);

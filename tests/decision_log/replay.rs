@@ -11,7 +11,7 @@ use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest};
 
 use crate::{
     rig::{Rig, ask, post_to, question, skipped, stop},
-    support::{Ended, object, question as check, run, verdict},
+    support::{Ended, eventually, object, question as check, run, verdict},
 };
 
 const BEFORE: &str = "package levels
@@ -78,6 +78,11 @@ async fn ask_many(rig: &Rig, count: u32) -> BTreeMap<String, u32> {
         let verdicts = client.batch_check(batch).await.unwrap().into_inner().verdicts;
         ids.extend(verdicts.into_iter().zip(numbers).map(|(verdict, number)| (verdict.decision_id, level(number))));
     }
+    eventually("all are in the file", async || {
+        let spooled = server.metric("verdict_decision_log_spooled{sink=\"all\"}").await?;
+        (spooled.abs() < 0.5).then_some(())
+    })
+    .await;
     stop(&mut server).await;
     ids
 }

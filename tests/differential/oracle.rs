@@ -35,7 +35,7 @@ pub(crate) struct Opa {
 /// The error of what OPA takes too long for.
 pub(crate) const NO_ANSWER: &str = "no answer";
 /// How long it may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts `opa` on a socket in a folder, with the data there.
 fn listen(program: &Path, folder: &Path) -> (Child, BufReader<UnixStream>) {

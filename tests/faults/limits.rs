@@ -41,7 +41,7 @@ async fn who_is_gone_without_a_word_is_let_go_and_who_answers_stays() {
     let folder = Folder::always(&[]);
     let server = Serve::folder(&folder)
         .env("VERDICT_SERVER_KEEPALIVE_TIME", "200ms")
-        .env("VERDICT_SERVER_KEEPALIVE_TIMEOUT", "500ms")
+        .env("VERDICT_SERVER_KEEPALIVE_TIMEOUT", "3s")
         .ready()
         .await;
     let (mut gone, mut there) = (begun(&server.grpc).await, begun(&server.grpc).await);

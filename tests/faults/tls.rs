@@ -194,6 +194,7 @@ async fn metrics_say_why_and_until_when() {
     let _ = tokio::time::timeout(PATIENCE, plain.read_to_end(&mut Vec::new())).await.expect("an end");
     for cause in ["tls_no_certificate", "tls_none"] {
         let sample = format!("verdict_connections_refused_total{{door=\"grpc\",cause=\"{cause}\"}}");
+        eventually(cause, async || (server.metric(&sample).await? > 0.0).then_some(())).await;
         assert_eq!(server.metric(&sample).await, Some(1.0), "{cause}");
     }
     let ends = "verdict_certificate_expiry_timestamp_seconds{door=\"grpc\",source=\"files\"}";

@@ -2,11 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use prost::Message as _;
 use serde_json::json;
+use tonic::Code;
+use verdict::api::grpc::proto::CheckResponse;
 
 use crate::{
     forge::{KEYS, Keys, changed_claims, claims, token},
     issuer::{Issuer, Says, json as says},
+    raw,
     rig::{Rig, bearer, seen},
     support::{Ask as _, assert_denied, codes, eventually, question},
 };
@@ -21,19 +25,28 @@ fn by_url(issuer: &Issuer, more: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_tokens_of_an_unknown_key_are_one_fetch() {
     let issuer = Issuer::saying(says(&KEYS.set("", "sig"))).await;
-    let rig = Rig::new(&by_url(&issuer, "  refetch_after: 6s\n"), "");
+    let rig = Rig::new(&by_url(&issuer, "  refetch_after: 15s\n"), "");
     let server = rig.with_keys().await;
     assert_eq!(issuer.asked(), 1);
     assert_eq!(seen(&server.ask(bearer(&token(&json!({})))).await)["subject"]["id"], "alice");
     // The issuer takes a new key, and answers slowly: who asks meanwhile waits, and none asks again.
     let newer = Keys::new();
     issuer.says(Says::Slow(Duration::from_secs(3), Box::new(says(&newer.set("new-", "sig")))));
-    tokio::time::sleep(Duration::from_millis(6_100)).await;
+    tokio::time::sleep(Duration::from_millis(15_100)).await;
     let new = newer.token("ES256", "new-", &claims());
     let client = server.client().await;
     let ask = |token: &str| {
         let (mut client, question) = (client.clone(), bearer(token));
-        async move { client.check(question).await.unwrap().into_inner().verdict.unwrap() }
+        async move {
+            // Who finds too many before it on a busy machine asks again.
+            loop {
+                match client.check(question.clone()).await {
+                    Ok(answer) => return answer.into_inner().verdict.unwrap(),
+                    Err(status) => assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}"),
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
     };
     let old = token(&json!({"jti": "while it rotates"}));
     let all = futures::future::join_all((0..1_000).map(|_| ask(&new)));
@@ -94,7 +107,7 @@ async fn an_issuer_that_answers_badly_has_no_keys() {
 #[tokio::test]
 async fn keys_are_used_for_a_while_when_the_issuer_is_down_and_then_no_longer() {
     let issuer = Issuer::saying(says(&KEYS.set("", "sig"))).await;
-    let rig = Rig::new(&by_url(&issuer, "  refresh: 1s\n  refetch_after: 1s\n  stale: 2s\n"), "");
+    let rig = Rig::new(&by_url(&issuer, "  refresh: 1s\n  refetch_after: 1s\n  stale: 6s\n"), "");
     let server = rig.with_keys().await;
     issuer.says(Says::Nothing);
     let token = token(&json!({}));
@@ -112,13 +125,16 @@ async fn keys_are_used_for_a_while_when_the_issuer_is_down_and_then_no_longer() 
 async fn no_decision_waits_for_an_issuer_beyond_its_deadline() {
     let issuer = Issuer::saying(Says::Slow(Duration::from_secs(30), Box::new(Says::Nothing))).await;
     let rig = Rig::new(&by_url(&issuer, "  timeout: 20s\n"), "");
-    let server = rig.serve().env("VERDICT_GRPC_REQUEST_TIMEOUT", "1s").ready().await;
-    let mut request = tonic::Request::new(bearer(&token(&json!({}))));
-    request.set_timeout(Duration::from_millis(400));
+    let server = rig.serve().ready().await;
+    let question = raw::frame(&bearer(&token(&json!({}))).encode_to_vec());
     let began = Instant::now();
-    let verdict = server.client().await.check(request).await.unwrap().into_inner().verdict.unwrap();
-    assert_denied(&verdict, "keys_unavailable");
-    assert!(began.elapsed() < Duration::from_millis(400), "{:?}", began.elapsed());
+    // A client that keeps no time of its own: it would give up at the same moment.
+    let answer = raw::call(&server, "Check", question, &[("grpc-timeout", "400m")]).await;
+    assert_eq!(answer.status().code(), Code::Ok);
+    let answer = CheckResponse::decode(answer.split().remove(0)).unwrap();
+    assert_denied(&answer.verdict.unwrap(), "keys_unavailable");
+    // The issuer has 20 s and takes 30; the server's own limit is half a minute.
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -17,6 +17,9 @@ mod issuer;
 mod keys;
 mod mcp;
 mod measure;
+#[path = "../server/raw.rs"]
+#[allow(dead_code, reason = "the tests of the server use the rest")]
+mod raw;
 mod records;
 mod revocation;
 mod rig;

@@ -26,7 +26,7 @@ use verdict::{
 };
 
 /// The longest that anything is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A bundle's archive.
 pub(crate) fn archive(files: &[(&str, &str)]) -> Vec<u8> {

@@ -43,7 +43,7 @@ async fn a_pipeline_waits_until_all_servers_have_it() {
     let servers = [home.serve("a").await, home.serve("b").await, home.serve("c").await];
     let mut wait = vec!["policy", "watch", "--until", "main=v2"];
     wait.extend(servers.iter().flat_map(|server| ["--server", server.admin.as_str()]));
-    let ended = home.verdict(&[&wait[..], &["--timeout", "300ms"]].concat(), "");
+    let ended = home.verdict(&[&wait[..], &["--timeout", "3s"]].concat(), "");
     assert_eq!(ended.code, 1, "{}{}", ended.out, ended.err);
     assert_eq!(ended.err.matches("`main` is `v1`, not `v2`").count(), 3, "{}", ended.err);
     home.bundle("main", &policy("authz", "v2", ""));
@@ -52,7 +52,7 @@ async fn a_pipeline_waits_until_all_servers_have_it() {
     for server in &servers {
         assert!(!server.allows().await);
     }
-    let unreachable = ["--server", "unix:/nowhere/admin.sock", "--timeout", "300ms", "--format", "json"];
+    let unreachable = ["--server", "unix:/nowhere/admin.sock", "--timeout", "3s", "--format", "json"];
     let ended = home.verdict(&[&wait[..], &unreachable].concat(), "");
     assert_eq!(ended.code, 1, "{}", ended.err);
     assert!(ended.err.contains("/nowhere/admin.sock"), "{}", ended.err);

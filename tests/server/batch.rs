@@ -185,7 +185,7 @@ async fn a_batch_is_decided_on_one_revision_whatever_is_published_meanwhile() {
     let mut client = server.client().await;
     let mut revisions = std::collections::HashMap::new();
     let mut turn = 0;
-    eventually("four revisions were seen", async || {
+    eventually("four revisions, and both answers, were seen", async || {
         turn += 1;
         folder.write("authz.rego", &version(turn % 2 == 0));
         let verdicts = client.batch_check(batch(vec![item("user:ok"); 200])).await.unwrap().into_inner().verdicts;
@@ -197,9 +197,8 @@ async fn a_batch_is_decided_on_one_revision_whatever_is_published_meanwhile() {
         }
         // A digest always means the same answer.
         assert_eq!(*revisions.entry(first.digest.clone()).or_insert(verdicts[0].effect), verdicts[0].effect);
-        (first.sequence >= 4).then_some(())
+        (first.sequence >= 4 && revisions.len() == 2).then_some(())
     })
     .await;
-    assert_eq!(revisions.len(), 2);
     assert!(codes(&ask(&server, batch(vec![item("user:ok")])).await[0]).len() <= 1);
 }

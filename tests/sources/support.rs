@@ -24,7 +24,7 @@ pub(crate) const FAST: &str = "
 polling = { min = '10ms', max = '20ms' }
 back_off = { min = '10ms', max = '20ms' }
 ";
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A source of this URL, with these further lines of TOML.
 pub(crate) fn source(url: &str, more: &str) -> Box<dyn Source> {

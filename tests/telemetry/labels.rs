@@ -38,6 +38,13 @@ written := {\"allow\": false, \"reasons\": [\"written_down\"]}
             grpc.unary(tonic::Request::new(()), path.parse().unwrap(), codec).await;
         assert!(refused.is_err());
     }
+    // What is refused before anybody looks for the method.
+    let mut grpc = tonic::client::Grpc::new(server.channel().await);
+    grpc.ready().await.unwrap();
+    let codec = tonic_prost::ProstCodec::<Vec<u8>, ()>::default();
+    let path = "/verdict.v1.DecisionService/evil".parse().unwrap();
+    let large: Result<tonic::Response<()>, _> = grpc.unary(tonic::Request::new(vec![0; 2 << 20]), path, codec).await;
+    assert_eq!(large.unwrap_err().code(), tonic::Code::ResourceExhausted);
     let (_, _, metrics) = server.http("GET", "/metrics").await;
     stop(&mut server).await;
     let has = |sample: &str| assert!(metrics.lines().any(|line| line.starts_with(sample)), "{sample} in {metrics}");
@@ -46,6 +53,9 @@ written := {\"allow\": false, \"reasons\": [\"written_down\"]}
     has("verdict_decision_failures_total{code=\"no_decision\"} 301");
     has(
         "rpc_server_call_duration_seconds_count{rpc_system_name=\"grpc\",rpc_method=\"_OTHER\",rpc_response_status_code=\"UNIMPLEMENTED\"} 2",
+    );
+    has(
+        "rpc_server_call_duration_seconds_count{rpc_system_name=\"grpc\",rpc_method=\"_OTHER\",rpc_response_status_code=\"RESOURCE_EXHAUSTED\"} 1",
     );
     has(
         "http_server_request_duration_seconds_count{http_request_method=\"GET\",http_response_status_code=\"404\",http_route=\"_OTHER\"} 300",

@@ -16,9 +16,10 @@ use hyper::body::{Body, Frame, SizeHint};
 use tonic::Status;
 use tower::BoxError;
 
-pub(super) use self::room::Room;
-use self::{room::Held, stream::Parts};
+pub(super) use self::room::{Held, Room};
+use self::stream::Parts;
 use super::{Load, Reading};
+use crate::api::status::CallError;
 
 /// What a message that is whole may have in bytes without needing room.
 const SMALL: usize = 32 << 10;
@@ -131,6 +132,12 @@ impl<B: Body<Data = Bytes> + Unpin> Ahead<B> {
         (self.behind, self.room, self.parts, self.ended) = (None, None, None, true);
     }
 
+    /// Nothing more of it is read.
+    fn refuse(&mut self, why: CallError) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.hold();
+        Poll::Ready(Some(Err(Status::from(why).into())))
+    }
+
     /// What has ended may not be asked again.
     fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<Option<Part<B>>> {
         if self.is_held {
@@ -170,14 +177,15 @@ impl<B: Body<Data = Bytes, Error: Into<BoxError>> + Unpin> Body for Ahead<B> {
         if let Some(part) = self.behind.take() {
             return Poll::Ready(Some(part.map_err(Into::into)));
         }
-        if let Some(parts) = &mut self.parts
-            && let Poll::Ready(refused) = parts.poll_refused(context)
-        {
-            // Nothing more of it is read.
-            self.hold();
-            return Poll::Ready(Some(Err(Status::from(refused).into())));
+        if let Some(refused) = self.parts.as_mut().and_then(Parts::refused) {
+            return self.refuse(refused);
         }
-        let part = ready!(self.poll_rest(context));
+        let Poll::Ready(part) = self.poll_rest(context) else {
+            return match self.parts.as_mut().map_or(Poll::Pending, |parts| parts.poll_late(context)) {
+                Poll::Ready(late) => self.refuse(late),
+                Poll::Pending => Poll::Pending,
+            };
+        };
         if let (Some(parts), Some(Ok(frame))) = (&mut self.parts, &part)
             && let Some(data) = frame.data_ref()
         {

@@ -1,6 +1,6 @@
 //! The gate before the Decider: who asks, and whether they may ask this.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use super::{ASKING, Asked, Asking, Authorizer, Question, route::Route};
 use crate::decision::{self, EntryPoint, Passage, Query};
@@ -22,16 +22,21 @@ impl Gate {
 impl decision::Gate for Gate {
     fn pass(&self, query: &Query, entry: &EntryPoint, retained: bool) -> Passage {
         let asking = ASKING.try_with(Arc::clone).ok();
-        if let Some(asking) = asking.as_ref().filter(|asking| !asking.placed) {
+        if let Some(asking) = asking.as_ref().filter(|asking| !asking.placed.load(Relaxed)) {
             // Its door should not have come so far.
             asking.refuse();
             return Passage::Refused;
         }
+        let decide = || asking.as_deref().into_iter().for_each(Asking::decide);
         let caller = || asking.as_ref().and_then(|asking| asking.caller.as_ref()).map(|caller| caller.known.clone());
-        let Some(authorizer) = &self.authorizer else { return Passage::By(caller()) };
+        let Some(authorizer) = &self.authorizer else {
+            decide();
+            return Passage::By(caller());
+        };
         // A question of which nobody says who asks it is a defect; it is not asked.
         let Some(asking) = &asking else { return Passage::Refused };
         if asking.route.action.has_questions() && allows(&**authorizer, asking, query, entry, retained) {
+            decide();
             return Passage::By(caller());
         }
         asking.refuse();
@@ -80,7 +85,9 @@ mod tests {
         Asking {
             caller,
             route: Route { door: DoorName::GRPC, action },
-            placed: true,
+            placed: true.into(),
+            stand: None,
+            decided: false.into(),
             refused: false.into(),
             arrived: std::time::Instant::now(),
         }
@@ -102,7 +109,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_s_question_passes_without_a_place() {
         for gate in [Gate::new(None), Gate::new(Some(Arc::new(Always(true))))] {
-            let asking = Asking { placed: false, ..asking(true, Action::Ask) };
+            let asking = Asking { placed: false.into(), ..asking(true, Action::Ask) };
             assert_eq!(pass_at(&gate, Some(asking)).await, Passage::Refused);
         }
     }

@@ -6,7 +6,10 @@ mod protocol;
 use std::{
     convert::Infallible,
     future::{Ready, ready},
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -27,9 +30,13 @@ use super::{
     ahead::Ahead,
     authenticate::Authenticator,
     load::{Answering, Came, Shed},
+    outside::Stand,
     route::{Action, Route},
+    unsent::Unsent,
 };
-use crate::api::{Observer, grpc::deadline::timeout_of as grpc_timeout, settle::DoorName, status::CallError};
+use crate::api::{
+    Observer, grpc::deadline::timeout_of as grpc_timeout, listen::Unread, settle::DoorName, status::CallError,
+};
 
 /// What stands before a message of gRPC, in bytes: a flag, and its length.
 pub const PREFIX: usize = 5;
@@ -191,21 +198,21 @@ where
     P: Protocol,
     B: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + Unpin,
 {
-    let at = arrival.at;
+    let (at, arrival_patience) = (arrival.at, arrival.patience);
     let shown = request.headers().contains_key(AUTHORIZATION);
+    let connection = request.extensions().get::<Arc<Unread>>().cloned();
     let refuse = |error| Ok(refusal::<P>(&keeper, error, shown));
     let Some(route) = arrival.route else {
         if let Err(error) = admit::free::<P, B>(&keeper, &mut request, reading).await {
             return refuse(error);
         }
         let answer = inner.call(request);
-        return match limit {
-            Some(limit) => {
-                let answered = tokio::time::timeout(limit, answer).await;
-                answered.unwrap_or_else(|_| refuse(CallError::DeadlineExceeded))
-            }
-            None => answer.await,
+        let answered = match limit {
+            Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
+            None => Some(answer.await),
         };
+        let Some(answered) = answered else { return refuse(CallError::DeadlineExceeded) };
+        return Ok(sent::<P>(&keeper, answered, connection, shown));
     };
     let admitted = match admit::call::<P, B>(&keeper, &mut request, reading, arrival, route).await {
         Ok(admitted) => admitted,
@@ -220,7 +227,11 @@ where
     };
     let Admitted { caller, placed, answering, late } = admitted;
     let limit = if late { Some(limit.unwrap_or(reading.longest)) } else { limit };
-    let asking = Arc::new(Asking { caller, route, placed, refused: AtomicBool::new(false), arrived: at });
+    let until = at + arrival_patience;
+    let stand = answering.map(|answering| Stand::new(&keeper.load, until, Some(answering)));
+    let (placed, decided) = (placed.into(), AtomicBool::new(route.action == Action::Query));
+    let refused = AtomicBool::new(false);
+    let asking = Arc::new(Asking { caller, route, placed, stand, decided, refused, arrived: at });
     let answer = ASKING.scope(Arc::clone(&asking), async move { inner.call(request).await });
     let answered = match limit {
         Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
@@ -228,15 +239,35 @@ where
     };
     let Some(answered) = answered else {
         // The rest of its message did not come, which says nothing of how long answers take.
-        answering.into_iter().for_each(Answering::forget);
+        asking.stand.as_ref().and_then(Stand::leave).into_iter().for_each(Answering::forget);
         return refuse(CallError::DeadlineExceeded);
     };
-    drop(answering);
+    if let Some(answering) = asking.stand.as_ref().and_then(Stand::leave) {
+        if asking.decided.load(Relaxed) { answering.end() } else { drop(answering) }
+    }
     if asking.was_refused() && route.door != DoorName::ENVOY {
         // Nothing of the answer has gone out yet. What a stream asks later is denied, item by item.
-        return refuse(if placed { CallError::PermissionDenied } else { keeper.load.no_room().into() });
+        return refuse(if asking.placed.load(Relaxed) {
+            CallError::PermissionDenied
+        } else {
+            keeper.load.no_room().into()
+        });
     }
-    answered
+    Ok(sent::<P>(&keeper, answered, connection, shown))
+}
+
+/// The answer, which takes room until it was sent; a refusal where there is none.
+fn sent<P: Protocol>(
+    keeper: &Keeper,
+    answered: Result<Response<P::Body>, Infallible>,
+    connection: Option<Arc<Unread>>,
+    shown: bool,
+) -> Response<P::Body> {
+    let (head, body) = answered.unwrap_or_else(|never| match never {}).into_parts();
+    match Unsent::keep(body, keeper.load.unsent(), connection) {
+        Some(body) => Response::from_parts(head, P::body(body)),
+        None => refusal::<P>(keeper, keeper.load.not_sent().into(), shown),
+    }
 }
 
 impl From<Shed> for CallError {

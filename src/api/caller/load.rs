@@ -31,11 +31,19 @@ pub struct Config {
     pub caller_rate: u32,
     /// The most bytes of messages that have come in part, of all calls together.
     pub max_unfinished_bytes: usize,
+    /// The most bytes of answers that are still to be sent, of all calls together; small ones are sent beyond it.
+    pub max_unsent_bytes: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_in_flight: 1_024, max_queued: 1_024, caller_rate: 0, max_unfinished_bytes: 64 << 20 }
+        Self {
+            max_in_flight: 1_024,
+            max_queued: 1_024,
+            caller_rate: 0,
+            max_unfinished_bytes: 64 << 20,
+            max_unsent_bytes: 64 << 20,
+        }
     }
 }
 
@@ -67,7 +75,11 @@ pub struct Load {
     /// The fastest window, in nanoseconds. It follows slower answers only where load can't be why they are slow.
     usual: AtomicU64,
     rates: Rates,
+    /// Those that wait for something else, without a place.
+    outside: Arc<Semaphore>,
     room: Arc<Room>,
+    /// Of answers that are to be sent.
+    unsent: Arc<Room>,
     /// Of calls that everyone may make; each of them takes little.
     free: Arc<Room>,
     shed: [AtomicU64; Cause::ALL.len()],
@@ -82,6 +94,8 @@ pub struct Figures {
     pub queued: usize,
     /// The bytes of messages that have come in part.
     pub unfinished: usize,
+    /// The bytes of answers that are to be sent.
+    pub unsent: usize,
     /// How many were refused, by why.
     pub shed: Vec<(&'static str, u64)>,
 }
@@ -101,10 +115,13 @@ enum Cause {
     Callers,
     /// A part of its message came, and too many parts of others wait for their rest.
     Unfinished,
+    /// Its answer is large, and too many are to be sent.
+    Unsent,
 }
 
 impl Cause {
-    const ALL: [Self; 6] = [Self::QueueFull, Self::TooLate, Self::Waited, Self::Rate, Self::Callers, Self::Unfinished];
+    const ALL: [Self; 7] =
+        [Self::QueueFull, Self::TooLate, Self::Waited, Self::Rate, Self::Callers, Self::Unfinished, Self::Unsent];
 
     fn name(self) -> &'static str {
         match self {
@@ -114,6 +131,7 @@ impl Cause {
             Self::Rate => "caller_rate",
             Self::Callers => "too_many_callers",
             Self::Unfinished => "unfinished",
+            Self::Unsent => "unsent",
         }
     }
 }
@@ -145,8 +163,16 @@ pub(super) struct Answering {
     /// When it had its place, by what is known: who waits for one has it before its task gets its turn.
     began: Instant,
     place: Place,
-    /// Whether its time tells how long answers take.
-    counts: bool,
+    counts: Counts,
+}
+
+/// Whether the time of an answer tells how long answers take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counts {
+    Yes,
+    /// Nothing was decided yet: what is refused soon says nothing, and what was given up late says that it took longer.
+    IfSlow,
+    No,
 }
 
 /// Why a call is not answered now, and when to try again.
@@ -166,9 +192,11 @@ impl Load {
         Self {
             rates: Rates::new(config.caller_rate),
             room: Arc::new(Room::new(config.max_unfinished_bytes)),
+            unsent: Arc::new(Room::new(config.max_unsent_bytes)),
             free: Arc::new(Room::new(usize::MAX)),
-            config,
+            outside: Arc::new(Semaphore::new(config.max_in_flight)),
             permits: Arc::new(Semaphore::new(limit)),
+            config,
             limit: limit.into(),
             over: 0.into(),
             queue: Arc::new(Queue::new()),
@@ -187,6 +215,7 @@ impl Load {
             limit: self.limit.load(Relaxed),
             queued: self.queue.len(),
             unfinished: self.room.taken(),
+            unsent: self.unsent.taken(),
             shed: counts.map(|(why, count)| (why.name(), count.load(Relaxed))).collect(),
         }
     }
@@ -221,6 +250,11 @@ impl Load {
         self.may_wait(self.queue.len(), patience / WAITS).map(drop)
     }
 
+    /// Room for one more that waits for something else, without a place; what it keeps meanwhile has a bound, too.
+    pub(super) fn outside(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.outside).try_acquire_owned().ok()
+    }
+
     /// The room for messages that have come in part.
     pub(super) fn room(&self) -> &Arc<Room> {
         &self.room
@@ -229,6 +263,17 @@ impl Load {
     /// The same for calls that everyone may make.
     pub(super) fn free_room(&self) -> &Arc<Room> {
         &self.free
+    }
+
+    /// The room for answers that are to be sent.
+    pub(super) fn unsent(&self) -> &Arc<Room> {
+        &self.unsent
+    }
+
+    /// An answer finds no room until it is sent.
+    pub(super) fn not_sent(&self) -> Shed {
+        self.count(Cause::Unsent);
+        Shed::Overloaded(again(Duration::ZERO))
     }
 
     /// A call finds no room for the part of its message that came.
@@ -339,7 +384,7 @@ impl Came {
             return Err(Shed::Late);
         }
         match stands {
-            Stands::Placed(place) => Ok(Answering { began: at, place, counts: true }),
+            Stands::Placed(place) => Ok(Answering { began: at, place, counts: Counts::IfSlow }),
             Stands::Queued(waiting, longest) => {
                 let free =
                     tokio::time::timeout(longest.saturating_sub(turn), Arc::clone(&load.permits).acquire_owned());
@@ -350,7 +395,7 @@ impl Came {
                 drop(waiting);
                 let now = Instant::now();
                 let began = now.checked_sub(turn).unwrap_or(now);
-                Ok(Answering { began, place: Place { load, permit: Some(permit) }, counts: true })
+                Ok(Answering { began, place: Place { load, permit: Some(permit) }, counts: Counts::IfSlow })
             }
         }
     }
@@ -370,14 +415,28 @@ impl Drop for Place {
 impl Answering {
     /// It ends, and its time counts for nothing.
     pub(super) fn forget(mut self) {
-        self.counts = false;
+        self.counts = Counts::No;
+    }
+
+    /// It ends with a decision.
+    pub(super) fn end(mut self) {
+        if self.counts == Counts::IfSlow {
+            self.counts = Counts::Yes;
+        }
+    }
+
+    /// It waits for something else, which is no part of what answers take.
+    pub(super) fn waits(&mut self) {
+        self.counts = Counts::No;
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        if self.counts {
-            self.place.load.ended(self.began.elapsed());
+        let (load, took) = (&self.place.load, self.began.elapsed());
+        let is_slow = || took.as_nanos() > load.usual.load(Relaxed).into();
+        if self.counts == Counts::Yes || self.counts == Counts::IfSlow && is_slow() {
+            load.ended(took);
         }
     }
 }

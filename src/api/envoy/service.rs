@@ -4,12 +4,15 @@ use std::{
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
+use bytes::Bytes;
 use envoy_types::ext_authz::v3::pb::CheckResponse;
 use futures::future::{BoxFuture, FutureExt as _};
+use http_body_util::Full;
 use tonic::{
-    Request, Response, Status,
+    Code, Request, Response, Status,
     codegen::{Body, Service as TowerService, StdError, http},
     server::{Grpc, NamedService, UnaryService},
 };
@@ -18,7 +21,14 @@ use super::{
     Door, Service,
     codec::{Codec, Received},
 };
-use crate::api::{caller::TooMuch, deadline::Deadline};
+use crate::api::{
+    caller::{PREFIX, TooMuch},
+    deadline::Deadline,
+    status::CallError,
+};
+
+/// How long after its deadline a check may still be answered by itself.
+const TO_ANSWER: Duration = Duration::from_millis(500);
 
 /// The path of the one method.
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
@@ -46,11 +56,41 @@ where
         }
         let door = Arc::clone(&self.0);
         async move {
+            let refused = request.extensions().get().cloned();
             let most = Some(door.max_message_bytes);
             let mut grpc = Grpc::new(Codec).apply_max_message_size_config(most, None);
-            Ok(grpc.unary(Check(door), request).await)
+            let answer = grpc.unary(Check(Arc::clone(&door)), request);
+            let error = match tokio::time::timeout(door.request_timeout + TO_ANSWER, answer).await {
+                Ok(answer) => match Status::from_header_map(answer.headers()) {
+                    None => return Ok(answer),
+                    Some(status) if status.code() == Code::Ok => return Ok(answer),
+                    Some(status) => unreadable(&status, door.max_message_bytes),
+                },
+                Err(_) => CallError::DeadlineExceeded,
+            };
+            let refused = refused.unwrap_or(TooMuch(error));
+            Ok(self::refused(door, refused).await)
         }
         .boxed()
+    }
+}
+
+/// A failed call is no deny for Envoy, and may let a request through (`failure_mode_allow`): what has no answer gets a denied
+/// response.
+async fn refused(door: Arc<Door>, why: TooMuch) -> http::Response<tonic::body::Body> {
+    // A message without a field, which is not looked at.
+    let mut request = http::Request::new(Full::new(Bytes::from_static(&[0; PREFIX])));
+    request.extensions_mut().insert(why);
+    Grpc::new(Codec).unary(Check(door), request).await
+}
+
+/// What is told of a message that tonic did not read.
+fn unreadable(status: &Status, limit: usize) -> CallError {
+    match status.code() {
+        Code::ResourceExhausted | Code::OutOfRange => {
+            CallError::MessageTooLarge { limit, setting: "grpc.max_message_bytes" }
+        }
+        _ => CallError::MalformedMessage(status.message().to_owned()),
     }
 }
 

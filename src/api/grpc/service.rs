@@ -25,7 +25,7 @@ use super::{
 use crate::{
     api::{
         Observer,
-        caller::Carried,
+        caller::{Carried, outside},
         credentials::{Asked, Credentials, Refused},
         settle::{Decided, DoorName, Settled},
         status::{CallError, FieldViolation},
@@ -171,6 +171,10 @@ impl Inner {
                 (query, verdict.ok_or(CallError::PoliciesNotReady)?)
             }
             Ok(query) => {
+                // Who may not ask waits for nothing either.
+                if matches!(at, At::Fresh(_)) && !self.decider.passes(&query) {
+                    return Err(CallError::PermissionDenied);
+                }
                 let snapshot = self.pin(at, deadline).await?;
                 let verdict = snapshot.decide(&query, deadline.left()?).await;
                 (query, verdict)
@@ -202,13 +206,15 @@ impl Inner {
     async fn pin(&self, at: &At, deadline: Deadline) -> Result<Pinned<'_>, CallError> {
         let left = deadline.left()?;
         let patience = left.saturating_sub((left / 10).min(TO_ANSWER));
-        let pinned = tokio::select! {
-            biased;
-            pinned = self.decider.pin_at(at) => pinned,
-            () = tokio::time::sleep(patience) => Err(self.decider.instead(at)),
-            () = self.draining.cancelled() => return Err(CallError::Draining),
+        let pinned = async {
+            tokio::select! {
+                biased;
+                pinned = self.decider.pin_at(at) => Ok(pinned),
+                () = tokio::time::sleep(patience) => Ok(Err(self.decider.instead(at))),
+                () = self.draining.cancelled() => Err(CallError::Draining),
+            }
         };
-        Ok(pinned?)
+        Ok(outside(pinned).await??)
     }
 
     async fn batch(&self, request: BatchCheckRequest, deadline: Deadline) -> Result<Vec<VerdictMessage>, CallError> {

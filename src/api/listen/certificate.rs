@@ -6,6 +6,7 @@ use rustls_pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
+use super::Unread;
 use crate::workload::is_spiffe_id;
 
 /// A verified certificate of a client.
@@ -31,6 +32,7 @@ pub(super) struct Certified<S> {
     pub(super) service: S,
     pub(super) certificate: Option<Arc<Certificate>>,
     pub(super) user: Option<UnixUser>,
+    pub(super) unread: Arc<Unread>,
 }
 
 impl Certificate {
@@ -74,6 +76,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for Certified<S> {
         if let Some(user) = self.user {
             request.extensions_mut().insert(user);
         }
+        request.extensions_mut().insert(Arc::clone(&self.unread));
         self.service.call(request)
     }
 }

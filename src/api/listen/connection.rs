@@ -26,6 +26,7 @@ use super::{
     permits::{Permit, Turn},
     preface::{self, Begun, Version},
     stream::Stream,
+    unread::Unread,
 };
 use crate::{api::call::Known, call::Peer};
 
@@ -40,6 +41,9 @@ const HEADER_LIST_BYTES: u32 = 16 << 10;
 
 /// Calls that were cancelled before they were looked at, after which a connection is closed (CVE-2023-44487).
 const PENDING_RESETS: usize = 20;
+
+/// How many times `server.keepalive_timeout` answers may wait for their client to read.
+const UNREAD: u32 = 3;
 
 /// A connection that may be served.
 pub(super) struct Accepted {
@@ -120,16 +124,17 @@ impl Accepted {
             Some(Peer::Unix { uid, .. }) => Some(UnixUser(uid)),
             Some(Peer::Tcp(_)) | None => None,
         };
-        let service = Certified { service: Eager(service), certificate, user };
+        let unread = Arc::new(Unread::default());
+        let service = Certified { service: Eager(service), certificate, user, unread: Arc::clone(&unread) };
         let service = Known { service, peer };
         let broke = match version {
             Version::One => {
                 let connection = http1().serve_connection(stream_of(stream), service);
-                until_its_end(connection, &options, &closing).await
+                until_its_end(connection, &unread, &options, &closing).await
             }
             Version::Two => {
                 let connection = http2(&options).serve_connection(stream_of(stream), service);
-                until_its_end(connection, &options, &closing).await
+                until_its_end(connection, &unread, &options, &closing).await
             }
         };
         if broke {
@@ -164,7 +169,12 @@ fn http2(options: &Options) -> http2::Builder<TokioExecutor> {
 }
 
 /// Lets a connection go on until it ends, the door closes, or it is too old. Gives whether its client broke the protocol.
-async fn until_its_end(connection: impl Connection, options: &Options, closing: &CancellationToken) -> bool {
+async fn until_its_end(
+    connection: impl Connection,
+    unread: &Unread,
+    options: &Options,
+    closing: &CancellationToken,
+) -> bool {
     let ages = tokio::time::sleep(about(options.connections.max_age));
     tokio::pin!(connection, ages);
     let result = tokio::select! {
@@ -173,6 +183,11 @@ async fn until_its_end(connection: impl Connection, options: &Options, closing: 
             connection.as_mut().close();
             // The door drops it at the end of the drain timeout.
             Ok(connection.await)
+        }
+        () = unread.stalls(options.connections.keepalive_timeout * UNREAD) => {
+            options.figures.count(Refused::Unread);
+            tracing::debug!("nobody reads the answers of a connection; dropping it");
+            return false;
         }
         () = ages => {
             connection.as_mut().close();

@@ -17,6 +17,8 @@ pub(super) enum Refused {
     Accept,
     /// `server.handshake_timeout`.
     Silent,
+    /// Answers were there, and the client read none.
+    Unread,
     /// No certificate was shown, where one must be.
     NoCertificate,
     /// A certificate that has ended, or has not begun.
@@ -45,12 +47,13 @@ pub struct Figures {
 }
 
 impl Refused {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Full,
         Self::FullAddress,
         Self::Offender,
         Self::Accept,
         Self::Silent,
+        Self::Unread,
         Self::NoCertificate,
         Self::Expired,
         Self::Revoked,
@@ -69,6 +72,7 @@ impl Refused {
             Self::Offender => "protocol_broken",
             Self::Accept => "accept_failed",
             Self::Silent => "handshake_timeout",
+            Self::Unread => "unread",
             Self::NoCertificate => "tls_no_certificate",
             Self::Expired => "tls_expired",
             Self::Revoked => "tls_revoked",

@@ -99,7 +99,7 @@ impl Loopback {
         config.source.path = Some(folder.0.clone());
         config.reload.strict = true;
         let (address, http, serving) = runtime.block_on(async {
-            let app = App::start(config).await.context("can't start the server")?;
+            let app = Box::pin(App::start(config)).await.context("can't start the server")?;
             let (address, http) = (app.grpc().clone(), app.http().clone());
             let closing = closing.clone();
             let serving = tokio::spawn(async move {

@@ -128,6 +128,7 @@ server:
   max_in_flight: 19
   max_queued: 20
   max_unfinished_bytes: 2MiB
+  max_unsent_bytes: 3MiB
   insecure: true
   max_connections: 15
   max_connections_per_address: 16
@@ -266,6 +267,7 @@ worker_threads = 2
 max_in_flight = 19
 max_queued = 20
 max_unfinished_bytes = "2MiB"
+max_unsent_bytes = "3MiB"
 insecure = true
 max_connections = 15
 max_connections_per_address = 16

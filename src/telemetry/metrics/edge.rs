@@ -56,6 +56,8 @@ pub struct LoadFigures {
     pub queued: usize,
     /// The bytes of messages that have come in part.
     pub unfinished: usize,
+    /// The bytes of answers that are to be sent.
+    pub unsent: usize,
     /// How many were refused, by why.
     pub shed: Vec<(&'static str, u64)>,
 }
@@ -84,11 +86,12 @@ pub(super) fn measure(figures: &EdgeFigures, out: &mut Families) {
         out.sample(&[("result", "ok")], *taken);
         out.sample(&[("result", "failed")], *refused);
     }
-    let LoadFigures { limit, queued, unfinished, shed } = load;
+    let LoadFigures { limit, queued, unfinished, unsent, shed } = load;
     out.gauge("verdict_concurrency_limit", "The most calls that are answered at once, as of now.", *limit);
     out.gauge("verdict_calls_queued", "Calls that wait for others to end.", *queued);
     let help = "Bytes of messages that have come in part, and wait for the rest.";
     out.gauge("verdict_unfinished_message_bytes", help, *unfinished);
+    out.gauge("verdict_unsent_answer_bytes", "Bytes of answers that are made, and not yet sent.", *unsent);
     let mut counts = |name, help, label, counts: &[(&'static str, u64)]| {
         out.family(name, Kind::Counter, help);
         for (value, count) in counts {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::Held;
 use crate::api::{
@@ -26,10 +26,16 @@ pub(super) struct Parts {
     /// How long the one is that has begun, and what is missing of it, in bytes.
     length: u64,
     missing: u64,
-    /// Of one that is not all there: its room, and when it has to be.
-    open: Option<(Held, Pin<Box<Sleep>>)>,
+    /// Of one that is not all there.
+    open: Option<Open>,
     /// There was no room for it.
     refused: Option<CallError>,
+}
+
+/// A message that is not all there: its room, and when it has to be.
+struct Open {
+    held: Held,
+    late: Pin<Box<Sleep>>,
 }
 
 impl Parts {
@@ -75,7 +81,12 @@ impl Parts {
             return;
         }
         let (longest, room) = (self.longest, self.load.room());
-        let (held, _) = self.open.get_or_insert_with(|| (Held::none(room), Box::pin(sleep(longest))));
+        let begun = || Open { held: Held::none(room), late: Box::pin(sleep(longest)) };
+        let Open { held, late } = self.open.get_or_insert_with(begun);
+        if late.is_elapsed() || late.deadline() <= Instant::now() {
+            // What came lay there while nobody read on, which is no fault of its client's.
+            late.as_mut().reset(Instant::now() + longest);
+        }
         // Who reads it has room for all of it as soon as it has begun; what is too long, it refuses.
         let needed = if self.missing > 0 { self.length.min(self.most) } else { PREFIX as u64 };
         if !held.grow(usize::try_from(needed).unwrap_or(usize::MAX)) {
@@ -83,12 +94,16 @@ impl Parts {
         }
     }
 
-    /// Why nothing more of them is read, if so: there was no room, or the one that has begun takes too long.
-    pub(super) fn poll_refused(&mut self, context: &mut Context<'_>) -> Poll<CallError> {
-        match (self.refused.take(), &mut self.open) {
-            (Some(refused), _) => Poll::Ready(refused),
-            (None, Some((_, late))) => late.as_mut().poll(context).map(|()| CallError::DeadlineExceeded),
-            (None, None) => Poll::Pending,
+    /// There was no room for what came.
+    pub(super) fn refused(&mut self) -> Option<CallError> {
+        self.refused.take()
+    }
+
+    /// The message that has begun takes too long. To be asked only while nothing of it is there to be read.
+    pub(super) fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<CallError> {
+        match &mut self.open {
+            Some(Open { late, .. }) => late.as_mut().poll(context).map(|()| CallError::DeadlineExceeded),
+            None => Poll::Pending,
         }
     }
 }

@@ -204,3 +204,28 @@ async fn a_stream_ends_whose_message_finds_no_room_or_does_not_come() {
     assert!(slow.frame().await.unwrap().is_ok());
     assert!(tokio::time::timeout(Duration::from_millis(60), slow.frame()).await.is_err());
 }
+
+#[tokio::test]
+async fn nobody_is_late_whose_bytes_lie_unread() {
+    let load = load(1_000);
+    let (sender, frames) = mpsc::unbounded_channel();
+    let mut ahead = Ahead::new(body(frames));
+    ahead.follow(READING, &load);
+    for part in [message(900, 100), vec![7; 400].into(), vec![7; 400].into()] {
+        sender.send(part).unwrap();
+    }
+    assert!(ahead.frame().await.unwrap().is_ok());
+    // Whoever reads has other things to do for longer than a message may take to come.
+    tokio::time::sleep(READING.longest * 3).await;
+    for _ in 0..2 {
+        assert!(ahead.frame().await.unwrap().is_ok());
+    }
+    assert_eq!(load.room().taken(), 0);
+    // Who owes the rest then, has as long as anybody.
+    sender.send(message(900, 100)).unwrap();
+    assert!(ahead.frame().await.unwrap().is_ok());
+    tokio::time::sleep(READING.longest * 3).await;
+    sender.send(vec![7; 10].into()).unwrap();
+    assert!(ahead.frame().await.unwrap().is_ok());
+    assert!(ahead.frame().await.unwrap().is_err(), "but no longer");
+}

@@ -4,18 +4,27 @@ use axum::http::{
     HeaderValue, Method, Response,
     header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
+use bytes::Bytes;
+use hyper::body::Body;
 use tonic::Status;
 
 use super::PREFIX;
 use crate::api::{
-    caller::route::{self, Route},
+    caller::{
+        route::{self, Route},
+        unsent::Unsent,
+    },
     status::CallError,
 };
 
 /// How a protocol names calls, and refuses them.
 pub trait Protocol: Clone + Send + Sync + 'static {
     /// What answers are made of.
-    type Body: Send + 'static;
+    type Body: Body<Data = Bytes, Error: Send> + Send + Unpin + 'static;
+
+    /// An answer that is followed until it was sent.
+    #[doc(hidden)]
+    fn body(of: Unsent<Self::Body>) -> Self::Body;
 
     /// What a call is for; `None` for what everyone may.
     #[doc(hidden)]
@@ -68,6 +77,10 @@ pub struct Http;
 impl Protocol for Grpc {
     type Body = tonic::body::Body;
 
+    fn body(of: Unsent<Self::Body>) -> Self::Body {
+        tonic::body::Body::new(of)
+    }
+
     const TELLS_LATE: bool = false;
 
     fn too_large(most: u64) -> Option<CallError> {
@@ -94,6 +107,10 @@ impl Protocol for Grpc {
 
 impl Protocol for Http {
     type Body = axum::body::Body;
+
+    fn body(of: Unsent<Self::Body>) -> Self::Body {
+        axum::body::Body::new(of)
+    }
 
     const TELLS_LATE: bool = true;
 

@@ -36,7 +36,7 @@ async fn a_call_has_its_place_from_when_it_comes() {
     assert!(matches!(load.come(patience), Err(Shed::Overloaded(_))), "nobody began yet");
     drop(placed);
     assert_eq!(load.window.1.load(Relaxed), 0, "what never began is no fast answer");
-    assert!(queued.begin().await.is_ok());
+    queued.begin().await.ok().unwrap().end();
     assert_eq!((load.queue.len(), load.permits.available_permits()), (0, 1));
     assert_eq!(load.window.1.load(Relaxed), 1);
 }
@@ -121,4 +121,23 @@ fn a_full_server_does_not_get_used_to_being_slow() {
     // Where nobody waits, it is the policies.
     (0..100 * WINDOW).for_each(|_| load.ended(Duration::from_millis(25)));
     assert_eq!(load.usual.load(Relaxed), 25_000_000);
+}
+
+#[tokio::test]
+async fn only_answers_tell_how_long_answers_take() {
+    let load = load(10, 0, 0);
+    let counted = || load.window.1.load(Relaxed);
+    load.usual.store(Duration::from_secs(1).as_nanos().try_into().unwrap(), Relaxed);
+    drop(begin(&load, Duration::from_secs(60)).await.ok().unwrap());
+    assert_eq!(counted(), 0, "what was refused soon says nothing");
+    load.usual.store(1, Relaxed);
+    drop(begin(&load, Duration::from_secs(60)).await.ok().unwrap());
+    assert_eq!(counted(), 1, "what was given up took longer than usual");
+    begin(&load, Duration::from_secs(60)).await.ok().unwrap().forget();
+    let mut waited = begin(&load, Duration::from_secs(60)).await.ok().unwrap();
+    waited.waits();
+    waited.end();
+    assert_eq!(counted(), 1, "it waited for somebody else");
+    begin(&load, Duration::from_secs(60)).await.ok().unwrap().end();
+    assert_eq!((counted(), load.permits.available_permits()), (2, 10));
 }

@@ -415,7 +415,7 @@ fn a_log_is_where_links_lead_and_a_file_that_is_whole_is_not_touched() {
 #[test]
 fn a_log_that_is_written_to_and_rotated_meanwhile_is_as_it_was_written() {
     let mut log = Chained::new("live");
-    log.rotation = Rotation { max_bytes: 2_000, keep: 1_000, compression: Compression::Gzip, ..log.rotation };
+    log.rotation = Rotation { max_bytes: 2_000, keep: 1_000_000, compression: Compression::Gzip, ..log.rotation };
     log.run(1);
     let ended = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -203,7 +203,7 @@ fn a_huge_body_halts_and_a_slow_one_times_out() {
     let slow = json!({"method": "get", "url": url("slow?token=secret"), "timeout": "150ms", "max_retry_attempts": 3});
     let Err(Failure::Operand(message)) = send(access, slow) else { panic!("it did not time out") };
     assert!(message.contains("timed out") && !message.contains("secret"), "{message}");
-    assert!(started.elapsed() < Duration::from_millis(1_500));
+    assert!(started.elapsed() < Duration::from_secs(4));
     let told = json!({"method": "get", "url": url("slow"), "timeout": 150_000_000, "raise_error": false});
     assert_eq!(send(access, told).unwrap()["error"]["code"], json!("eval_http_send_network_error"));
 }

@@ -1,0 +1,120 @@
+//! Calls whose answers wait: for what is to come, or for their client to read.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::{net::TcpStream, time::timeout};
+use tonic::{Code, Request as Call, codegen::http::Request};
+use tonic_types::StatusExt as _;
+use verdict::api::grpc::proto::{CheckRequest, Effect, Freshness};
+
+use crate::support::{ALWAYS, Ask as _, Folder, PATIENCE, Serve, eventually, to};
+
+/// Who waits for a revision that never comes has no place meanwhile.
+#[tokio::test]
+async fn who_waits_for_a_revision_holds_up_nobody() {
+    let folder = Folder::always(&[]);
+    let server = Serve::folder(&folder)
+        .env("VERDICT_SERVER_MAX_IN_FLIGHT", "4")
+        .env("VERDICT_SERVER_MAX_QUEUED", "0")
+        .env("VERDICT_GRPC_REQUEST_TIMEOUT", "5s")
+        .ready()
+        .await;
+    let at_least_as_fresh = Some(Freshness { sequence: 1_000_000, ..Freshness::default() });
+    let waiting: Vec<_> = (0..4)
+        .map(|_| {
+            let (address, question) =
+                (server.uri(), CheckRequest { at_least_as_fresh: at_least_as_fresh.clone(), ..to(ALWAYS) });
+            tokio::spawn(async move {
+                use verdict::api::grpc::proto::decision_service_client::DecisionServiceClient;
+                DecisionServiceClient::connect(address).await.unwrap().check(Call::new(question)).await
+            })
+        })
+        .collect();
+    let mut client = server.client().await;
+    let (mut asked, mut together) = (0, 0);
+    while waiting.iter().any(|waiting| !waiting.is_finished()) {
+        assert_eq!(client.ask(to(ALWAYS)).await.effect(), Effect::Allow);
+        asked += 1;
+        if server.metric("verdict_in_flight").await.is_some_and(|in_flight| in_flight > 3.5) {
+            together += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(asked > 10 && together > 0, "{asked} questions while four waited {together} times");
+    for waiting in waiting {
+        let status = waiting.await.unwrap().unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
+        assert_eq!(status.get_details_error_info().unwrap().reason, "NOT_FRESH_ENOUGH");
+    }
+    let limit = server.metric("verdict_concurrency_limit").await;
+    assert_eq!(limit, Some(4.0), "how long they waited says nothing of how long answers take");
+}
+
+/// A connection of HTTP/2 whose client never reads, with calls for a large document.
+async fn unread(
+    address: std::net::SocketAddr,
+    calls: usize,
+) -> (Vec<h2::client::ResponseFuture>, tokio::task::JoinHandle<()>) {
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(0);
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut client, connection) = builder.handshake::<_, Bytes>(stream).await.unwrap();
+    let connection = tokio::spawn(async move { drop(connection.await) });
+    let mut answers = Vec::new();
+    for _ in 0..calls {
+        client = client.ready().await.unwrap();
+        let request = Request::get("http://x/v1/data/big").body(()).unwrap();
+        answers.push(client.send_request(request, true).unwrap().0);
+    }
+    (answers, connection)
+}
+
+/// Large answers that nobody reads take as much as they may in all; their connections are closed.
+#[tokio::test]
+async fn answers_that_nobody_reads_take_no_more_than_they_may() {
+    let big = format!("package big\n\ntext := \"{}\"\n", "x".repeat(100_000));
+    let folder = Folder::always(&[("big.rego", &big)]);
+    let server = Serve::folder(&folder)
+        .env("VERDICT_GRPC_MAX_RESPONSE_BYTES", "256KiB")
+        .env("VERDICT_SERVER_MAX_UNSENT_BYTES", "1MiB")
+        .env("VERDICT_SERVER_KEEPALIVE_TIMEOUT", "2s")
+        .env("VERDICT_HTTP_REQUEST_TIMEOUT", "30s")
+        .ready()
+        .await;
+    let mut connections = Vec::new();
+    for _ in 0..2 {
+        let (answers, connection) = unread(server.http, 20).await;
+        let mut refused = 0;
+        let mut held = Vec::new();
+        for answer in answers {
+            let answer = timeout(PATIENCE, answer).await.expect("a head").unwrap();
+            match answer.status().as_u16() {
+                200 => held.push(answer),
+                503 => refused += 1,
+                other => panic!("{other}"),
+            }
+        }
+        connections.push((connection, held, refused));
+    }
+    let refused: usize = connections.iter().map(|(_, _, refused)| refused).sum();
+    println!("{refused} of 40 were refused");
+    assert!((25..40).contains(&refused), "there is room for ten: {refused}");
+    let unsent = server.metric("verdict_unsent_answer_bytes").await.unwrap();
+    assert!(unsent > 900_000.0 && unsent < 1_200_000.0, "{unsent}");
+    assert!(server.metric("verdict_calls_shed_total{cause=\"unsent\"}").await.unwrap() > 24.0);
+    // Verdicts go out all the same.
+    server.unharmed().await;
+    for (connection, held, _) in connections {
+        timeout(PATIENCE, connection).await.expect("the server closes it").unwrap();
+        drop(held);
+    }
+    eventually("nothing is kept for them", async || {
+        (server.metric("verdict_unsent_answer_bytes").await? < 200_000.0).then_some(())
+    })
+    .await;
+    let closed = "verdict_connections_refused_total{door=\"http\",cause=\"unread\"}";
+    // The other one has only refusals, and leaves by itself.
+    assert!(server.metric(closed).await.unwrap() > 0.5);
+    assert_eq!(server.http("GET", "/v1/data/big").await.0, 200);
+}
