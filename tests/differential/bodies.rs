@@ -19,7 +19,7 @@ impl Generator<'_> {
 
     fn statement(&mut self, depth: usize) -> String {
         let deeper = usize::from(depth > 0);
-        match self.tape.weighted(&[16, 14, 14, 14, 8, 8, 9, 5 * deeper, 6, 4, 3, 12]) {
+        match self.tape.weighted(&[16, 14, 14, 14, 8, 8, 9, 5 * deeper, 6, 4, 3, 12, 8]) {
             0 => self.truth(depth),
             1 => {
                 let value = self.term('a', depth);
@@ -55,6 +55,7 @@ impl Generator<'_> {
                 format!("{item} in {collection}")
             }
             11 => self.beside(depth),
+            12 => self.late(),
             _ => {
                 let (path, value) = (self.fresh(), self.fresh());
                 let of = self.reference('o');
@@ -248,7 +249,13 @@ impl Generator<'_> {
             names = format!("{key}, {names}");
             self.scope.push((key, 'a'));
         }
-        let body = self.body(depth - 1, 2);
+        let around = self.given_by_head.take();
+        let mut body = self.body(depth - 1, 2);
+        // An `every` has no head.
+        if let Some(index) = self.given_by_head.take() {
+            body += &format!("; {}[{index}]", self.reference('o'));
+        }
+        self.given_by_head = around;
         self.scope.truncate(outer);
         format!("every {names} in {collection} {{ {body} }}")
     }

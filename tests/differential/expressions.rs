@@ -208,8 +208,10 @@ impl Generator<'_> {
 
     fn comprehension(&mut self, kind: Kind, depth: usize) -> String {
         let outer = self.scope.len();
+        let around = self.given_by_head.take();
         let body = self.body(depth - 1, 2);
         let value = self.term('a', depth - 1);
+        let value = self.in_head(value);
         let text = match kind {
             't' => format!("{{{value} | {body}}}"),
             'o' => {
@@ -220,6 +222,7 @@ impl Generator<'_> {
             _ => format!("[{value} | {body}]"),
         };
         self.scope.truncate(outer);
+        self.given_by_head = around;
         text
     }
 

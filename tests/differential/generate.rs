@@ -30,6 +30,8 @@ pub(crate) struct Generator<'a> {
     /// The variables that can be used, with what they are known to be.
     pub(crate) scope: Vec<(String, Kind)>,
     pub(crate) templates: bool,
+    /// A variable of the body that has no value unless the head gives it one.
+    pub(crate) given_by_head: Option<String>,
     names: usize,
 }
 
@@ -42,6 +44,7 @@ pub(crate) fn policy(words: &Words, choices: &[u16]) -> String {
         rules: Vec::new(),
         scope: Vec::new(),
         templates: !templates,
+        given_by_head: None,
         names: 0,
     };
     let mut text = String::from("package g\n\nimport data.base as alias\n");
@@ -81,6 +84,7 @@ impl Generator<'_> {
         let mut text = String::new();
         for _ in 0..count {
             self.scope.clear();
+            self.given_by_head = None;
             let definition = one(self);
             text += &self.without_unused(definition);
             text.push('\n');
@@ -116,6 +120,9 @@ impl Generator<'_> {
     }
 
     fn values(&mut self, name: &str) -> String {
+        if let Some(text) = self.without_messages(name) {
+            return text;
+        }
         let mut text = String::new();
         if self.tape.chance(30) {
             let value = self.literal('a');
@@ -125,10 +132,11 @@ impl Generator<'_> {
         let kind = self.tape.one(&['a', 'b', 'n', 's', 'r', 't', 'o']);
         text + &self.repeated(3, |own| {
             let condition = own.condition();
-            let mut text = if kind == 'b' && !condition.is_empty() {
+            let mut text = if kind == 'b' && !condition.is_empty() && own.given_by_head.is_none() {
                 format!("{name}{condition}")
             } else {
                 let value = own.term(kind, 2);
+                let value = own.in_head(value);
                 format!("{name} := {value}{condition}")
             };
             if !condition.is_empty() {
@@ -144,6 +152,7 @@ impl Generator<'_> {
             self.scope.retain(|(name, _)| name.starts_with('p'));
             let condition = self.condition();
             let value = self.term(kind, 1);
+            let value = self.in_head(value);
             text += &format!(" else := {value}{condition}");
             if condition.is_empty() {
                 break;
@@ -155,6 +164,7 @@ impl Generator<'_> {
     fn contains(&mut self, name: &str) -> String {
         let condition = self.condition();
         let value = self.term('a', 2);
+        let value = self.in_head(value);
         format!("{name} contains {value}{condition}")
     }
 
@@ -164,6 +174,8 @@ impl Generator<'_> {
             let condition = own.condition();
             let key = own.key();
             let value = own.term('a', 2);
+            let bare = own.given_by_head.is_none();
+            let value = own.in_head(value);
             match form {
                 0 => format!("{name}[{key}] := {value}{condition}"),
                 1 => {
@@ -176,7 +188,7 @@ impl Generator<'_> {
                     let part = own.tape.one(&["a", "b", "a.c"]);
                     format!("{name}.{part} := {value}{condition}")
                 }
-                _ if condition.is_empty() => format!("{name}[{key}] := {value}"),
+                _ if condition.is_empty() || !bare => format!("{name}[{key}] := {value}{condition}"),
                 _ => format!("{name}[{key}]{condition}"),
             }
         })
@@ -202,10 +214,11 @@ impl Generator<'_> {
             let parameters: Vec<String> = (0..arity).map(|at| own.parameter(at)).collect();
             let head = format!("{name}({})", parameters.join(", "));
             let condition = own.condition();
-            let mut text = if kind == 'b' && !condition.is_empty() {
+            let mut text = if kind == 'b' && !condition.is_empty() && own.given_by_head.is_none() {
                 format!("{head}{condition}")
             } else {
                 let value = own.term(kind, 2);
+                let value = own.in_head(value);
                 format!("{head} := {value}{condition}")
             };
             if !condition.is_empty() {

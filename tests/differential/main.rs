@@ -22,6 +22,7 @@ mod expressions;
 mod generate;
 mod inputs;
 mod known;
+mod late;
 mod oracle;
 mod order;
 mod ours;

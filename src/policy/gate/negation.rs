@@ -17,7 +17,7 @@ use crate::{
 
 type Names = BTreeSet<String>;
 
-/// Each index inside a `not` that nothing outside it binds. `globals` are names that are not variables.
+/// Each variable inside a `not` that nothing outside it binds. `globals` are names that are not variables.
 pub(super) fn faults(rule: &Rule, globals: &dyn Fn(&str) -> bool) -> Vec<(Fault, SourcePosition)> {
     let mut found = Search { faults: Vec::new(), globals };
     let Rule::Spec { head, bodies, .. } = rule else { return found.faults };
@@ -96,17 +96,16 @@ impl Search<'_> {
         let mut unbound: Vec<(&Expr, String)> = Vec::new();
         // What nests too deep is refused by the gate itself.
         let _ = syntax::walk_open(expr, &mut |node| {
-            if let Node::Expr(Expr::RefBrack { index, .. }) = node
-                && let Expr::Var { value: Rego::String(name), .. } = index.as_ref()
+            if let Node::Expr(variable @ Expr::Var { value: Rego::String(name), .. }) = node
                 && (name.as_ref() == "_" || !(bound.contains(name.as_ref()) || (self.globals)(name)))
             {
-                unbound.push((index, name.to_string()));
+                unbound.push((variable, name.to_string()));
             }
         });
-        for (index, name) in unbound {
+        for (variable, name) in unbound {
             let cause = format!("`{name}` is unsafe: nothing outside the `not` binds it");
             let help = "say what is meant: `not \"a\" in xs`, or `every x in xs { x != \"a\" }`";
-            self.faults.push((Fault::new("rego_unsafe_var_error", cause).help(help), syntax::position(index)));
+            self.faults.push((Fault::new("rego_unsafe_var_error", cause).help(help), syntax::position(variable)));
         }
     }
 

@@ -208,7 +208,7 @@ fn lower_part(
 /// Lowers a query: the body of a rule of a module without imports.
 pub(crate) fn lower_query(text: &str, body: &super::ast::Body, world: &World<'_>) -> Result<Edited, Vec<SyntaxError>> {
     let mut lowering = Lowering::new(text, world, HashMap::new());
-    lowering.body(body);
+    lowering.seeing([], |lowering| lowering.body(body));
     visit::query(body, &mut |node, _| lost_digits(node, &mut lowering.refused));
     if lowering.refused.is_empty() { Ok(Edited::new(text, lowering.edits)) } else { Err(lowering.refused) }
 }
@@ -238,7 +238,9 @@ struct Lowering<'a> {
     keywords: Vec<String>,
     /// Names that are declared, inmost last.
     scopes: Vec<Vec<&'a str>>,
-    /// Names of which bodies speak, also without a declaration, inmost last (`order/bound.rs`).
+    /// Those of bodies, with the names that later conditions declare, by the numbers of their scopes.
+    declared: BTreeMap<usize, BTreeSet<&'a str>>,
+    /// A rule's arguments, and names of which bodies speak, also without a declaration, inmost last (`order/bound.rs`).
     levels: Vec<BTreeSet<&'a str>>,
     /// Those of the inmost body that have values.
     given: BTreeSet<&'a str>,
@@ -266,8 +268,6 @@ struct Lowering<'a> {
     looked_up: Vec<String>,
     /// What copies the variables of an `every`, for its body to begin with.
     copies: String,
-    /// The variables of the inmost `every`.
-    every: Vec<String>,
     /// Whether the rule that is being lowered has at most one solution.
     once: bool,
     /// What the head of the rule that is being lowered asks.
@@ -293,6 +293,7 @@ impl<'a> Lowering<'a> {
             package: Vec::new(),
             keywords: Vec::new(),
             scopes: Vec::new(),
+            declared: BTreeMap::new(),
             levels: Vec::new(),
             given: BTreeSet::new(),
             opens: BTreeSet::new(),
@@ -308,7 +309,6 @@ impl<'a> Lowering<'a> {
             looks_up: false,
             looked_up: Vec::new(),
             copies: String::new(),
-            every: Vec::new(),
             once: false,
             asked_of_head: Vec::new(),
             settled: HashMap::new(),
@@ -328,7 +328,21 @@ impl<'a> Lowering<'a> {
     }
 
     fn is_local(&self, name: &str) -> bool {
+        self.is_declared(name) || self.is_late(name)
+    }
+
+    /// Whether a name is declared before the condition that is being lowered, or in it.
+    fn is_declared(&self, name: &str) -> bool {
         self.scopes.iter().any(|scope| scope.contains(&name))
+    }
+
+    /// Whether a name is declared only after that. A body in that condition may still have it: it is another variable.
+    fn is_late(&self, name: &str) -> bool {
+        !self.is_declared(name) && self.declared.values().any(|names| names.contains(name))
+    }
+
+    fn declares_later(&self, scope: usize, name: &str) -> bool {
+        self.declared.get(&scope).is_some_and(|names| names.contains(name))
     }
 }
 

@@ -12,13 +12,14 @@ impl<'a> Lowering<'a> {
     /// A body with names of its own.
     pub(super) fn body(&mut self, body: &'a Body) {
         self.scopes.push(names::declared(body));
-        self.expressions(body);
+        self.expressions(body, []);
         self.scopes.pop();
     }
 
-    /// Conditions, each with what must be asked before it. Whether there are more now than before.
-    pub(super) fn expressions(&mut self, body: &'a Body) -> bool {
-        self.in_body(body, |lowering| lowering.conditions(body))
+    /// Conditions, each with what must be asked before it, and what their head asks, which is asked with them. Whether
+    /// there are more now than before.
+    pub(super) fn expressions(&mut self, body: &'a Body, head: impl IntoIterator<Item = &'a Term>) -> bool {
+        self.in_body(body, head, |lowering| lowering.conditions(body))
     }
 
     fn conditions(&mut self, body: &'a Body) -> bool {
@@ -29,6 +30,10 @@ impl<'a> Lowering<'a> {
             self.insert(first.span.start, copies);
         }
         let (mut last, mut late): (Option<Span>, bool) = (None, false);
+        // What a condition declares those before it do not know.
+        let own = self.scopes.len().saturating_sub(1);
+        let declared = self.scopes.last_mut().map(std::mem::take).unwrap_or_default();
+        self.declared.insert(own, declared.into_iter().collect());
         // Where the loops begin that stand right before a condition, in the text and among the edits.
         let mut loops: Option<(u32, usize)> = None;
         for expression in &body.expressions {
@@ -40,6 +45,9 @@ impl<'a> Lowering<'a> {
             {
                 // regorus would call or index what stands at the end of the line before.
                 self.insert(last.end, ";");
+            }
+            if let Some(scope) = self.scopes.last_mut() {
+                names::declared_by(expression, scope);
             }
             let is_some = matches!(expression.kind, ExprKind::Some(_));
             late |= !is_some;
@@ -67,6 +75,7 @@ impl<'a> Lowering<'a> {
             self.edits.extend(own);
             last = Some(expression.span);
         }
+        self.declared.remove(&own);
         more
     }
 
@@ -156,16 +165,14 @@ impl<'a> Lowering<'a> {
             ExprKind::Every { key, value, domain, body } => {
                 let names: Vec<_> = key.iter().chain([value]).filter(|name| name.text != "_").collect();
                 let given: Vec<String> = names.iter().map(|name| self.given(name)).collect();
-                self.domain(domain);
+                self.domain(domain, names.iter().map(|name| name.text.as_str()), body);
                 self.scopes.push(names.iter().map(|name| name.text.as_str()).collect());
                 let own = |name: &&Name| self.other_name(&name.text).unwrap_or_else(|| name.text.clone());
                 let own: Vec<String> = names.iter().map(own).collect();
                 let copies: Vec<String> =
                     own.iter().zip(given).map(|(own, given)| format!("{own} := {given}; ")).collect();
                 self.copies = copies.concat();
-                let around = std::mem::replace(&mut self.every, own);
                 self.seeing(names.iter().map(|name| name.text.as_str()), |lowering| lowering.body(body));
-                self.every = around;
                 self.scopes.pop();
             }
             ExprKind::Not(body) => self.negation(expression, body),
@@ -194,15 +201,18 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// The domain of an `every`. In another one it is made to need what that copies: regorus, which does not look into the
-    /// body for what it needs, would ask it before.
-    fn domain(&mut self, domain: &'a Term) {
-        if self.every.is_empty() {
+    /// The domain of an `every`. It is made to need what the body does: regorus, which does not look into that, would ask
+    /// it before, and take a variable in brackets there for one that it can give a value.
+    fn domain(&mut self, domain: &'a Term, own: impl Iterator<Item = &'a str>, body: &'a Body) {
+        let needed = self.needed_from_around(&own.collect(), body);
+        if needed.is_empty() {
             return self.term(domain);
         }
+        let needed: Vec<String> =
+            needed.into_iter().map(|name| self.other_name(name).unwrap_or_else(|| name.to_owned())).collect();
         self.insert(domain.span.start, "[");
         self.term(domain);
-        self.insert(domain.span.end, format!(", {}][0]", self.every.join(", ")));
+        self.insert(domain.span.end, format!(", {}][0]", needed.join(", ")));
     }
 
     /// Gives a variable of an `every` another name, from which it is copied.

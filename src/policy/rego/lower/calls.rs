@@ -16,7 +16,7 @@ impl<'a> Lowering<'a> {
             return self.replace(at, json);
         }
         if let Some(operator) = self.operator(function) {
-            return self.operation(at, operator, arguments, Self::term);
+            return self.operation(at, (operator, " = "), arguments, Self::term);
         }
         if let (true, Some((of, into))) = (self.is_walk(function), arguments.split_first()) {
             return self.walk(at, function, (of, into.first()), Self::term);
@@ -35,11 +35,12 @@ impl<'a> Lowering<'a> {
         Operator::named(name).filter(|_| is_free)
     }
 
-    /// `plus(a, b)` as a call of ours, `equal(a, b)` as `a == b`; `plus(a, b, x)` is that `= x`.
+    /// `plus(a, b)` as a call of ours, `equal(a, b)` as `a == b`; `plus(a, b, x)` is that `= x`. `equals` is how that is
+    /// asked.
     pub(super) fn operation(
         &mut self,
         at: Span,
-        operator: Operator,
+        (operator, equals): (Operator, &str),
         arguments: &'a [Term],
         operand: impl Fn(&mut Self, &'a Term),
     ) {
@@ -55,11 +56,11 @@ impl<'a> Lowering<'a> {
             (Some(own), _) => (format!("{OWN}.{own}("), ", ", ")"),
             (None, Operator::NotEqual) => (String::new(), " != ", ""),
             (None, Operator::Equal) => (String::new(), " == ", ""),
-            (None, _) => (String::new(), " = ", ""),
+            (None, _) => (String::new(), equals, ""),
         };
         let (open, close) = match output {
             [] => (open, close.to_owned()),
-            _ => (open, format!("{close} = ")),
+            _ => (open, format!("{close}{equals}")),
         };
         self.replace(Span { start: at.start, end: left.span.start }, open);
         operand(self, left);

@@ -5,11 +5,11 @@
 //! `not`, and would find it true.
 
 use super::{
+    super::SyntaxError,
     super::ast::{Operator, Ref, Span, Term, TermKind},
     super::edit::{Edit, Edited},
     super::visit::{self, Node},
     HELD, Lowering, SEEN, names,
-    patterns::Equation,
 };
 
 impl<'a> Lowering<'a> {
@@ -22,11 +22,15 @@ impl<'a> Lowering<'a> {
             TermKind::Parenthesised(inner) => self.negated(inner, with),
             TermKind::Ref(_) => self.side(term, with),
             TermKind::Infix { operator: Operator::Equal | Operator::Unify, left, right, .. } => {
-                self.unification(Equation::Negated, left, right, |lowering| {
-                    lowering.side(left, with);
-                    lowering.side(right, with);
-                });
+                self.side(left, with);
+                self.replace(left.span.between(right.span), " == ");
+                self.side(right, with);
             }
+            TermKind::Infix { operator: Operator::Assign, operator_span, .. } => self.refused.push(SyntaxError {
+                span: *operator_span,
+                cause: "cannot assign vars inside negated expression".to_owned(),
+                help: Some("compare with `==`".to_owned()),
+            }),
             TermKind::Infix { operator, operator_span, left, right } => {
                 let hoist = |lowering: &mut Self, operand| lowering.hoist(operand, with);
                 self.infix(term.span, (*operator, *operator_span), [left, right], hoist);
@@ -43,7 +47,7 @@ impl<'a> Lowering<'a> {
             }
             TermKind::Call { function, arguments } if self.operator(function).is_some() => {
                 let Some(operator) = self.operator(function) else { return };
-                self.operation(term.span, operator, arguments, |lowering, part| lowering.hoist(part, with));
+                self.operation(term.span, (operator, " == "), arguments, |lowering, part| lowering.hoist(part, with));
             }
             TermKind::Call { function, arguments } if !self.is_special(function) => {
                 self.called(function);
@@ -64,7 +68,7 @@ impl<'a> Lowering<'a> {
         match &term.kind {
             TermKind::Ref(reference) => {
                 self.keyed(reference);
-                if self.dynamic(reference, |lowering, index| lowering.hoist(index, with)) {
+                if self.dynamic(reference, |lowering, index| lowering.member(index, with)) {
                     return;
                 }
                 self.elements_by_calls(reference, 0);
@@ -74,12 +78,39 @@ impl<'a> Lowering<'a> {
                     // Of a call, the call is asked before, but not what is taken of its value.
                     _ => self.hoist(&reference.head, with),
                 }
-                self.parts(&reference.parts, &mut |lowering, index| lowering.hoist(index, with));
+                self.parts(&reference.parts, &mut |lowering, index| lowering.member(index, with));
             }
             TermKind::Var(_) => self.term(term),
             TermKind::Parenthesised(inner) => self.side(inner, with),
             _ => self.hoist(term, with),
         }
+    }
+
+    /// What is in the brackets of a reference in a `not`. OPA asks it when its variables have their values; regorus would
+    /// give them the keys that are there, and so ask the `not` of these alone, unless the brackets have a reference in them.
+    fn member(&mut self, index: &'a Term, with: &str) {
+        let waits = !with.is_empty() || self.needs_variables(index);
+        if waits {
+            self.insert(index.span.start, "[");
+        }
+        self.hoist(index, with);
+        if waits {
+            self.insert(index.span.end, "][0]");
+        }
+    }
+
+    fn needs_variables(&self, term: &Term) -> bool {
+        let mut needs = false;
+        visit::term(term, &mut |node, scopes| {
+            let name = match node {
+                Node::Name(name, _) => name,
+                Node::Ref(reference) => head_of(reference),
+                _ => return,
+            };
+            // What begins another way is met for itself. Of `_` the gate tells that it has no value.
+            needs |= !scopes.declares(name) && !self.is_global(name);
+        });
+        needs
     }
 
     /// Has references and calls in a term asked before, into variables that stand in their places.
@@ -213,7 +244,7 @@ impl<'a> Lowering<'a> {
 }
 
 /// The name that a reference begins with; empty where it begins with none.
-fn head_of(reference: &Ref) -> &str {
+pub(super) fn head_of(reference: &Ref) -> &str {
     match &reference.head.kind {
         TermKind::Var(name) => name,
         _ => "",

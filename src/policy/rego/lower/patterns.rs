@@ -30,8 +30,6 @@ pub(super) enum Equation {
     Assigned,
     /// `=` or `==`: either side may give the other's variables values.
     Unified,
-    /// Either of them in a `not`, where every variable has its value: nothing of it is asked before the `not`.
-    Negated,
 }
 
 impl<'a> Lowering<'a> {

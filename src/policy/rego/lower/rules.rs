@@ -64,7 +64,7 @@ impl<'a> Lowering<'a> {
         }
         let asked = self.asked_of_head.clone();
         match &rule.body {
-            Some(body) => self.rule_body(body, &asked),
+            Some(body) => self.rule_body(body, of_head(&rule.head), &asked),
             None => self.no_body(rule.head.span.end, &asked, v1),
         }
         self.scopes.pop();
@@ -193,16 +193,16 @@ impl<'a> Lowering<'a> {
             Vec::new()
         });
         match &otherwise.body {
-            Some(body) => self.rule_body(body, &asked),
+            Some(body) => self.rule_body(body, value, &asked),
             None => self.no_body(otherwise.span.end, &asked, v1),
         }
         self.scopes.pop();
     }
 
     /// A body of a rule, which has no braces where it is one expression, and what its head asks.
-    fn rule_body(&mut self, body: &'a Body, asked: &[String]) {
+    fn rule_body(&mut self, body: &'a Body, head: impl IntoIterator<Item = &'a Term>, asked: &[String]) {
         let outer = std::mem::take(&mut self.edits);
-        let more = self.expressions(body);
+        let more = self.expressions(body, head);
         let own = std::mem::replace(&mut self.edits, outer);
         // regorus takes a brace after `if` for that of a body, whatever follows.
         let opens = || self.text.get(body.span.range()).is_some_and(|text| text.starts_with('{'));
@@ -233,6 +233,7 @@ impl<'a> Lowering<'a> {
                 // Each `_` is another one, whatever stands in the scopes.
                 RefPartKind::Bracket(Term { kind: TermKind::Var(name), .. }) => {
                     name == "_"
+                        || self.has_no_value(name)
                         || !self.is_local(name) && !self.imports.contains_key(name) && !(self.world.defined)(name)
                 }
                 RefPartKind::Bracket(Term {
@@ -244,6 +245,15 @@ impl<'a> Lowering<'a> {
         });
         found
     }
+}
+
+/// The terms of a head.
+fn of_head(head: &Head) -> impl Iterator<Item = &Term> {
+    let keys = head.reference.parts.iter().filter_map(|part| match &part.kind {
+        RefPartKind::Bracket(index) => Some(index),
+        RefPartKind::Dot(_) => None,
+    });
+    keys.chain(&head.key).chain(&head.value)
 }
 
 /// Whether `walk` is called in a term, which has many values.

@@ -115,6 +115,9 @@ impl<'a> Lowering<'a> {
     /// Another name for a variable that has the name of a rule, or of a variable around it: regorus takes some of these
     /// for a second declaration of the same.
     pub(super) fn other_name(&self, name: &str) -> Option<String> {
+        if self.is_late(name) {
+            return Some(format!("__verdict_other_{name}"));
+        }
         match self.declared_around(name) {
             0 => (self.world.defined)(name).then(|| format!("__verdict_local_{name}")),
             around => Some(format!("__verdict_local{around}_{name}")),
@@ -127,7 +130,9 @@ impl<'a> Lowering<'a> {
         if name == "_" {
             return 0;
         }
-        self.scopes.iter().filter(|scope| scope.contains(&name)).count().saturating_sub(1)
+        let Some(own) = self.scopes.iter().rposition(|scope| scope.contains(&name)) else { return 0 };
+        let around = self.scopes.iter().enumerate().take(own);
+        around.filter(|(at, scope)| scope.contains(&name) || self.declares_later(*at, name)).count()
     }
 
     /// Takes away the parentheses around the head of a reference: regorus takes none there.
@@ -189,7 +194,7 @@ impl<'a> Lowering<'a> {
             }
             asked
         });
-        self.expressions(body);
+        self.expressions(body, items.iter().copied());
         if let (false, Some(last)) = (asked.is_empty(), body.expressions.last()) {
             self.insert(last.span.end, format!("; {}", asked.join("; ")));
         }

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use super::super::{
     super::ast::{Body, Expr, ExprKind, RefPartKind, Term, TermKind},
     super::visit::{self, Node},
-    Lowering, names,
+    Lowering,
+    hoist::head_of,
+    names,
 };
 
 impl<'a> Lowering<'a> {
     /// Whether a variable gets its value in the condition that is being lowered.
-    pub(super) fn has_no_value(&self, name: &str) -> bool {
+    pub(in super::super) fn has_no_value(&self, name: &str) -> bool {
         self.opens.contains(name) && self.is_new(name)
     }
 
@@ -25,7 +27,7 @@ impl<'a> Lowering<'a> {
         !["input", "data"].contains(&name)
             && !self.given.contains(name)
             && !self.is_rule(name)
-            && !around.iter().any(|level| level.contains(name))
+            && (self.is_late(name) || !around.iter().any(|level| level.contains(name)))
     }
 
     /// Lowers what sees these names.
@@ -36,15 +38,56 @@ impl<'a> Lowering<'a> {
     }
 
     /// Lowers conditions, each of which `Lowering::is_given` when it is done.
-    pub(in super::super) fn in_body<T>(&mut self, body: &'a Body, work: impl FnOnce(&mut Self) -> T) -> T {
+    pub(in super::super) fn in_body<T>(
+        &mut self,
+        body: &'a Body,
+        head: impl IntoIterator<Item = &'a Term>,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> T {
         let given = std::mem::take(&mut self.given);
         let opens = std::mem::take(&mut self.opens);
         let valued = std::mem::take(&mut self.valued);
-        self.levels.push(of_body(body));
+        let mut own = of_body(body);
+        head.into_iter().for_each(|term| of_term(term, &mut own));
+        self.levels.push(own);
         let done = work(self);
         self.levels.pop();
         (self.given, self.opens, self.valued) = (given, opens, valued);
         done
+    }
+
+    /// The variables of the bodies around that a body needs, but for arguments, which always have a value, and those in
+    /// `own`, which it is given.
+    pub(in super::super) fn needed_from_around(&self, own: &BTreeSet<&str>, body: &'a Body) -> BTreeSet<&'a str> {
+        let (arguments, around) =
+            self.levels.split_first().map_or((None, &[][..]), |(first, rest)| (Some(first), rest));
+        let is_argument = |name| {
+            let hidden = self.scopes.iter().skip(1).any(|scope| scope.contains(&name));
+            !hidden && arguments.is_some_and(|arguments| arguments.contains(name))
+        };
+        let mut needed = BTreeSet::new();
+        visit::query(body, &mut |node, scopes| {
+            let name = match node {
+                Node::Name(name, _) => name,
+                Node::Ref(reference) => head_of(reference),
+                _ => return,
+            };
+            let is_around = || around.iter().any(|level| level.contains(name)) && !is_argument(name);
+            if !scopes.declares(name)
+                && !own.contains(name)
+                && is_around()
+                && !self.is_global(name)
+                && !self.is_late(name)
+            {
+                needed.insert(name);
+            }
+        });
+        needed
+    }
+
+    /// Whether a name is no variable.
+    pub(in super::super) fn is_global(&self, name: &str) -> bool {
+        ["", "_", "input", "data"].contains(&name) || self.is_rule(name)
     }
 
     /// A condition is about to be lowered.
