@@ -346,10 +346,11 @@ fn a_negation_waits_for_what_gives_its_variables_values() {
         defined: &|_| false,
         children: &|_, _| None,
         base: &|_| false,
+        arrays: &|_| None,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
         mocked: &|_| false,
-        function: &|_| false,
+        function: &|_| None,
         metadata: &|_, _| None,
     };
     let refused = lower("package p\nr if { not x := 1 }", &module, &world).refused;
