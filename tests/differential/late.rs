@@ -9,12 +9,11 @@ impl Generator<'_> {
         let condition = self.waiting(&index);
         let giver = self.giver(&index);
         self.scope.push((index.clone(), 'a'));
-        match giver {
-            Some(giver) => format!("{condition}; {giver}"),
-            None => {
-                self.given_by_head = Some(index);
-                condition
-            }
+        if let Some(giver) = giver {
+            format!("{condition}; {giver}")
+        } else {
+            self.given_by_head = Some(index);
+            condition
         }
     }
 
