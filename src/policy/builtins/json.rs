@@ -156,9 +156,21 @@ fn yaml_is_valid(arguments: &[Rego]) -> Answer {
     }
 }
 
+/// What `yaml.unmarshal` reads as the same value again: where it would not (`no` is false in YAML 1.1, which the crate that
+/// writes does not know), the value is written as JSON, whose texts all have quotes.
 fn yaml_marshal(arguments: &[Rego]) -> Answer {
-    let value = yaml(any(arguments, 0))?;
-    yaml_serde::to_string(&value).map_or_else(|error| failed(error.to_string()), |text| Ok(string(text)))
+    let value = any(arguments, 0);
+    let json = compact(value)?;
+    let is_read_back = |text: &str| {
+        let read = decision::yaml::parse(text).ok().map(|read| compact(&of_value(&read)));
+        matches!(read, Some(Ok(read)) if read == json)
+    };
+    match yaml_serde::to_string(&yaml(value)?) {
+        Ok(text) if is_read_back(&text) => Ok(string(text)),
+        Ok(_) if is_read_back(&json) => Ok(string(format!("{json}\n"))),
+        Ok(_) => Err(Failure::Spent("YAML can't hold this value so that it is read back".to_owned())),
+        Err(error) => failed(error.to_string()),
+    }
 }
 
 /// A value for YAML: one of its numbers for each of ours, which serde would wrap.

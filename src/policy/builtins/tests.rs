@@ -81,6 +81,19 @@ fn values_are_those_of_opa() {
         ("json.is_valid(1)", "false"),
         (r#"json.match_schema({"a": 1}, {"type": "object"})"#, "[true,[]]"),
         (r#"yaml.marshal({"a": 1})"#, r#""a: 1\n""#),
+        (r#"yaml.marshal({"a": "no"})"#, r#""{\"a\":\"no\"}\n""#),
+        (
+            r#"yaml.marshal({"a": {1, "b"}, "on": [null, 0.5, true]})"#,
+            r#""{\"a\":[1,\"b\"],\"on\":[null,0.5,true]}\n""#,
+        ),
+        (
+            r#"[x | x := ["no", "Y", "1_000", "0b-1", "-_1", "0_1", "1:30", "2024-01-01", "0x10000000000000000", "~", "", "<<", "\u2028", "é😀", " a ", "a: b", "1e3", ".inf", "12", "null"][_]; yaml.unmarshal(yaml.marshal({x: [x]})) != {x: [x]}]"#,
+            "[]",
+        ),
+        (
+            "[x | x := [1e21, 1e-7, 0.1, -3, 12345678901234567890, 1.5e300, 100][_]; yaml.unmarshal(yaml.marshal(x)) != x]",
+            "[]",
+        ),
         (r#"base64.decode("YR==")"#, r#""a""#),
         (r#"semver.compare("v1.0.0", "1.0.0-rc.1")"#, "1"),
         (r#"units.parse("100m")"#, "0.1"),
