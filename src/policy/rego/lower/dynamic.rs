@@ -20,11 +20,16 @@ struct Dynamic {
 
 impl<'a> Lowering<'a> {
     /// Lowers such a reference, and what is in its brackets by `index`; `false` for any other, and then nothing is done.
-    pub(super) fn dynamic(&mut self, reference: &'a Ref, mut index: impl FnMut(&mut Self, &'a Term)) -> bool {
+    pub(super) fn dynamic(
+        &mut self,
+        reference: &'a Ref,
+        in_not: bool,
+        mut index: impl FnMut(&mut Self, &'a Term),
+    ) -> bool {
         let Some(Dynamic { prefix, at, rest, children }) = self.taken_apart(reference) else { return false };
         let Some(unknown) = reference.parts.get(at) else { return false };
         let after = at + 1 + rest.len();
-        self.elements_by_calls(reference, after);
+        self.elements_by_calls(reference, after, in_not);
         let mut all = format!("{MERGED}([");
         for (number, child) in children.iter().enumerate() {
             let variable = self.variable();

@@ -29,9 +29,9 @@ pub(super) type Elements = Vec<(Span, String)>;
 
 impl<'a> Lowering<'a> {
     /// Begins the calls that look up what regorus would not find, but for the parts before `from`;
-    /// [`Lowering::element`] ends them.
-    pub(super) fn elements_by_calls(&mut self, reference: &'a Ref, from: usize) {
-        let found = self.looked_up_by_calls(reference, from);
+    /// [`Lowering::element`] ends them. What is `in_not` is asked when all of its variables have their values.
+    pub(super) fn elements_by_calls(&mut self, reference: &'a Ref, from: usize, in_not: bool) {
+        let found = self.looked_up_by_calls(reference, from, in_not);
         for (_, end) in found.iter().rev() {
             let function = if end == ")" { ELEMENT } else { BASE_ELEMENT };
             self.insert(reference.span.start, format!("{function}("));
@@ -56,7 +56,7 @@ impl<'a> Lowering<'a> {
         names::number_of(name).is_some() && (self.world.arrays)(path).is_some()
     }
 
-    fn looked_up_by_calls(&self, reference: &Ref, from: usize) -> Elements {
+    fn looked_up_by_calls(&self, reference: &Ref, from: usize, in_not: bool) -> Elements {
         let Some(mut path) = self.path_of_base(reference) else { return Elements::new() };
         let mut found = Elements::new();
         for (number, part) in reference.parts.iter().enumerate() {
@@ -66,7 +66,7 @@ impl<'a> Lowering<'a> {
                 // Where a call has looked something up, it is no reference to data any more, in which a number finds what
                 // its digits name.
                 (RefPartKind::Bracket(index), None) if is_number(index) => !found.is_empty(),
-                (RefPartKind::Bracket(index), None) => self.is_value(index),
+                (RefPartKind::Bracket(index), None) => self.is_value(index, in_not),
                 (RefPartKind::Dot(_), None) => false,
             };
             let arrays = if asks && number >= from { (self.world.arrays)(&path) } else { None };
@@ -93,10 +93,10 @@ impl<'a> Lowering<'a> {
     }
 
     /// Whether what is in brackets has a value, and may be a text.
-    fn is_value(&self, index: &Term) -> bool {
+    fn is_value(&self, index: &Term, in_not: bool) -> bool {
         match &index.kind {
-            TermKind::Parenthesised(inner) => self.is_value(inner),
-            TermKind::Var(name) => self.has_its_value(name),
+            TermKind::Parenthesised(inner) => self.is_value(inner, in_not),
+            TermKind::Var(name) => in_not && name != "_" || self.has_its_value(name),
             TermKind::Ref(_) | TermKind::Call { .. } | TermKind::Template { .. } | TermKind::String { .. } => true,
             _ => false,
         }

@@ -68,10 +68,10 @@ impl<'a> Lowering<'a> {
         match &term.kind {
             TermKind::Ref(reference) => {
                 self.keyed(reference);
-                if self.dynamic(reference, |lowering, index| lowering.member(index, with)) {
+                if self.dynamic(reference, true, |lowering, index| lowering.member(index, with)) {
                     return;
                 }
-                self.elements_by_calls(reference, 0);
+                self.elements_by_calls(reference, 0, true);
                 self.bare_head(reference);
                 match reference.head.kind {
                     TermKind::Var(_) => self.term(&reference.head),

@@ -147,10 +147,10 @@ impl<'a> Lowering<'a> {
 
     pub(super) fn reference(&mut self, reference: &'a Ref) {
         self.keyed(reference);
-        if self.dynamic(reference, Self::bracket) {
+        if self.dynamic(reference, false, Self::bracket) {
             return;
         }
-        self.elements_by_calls(reference, 0);
+        self.elements_by_calls(reference, 0, false);
         if !self.looks_up(reference) {
             self.named(reference);
         }
