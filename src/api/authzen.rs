@@ -35,7 +35,7 @@ use serde_json::Value as Json;
 pub use self::metadata::{InvalidPublicUrl, PublicUrl};
 use self::{evaluations::Semantic, page::Pages};
 use super::{
-    Observer,
+    Observer, caller,
     credentials::{Asked, Credential, CredentialAt, Credentials, Nobody, Refused},
     deadline::Deadline,
     grpc::DecisionIds,
@@ -153,15 +153,13 @@ impl Door {
                 (query, verdict.ok_or(CallError::PoliciesNotReady)?)
             }
             Ok(query) => {
-                // Who may not ask waits for nothing either.
-                if matches!(call.at, At::Fresh(_)) && !self.decider.passes(&query) {
-                    return Err(CallError::PermissionDenied);
-                }
+                self.may_wait(&query, call)?;
                 let verdict = self.pin(call).await?.decide(&query, call.deadline.left()?).await;
                 (query, verdict)
             }
             Err(refused) => {
                 let Refused { query, verdict } = *refused;
+                self.may_wait(&query, call)?;
                 let revision = self.pin(call).await?.revision().clone();
                 (query, Verdict { revision, ..verdict })
             }
@@ -217,6 +215,17 @@ impl Door {
     fn call(&self, headers: &HeaderMap) -> Result<Call, CallError> {
         let deadline = Deadline::of_call(self.config.request_timeout);
         Ok(Call { request_id: named(headers), at: freshness::wanted(headers)?, deadline })
+    }
+
+    /// Who may not ask does not wait for what is to come either.
+    fn may_wait(&self, query: &Query, call: &Call) -> Result<(), CallError> {
+        if matches!(call.at, At::Fresh(_)) {
+            if !self.decider.passes(query) {
+                return Err(CallError::PermissionDenied);
+            }
+            caller::undecided();
+        }
+        Ok(())
     }
 
     /// Holds the snapshot that a request is to be decided on.

@@ -18,7 +18,7 @@ use std::{
     future::Future,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Instant,
@@ -33,7 +33,7 @@ pub use self::{
     load::{Config as LoadConfig, Figures as LoadFigures, Load},
     route::{Action, DOORS},
 };
-use self::{outside::Stand, route::Route};
+use self::{load::Shed, outside::Stand, route::Route};
 use super::{settle::DoorName, status::CallError};
 use crate::decision::{EntryPoint, Object, Value};
 
@@ -109,6 +109,8 @@ pub(super) struct Asking {
     placed: AtomicBool,
     /// Where it stands, if it needs a place.
     stand: Option<Stand>,
+    /// Why it got no place again, after a wait without.
+    lost: OnceLock<Shed>,
     /// Whether a question of it was decided.
     decided: AtomicBool,
     refused: AtomicBool,
@@ -119,6 +121,11 @@ pub(super) struct Asking {
 /// Whether the call that this task answers may be answered: without a place it may not. What is no call's may.
 pub(super) fn is_placed() -> bool {
     ASKING.try_with(|asking| asking.placed.load(Relaxed)).unwrap_or(true)
+}
+
+/// What the gate let pass was not decided after all, in the call that this task answers.
+pub(super) fn undecided() {
+    let _ = ASKING.try_with(|asking| asking.decided.store(false, Relaxed));
 }
 
 /// Takes one question more from the rate of its caller, of the call that this task answers.

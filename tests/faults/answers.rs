@@ -3,10 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use envoy_types::{
+    ext_authz::v3::pb::{CheckRequest, CheckResponse, HttpResponse},
+    pb::envoy::service::auth::v3::{
+        AttributeContext,
+        attribute_context::{self, HttpRequest},
+    },
+};
+use prost::Message as _;
 use tokio::{net::TcpStream, time::timeout};
 use tonic::{Code, Request as Call, codegen::http::Request};
 use tonic_types::StatusExt as _;
-use verdict::api::grpc::proto::{CheckRequest, Effect, Freshness};
+use verdict::api::grpc::proto::{self, Effect, Freshness};
 
 use crate::support::{ALWAYS, Ask as _, Folder, PATIENCE, Serve, eventually, to};
 
@@ -24,7 +32,7 @@ async fn who_waits_for_a_revision_holds_up_nobody() {
     let waiting: Vec<_> = (0..4)
         .map(|_| {
             let (address, question) =
-                (server.uri(), CheckRequest { at_least_as_fresh: at_least_as_fresh.clone(), ..to(ALWAYS) });
+                (server.uri(), proto::CheckRequest { at_least_as_fresh: at_least_as_fresh.clone(), ..to(ALWAYS) });
             tokio::spawn(async move {
                 use verdict::api::grpc::proto::decision_service_client::DecisionServiceClient;
                 DecisionServiceClient::connect(address).await.unwrap().check(Call::new(question)).await
@@ -70,11 +78,38 @@ async fn unread(
     (answers, connection)
 }
 
+/// What Envoy gets for a request.
+async fn told_envoy(server: &str) -> CheckResponse {
+    let http = HttpRequest { method: "GET".to_owned(), path: "/".to_owned(), ..HttpRequest::default() };
+    let request = attribute_context::Request { http: Some(http), ..attribute_context::Request::default() };
+    let attributes = Some(AttributeContext { request: Some(request), ..AttributeContext::default() });
+    let message = CheckRequest::encode_to_vec(&CheckRequest { attributes });
+    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+    let stream = TcpStream::connect(server).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let call = Request::post("http://x/envoy.service.auth.v3.Authorization/Check");
+    let call = call.header("content-type", "application/grpc").body(()).unwrap();
+    let (answer, mut upload) = client.send_request(call, false).unwrap();
+    upload.send_data([&[0], &length[..], &message].concat().into(), true).unwrap();
+    let answer = timeout(PATIENCE, answer).await.expect("an answer").unwrap();
+    let mut body = answer.into_body();
+    let mut told = Vec::new();
+    while let Some(data) = timeout(PATIENCE, body.data()).await.expect("its end") {
+        let data = data.unwrap();
+        body.flow_control().release_capacity(data.len()).unwrap();
+        told.extend_from_slice(&data);
+    }
+    CheckResponse::decode(&told[5..]).unwrap()
+}
+
 /// Large answers that nobody reads take as much as they may in all; their connections are closed.
 #[tokio::test]
 async fn answers_that_nobody_reads_take_no_more_than_they_may() {
     let big = format!("package big\n\ntext := \"{}\"\n", "x".repeat(100_000));
-    let folder = Folder::always(&[("big.rego", &big)]);
+    // A deny for Envoy that is no small answer.
+    let envoy = "package envoy.authz\n\nallow := {\"allowed\": false, \"body\": substring(data.big.text, 0, 20000)}\n";
+    let folder = Folder::always(&[("big.rego", &big), ("envoy.rego", envoy)]);
     let server = Serve::folder(&folder)
         .env("VERDICT_GRPC_MAX_RESPONSE_BYTES", "256KiB")
         .env("VERDICT_SERVER_MAX_UNSENT_BYTES", "1MiB")
@@ -103,8 +138,11 @@ async fn answers_that_nobody_reads_take_no_more_than_they_may() {
     let unsent = server.metric("verdict_unsent_answer_bytes").await.unwrap();
     assert!(unsent > 900_000.0 && unsent < 1_200_000.0, "{unsent}");
     assert!(server.metric("verdict_calls_shed_total{cause=\"unsent\"}").await.unwrap() > 24.0);
-    // Verdicts go out all the same.
+    // Verdicts go out all the same, and so does what Envoy is told: a failed call could let its request through.
     server.unharmed().await;
+    let told = told_envoy(&server.grpc).await;
+    let Some(HttpResponse::DeniedResponse(denied)) = told.http_response else { panic!("{told:?}") };
+    assert_eq!(denied.body.len(), 20_000);
     for (connection, held, _) in connections {
         timeout(PATIENCE, connection).await.expect("the server closes it").unwrap();
         drop(held);

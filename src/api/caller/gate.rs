@@ -54,6 +54,8 @@ fn allows(authorizer: &dyn Authorizer, asking: &Asking, query: &Query, entry: &E
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
     use decision::Gate as _;
 
     use super::*;
@@ -87,6 +89,7 @@ mod tests {
             route: Route { door: DoorName::GRPC, action },
             placed: true.into(),
             stand: None,
+            lost: OnceLock::new(),
             decided: false.into(),
             refused: false.into(),
             arrived: std::time::Instant::now(),

@@ -7,7 +7,7 @@ use std::{
     convert::Infallible,
     future::{Ready, ready},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     task::{Context, Poll},
@@ -173,16 +173,23 @@ impl Arrival {
             // What Envoy takes for a deny is its door's to say.
             Some(Err(shed)) if route.door != DoorName::ENVOY => {
                 let shown = request.headers().contains_key(AUTHORIZATION);
-                Err(refusal::<P>(keeper, shed.into(), shown))
+                let connection = request.extensions().get::<Arc<Unread>>().cloned();
+                Err(refusal::<P>(keeper, shed.into(), shown, connection))
             }
             came => Ok(Self { at, route: Some(route), comes, patience, counts, came }),
         }
     }
 }
 
-fn refusal<P: Protocol>(keeper: &Keeper, error: CallError, shown: bool) -> Response<P::Body> {
+fn refusal<P: Protocol>(
+    keeper: &Keeper,
+    error: CallError,
+    shown: bool,
+    connection: Option<Arc<Unread>>,
+) -> Response<P::Body> {
     keeper.observer.failed(error.code().1);
-    P::refusal(error, shown)
+    let always = |body| P::body(Unsent::keep_always(body, keeper.load.unsent(), connection));
+    P::refusal(error, shown).map(always)
 }
 
 async fn guarded<S, P, B>(
@@ -201,7 +208,7 @@ where
     let (at, arrival_patience) = (arrival.at, arrival.patience);
     let shown = request.headers().contains_key(AUTHORIZATION);
     let connection = request.extensions().get::<Arc<Unread>>().cloned();
-    let refuse = |error| Ok(refusal::<P>(&keeper, error, shown));
+    let refuse = |error| Ok(refusal::<P>(&keeper, error, shown, connection.clone()));
     let Some(route) = arrival.route else {
         if let Err(error) = admit::free::<P, B>(&keeper, &mut request, reading).await {
             return refuse(error);
@@ -212,7 +219,7 @@ where
             None => Some(answer.await),
         };
         let Some(answered) = answered else { return refuse(CallError::DeadlineExceeded) };
-        return Ok(sent::<P>(&keeper, answered, connection, shown));
+        return Ok(sent::<P>(&keeper, answered, connection.clone(), (shown, None)));
     };
     let admitted = match admit::call::<P, B>(&keeper, &mut request, reading, arrival, route).await {
         Ok(admitted) => admitted,
@@ -231,7 +238,8 @@ where
     let stand = answering.map(|answering| Stand::new(&keeper.load, until, Some(answering)));
     let (placed, decided) = (placed.into(), AtomicBool::new(route.action == Action::Query));
     let refused = AtomicBool::new(false);
-    let asking = Arc::new(Asking { caller, route, placed, stand, decided, refused, arrived: at });
+    let asking =
+        Arc::new(Asking { caller, route, placed, stand, lost: OnceLock::new(), decided, refused, arrived: at });
     let answer = ASKING.scope(Arc::clone(&asking), async move { inner.call(request).await });
     let answered = match limit {
         Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
@@ -247,13 +255,13 @@ where
     }
     if asking.was_refused() && route.door != DoorName::ENVOY {
         // Nothing of the answer has gone out yet. What a stream asks later is denied, item by item.
-        return refuse(if asking.placed.load(Relaxed) {
-            CallError::PermissionDenied
-        } else {
-            keeper.load.no_room().into()
+        return refuse(match asking.lost.get() {
+            Some(why) => (*why).into(),
+            None if asking.placed.load(Relaxed) => CallError::PermissionDenied,
+            None => keeper.load.no_room().into(),
         });
     }
-    Ok(sent::<P>(&keeper, answered, connection, shown))
+    Ok(sent::<P>(&keeper, answered, connection.clone(), (shown, Some(route.door))))
 }
 
 /// The answer, which takes room until it was sent; a refusal where there is none.
@@ -261,12 +269,17 @@ fn sent<P: Protocol>(
     keeper: &Keeper,
     answered: Result<Response<P::Body>, Infallible>,
     connection: Option<Arc<Unread>>,
-    shown: bool,
+    (shown, door): (bool, Option<DoorName>),
 ) -> Response<P::Body> {
     let (head, body) = answered.unwrap_or_else(|never| match never {}).into_parts();
-    match Unsent::keep(body, keeper.load.unsent(), connection) {
+    let unsent = keeper.load.unsent();
+    if door == Some(DoorName::ENVOY) {
+        // A failed call is no deny there; the answer is as large as its policy makes it.
+        return Response::from_parts(head, P::body(Unsent::keep_always(body, unsent, connection)));
+    }
+    match Unsent::keep(body, unsent, connection.clone()) {
         Some(body) => Response::from_parts(head, P::body(body)),
-        None => refusal::<P>(keeper, keeper.load.not_sent().into(), shown),
+        None => refusal::<P>(keeper, keeper.load.not_sent().into(), shown, connection),
     }
 }
 

@@ -80,7 +80,8 @@ impl Stand {
 impl Asking {
     async fn step_in(&self) {
         let Some(stand) = &self.stand else { return };
-        if stand.again().await.is_err() {
+        if let Err(why) = stand.again().await {
+            let _ = self.lost.set(why);
             self.placed.store(false, Relaxed);
         }
     }

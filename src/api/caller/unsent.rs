@@ -16,6 +16,9 @@ use crate::api::listen::{Pending, Unread};
 /// An answer that goes out whatever is taken, in bytes: verdicts do, where others leave large answers unread.
 const SMALL: usize = 16 << 10;
 
+/// What a connection may have of such answers, in bytes.
+const OF_SMALL: usize = 64 << 10;
+
 /// What is handed on at once, in bytes: a connection is alive as long as it sends so much now and then.
 const PART: usize = 64 << 10;
 
@@ -42,25 +45,51 @@ struct Sent {
 }
 
 impl<B: Body<Data = Bytes> + Unpin> Unsent<B> {
-    /// Keeps an answer; nothing where it is large and there is no room. What is there of it is made at once, so that its size
-    /// is known.
-    pub(super) fn keep(mut rest: B, room: &Arc<Room>, connection: Option<Arc<Unread>>) -> Option<Self> {
+    /// Keeps an answer; nothing where it is large and there is no room.
+    pub(super) fn keep(rest: B, room: &Arc<Room>, connection: Option<Arc<Unread>>) -> Option<Self> {
+        let kept = Self::made(rest, room, connection);
+        let is_kept = match (&kept.connection, kept.size()) {
+            (_, size) if size > SMALL => false,
+            (Some(connection), size) => connection.bytes().saturating_add(size) <= OF_SMALL,
+            (None, _) => true,
+        };
+        if is_kept { Some(kept.kept()) } else { kept.kept_if_there_is_room() }
+    }
+
+    /// Keeps an answer whatever is taken: one that has to be given.
+    pub(super) fn keep_always(rest: B, room: &Arc<Room>, connection: Option<Arc<Unread>>) -> Self {
+        Self::made(rest, room, connection).kept()
+    }
+
+    /// What is there of an answer is made at once, so that its size is known.
+    fn made(mut rest: B, room: &Arc<Room>, connection: Option<Arc<Unread>>) -> Self {
         let first = match Pin::new(&mut rest).poll_frame(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(first) => Some(first),
             // Whoever sends it asks again, and is woken.
             Poll::Pending => None,
         };
-        let mut kept = Self { first, rest, held: Held::none(room), connection, pending: None };
-        let size = usize::try_from(kept.there()).unwrap_or(usize::MAX);
-        if size <= SMALL {
-            kept.held.take(size);
-        } else if !kept.held.grow(size) {
-            return None;
-        }
-        if size > 0 {
-            kept.pending = kept.connection.as_ref().map(Pending::new);
-        }
-        Some(kept)
+        Self { first, rest, held: Held::none(room), connection, pending: None }
+    }
+
+    fn kept(mut self) -> Self {
+        self.held.take(self.size());
+        self.waiting()
+    }
+
+    fn kept_if_there_is_room(mut self) -> Option<Self> {
+        let size = self.size();
+        if self.held.grow(size) { Some(self.waiting()) } else { None }
+    }
+
+    /// Tells its connection of what is there.
+    fn waiting(mut self) -> Self {
+        let size = self.size();
+        self.pending = self.connection.as_ref().filter(|_| size > 0).map(|connection| Pending::new(connection, size));
+        self
+    }
+
+    fn size(&self) -> usize {
+        usize::try_from(self.there()).unwrap_or(usize::MAX)
     }
 
     /// What is there of it, in bytes.
@@ -81,7 +110,7 @@ impl<B: Body<Data = Bytes> + Unpin> Unsent<B> {
         let mut held = self.held.split(bytes.len());
         // What nobody could know of before, of a stream: it is sent one after the other.
         held.take(bytes.len());
-        let pending = self.connection.as_ref().map(Pending::new);
+        let pending = self.connection.as_ref().map(|connection| Pending::new(connection, bytes.len()));
         Bytes::from_owner(Sent { bytes, _held: held, _pending: pending })
     }
 }
@@ -109,9 +138,13 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Unsent<B> {
             Some(Err(error)) => Some(Err(error)),
             None => None,
         };
-        if self.there() == 0 {
-            self.pending = None;
-        }
+        // What was handed on tells for itself.
+        let left = self.size();
+        self.pending = match self.pending.take() {
+            Some(_) if left == 0 => None,
+            Some(pending) => Some(pending.of(left)),
+            None => None,
+        };
         Poll::Ready(sent)
     }
 
@@ -157,6 +190,13 @@ mod tests {
         assert!(Unsent::keep(full(200_000), &room, None).is_none(), "there is no room for another");
         let none = Arc::new(Room::new(0));
         assert!(Unsent::keep(full(SMALL), &none, None).is_some(), "a small one needs none");
+        let few: Vec<_> = (0..5).map(|_| Unsent::keep(full(SMALL), &none, Some(Arc::clone(&unread)))).collect();
+        assert!(few.iter().all(Option::is_none), "its connection has a large one");
+        let other = Arc::new(Unread::default());
+        let few: Vec<_> = (0..5).map(|_| Unsent::keep(full(SMALL), &none, Some(Arc::clone(&other)))).collect();
+        assert_eq!(few.iter().flatten().count(), 4);
+        assert!(Unsent::keep_always(full(SMALL * 2), &none, Some(other)).pending.is_some());
+        drop(few);
         assert_eq!(none.taken(), 0);
         let mut sent = Vec::new();
         while let Some(frame) = answer.frame().await {

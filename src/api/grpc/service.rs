@@ -171,16 +171,14 @@ impl Inner {
                 (query, verdict.ok_or(CallError::PoliciesNotReady)?)
             }
             Ok(query) => {
-                // Who may not ask waits for nothing either.
-                if matches!(at, At::Fresh(_)) && !self.decider.passes(&query) {
-                    return Err(CallError::PermissionDenied);
-                }
+                self.may_wait(&query, at)?;
                 let snapshot = self.pin(at, deadline).await?;
                 let verdict = snapshot.decide(&query, deadline.left()?).await;
                 (query, verdict)
             }
             Err(refused) => {
                 let Refused { query, verdict } = *refused;
+                self.may_wait(&query, at)?;
                 let revision = self.pin(at, deadline).await?.revision().clone();
                 (query, Verdict { revision, ..verdict })
             }
@@ -188,6 +186,17 @@ impl Inner {
         let id = (self.ids)();
         let verdict = self.settle((Some(&query), verdict), started, (&id, request_id)).verdict().await;
         Ok((verdict, id))
+    }
+
+    /// Who may not ask does not wait for what is to come either.
+    fn may_wait(&self, query: &Query, at: &At) -> Result<(), CallError> {
+        if matches!(at, At::Fresh(_)) {
+            if !self.decider.passes(query) {
+                return Err(CallError::PermissionDenied);
+            }
+            caller::undecided();
+        }
+        Ok(())
     }
 
     /// Tells of a verdict that is about to be answered.

@@ -59,11 +59,13 @@ impl Door {
             let said =
                 Arc::clone(known.lock().unwrap().entry(request.uri().path().to_owned()).or_insert_with(Said::nothing));
             let withheld = crate::call::current(|call: &Call| call.withheld().cloned()).flatten();
+            // As long as verdicts are: such frames are written apart from what stands before them.
+            let times = if request.uri().path().starts_with("/long") { 50 } else { 1 };
             let answer = if let Some(withheld) = withheld {
                 withheld.until(said);
-                "withheld"
+                "withheld".repeat(times)
             } else {
-                "alone"
+                "alone".to_owned()
             };
             std::future::ready(Ok(Response::new(Full::new(Bytes::from(answer)))))
         });
@@ -135,6 +137,25 @@ async fn answers_of_http2_go_out_once_they_are_kept_in_clear_text_and_encrypted(
         two.kept(true);
         assert_eq!(second.await.unwrap().unwrap(), "withheld");
         assert_eq!(ask(&client, "/first").await.unwrap().unwrap(), "withheld", "it is kept already");
+    }
+}
+
+#[tokio::test]
+async fn later_answers_hold_up_no_earlier_one() {
+    let door = Door::open(false, Connections::default());
+    let client = door.client().await;
+    let paths: Vec<String> = (0..10).map(|number| format!("/long/{number}")).collect();
+    let (mut answers, mut said) = (Vec::new(), Vec::new());
+    for path in &paths {
+        answers.push(ask(&client, path));
+        said.push(door.said(path).await);
+    }
+    a_while().await;
+    for (answer, said) in answers.into_iter().zip(said) {
+        assert!(!answer.is_finished());
+        said.kept(true);
+        let answer = tokio::time::timeout(Duration::from_secs(60), answer).await.expect("all before it is kept");
+        assert_eq!(answer.unwrap().unwrap(), "withheld".repeat(50));
     }
 }
 

@@ -12,18 +12,28 @@ use std::{
 #[derive(Debug, Default)]
 pub struct Unread {
     unsent: AtomicUsize,
+    bytes: AtomicUsize,
     sent: AtomicUsize,
 }
 
 /// Something that is to be sent, until it was.
 #[derive(Debug)]
-pub struct Pending(Arc<Unread>);
+pub struct Pending {
+    on: Arc<Unread>,
+    bytes: usize,
+}
 
 impl Unread {
     /// How many parts of answers are to be sent.
     #[must_use]
     pub fn unsent(&self) -> usize {
         self.unsent.load(Relaxed)
+    }
+
+    /// How many bytes these have.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Relaxed)
     }
 
     /// Waits until something was to be sent for at least so long, and nothing was.
@@ -40,18 +50,29 @@ impl Unread {
 }
 
 impl Pending {
-    /// Something is to be sent there.
+    /// So many bytes are to be sent there.
     #[must_use]
-    pub fn new(on: &Arc<Unread>) -> Self {
+    pub fn new(on: &Arc<Unread>, bytes: usize) -> Self {
         on.unsent.fetch_add(1, Relaxed);
-        Self(Arc::clone(on))
+        on.bytes.fetch_add(bytes, Relaxed);
+        Self { on: Arc::clone(on), bytes }
+    }
+
+    /// Of these, no more than so many are left.
+    #[must_use]
+    pub fn of(mut self, bytes: usize) -> Self {
+        let gone = self.bytes.saturating_sub(bytes);
+        self.bytes -= gone;
+        self.on.bytes.fetch_sub(gone, Relaxed);
+        self
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        self.0.sent.fetch_add(1, Relaxed);
-        self.0.unsent.fetch_sub(1, Relaxed);
+        self.on.sent.fetch_add(1, Relaxed);
+        self.on.unsent.fetch_sub(1, Relaxed);
+        self.on.bytes.fetch_sub(self.bytes, Relaxed);
     }
 }
 
@@ -65,11 +86,11 @@ mod tests {
         let after = Duration::from_millis(600);
         let stalls = async |time| tokio::time::timeout(Duration::from_millis(time), unread.stalls(after)).await.is_ok();
         assert!(!stalls(2_000).await, "nothing is to be sent");
-        let first = Pending::new(&unread);
+        let first = Pending::new(&unread, 10);
         let sending = async {
             for _ in 0..40 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
-                drop(Pending::new(&unread));
+                drop(Pending::new(&unread, 1));
             }
         };
         tokio::select! {

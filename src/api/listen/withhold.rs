@@ -148,9 +148,14 @@ impl<T: AsyncWrite + Unpin> Withholding<T> {
         Poll::Ready(Ok(!self.parts.is_empty()))
     }
 
+    /// Whether what would go out next waits for a commit.
+    fn awaits(&self) -> bool {
+        self.parts.front().is_some_and(|first| !first.waits.is_empty())
+    }
+
     /// Whether nothing more is to be withheld: there is too much, or what is there could go out, and is not read.
     fn has_enough(&self) -> bool {
-        self.size >= MOST || self.parts.front().is_some_and(|first| first.waits.is_empty())
+        self.size >= MOST || !(self.parts.is_empty() || self.awaits())
     }
 }
 
@@ -191,8 +196,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Withholding<T> {
         self.stream.is_write_vectored()
     }
 
+    // Whoever writes goes on while a commit is waited for, or what it has still to write would wait for later commits, too; it
+    // is woken once the commit ends. The end of the connection waits (`poll_shutdown`).
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.release(context))?;
+        if self.release(context)?.is_pending() && (self.size >= MOST || !self.awaits()) {
+            return Poll::Pending;
+        }
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

@@ -86,6 +86,10 @@ impl Door {
         let asked = self.asked(Query { input, strict: parameters.strict, ..Query::default() })?;
         let (query, verdict) = match asked.admit(&*self.peers.credentials, deadline.left()?).await {
             Ok(query) => {
+                if !caller::is_placed() {
+                    // It lost its place while an issuer was asked.
+                    return Err(CallError::Overloaded(Duration::from_secs(1)).into());
+                }
                 let ad_hoc = AdHoc { text, input: query.input.clone(), strict: parameters.strict };
                 let verdict = held.ad_hoc(ad_hoc, deadline.left()?).await.map_err(|faults| {
                     let parsing = faults.iter().any(|fault| fault.code == "rego_parse_error");
