@@ -236,7 +236,9 @@ where
     let limit = if late { Some(limit.unwrap_or(reading.longest)) } else { limit };
     let until = at + arrival_patience;
     let stand = answering.map(|answering| Stand::new(&keeper.load, until, Some(answering)));
-    let (placed, decided) = (placed.into(), AtomicBool::new(route.action == Action::Query));
+    // The gate tells what is decided; without anybody to ask who may, there may be none.
+    let decided = AtomicBool::new(route.action == Action::Query || keeper.authorizer.is_none());
+    let placed = placed.into();
     let refused = AtomicBool::new(false);
     let asking =
         Arc::new(Asking { caller, route, placed, stand, lost: OnceLock::new(), decided, refused, arrived: at });
