@@ -24,7 +24,8 @@ async fn who_waits_for_a_revision_holds_up_nobody() {
     let folder = Folder::always(&[]);
     let server = Serve::folder(&folder)
         .env("VERDICT_SERVER_MAX_IN_FLIGHT", "4")
-        .env("VERDICT_SERVER_MAX_QUEUED", "0")
+        // For the moment in which all four have their places; who waits for longer than a second is refused.
+        .env("VERDICT_SERVER_MAX_QUEUED", "8")
         .env("VERDICT_GRPC_REQUEST_TIMEOUT", "5s")
         .ready()
         .await;
@@ -113,7 +114,7 @@ async fn answers_that_nobody_reads_take_no_more_than_they_may() {
     let server = Serve::folder(&folder)
         .env("VERDICT_GRPC_MAX_RESPONSE_BYTES", "256KiB")
         .env("VERDICT_SERVER_MAX_UNSENT_BYTES", "1MiB")
-        .env("VERDICT_SERVER_KEEPALIVE_TIMEOUT", "2s")
+        .env("VERDICT_SERVER_KEEPALIVE_TIMEOUT", "5s")
         .env("VERDICT_HTTP_REQUEST_TIMEOUT", "30s")
         .ready()
         .await;
