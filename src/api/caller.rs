@@ -128,6 +128,14 @@ pub(super) fn undecided() {
     let _ = ASKING.try_with(|asking| asking.decided.store(false, Relaxed));
 }
 
+/// What the call waits for from here on, in the task that answers it, says nothing of how long answers take.
+pub fn waits() {
+    let _ = ASKING.try_with(|asking| {
+        let decided = asking.decided.load(Relaxed);
+        asking.stand.as_ref().into_iter().for_each(|stand| stand.pause(decided));
+    });
+}
+
 /// Takes one question more from the rate of its caller, of the call that this task answers.
 pub(super) fn rate() -> Result<(), CallError> {
     let Ok(asking) = ASKING.try_with(Arc::clone) else { return Ok(()) };

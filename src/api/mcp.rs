@@ -27,7 +27,7 @@ use super::{
     credentials::{Asked, Credentials},
     deadline::Deadline,
     grpc::DecisionIds,
-    settle::{Decided, DoorName},
+    settle::{Decided, DoorName, Settled},
     status::{CallError, FieldViolation},
 };
 use crate::decision::{Decider, Object, Query, Verdict};
@@ -124,7 +124,7 @@ impl Door {
             Err(deny) => (None, Verdict { revision: pinned.revision().clone(), ..deny }),
         };
         let decision_id = (self.ids)();
-        let verdict = self.settle(query.as_ref(), verdict, started, (&decision_id, &request_id)).await;
+        let verdict = self.settle(query.as_ref(), verdict, started, (&decision_id, &request_id)).verdict().await;
         let response = Response::to(&verdict, id.as_ref(), &caller, &decision_id);
         Ok(Checked { verdict, decision_id, response })
     }
@@ -142,16 +142,16 @@ impl Door {
         }
     }
 
-    async fn settle(
+    fn settle(
         &self,
         query: Option<&Query>,
         verdict: Verdict,
         started: Instant,
         (decision_id, request_id): (&str, &str),
-    ) -> Verdict {
+    ) -> Settled {
         let took = started.elapsed();
         let decided = Decided { door: DoorName::MCP, decision_id, request_id, query, took };
-        self.observer.decided(&decided, verdict).verdict().await
+        self.observer.decided(&decided, verdict)
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use super::{measured::Measured, state::State};
 use crate::{
     api::{
-        caller::Caller,
+        caller::{self, Caller},
         settle::{Decided, DoorName, Kept, SearchEnded, Settled},
     },
     audit::{self, Decision, Delivery, Identity, Log, OpenError, Recorded, Rule, Rules, Ruling, Traces},
@@ -231,6 +231,8 @@ pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdi
                 }
                 Err(waiting) => waiting,
             };
+            // How long a disk takes says nothing of how many calls can be answered.
+            caller::waits();
             Settled::Later(Box::pin(async move {
                 let kept = waiting.kept().await;
                 let verdict = if kept { verdict } else { not_recorded(verdict) };

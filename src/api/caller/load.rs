@@ -425,6 +425,14 @@ impl Answering {
         }
     }
 
+    /// It waits for something else from here on: its time ends now, if something was decided.
+    pub(super) fn pause(&mut self, decided: bool) {
+        if decided && self.counts != Counts::No {
+            self.place.load.ended(self.began.elapsed());
+        }
+        self.counts = Counts::No;
+    }
+
     /// It waits for something else, which is no part of what answers take.
     pub(super) fn waits(&mut self) {
         self.counts = Counts::No;

@@ -53,6 +53,12 @@ impl Stand {
         self.load.rate(caller, Instant::now())
     }
 
+    /// It waits in its place, and only the time until now counts, if something was decided.
+    pub(super) fn pause(&self, decided: bool) {
+        let mut answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        answering.as_mut().into_iter().for_each(|placed| placed.pause(decided));
+    }
+
     /// Its place, which it has no longer.
     pub(super) fn leave(&self) -> Option<Answering> {
         self.answering.lock().unwrap_or_else(PoisonError::into_inner).take()

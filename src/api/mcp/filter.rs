@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future;
+
 use super::{
     Door,
     mapping::{self, Caller},
@@ -40,7 +42,7 @@ impl Door {
             return Err(super::violation("token", format!("is not good: `{why}`")));
         }
         let pinned = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
-        let (mut kept, mut turn) = (Vec::new(), Instant::now());
+        let (mut decided, mut turn) = (Vec::new(), Instant::now());
         for tool in tools {
             if turn.elapsed() > TURN {
                 tokio::task::yield_now().await;
@@ -61,10 +63,11 @@ impl Door {
             let verdict = pinned.decide(&query, deadline.left()?).await;
             // A deny for want of the caller's time is none.
             deadline.left()?;
-            if self.settle(Some(&query), verdict, started, (&(self.ids)(), request_id)).await.is_allow() {
-                kept.push(tool);
-            }
+            decided.push((tool, self.settle(Some(&query), verdict, started, (&(self.ids)(), request_id))));
         }
+        // Their records are waited for together.
+        let kept = decided.into_iter().map(async |(tool, settled)| settled.verdict().await.is_allow().then_some(tool));
+        let kept = future::join_all(kept).await.into_iter().flatten().collect();
         result.insert("tools".to_owned(), Value::Array(kept));
         Ok((result, pinned.revision().clone()))
     }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use regorus::Value as Rego;
 
 use super::{
-    Function,
+    Failure, Function,
     operand::{Answer, failed, object_of, string, text},
 };
 
@@ -85,7 +85,17 @@ fn compare(arguments: &[Rego]) -> Answer {
     let (Some(one), Some(other)) = (Version::parse(one), Version::parse(other)) else {
         return failed("an operand is not a valid SemVer");
     };
+    // What has more digits than Go's integers compares otherwise there, or never ends.
+    if [0, 1].iter().any(|at| text(arguments, *at).is_ok_and(has_large_part)) {
+        return Err(Failure::Spent("a version has a part of more than 18 digits".to_owned()));
+    }
     Ok(Rego::from(one.compare(&other) as i64))
+}
+
+/// Whether a part of digits before the build is larger than 18 of them may be.
+fn has_large_part(version: &str) -> bool {
+    let (counts, _) = version.split_once('+').unwrap_or((version, ""));
+    counts.split(['.', '-']).any(|part| part.len() > 18 && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// What a UUID says (RFC 4122 §4.1): for versions 1 and 2 also when and where it was made.

@@ -12,7 +12,7 @@ use super::{
         value::of_value,
     },
     Failure, Function,
-    operand::{Answer, any, failed, lossy, object, string, text},
+    operand::{Answer, any, exact_text, failed, lossy, object, string, text},
 };
 use crate::decision;
 
@@ -25,8 +25,9 @@ pub(super) const ALL: &[Function] = &[
     Function { name: "yaml.unmarshal", arity: 1, call: yaml_unmarshal },
     Function { name: "yaml.marshal", arity: 1, call: yaml_marshal },
     Function { name: "base64.decode", arity: 1, call: base64_decode },
-    Function { name: "base64.is_valid", arity: 1, call: |arguments| Ok(Rego::from(base64_decode(arguments).is_ok())) },
+    Function { name: "base64.is_valid", arity: 1, call: base64_is_valid },
     Function { name: "base64url.decode", arity: 1, call: base64url_decode },
+    Function { name: "hex.decode", arity: 1, call: hex_decode },
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
@@ -36,7 +37,34 @@ fn is_valid(arguments: &[Rego]) -> Answer {
 }
 
 fn unmarshal(arguments: &[Rego]) -> Answer {
-    Rego::from_json_str(&paired(text(arguments, 0)?)).map_err(|error| Failure::Operand(format!("{error:#}")))
+    let text = text(arguments, 0)?;
+    let read = |text: &str| Rego::from_json_str(&paired(text));
+    read(text)
+        .or_else(|error| match before_null(text) {
+            Some(first) => read(first),
+            None => Err(error),
+        })
+        .map_err(|error| Failure::Operand(format!("{error:#}")))
+}
+
+/// The value that stands before a `null`, in what is none as a whole: OPA looks at one token after the first value, and
+/// takes a `null` for the end, whatever follows it.
+pub(super) fn before_null(text: &str) -> Option<&str> {
+    const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+    let start = text.trim_start_matches(SPACE);
+    let end = match start.as_bytes().first()? {
+        b'{' | b'[' | b'"' => {
+            let mut values = serde_json::Deserializer::from_str(start).into_iter::<serde::de::IgnoredAny>();
+            values.next()?.ok()?;
+            values.byte_offset()
+        }
+        b'n' | b't' => 4,
+        b'f' => 5,
+        _ => start.find('n')?,
+    };
+    let (first, rest) = start.split_at_checked(end)?;
+    let is_value = serde_json::from_str::<serde::de::IgnoredAny>(first).is_ok();
+    (is_value && rest.trim_start_matches(SPACE).starts_with("null")).then_some(first)
 }
 
 /// Half a pair of UTF-16 is the replacement character to Go, and no JSON to serde.
@@ -205,7 +233,23 @@ fn yaml(value: &Rego) -> Result<yaml_serde::Value, Failure> {
 }
 
 fn base64_decode(arguments: &[Rego]) -> Answer {
-    decoded(text(arguments, 0)?, *b"+/")
+    Ok(string(exact_text(decoded(text(arguments, 0)?, *b"+/")?)?))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
+fn base64_is_valid(arguments: &[Rego]) -> Answer {
+    Ok(Rego::from(text(arguments, 0).and_then(|text| decoded(text, *b"+/")).is_ok()))
+}
+
+/// Digits of either case, two a byte.
+fn hex_decode(arguments: &[Rego]) -> Answer {
+    let digit = |digit: &u8| char::from(*digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text(arguments, 0)?.as_bytes().chunks(2);
+    let bytes: Option<Vec<u8>> = pairs.map(|pair| Some(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?)).collect();
+    match bytes {
+        Some(bytes) => Ok(string(exact_text(bytes)?)),
+        None => failed("encoding/hex: it is no hexadecimal text of even length"),
+    }
 }
 
 /// Without padding, too (RFC 7515 appendix C).
@@ -218,11 +262,11 @@ fn base64url_decode(arguments: &[Rego]) -> Answer {
         3 => "=",
         _ => return failed("illegal base64url string"),
     };
-    decoded(&format!("{text}{padding}"), *b"-_")
+    Ok(string(exact_text(decoded(&format!("{text}{padding}"), *b"-_")?)?))
 }
 
-/// The text of Base64 as Go reads it: line ends do not count, and the last bits may be anything.
-fn decoded(text: &str, last: [u8; 2]) -> Answer {
+/// The bytes of Base64 as Go reads it: line ends do not count, and the last bits may be anything.
+fn decoded(text: &str, last: [u8; 2]) -> Result<Vec<u8>, Failure> {
     let illegal = || Failure::Operand("illegal base64 data".to_owned());
     let [sixty_two, sixty_three] = last;
     let text: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
@@ -246,5 +290,5 @@ fn decoded(text: &str, last: [u8; 2]) -> Answer {
             bytes.push(u8::try_from(bits >> held & 0xff).unwrap_or(0));
         }
     }
-    Ok(string(lossy(&bytes)))
+    Ok(bytes)
 }

@@ -86,6 +86,11 @@ fn to_number(arguments: &[Rego]) -> Answer {
                 if text.contains('_') && Decimal::read(&text.replace('_', ""))?.is_some() {
                     return Err(Failure::Spent("a number with `_`".to_owned()));
                 }
+                // Go's hexadecimal floats, `0x1p3`.
+                let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text).to_ascii_lowercase();
+                if unsigned.starts_with("0x") && unsigned.contains('p') {
+                    return Err(Failure::Spent("a hexadecimal number with an exponent".to_owned()));
+                }
                 return failed("invalid syntax");
             };
             if text.parse::<f64>().is_ok_and(f64::is_infinite) {

@@ -128,6 +128,12 @@ pub(super) fn object_of(members: impl IntoIterator<Item = (Rego, Rego)>) -> Rego
     object.into_value()
 }
 
+/// Bytes as text. OPA's texts may have bytes that are not UTF-8, which it tells apart; ours can't, and nothing else is the
+/// same as them, so that there is no answer then.
+pub(super) fn exact_text(bytes: Vec<u8>) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|_| Failure::Spent("the text would have bytes that are not UTF-8".to_owned()))
+}
+
 /// Bytes as text, each that is not UTF-8 as U+FFFD: what Go's JSON makes of them.
 pub(super) fn lossy(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());

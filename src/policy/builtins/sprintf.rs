@@ -273,7 +273,7 @@ impl Printer<'_> {
         let argument = self.arguments.get(self.argument)?;
         self.argument += 1;
         match argument {
-            Argument::Int(number) if number.abs() <= MAX_NUMBER => Some(*number),
+            Argument::Int(number) if number.unsigned_abs() <= MAX_NUMBER.unsigned_abs() => Some(*number),
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ use regorus::Value as Rego;
 
 use super::{
     Failure, Function,
-    operand::{Answer, any, array_of, big, failed, int, items, lossy, mismatch, number, object, string, text},
+    operand::{Answer, any, array_of, big, exact_text, failed, int, items, mismatch, number, object, string, text},
 };
 
 pub(super) const ALL: &[Function] = &[
@@ -240,5 +240,5 @@ fn replaced(text: &str, pairs: &[(&str, &str)]) -> Answer {
             rest = after;
         }
     }
-    Ok(string(lossy(&made)))
+    Ok(string(exact_text(made)?))
 }

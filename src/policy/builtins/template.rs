@@ -16,7 +16,7 @@ mod value;
 
 use regorus::Value as Rego;
 
-use super::{Failure, Function};
+use super::{Failure, Function, operand::exact_text};
 
 pub(super) const ALL: &[Function] = &[Function { name: "strings.render_template", arity: 2, call: render }];
 
@@ -59,7 +59,7 @@ fn render(arguments: &[Rego]) -> Result<Rego, Failure> {
     let data = value::Value::of(data).ok_or_else(|| Failure::Operand("the data is no JSON".to_owned()))?;
     let templates = parser::parse(template)?;
     let text = exec::run(&templates, &data)?;
-    let text = String::from_utf8_lossy(&text).replace("<no value>", "<undefined>");
+    let text = exact_text(text)?.replace("<no value>", "<undefined>");
     Ok(Rego::from(text))
 }
 

@@ -193,3 +193,35 @@ fn yaml_that_takes_minutes_is_refused() {
         assert!(value(expression, &"[".repeat(depth)).is_err(), "{expression}");
     }
 }
+
+/// OPA tells bytes apart that are not UTF-8, and ours would all be one; so with what Go reads and nobody else does.
+#[test]
+fn what_ours_can_not_tell_apart_ends_the_evaluation() {
+    for (expression, cause) in [
+        ("base64.decode(\"/w==\")", "not UTF-8"),
+        ("base64url.decode(\"_w\")", "not UTF-8"),
+        ("hex.decode(\"ff\")", "not UTF-8"),
+        ("not hex.decode(\"ff\")", "not UTF-8"),
+        ("urlquery.decode(\"%ff\")", "not UTF-8"),
+        ("urlquery.decode_object(\"a=%ff\")", "not UTF-8"),
+        ("urlquery.decode_object(\"%ff=a\")", "not UTF-8"),
+        ("uri.parse(\"http://a/%ff\")", "not UTF-8"),
+        ("uri.parse(\"http://a/#%ff\")", "not UTF-8"),
+        ("uri.is_valid(\"http://a/%ff\")", "not UTF-8"),
+        ("replace(\"\u{e9}\", \"\", \"x\")", "not UTF-8"),
+        ("strings.replace_n({\"\": \"x\"}, \"\u{e9}\")", "not UTF-8"),
+        ("strings.render_template(`{{slice .x 0 1}}`, {\"x\": \"\u{e9}\"})", "not UTF-8"),
+        ("to_number(\"0x1p3\")", "hexadecimal"),
+        ("to_number(\"-0X1.8P1\")", "hexadecimal"),
+        ("time.clock([4118094000000000000, \"America/New_York\"])", "1900 to 2099"),
+        ("time.add_date([1700000000000000000, \"America/New_York\"], 200, 0, 0)", "1900 to 2099"),
+        ("time.diff([1700000000000000000, \"America/New_York\"], 4118094000000000000)", "1900 to 2099"),
+        ("time.add_date(0, 0, 0, 9223372036854775807)", "can't be added"),
+        ("semver.compare(\"1.0.0-9223372036854775808\", \"1.0.0-9223372036854775809\")", "18 digits"),
+    ] {
+        let asked = expression.strip_prefix("not ").map_or(expression.to_owned(), |call| format!("true; not {call}"));
+        // What ends an evaluation is kept for its thread.
+        let error = std::thread::spawn(move || value(&asked, "")).join().unwrap().expect_err(expression);
+        assert!(error.contains(cause), "{expression}: {error}");
+    }
+}

@@ -44,6 +44,11 @@ fn named(layout: &str) -> &str {
     LAYOUTS.iter().find(|(name, _)| *name == layout).map_or(layout, |(_, layout)| layout)
 }
 
+/// From here on (2100), in seconds: the tables of zones end, where Go goes on with the last rule of each.
+const ZONES_END: i64 = 4_102_444_800;
+/// Before it (1900) the tables differ from Go's.
+const ZONES_BEGIN: i64 = -2_208_988_800;
+
 /// A moment, and the zone to show it in.
 #[derive(Clone, Copy)]
 struct Moment {
@@ -90,7 +95,17 @@ fn moment(arguments: &[Rego], at: usize) -> Result<(Moment, String), Failure> {
         "" | "UTC" | "Local" => Tz::UTC,
         name => name.parse::<Tz>().map_err(|_| Failure::Operand(format!("unknown time zone {name}")))?,
     };
-    Ok((Moment { utc: DateTime::from_timestamp_nanos(nanoseconds), zone }, layout.to_owned()))
+    let utc = DateTime::from_timestamp_nanos(nanoseconds);
+    known(zone, utc.timestamp().into())?;
+    Ok((Moment { utc, zone }, layout.to_owned()))
+}
+
+/// Whether it is known what clocks show in that zone, at that second.
+fn known(zone: Tz, seconds: i128) -> Result<(), Failure> {
+    if zone == Tz::UTC || (ZONES_BEGIN.into()..ZONES_END.into()).contains(&seconds) {
+        return Ok(());
+    }
+    Err(Failure::Spent(format!("what clocks show in {zone} is known from 1900 to 2099 alone: ask for UTC")))
 }
 
 fn clock(arguments: &[Rego]) -> Answer {
@@ -138,6 +153,10 @@ fn add_date(arguments: &[Rego]) -> Answer {
     let (moment, _) = moment(arguments, 0)?;
     let added = |at: usize| int(arguments, at).map(i128::from);
     let (years, months, more) = (added(1)?, added(2)?, added(3)?);
+    // Go's days come round again from somewhere on.
+    if [years, months, more].iter().any(|added| added.unsigned_abs() > 1 << 40) {
+        return Err(Failure::Spent("so much time can't be added to a date".to_owned()));
+    }
     let local = moment.local();
     let days =
         days(i128::from(local.year()) + years, i128::from(local.month()) + months, i128::from(local.day()) + more);
@@ -147,6 +166,7 @@ fn add_date(arguments: &[Rego]) -> Answer {
         let utc = i64::try_from(seconds).ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
         utc.map_or(0, |utc| i128::from(moment.offset(utc.naive_utc()).0))
     };
+    known(moment.zone, seconds)?;
     let first = offset(seconds);
     let offset = if first == 0 { 0 } else { offset(seconds - first) };
     nanoseconds(seconds - offset, local.nanosecond())
@@ -154,6 +174,7 @@ fn add_date(arguments: &[Rego]) -> Answer {
 
 fn diff(arguments: &[Rego]) -> Answer {
     let ((first, _), (second, _)) = (moment(arguments, 0)?, moment(arguments, 1)?);
+    known(first.zone, second.utc.timestamp().into())?;
     let second = Moment { zone: first.zone, ..second };
     let (from, to) = if first.utc > second.utc { (second, first) } else { (first, second) };
     let (from, to) = (from.local(), to.local());
@@ -193,7 +214,7 @@ fn parse_rfc3339(arguments: &[Rego]) -> Answer {
 
 /// A duration like `1h30m`, in which OPA also knows days, weeks and years.
 fn duration(arguments: &[Rego]) -> Answer {
-    const UNITS: [(&str, i128); 11] = [
+    const UNITS: [(&str, i128); 8] = [
         ("ns", 1),
         ("us", 1_000),
         ("µs", 1_000),
@@ -202,9 +223,6 @@ fn duration(arguments: &[Rego]) -> Answer {
         ("s", 1_000_000_000),
         ("m", 60_000_000_000),
         ("h", 3_600_000_000_000),
-        ("d", 86_400_000_000_000),
-        ("w", 604_800_000_000_000),
-        ("y", 31_536_000_000_000_000),
     ];
     let whole = text(arguments, 0)?;
     let invalid = || Failure::Operand(format!("time: invalid duration {whole:?}"));
@@ -216,10 +234,25 @@ fn duration(arguments: &[Rego]) -> Answer {
     if rest.is_empty() {
         return Err(invalid());
     }
+    // What OPA adds to Go's durations it reads as doubles, and Go's letter for micro is one more.
+    let extended = whole.contains(['d', 'w', 'y']);
     let mut sum = 0_i128;
     while !rest.is_empty() {
         let (number, tail) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len()));
         let (name, tail) = tail.split_at(tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len()));
+        if extended && name == "μs" {
+            return Err(invalid());
+        }
+        let hours = match name {
+            "d" => Some(24.0),
+            "w" => Some(168.0),
+            "y" => Some(8_760.0),
+            _ => None,
+        };
+        let product =
+            |hours: f64| number.parse::<f64>().ok().map(|number| number * hours).filter(|all| all.is_finite());
+        let hours = hours.map(|hours| product(hours).ok_or_else(invalid)).transpose()?.map(|hours| hours.to_string());
+        let (number, name) = hours.as_deref().map_or((number, name), |hours| (hours, "h"));
         let (digits, fraction) = number.split_once('.').unwrap_or((number, ""));
         let unit = UNITS.iter().find(|(unit, _)| *unit == name).map(|(_, unit)| *unit).ok_or_else(invalid)?;
         if digits.is_empty() && fraction.is_empty() || fraction.contains('.') || digits.len() > 19 {

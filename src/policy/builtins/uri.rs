@@ -6,7 +6,7 @@ use regorus::Value as Rego;
 
 use super::{
     Failure, Function,
-    operand::{Answer, any, array_of, failed, lossy, mismatch, object_of, string, text},
+    operand::{Answer, any, array_of, exact_text, failed, mismatch, object_of, string, text},
 };
 
 pub(super) const ALL: &[Function] = &[
@@ -109,7 +109,7 @@ impl Part {
 
 /// A fragment without its escapes.
 pub(super) fn unescaped(fragment: &str) -> Result<String, Failure> {
-    Part::Fragment.unescape(fragment).map(|bytes| lossy(&bytes))
+    Part::Fragment.unescape(fragment).and_then(exact_text)
 }
 
 /// The parts of a URL that are not empty.
@@ -136,7 +136,7 @@ pub(super) fn parse(arguments: &[Rego]) -> Answer {
         }
         parts.insert("scheme", scheme);
     }
-    parts.insert("fragment", lossy(&Part::Fragment.unescape(fragment)?));
+    parts.insert("fragment", exact_text(Part::Fragment.unescape(fragment)?)?);
     let present = parts.into_iter().filter(|(_, text)| !text.is_empty());
     Ok(object_of(present.map(|(name, text)| (string(name), string(text)))))
 }
@@ -173,7 +173,7 @@ fn hierarchy(scheme: &str, rest: &str, parts: &mut BTreeMap<&str, String>) -> Re
     }
     let unescaped = Part::Path.unescape(path)?;
     let usual = Part::Path.escape(&unescaped) == path;
-    let unescaped = lossy(&unescaped);
+    let unescaped = exact_text(unescaped)?;
     parts.insert("raw_path", if usual { unescaped.clone() } else { path.to_owned() });
     parts.insert("path", unescaped);
     Ok(())
@@ -203,7 +203,7 @@ fn host(scheme: &str, host: &str) -> Result<String, Failure> {
     if colon.and_then(|at| host.get(at..)).is_some_and(|port| !is_port(port)) {
         return failed("invalid port after host");
     }
-    Part::Host.unescape(host).map(|bytes| lossy(&bytes))
+    Part::Host.unescape(host).and_then(exact_text)
 }
 
 /// An IPv6 address in brackets (RFC 3986 §3.2.2, RFC 6874).
@@ -215,7 +215,7 @@ fn literal(host: &str) -> Result<String, Failure> {
         return failed("invalid port after host");
     }
     let (name, zone) = name.split_at(name.find("%25").unwrap_or(name.len()));
-    let (name, zone) = (lossy(&Part::Host.unescape(name)?), lossy(&Part::Zone.unescape(zone)?));
+    let (name, zone) = (exact_text(Part::Host.unescape(name)?)?, exact_text(Part::Zone.unescape(zone)?)?);
     let (bare, own_zone) = name.split_once('%').map_or((name.as_str(), None), |(bare, zone)| (bare, Some(zone)));
     if bare.parse::<Ipv6Addr>().is_err() || zone == "%" || own_zone == Some("") {
         return failed("invalid host");
@@ -227,10 +227,12 @@ fn is_port(text: &str) -> bool {
     text.is_empty() || text.strip_prefix(':').is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "every built-in has this type")]
 fn is_valid(arguments: &[Rego]) -> Answer {
     let empty = text(arguments, 0).is_ok_and(str::is_empty);
-    Ok(Rego::from(!empty && parse(arguments).is_ok()))
+    match parse(arguments) {
+        Err(Failure::Spent(cause)) => Err(Failure::Spent(cause)),
+        read => Ok(Rego::from(!empty && read.is_ok())),
+    }
 }
 
 fn encode(arguments: &[Rego]) -> Answer {
@@ -238,7 +240,7 @@ fn encode(arguments: &[Rego]) -> Answer {
 }
 
 fn decode(arguments: &[Rego]) -> Answer {
-    Ok(string(lossy(&Part::Query.unescape(text(arguments, 0)?)?)))
+    Ok(string(exact_text(Part::Query.unescape(text(arguments, 0)?)?)?))
 }
 
 fn encode_object(arguments: &[Rego]) -> Answer {
@@ -282,8 +284,8 @@ fn decode_object(arguments: &[Rego]) -> Answer {
             return failed("invalid semicolon separator in query");
         }
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let value = string(lossy(&Part::Query.unescape(value)?));
-        values.entry(lossy(&Part::Query.unescape(key)?)).or_default().push(value);
+        let value = string(exact_text(Part::Query.unescape(value)?)?);
+        values.entry(exact_text(Part::Query.unescape(key)?)?).or_default().push(value);
     }
     Ok(object_of(values.into_iter().map(|(key, values)| (string(key), array_of(values)))))
 }

@@ -246,6 +246,8 @@ struct Lowering<'a> {
     given: BTreeSet<&'a str>,
     /// Those that may get their values in the condition that is being lowered.
     opens: BTreeSet<&'a str>,
+    /// What calls of the condition need, and so no brackets of it give.
+    called: BTreeSet<&'a str>,
     /// Those that surely have values, wherever OPA asks the conditions (`order/valued.rs`).
     valued: BTreeSet<&'a str>,
     /// The parts of the references that are being lowered which calls look up (`elements.rs`).
@@ -297,6 +299,7 @@ impl<'a> Lowering<'a> {
             levels: Vec::new(),
             given: BTreeSet::new(),
             opens: BTreeSet::new(),
+            called: BTreeSet::new(),
             valued: BTreeSet::new(),
             elements: Vec::new(),
             edits: Vec::new(),

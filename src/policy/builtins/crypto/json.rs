@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use regorus::Value as Rego;
 
 use super::{
-    super::{Failure, bounds},
+    super::{Failure, bounds, json::before_null},
     operand::bad,
 };
 
@@ -26,7 +26,11 @@ pub(in super::super) fn object(bytes: &[u8]) -> Result<Rego, Failure> {
     if is_deep(&text) {
         return Err(Failure::Spent("the JSON nests too deep".to_owned()));
     }
-    match Rego::from_json_str(&text) {
+    let read = Rego::from_json_str(&text).or_else(|error| match before_null(&text) {
+        Some(first) => Rego::from_json_str(first),
+        None => Err(error),
+    });
+    match read {
         Ok(value @ Rego::Object(_)) => Ok(value),
         Ok(_) => Err(bad("decoded JSON type was not an Object")),
         Err(_) => Err(bad("invalid JSON")),

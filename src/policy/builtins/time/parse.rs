@@ -16,9 +16,13 @@ struct Fields {
     minute: u32,
     second: u32,
     nanosecond: u32,
-    afternoon: Option<bool>,
+    /// Where both halves of the day are read, this one counts.
+    afternoon: bool,
+    morning: bool,
     /// Seconds east of UTC.
     offset: i64,
+    /// `UTC` or `Z` was read: no offset counts.
+    utc: bool,
 }
 
 /// The seconds since 1970, and the nanoseconds after them. A zone's name other than UTC says nothing.
@@ -143,15 +147,21 @@ impl Fields {
             }
             Part::Half { upper } => {
                 let (half, after) = value.split_at_checked(2)?;
-                self.afternoon = Some(match (half, upper) {
-                    ("PM", true) | ("pm", false) => true,
-                    ("AM", true) | ("am", false) => false,
+                match (half, upper) {
+                    ("PM", true) | ("pm", false) => self.afternoon = true,
+                    ("AM", true) | ("am", false) => self.morning = true,
                     _ => return None,
-                });
+                }
                 rest = after;
             }
-            Part::ZoneName => rest = value.strip_prefix("UTC").or_else(|| value.get(zone_name(value)?..))?,
-            Part::Zone { z: true, .. } if value.starts_with('Z') => rest = value.strip_prefix('Z')?,
+            Part::ZoneName => {
+                self.utc |= value.starts_with("UTC");
+                rest = value.strip_prefix("UTC").or_else(|| value.get(zone_name(value)?..))?;
+            }
+            Part::Zone { z: true, .. } if value.starts_with('Z') => {
+                self.utc = true;
+                rest = value.strip_prefix('Z')?;
+            }
             Part::Zone { colon, minutes, seconds, .. } => rest = self.zone(value, colon, minutes, seconds)?,
             Part::Fraction { digits, trimmed: false, .. } => (self.nanosecond, rest) = fraction(value, digits)?,
             Part::Fraction { .. } => {
@@ -182,10 +192,10 @@ impl Fields {
     }
 
     fn moment(mut self) -> Option<(i128, u32)> {
-        match self.afternoon {
-            Some(true) if self.hour < 12 => self.hour += 12,
-            Some(false) if self.hour == 12 => self.hour = 0,
-            _ => {}
+        if self.afternoon && self.hour < 12 {
+            self.hour += 12;
+        } else if self.morning && !self.afternoon && self.hour == 12 {
+            self.hour = 0;
         }
         if let Some(of_year) = self.day_of_year {
             let date = chrono::NaiveDate::from_yo_opt(self.year, of_year)?;
@@ -199,7 +209,8 @@ impl Fields {
         if day < 1 || day > u32::from(days_in(self.year, month)) {
             return None;
         }
-        let of_day = i64::from(self.hour * 3600 + self.minute * 60 + self.second) - self.offset;
+        let offset = if self.utc { 0 } else { self.offset };
+        let of_day = i64::from(self.hour * 3600 + self.minute * 60 + self.second) - offset;
         Some((days(self.year.into(), month.into(), day.into()) * 86_400 + i128::from(of_day), self.nanosecond))
     }
 }

@@ -303,7 +303,15 @@ impl<'a> Lowering<'a> {
         if has_object(index) && self.binds(index) {
             return self.pattern(index);
         }
+        // regorus would give it the keys that are there.
+        let waits = self.is_called(index);
+        if waits {
+            self.insert(index.span.start, "[");
+        }
         self.term(index);
+        if waits {
+            self.insert(index.span.end, "][0]");
+        }
     }
 
     fn pattern_in<'p>(&self, part: &'p RefPart) -> Option<&'p Term> {

@@ -22,6 +22,13 @@ impl<'a> Lowering<'a> {
         !self.opens.contains(name) && own.is_some_and(|own| own.contains(name)) && self.is_new(name)
     }
 
+    /// Whether a term in brackets is a variable that a call of the condition needs: nothing there gives it a value.
+    pub(in super::super) fn is_called(&self, index: &Term) -> bool {
+        let TermKind::Var(name) = &index.kind else { return false };
+        // What gives it a value before may wait itself.
+        self.called.contains(name.as_str()) && !self.is_global(name) && (self.is_new(name) || !self.has_its_value(name))
+    }
+
     fn is_new(&self, name: &str) -> bool {
         let around = self.levels.split_last().map_or(&[][..], |(_, around)| around);
         !["input", "data"].contains(&name)
@@ -46,13 +53,14 @@ impl<'a> Lowering<'a> {
     ) -> T {
         let given = std::mem::take(&mut self.given);
         let opens = std::mem::take(&mut self.opens);
+        let called = std::mem::take(&mut self.called);
         let valued = std::mem::take(&mut self.valued);
         let mut own = of_body(body);
         head.into_iter().for_each(|term| of_term(term, &mut own));
         self.levels.push(own);
         let done = work(self);
         self.levels.pop();
-        (self.given, self.opens, self.valued) = (given, opens, valued);
+        (self.given, self.opens, self.called, self.valued) = (given, opens, called, valued);
         done
     }
 
@@ -92,7 +100,8 @@ impl<'a> Lowering<'a> {
 
     /// A condition is about to be lowered.
     pub(in super::super) fn begins(&mut self, expression: &'a Expr) {
-        self.opens = opened_by(expression);
+        self.called = called_by(expression);
+        self.opens = opened_by(expression, &self.called);
     }
 
     /// A condition has been asked: its variables have their values.
@@ -115,18 +124,19 @@ impl<'a> Lowering<'a> {
         terms.into_iter().for_each(|term| in_brackets(term, &mut opened));
         let given = std::mem::replace(&mut self.given, own);
         let opens = std::mem::replace(&mut self.opens, opened);
+        let called = std::mem::take(&mut self.called);
         self.levels.push(BTreeSet::new());
         let valued = body.map(|body| self.valued_by(body)).unwrap_or_default();
         let valued = std::mem::replace(&mut self.valued, valued);
         let done = work(self);
         self.levels.pop();
-        (self.given, self.opens, self.valued) = (given, opens, valued);
+        (self.given, self.opens, self.called, self.valued) = (given, opens, called, valued);
         done
     }
 }
 
 /// The names that may get a value in a condition.
-fn opened_by(expression: &Expr) -> BTreeSet<&str> {
+fn opened_by<'t>(expression: &'t Expr, called: &BTreeSet<&'t str>) -> BTreeSet<&'t str> {
     let (mut found, mut patterns) = (BTreeSet::new(), Vec::new());
     match &expression.kind {
         ExprKind::SomeIn { key, value, collection } => {
@@ -151,8 +161,36 @@ fn opened_by(expression: &Expr) -> BTreeSet<&str> {
         ExprKind::Some(_) | ExprKind::Not(_) | ExprKind::Logical { .. } => {}
     }
     expression.with.iter().for_each(|with| in_brackets(&with.value, &mut found));
+    found.retain(|name| !called.contains(name));
     found.extend(patterns);
     found
+}
+
+/// The names that calls in a condition are made with: they need a value before it, so that OPA asks all of it later. Where the
+/// condition is a call, its last argument may get its value.
+fn called_by(expression: &Expr) -> BTreeSet<&str> {
+    let mut names = Vec::new();
+    let mut whole = None;
+    let mut terms: Vec<&Term> = expression.with.iter().map(|with| &with.value).collect();
+    match &expression.kind {
+        ExprKind::SomeIn { key, value, collection } => terms.extend(key.iter().chain([value, collection])),
+        ExprKind::Every { domain, .. } => terms.push(domain),
+        ExprKind::Term(term) => {
+            whole = Some(term.span);
+            terms.push(term);
+        }
+        ExprKind::Some(_) | ExprKind::Not(_) | ExprKind::Logical { .. } => {}
+    }
+    for term in terms {
+        visit::term(term, &mut |node, scopes| {
+            let Node::Call { arguments, span, .. } = node else { return };
+            let given = if whole == Some(span) { arguments.len().saturating_sub(1) } else { arguments.len() };
+            let mut own = Vec::new();
+            arguments.iter().take(given).for_each(|argument| names::variables(argument, &mut own));
+            names.extend(own.into_iter().filter(|name| !scopes.declares(name)));
+        });
+    }
+    names.into_iter().collect()
 }
 
 /// The names in brackets of references, which may get their values there.
