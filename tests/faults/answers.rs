@@ -78,6 +78,7 @@ async fn who_finds_no_place_after_its_wait_is_refused() {
     let mut client = server.client().await;
     let waits =
         tokio::spawn(async move { client.check(proto::CheckRequest { at_least_as_fresh, ..to(ALWAYS) }).await });
+    eventually("it has come", async || (server.metric("verdict_in_flight").await == Some(1.0)).then_some(())).await;
     // As soon as it waits, another call gets the place.
     let busy = eventually("two calls are answered at once", async || {
         let mut client = server.client().await;
