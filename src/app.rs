@@ -134,6 +134,7 @@ impl App {
         let gate = policies::gate(known.as_deref(), [&grpc_config.tls, &http_config.tls]);
         let sources = ((registry.clone(), receiver.clone()), gate);
         let (decider, state) = policies::deciding(policy, reload.retained, sources, &exports);
+        audit::compare(&decision_log, server.connections.keepalive_timeout);
         let (log, log_threads) = audit::open(decision_log, &decider, &state)?;
         let settings = reload::Settings { options, config: reload };
         let reloader = policies::loaded(bundles, &source, &state, settings).await?;

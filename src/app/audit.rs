@@ -172,6 +172,19 @@ pub(super) fn open(config: audit::Config, decider: &Arc<Decider>, state: &State)
     Ok((Some(log), threads))
 }
 
+/// Says so where a commit may take as long as a connection may be silent: answers that wait for it hold up pings.
+pub(super) fn compare(config: &audit::Config, silent: Duration) {
+    let waits = config.sinks.values().any(|sink| !matches!(sink.mode, audit::Mode::BestEffort));
+    if waits && config.commit_timeout >= silent {
+        tracing::warn!(
+            commit_timeout = ?config.commit_timeout,
+            keepalive_timeout = ?silent,
+            "a connection may be closed for its silence while its answers wait for their records: set \
+             decision_log.commit_timeout below server.keepalive_timeout"
+        );
+    }
+}
+
 /// Records a verdict, and gives what may be answered.
 pub(super) fn settle(log: &Log, measured: Measured, decided: &Decided<'_>, verdict: Verdict) -> Settled {
     let Decided { door, decision_id, request_id, query, took } = *decided;

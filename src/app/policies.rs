@@ -83,20 +83,20 @@ pub(super) fn options(policy: &crate::policy::Config) -> Result<Options, Error> 
 pub(super) fn deciding(
     policy: crate::policy::Config,
     retained: usize,
-    (sources, gate): ((Registry, ssf::Receiver), Option<Gate>),
+    (sources, gate): ((Registry, ssf::Receiver), Gate),
     exports: &Exports,
 ) -> (Arc<Decider>, Arc<State>) {
     let decider = Decider::new(policy.default_policy, policy.evaluation_budget).retaining(retained);
-    let decider = Arc::new(match gate {
-        Some(gate) => decider.guarded(Arc::new(gate)),
-        None => decider,
-    });
+    let decider = Arc::new(decider.guarded(Arc::new(gate)));
     let state = State::new(Arc::clone(&decider), Metrics::new(), sources, exports.clone(), policy.redact);
     (decider, Arc::new(state))
 }
 
-/// What tells policies who asks, and refuses what they may not ask; none where nobody can be known.
-pub(super) fn gate(known: Option<&Callers>, doors: [&tls::Config; 2]) -> Option<Gate> {
-    let can_be_known = known.is_some() || doors.iter().any(|tls| tls.knows_clients());
-    can_be_known.then(|| Gate::new(known.map(Callers::authorizer)))
+/// What tells policies who asks, and refuses what they may not ask.
+pub(super) fn gate(known: Option<&Callers>, doors: [&tls::Config; 2]) -> Gate {
+    match known {
+        Some(callers) => Gate::new(callers.authorizer()),
+        None if doors.iter().any(|tls| tls.knows_clients()) => Gate::of_callers(),
+        None => Gate::of_strangers(),
+    }
 }

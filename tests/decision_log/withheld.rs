@@ -170,3 +170,17 @@ async fn who_is_alone_always_hears_why() {
     assert!((20..40).contains(&denied), "{denied}");
     stop(&mut server).await;
 }
+
+/// What waits for a commit holds up pings: who sets times so that connections end of it is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_may_take_longer_than_a_connection_may_be_silent_is_warned_of() {
+    let best = "audit: {type: file, path: DIR/best.log}";
+    let durable = "audit: {type: file, path: DIR/audit.log, mode: durable}";
+    for (sink, commit_timeout, warned) in [(durable, "20s", true), (durable, "1s", false), (best, "20s", false)] {
+        let rig = Rig::new(sink, &[]);
+        let mut server = rig.serve().env("VERDICT_DECISION_LOG_COMMIT_TIMEOUT", commit_timeout).ready().await;
+        stop(&mut server).await;
+        let log: String = server.lines().iter().map(ToString::to_string).collect();
+        assert_eq!(log.contains("server.keepalive_timeout"), warned, "{sink} {commit_timeout}: {log}");
+    }
+}

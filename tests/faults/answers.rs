@@ -16,7 +16,7 @@ use tonic::{Code, Request as Call, codegen::http::Request};
 use tonic_types::StatusExt as _;
 use verdict::api::grpc::proto::{self, Effect, Freshness};
 
-use crate::support::{ALWAYS, Ask as _, Folder, PATIENCE, Serve, eventually, to};
+use crate::support::{ALWAYS, Ask as _, Folder, PATIENCE, Serve, assert_refused, eventually, to};
 
 /// Who waits for a revision that never comes has no place meanwhile.
 #[tokio::test]
@@ -58,6 +58,43 @@ async fn who_waits_for_a_revision_holds_up_nobody() {
     }
     let limit = server.metric("verdict_concurrency_limit").await;
     assert_eq!(limit, Some(4.0), "how long they waited says nothing of how long answers take");
+}
+
+/// And has none of its own afterwards, if others took it: it is refused as they would be.
+#[tokio::test]
+async fn who_finds_no_place_after_its_wait_is_refused() {
+    let slow = "package slow\n\ndecision if count([1 | some a in thousand; some b in thousand; some c in thousand; \
+                a + b + c == 0]) == 0\n\nthousand := numbers.range(1, 1000)\n";
+    let folder = Folder::always(&[("slow.rego", slow)]);
+    let server = Serve::folder(&folder)
+        .env("VERDICT_SERVER_MAX_IN_FLIGHT", "1")
+        .env("VERDICT_SERVER_MAX_QUEUED", "0")
+        .env("VERDICT_GRPC_REQUEST_TIMEOUT", "60s")
+        .env("VERDICT_POLICIES_EVALUATION_BUDGET", "10s")
+        .ready()
+        .await;
+    let next = server.client().await.ask(to(ALWAYS)).await.revision.unwrap().sequence + 1;
+    let at_least_as_fresh = Some(Freshness { sequence: next, ..Freshness::default() });
+    let mut client = server.client().await;
+    let waits =
+        tokio::spawn(async move { client.check(proto::CheckRequest { at_least_as_fresh, ..to(ALWAYS) }).await });
+    // As soon as it waits, another call gets the place.
+    let busy = eventually("two calls are answered at once", async || {
+        let mut client = server.client().await;
+        let busy = tokio::spawn(async move { client.check(to("data.slow")).await });
+        while !busy.is_finished() && server.metric("verdict_in_flight").await != Some(2.0) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        (!busy.is_finished()).then_some(busy)
+    })
+    .await;
+    folder.write("other.rego", "package other\n\ndecision := false\n");
+    let answer = timeout(PATIENCE, waits).await.expect("it waits for the revision alone").unwrap();
+    // Where the machine is so slow that the place was free again by then, nothing is shown.
+    if !busy.is_finished() {
+        assert_refused(&answer.unwrap_err(), Code::ResourceExhausted, "OVERLOADED");
+    }
+    busy.abort();
 }
 
 /// A connection of HTTP/2 whose client never reads, with calls for a large document.

@@ -61,6 +61,31 @@ async fn what_is_over_is_refused_at_once_and_health_is_not() {
     server.unharmed().await;
 }
 
+/// Without callers, too: it is the gate that tells of decisions.
+#[tokio::test]
+async fn the_limit_falls_where_answers_become_slow() {
+    let folder = Folder::always(&[("slow.rego", SLOW)]);
+    let server = Serve::folder(&folder).env("VERDICT_POLICIES_EVALUATION_BUDGET", "10s").ready().await;
+    let limit = async || server.metric("verdict_concurrency_limit").await.unwrap();
+    let mut client = server.client().await;
+    let first = limit().await;
+    for _ in 0..130 {
+        client.check(to("data.always.decision")).await.unwrap();
+    }
+    assert!((limit().await - first).abs() < 0.5, "nobody waited, and nothing was slow");
+    let asked: Vec<_> = (0..64)
+        .map(|_| {
+            let mut client = client.clone();
+            tokio::spawn(async move { client.check(to("data.slow")).await.map(drop) })
+        })
+        .collect();
+    for asked in asked {
+        // Whatever it is answered: some have no time left.
+        drop(asked.await.unwrap());
+    }
+    eventually("the limit falls", async || (limit().await < first - 0.5).then_some(())).await;
+}
+
 /// What Envoy takes for a deny whatever its `failure_mode_allow` says: an answer, and not of code 0.
 #[tokio::test]
 async fn envoy_is_denied_where_there_is_too_much() {

@@ -5,17 +5,35 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 use super::{ASKING, Asked, Asking, Authorizer, Question, route::Route};
 use crate::decision::{self, EntryPoint, Passage, Query};
 
-/// The gate.
-pub struct Gate {
-    /// Who says what callers may; everyone may everything without.
-    authorizer: Option<Arc<dyn Authorizer>>,
+/// The gate. Whatever it goes by, a call without a place does not pass it.
+pub struct Gate(Knows);
+
+enum Knows {
+    /// Nobody: a question is asked as it is.
+    Nobody,
+    /// Callers, of whom everyone may everything.
+    Callers,
+    /// Callers, and who says what they may.
+    WhatTheyMay(Arc<dyn Authorizer>),
 }
 
 impl Gate {
-    /// A gate that asks `authorizer`, or lets everybody pass.
+    /// A gate that asks `authorizer` what a caller may.
     #[must_use]
-    pub fn new(authorizer: Option<Arc<dyn Authorizer>>) -> Self {
-        Self { authorizer }
+    pub fn new(authorizer: Arc<dyn Authorizer>) -> Self {
+        Self(Knows::WhatTheyMay(authorizer))
+    }
+
+    /// A gate that tells policies who asks, and lets everybody pass.
+    #[must_use]
+    pub fn of_callers() -> Self {
+        Self(Knows::Callers)
+    }
+
+    /// A gate where nobody can be known.
+    #[must_use]
+    pub fn of_strangers() -> Self {
+        Self(Knows::Nobody)
     }
 }
 
@@ -29,9 +47,16 @@ impl decision::Gate for Gate {
         }
         let decide = || asking.as_deref().into_iter().for_each(Asking::decide);
         let caller = || asking.as_ref().and_then(|asking| asking.caller.as_ref()).map(|caller| caller.known.clone());
-        let Some(authorizer) = &self.authorizer else {
-            decide();
-            return Passage::By(caller());
+        let authorizer = match &self.0 {
+            Knows::Nobody => {
+                decide();
+                return Passage::AsItIs;
+            }
+            Knows::Callers => {
+                decide();
+                return Passage::By(caller());
+            }
+            Knows::WhatTheyMay(authorizer) => authorizer,
         };
         // A question of which nobody says who asks it is a defect; it is not asked.
         let Some(asking) = &asking else { return Passage::Refused };
@@ -70,7 +95,7 @@ mod tests {
     }
 
     async fn pass(allows: bool, asking: Option<Asking>) -> Passage {
-        pass_at(&Gate::new(Some(Arc::new(Always(allows)))), asking).await
+        pass_at(&Gate::new(Arc::new(Always(allows))), asking).await
     }
 
     async fn pass_at(gate: &Gate, asking: Option<Asking>) -> Passage {
@@ -111,9 +136,16 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_s_question_passes_without_a_place() {
-        for gate in [Gate::new(None), Gate::new(Some(Arc::new(Always(true))))] {
+        for gate in [Gate::of_strangers(), Gate::of_callers(), Gate::new(Arc::new(Always(true)))] {
+            assert_ne!(pass_at(&gate, Some(asking(true, Action::Ask))).await, Passage::Refused);
             let asking = Asking { placed: false.into(), ..asking(true, Action::Ask) };
             assert_eq!(pass_at(&gate, Some(asking)).await, Passage::Refused);
         }
+    }
+
+    #[tokio::test]
+    async fn where_nobody_can_be_known_a_question_says_what_it_says() {
+        let asking = asking(true, Action::Ask);
+        assert_eq!(pass_at(&Gate::of_strangers(), Some(asking)).await, Passage::AsItIs);
     }
 }

@@ -236,8 +236,8 @@ where
     let limit = if late { Some(limit.unwrap_or(reading.longest)) } else { limit };
     let until = at + arrival_patience;
     let stand = answering.map(|answering| Stand::new(&keeper.load, until, Some(answering)));
-    // The gate tells what is decided; without anybody to ask who may, there may be none.
-    let decided = AtomicBool::new(route.action == Action::Query || keeper.authorizer.is_none());
+    // Otherwise the gate tells what is decided.
+    let decided = AtomicBool::new(route.action == Action::Query);
     let placed = placed.into();
     let refused = AtomicBool::new(false);
     let asking =
