@@ -339,9 +339,10 @@ impl<'a> Lowering<'a> {
         self.scopes.iter().any(|scope| scope.contains(&name))
     }
 
-    /// Whether a name is declared only after that. A body in that condition may still have it: it is another variable.
+    /// Whether a name is declared only after that. A body in that condition may still have it: it is another variable. Each
+    /// `_` is one of its own anyway.
     fn is_late(&self, name: &str) -> bool {
-        !self.is_declared(name) && self.declared.values().any(|names| names.contains(name))
+        name != "_" && !self.is_declared(name) && self.declared.values().any(|names| names.contains(name))
     }
 
     fn declares_later(&self, scope: usize, name: &str) -> bool {

@@ -383,6 +383,8 @@ fn every_waits_for_what_gives_the_variables_of_its_body_values() {
 fn a_variable_that_is_declared_later_is_another_one_in_a_body_before() {
     for (text, expected) in [
         ("x := [1 | input.m[i]]; some i in [1]", "x := [1 | input.m[__verdict_other_i]]; some i in [1]"),
+        // Each `_` is another, also before one that is declared.
+        ("input.a[_] == 1; input.b[_] == 2; some _ in [1]", "input.a[_] == 1; input.b[_] == 2; some _ in [1]"),
         (
             "every x in [1] { input.m[i] == x }; i := 1",
             "every __verdict_1 in [1] { x := __verdict_1; input.m[__verdict_other_i] == x }; i := 1",
