@@ -267,7 +267,10 @@ pub(super) fn searched(log: &Log, ended: &SearchEnded<'_>) -> Kept {
     match log.record(&decision, &verdict) {
         Recorded::Now => Kept::Now(true),
         Recorded::Refused => Kept::Now(false),
-        Recorded::Later(waiting) => Kept::Later(Box::pin(waiting.kept())),
+        Recorded::Later(waiting) => {
+            caller::waits();
+            Kept::Later(Box::pin(waiting.kept()))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! How much is answered at once: a limit that follows how long answers take, a queue that knows deadlines, and rates of
 //! callers. What is over is refused at once, so that what is answered is answered in time.
 
+mod answering;
 mod queue;
 mod rates;
 
@@ -14,7 +15,9 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub(super) use self::answering::Answering;
 use self::{
+    answering::Place,
     queue::{Queue, Waiting},
     rates::{Over, Rates},
 };
@@ -152,29 +155,6 @@ enum Stands {
     Queued(Waiting, Duration),
 }
 
-/// One of as many as are answered at once.
-struct Place {
-    load: Arc<Load>,
-    permit: Option<OwnedSemaphorePermit>,
-}
-
-/// A call that is answered, until this is dropped.
-pub(super) struct Answering {
-    /// When it had its place, by what is known: who waits for one has it before its task gets its turn.
-    began: Instant,
-    place: Place,
-    counts: Counts,
-}
-
-/// Whether the time of an answer tells how long answers take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Counts {
-    Yes,
-    /// Nothing was decided yet: what is refused soon says nothing, and what was given up late says that it took longer.
-    IfSlow,
-    No,
-}
-
 /// Why a call is not answered now, and when to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shed {
@@ -232,7 +212,7 @@ impl Load {
     pub(super) fn come(self: &Arc<Self>, patience: Duration) -> Result<Came, Shed> {
         let at = Instant::now();
         let stands = if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            Stands::Placed(Place { load: Arc::clone(self), permit: Some(permit) })
+            Stands::Placed(Place::new(self, permit))
         } else {
             self.pressed.store(true, Relaxed);
             let (before, waiting) = Queue::join(&self.queue, at);
@@ -384,7 +364,7 @@ impl Came {
             return Err(Shed::Late);
         }
         match stands {
-            Stands::Placed(place) => Ok(Answering { began: at, place, counts: Counts::IfSlow }),
+            Stands::Placed(place) => Ok(Answering::new(at, place)),
             Stands::Queued(waiting, longest) => {
                 let free =
                     tokio::time::timeout(longest.saturating_sub(turn), Arc::clone(&load.permits).acquire_owned());
@@ -395,56 +375,8 @@ impl Came {
                 drop(waiting);
                 let now = Instant::now();
                 let began = now.checked_sub(turn).unwrap_or(now);
-                Ok(Answering { began, place: Place { load, permit: Some(permit) }, counts: Counts::IfSlow })
+                Ok(Answering::new(began, Place::new(&load, permit)))
             }
-        }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let is_over = |over: usize| over.checked_sub(1);
-        if self.load.over.fetch_update(Relaxed, Relaxed, is_over).is_ok()
-            && let Some(permit) = self.permit.take()
-        {
-            permit.forget();
-        }
-    }
-}
-
-impl Answering {
-    /// It ends, and its time counts for nothing.
-    pub(super) fn forget(mut self) {
-        self.counts = Counts::No;
-    }
-
-    /// It ends with a decision.
-    pub(super) fn end(mut self) {
-        if self.counts == Counts::IfSlow {
-            self.counts = Counts::Yes;
-        }
-    }
-
-    /// It waits for something else from here on: its time ends now, if something was decided.
-    pub(super) fn pause(&mut self, decided: bool) {
-        if decided && self.counts != Counts::No {
-            self.place.load.ended(self.began.elapsed());
-        }
-        self.counts = Counts::No;
-    }
-
-    /// It waits for something else, which is no part of what answers take.
-    pub(super) fn waits(&mut self) {
-        self.counts = Counts::No;
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        let (load, took) = (&self.place.load, self.began.elapsed());
-        let is_slow = || took.as_nanos() > load.usual.load(Relaxed).into();
-        if self.counts == Counts::Yes || self.counts == Counts::IfSlow && is_slow() {
-            load.ended(took);
         }
     }
 }

@@ -141,3 +141,29 @@ async fn only_answers_tell_how_long_answers_take() {
     begin(&load, Duration::from_secs(60)).await.ok().unwrap().end();
     assert_eq!((counted(), load.permits.available_permits()), (2, 10));
 }
+
+#[tokio::test]
+async fn a_wait_for_a_record_is_no_part_of_an_answer() {
+    let ask = async |load: &Arc<Load>, wait: Duration, paused: Option<bool>| {
+        let mut answering = begin(load, Duration::from_secs(60)).await.ok().unwrap();
+        if let Some(decided) = paused {
+            answering.pause(decided);
+        }
+        std::thread::sleep(wait);
+        answering.end();
+    };
+    for (paused, falls) in [(Some(true), false), (None, true)] {
+        let load = load(256, 0, 0);
+        for _ in 0..WINDOW {
+            ask(&load, Duration::ZERO, None).await;
+        }
+        for _ in 0..WINDOW {
+            ask(&load, SLOW + Duration::from_millis(2), paused).await;
+        }
+        assert_eq!(load.figures().limit < 256, falls, "{paused:?}");
+        assert_eq!(load.window.1.load(Relaxed), 0, "each was counted once");
+    }
+    let load = load(256, 0, 0);
+    ask(&load, Duration::ZERO, Some(false)).await;
+    assert_eq!(load.window.1.load(Relaxed), 0, "nothing was decided");
+}
