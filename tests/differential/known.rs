@@ -42,6 +42,10 @@ pub(crate) fn reason(opa: &mut Opa, asked: &Asked<'_>) -> Option<&'static str> {
         {
             return Some("numbers that are no integers, or are longer than a double");
         }
+        if matches!(&asked.difference.ours, Said::Error(error) if error.contains("the text would have bytes that are not UTF-8"))
+        {
+            return Some("texts of bytes that are not UTF-8");
+        }
         if is_out_of_order(asked.difference) {
             return Some("a condition that needs what a later one gives a value");
         }

@@ -37,11 +37,10 @@ fn is_valid(arguments: &[Rego]) -> Answer {
 }
 
 fn unmarshal(arguments: &[Rego]) -> Answer {
-    let text = text(arguments, 0)?;
-    let read = |text: &str| Rego::from_json_str(&paired(text));
-    read(text)
-        .or_else(|error| match before_null(text) {
-            Some(first) => read(first),
+    let text = paired(text(arguments, 0)?);
+    Rego::from_json_str(&text)
+        .or_else(|error| match before_null(&text) {
+            Some(first) => Rego::from_json_str(first),
             None => Err(error),
         })
         .map_err(|error| Failure::Operand(format!("{error:#}")))

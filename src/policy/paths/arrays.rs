@@ -1,4 +1,4 @@
-//! Where base data has arrays.
+//! Where base data has arrays, and where there is none.
 
 use regorus::Value as Rego;
 
@@ -19,6 +19,14 @@ impl Paths {
         let is_shared =
             || self.rules.keys().any(|rule| meets(rule)) || self.replaced.iter().any(|target| meets(target));
         is_reached.then(|| if is_shared() { Arrays::AmongOthers } else { Arrays::Alone })
+    }
+
+    /// Whether a path leads to a part of what a rule makes: no base data, and no package.
+    pub(in crate::policy) fn is_made(&self, data: Option<&Rego>, path: &Pattern) -> bool {
+        let meets =
+            |rule: &[String]| path.iter().zip(rule).all(|(one, other)| one.as_ref().is_none_or(|one| one == other));
+        let is_made = self.rules.iter().any(|(rule, kind)| path.len() > kind.package && meets(rule));
+        is_made && !data.is_some_and(|data| leads(data, path, &|_| true))
     }
 }
 

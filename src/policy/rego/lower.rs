@@ -22,6 +22,8 @@
 //!   regorus would look through all modules for rules there, each time (`looked_up.rs`).
 //! - `data.a[x]`, where there is an array of base data at `data.a` and `x` may be a text, becomes a call of [`ELEMENT`]: OPA
 //!   takes the element with that number (`elements.rs`).
+//! - `data.p.r[x]`, where a rule makes what is at `data.p.r` and `x` may be a number, becomes a call of [`MADE`]: regorus
+//!   would find a text with its digits, as OPA does in base data alone.
 //! - A constant in a head, where another definition has a variable, becomes a variable, too: regorus would keep the two
 //!   apart, and evaluate one without the other. OPA ignores such a `default`.
 //! - What an object in a pattern is held against passes through [`SHAPED`] (`patterns.rs`): regorus takes a pattern for met by
@@ -82,6 +84,9 @@ pub(crate) const ELEMENT: &str = "__verdict__.element";
 /// is not known.
 pub(crate) const BASE_ELEMENT: &str = "__verdict__.base_element";
 
+/// The function that looks a part of a reference up in what rules make, where a number finds no text.
+pub(crate) const MADE: &str = "__verdict__.made";
+
 /// The function that lists `[path, value]` of everything in a value.
 pub(crate) const WALK: &str = "__verdict__.walk";
 
@@ -134,6 +139,8 @@ pub(crate) struct World<'a> {
     pub(crate) base: &'a dyn Fn(&[String]) -> bool,
     /// Whether a path of `data` may lead to an array of base data.
     pub(crate) arrays: &'a dyn Fn(&Pattern) -> Option<Arrays>,
+    /// Whether what a path of `data` leads to is part of what a rule makes, and no base data.
+    pub(crate) made: &'a dyn Fn(&Pattern) -> bool,
     /// The texts of default definitions that the module gets, by the keywords that their names begin with.
     pub(crate) defaults: &'a BTreeMap<Vec<String>, String>,
     /// The number of the part of a rule's head that is to be a variable; the number after the last is the key's.

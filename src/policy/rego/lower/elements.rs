@@ -1,15 +1,18 @@
-//! Arrays in base data that are asked for an element: `data.levels[input.level]`.
+//! Parts of references to `data` that OPA looks up otherwise than regorus: `data.levels[input.level]`.
 //!
 //! OPA looks base data up by the texts of a reference's parts. So the text `"1"` finds the element with that number, in base
 //! data alone: not in what a rule or a `with` makes, and not in a variable. For regorus an array has no element for a text.
 //! So where a part that may be a text meets an array of base data, a call of ours looks it up, with all that comes after it.
 //! A variable that gets its value there stays: it becomes the elements' numbers.
+//!
+//! A number finds what its digits name, in base data alone, too. regorus has it so in every reference that begins with
+//! `data`. So what a rule makes is asked by a call as well, where a part may be a number.
 
 use std::fmt::Write as _;
 
 use super::{
     super::ast::{Ref, RefPart, RefPartKind, Span, Term, TermKind},
-    BASE_ELEMENT, ELEMENT, Lowering, names,
+    BASE_ELEMENT, ELEMENT, Lowering, MADE, names,
 };
 
 /// What a path of `data` leads to; a name that is not known is none.
@@ -24,16 +27,15 @@ pub(crate) enum Arrays {
     AmongOthers,
 }
 
-/// The parts of a reference that calls look up, with the end of each call.
-pub(super) type Elements = Vec<(Span, String)>;
+/// The parts of a reference that calls look up, with the function and the end of each call.
+pub(super) type Elements = Vec<(Span, &'static str, String)>;
 
 impl<'a> Lowering<'a> {
     /// Begins the calls that look up what regorus would not find, but for the parts before `from`;
     /// [`Lowering::element`] ends them. What is `in_not` is asked when all of its variables have their values.
     pub(super) fn elements_by_calls(&mut self, reference: &'a Ref, from: usize, in_not: bool) {
         let found = self.looked_up_by_calls(reference, from, in_not);
-        for (_, end) in found.iter().rev() {
-            let function = if end == ")" { ELEMENT } else { BASE_ELEMENT };
+        for (_, function, _) in found.iter().rev() {
             self.insert(reference.span.start, format!("{function}("));
         }
         self.elements.extend(found);
@@ -41,8 +43,8 @@ impl<'a> Lowering<'a> {
 
     /// Lowers a part that a call looks up; `false` for any other, and then nothing is done.
     pub(super) fn element(&mut self, part: &'a RefPart, index: &mut impl FnMut(&mut Self, &'a Term)) -> bool {
-        let Some(at) = self.elements.iter().position(|(span, _)| *span == part.span) else { return false };
-        let (Span { start, end }, close) = self.elements.swap_remove(at);
+        let Some(at) = self.elements.iter().position(|(span, ..)| *span == part.span) else { return false };
+        let (Span { start, end }, _, close) = self.elements.swap_remove(at);
         if let RefPartKind::Bracket(inner) = &part.kind {
             self.replace(Span { start, end: start + 1 }, ", ");
             index(self, inner);
@@ -61,6 +63,16 @@ impl<'a> Lowering<'a> {
         let mut found = Elements::new();
         for (number, part) in reference.parts.iter().enumerate() {
             let name = names::constant(&part.kind);
+            if let RefPartKind::Bracket(index) = &part.kind
+                && found.is_empty()
+                && number >= from
+                && self.may_be_a_number(index, in_not)
+                && (self.world.made)(&path)
+            {
+                // What comes after it is no reference to data any more.
+                found.push((part.span, MADE, ")".to_owned()));
+                break;
+            }
             let asks = match (&part.kind, name) {
                 (_, Some(name)) => names::number_of(name).is_some(),
                 // Where a call has looked something up, it is no reference to data any more, in which a number finds what
@@ -71,11 +83,10 @@ impl<'a> Lowering<'a> {
             };
             let arrays = if asks && number >= from { (self.world.arrays)(&path) } else { None };
             if arrays.is_some() || (asks && !found.is_empty()) {
-                let end = match arrays {
-                    Some(Arrays::AmongOthers) => format!(", {})", written(&path)),
-                    Some(Arrays::Alone) | None => ")".to_owned(),
-                };
-                found.push((part.span, end));
+                found.push(match arrays {
+                    Some(Arrays::AmongOthers) => (part.span, BASE_ELEMENT, format!(", {})", written(&path))),
+                    Some(Arrays::Alone) | None => (part.span, ELEMENT, ")".to_owned()),
+                });
             }
             path.push(name.map(str::to_owned));
         }
@@ -88,7 +99,20 @@ impl<'a> Lowering<'a> {
         match self.import_paths.get(head.as_str()) {
             _ if self.is_local(head) => None,
             Some(path) => Some(path.iter().cloned().map(Some).collect()),
+            None if self.is_named_from_data(head) => {
+                Some(self.package.iter().chain([head]).cloned().map(Some).collect())
+            }
             None => (head == "data").then(Vec::new),
+        }
+    }
+
+    /// Whether what is in brackets has a value, and may be a number.
+    fn may_be_a_number(&self, index: &Term, in_not: bool) -> bool {
+        match &index.kind {
+            TermKind::Parenthesised(inner) => self.may_be_a_number(inner, in_not),
+            TermKind::Number(_) | TermKind::Infix { .. } | TermKind::Minus(_) => true,
+            TermKind::Var(_) | TermKind::Ref(_) | TermKind::Call { .. } => self.is_value(index, in_not),
+            _ => false,
         }
     }
 
@@ -96,7 +120,7 @@ impl<'a> Lowering<'a> {
     fn is_value(&self, index: &Term, in_not: bool) -> bool {
         match &index.kind {
             TermKind::Parenthesised(inner) => self.is_value(inner, in_not),
-            TermKind::Var(name) => in_not && name != "_" || self.has_its_value(name),
+            TermKind::Var(name) => in_not && name != "_" || self.has_its_value(name) || self.is_called(index),
             TermKind::Ref(_) | TermKind::Call { .. } | TermKind::Template { .. } | TermKind::String { .. } => true,
             _ => false,
         }

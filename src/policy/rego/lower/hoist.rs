@@ -32,11 +32,13 @@ impl<'a> Lowering<'a> {
                 help: Some("compare with `==`".to_owned()),
             }),
             TermKind::Infix { operator, operator_span, left, right } => {
-                let hoist = |lowering: &mut Self, operand| lowering.hoist(operand, with);
+                let hoist = |lowering: &mut Self, operand| lowering.operand(operand, with);
                 self.infix(term.span, (*operator, *operator_span), [left, right], hoist);
             }
             TermKind::MemberWithKey { key, value, collection } => {
-                self.member_with_key(term.span, [key, value, collection], |lowering, part| lowering.hoist(part, with));
+                self.member_with_key(term.span, [key, value, collection], |lowering, part| {
+                    lowering.operand(part, with);
+                });
             }
             TermKind::Call { function, arguments } if self.is_walk(function) && arguments.len() == 2 => {
                 if let [of, into] = arguments.as_slice() {
@@ -47,15 +49,17 @@ impl<'a> Lowering<'a> {
             }
             TermKind::Call { function, arguments } if self.operator(function).is_some() => {
                 let Some(operator) = self.operator(function) else { return };
-                self.operation(term.span, (operator, " == "), arguments, |lowering, part| lowering.hoist(part, with));
+                self.operation(term.span, (operator, " == "), arguments, |lowering, part| lowering.operand(part, with));
             }
             TermKind::Call { function, arguments } if !self.is_special(function) => {
                 self.called(function);
                 for argument in arguments {
-                    self.hoist(argument, with);
+                    self.operand(argument, with);
                 }
             }
-            TermKind::Array(_) | TermKind::Set(_) | TermKind::Object(_) | TermKind::Minus(_) => self.hoist(term, with),
+            TermKind::Array(_) | TermKind::Set(_) | TermKind::Object(_) | TermKind::Minus(_) => {
+                self.operand(term, with);
+            }
             _ => self.term(term),
         }
     }
@@ -82,7 +86,7 @@ impl<'a> Lowering<'a> {
             }
             TermKind::Var(_) => self.term(term),
             TermKind::Parenthesised(inner) => self.side(inner, with),
-            _ => self.hoist(term, with),
+            _ => self.operand(term, with),
         }
     }
 
@@ -93,7 +97,7 @@ impl<'a> Lowering<'a> {
         if waits {
             self.insert(index.span.start, "[");
         }
-        self.hoist(index, with);
+        self.operand(index, with);
         if waits {
             self.insert(index.span.end, "][0]");
         }
@@ -111,6 +115,28 @@ impl<'a> Lowering<'a> {
             needs |= !scopes.declares(name) && !self.is_global(name);
         });
         needs
+    }
+
+    /// The same for an operand in a `not`. OPA takes references out of it once their variables have values, but for those
+    /// in a call in it, which is asked for itself.
+    fn operand(&mut self, term: &'a Term, with: &str) {
+        if let Some(value) = self.reported(term, HELD) {
+            return self.operand(value, with);
+        }
+        match &term.kind {
+            TermKind::Ref(_) if !self.settled.contains_key(&term.span) && self.waits_in_brackets(term) => {
+                let variable = self.variable();
+                let text = self.lowered(term.span, |lowering| lowering.side(term, with));
+                self.before.push(format!("{variable} := {text}{with}"));
+                self.replace(term.span, variable);
+            }
+            TermKind::Array(items) | TermKind::Set(items) => items.iter().for_each(|item| self.operand(item, with)),
+            TermKind::Object(members) => {
+                self.object(term.span, members, |lowering, part| lowering.operand(part, with));
+            }
+            TermKind::Parenthesised(inner) => self.operand(inner, with),
+            _ => self.hoist(term, with),
+        }
     }
 
     /// Has references and calls in a term asked before, into variables that stand in their places.

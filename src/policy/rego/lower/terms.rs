@@ -99,10 +99,14 @@ impl<'a> Lowering<'a> {
         if let Some(target) = self.imports.get(name) {
             let target = target.clone();
             self.replace(at, target);
-        } else if (self.world.defined)(name) && (!self.keywords.is_empty() || !names::is_plain(name)) {
-            // Of this package, but not of the one that the rule goes to; or a name that regorus takes for none.
+        } else if self.is_named_from_data(name) {
             self.replace(at, names::data(self.package.iter().chain([&name.to_owned()])));
         }
+    }
+
+    /// Whether a name is of this package, but not of the one that the rule goes to; or one that regorus takes for none.
+    pub(super) fn is_named_from_data(&self, name: &str) -> bool {
+        (self.world.defined)(name) && (!self.keywords.is_empty() || !names::is_plain(name))
     }
 
     /// regorus refuses a variable with the name of a rule.

@@ -21,6 +21,7 @@ pub(super) fn lowered(text: &str) -> String {
                 _ => None,
             }
         },
+        made: &|path| path.starts_with(&[Some("p".to_owned()), Some("made".to_owned())]),
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
             let first = rule.head.reference.parts.first()?;
@@ -127,8 +128,17 @@ fn arrays_of_base_data_are_asked_by_texts() {
             "every x in u { data.deep[x] }",
             "every __verdict_1 in input.user { x := __verdict_1; ELEMENT(data.deep, x) }",
         ),
+        // Of what a rule makes, a number finds no text.
+        ("data.p.made[u]", "MADE(data.p.made, input.user)"),
+        ("data.p.made[1].x[2]", "MADE(data.p.made, 1).x[2]"),
+        ("data.p.made[u + 1]", "MADE(data.p.made, __verdict__.plus(input.user , 1))"),
+        ("data.p.made[\"1\"].x", "data.p.made[\"1\"].x"),
+        ("data.p.made[x] == u", "data.p.made[x] == input.user"),
+        ("x := u; not data.p.made[x]", "x := input.user; not MADE(data.p.made, [x][0])"),
+        // In a `not` what is taken out of an operand waits for its variables, but in a call.
+        ("not count(u.x[i]) > 1; i = u", "__verdict_1 := count(input.user.x[i]); not __verdict_1 > 1; i = input.user"),
     ] {
-        let expected = expected.replace("ELEMENT", ELEMENT).replace("BASE", BASE_ELEMENT);
+        let expected = expected.replace("ELEMENT", ELEMENT).replace("BASE", BASE_ELEMENT).replace("MADE", MADE);
         assert_eq!(body(text), expected, "{text}");
     }
     let lowered =
@@ -192,6 +202,7 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
         children: &|_, _| None,
         base: &|_| false,
         arrays: &|_| None,
+        made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
             let first = rule.head.reference.parts.first()?;
@@ -321,7 +332,7 @@ fn a_negation_waits_for_what_gives_its_variables_values() {
         ("not input.x[[i, 1]]; i = 1", "not input.x[[[i, 1]][0]]; i = 1"),
         ("not count(input.z)[i]; i = 1", "__verdict_1 := count(input.z); not __verdict_1[[i][0]]; i = 1"),
         ("not input.x[i + 0]; i = 1", "__verdict_1 := __verdict__.plus(i , 0); not input.x[[__verdict_1][0]]; i = 1"),
-        ("not input.x[input.z[i]]; i = 1", "__verdict_1 := input.z[i]; not input.x[[__verdict_1][0]]; i = 1"),
+        ("not input.x[input.z[i]]; i = 1", "__verdict_1 := input.z[[i][0]]; not input.x[[__verdict_1][0]]; i = 1"),
         (
             "not data.pol[i].v; i = \"a\"",
             "not __verdict__.merged([{\"a\": __verdict_1 | __verdict_1 := data.pol.a.v}, \
@@ -347,6 +358,7 @@ fn a_negation_waits_for_what_gives_its_variables_values() {
         children: &|_, _| None,
         base: &|_| false,
         arrays: &|_| None,
+        made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
         mocked: &|_| false,
@@ -623,6 +635,7 @@ fn patterns_that_cannot_be_lowered_are_refused() {
         children: &|_, _| None,
         base: &|_| false,
         arrays: &|_| None,
+        made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
         mocked: &|_| false,

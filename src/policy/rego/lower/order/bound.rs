@@ -29,6 +29,13 @@ impl<'a> Lowering<'a> {
         self.called.contains(name.as_str()) && !self.is_global(name) && (self.is_new(name) || !self.has_its_value(name))
     }
 
+    /// Whether brackets in a term have a variable that may get its value only later.
+    pub(in super::super) fn waits_in_brackets(&self, term: &Term) -> bool {
+        let mut found = BTreeSet::new();
+        in_brackets(term, &mut found);
+        found.into_iter().any(|name| !self.is_global(name) && !self.has_its_value(name))
+    }
+
     fn is_new(&self, name: &str) -> bool {
         let around = self.levels.split_last().map_or(&[][..], |(_, around)| around);
         !["input", "data"].contains(&name)
