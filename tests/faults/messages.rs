@@ -1,6 +1,6 @@
 //! Messages that never come, come in parts, or are too large: their calls hold no place, and little memory.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
@@ -145,7 +145,9 @@ async fn parts_that_find_no_room_are_refused_and_whole_messages_need_none() {
     let server = narrow(&folder).env("VERDICT_SERVER_MAX_UNFINISHED_BYTES", "1MiB").ready().await;
     let mut client = server.client().await;
     let ext_authz = "envoy.service.auth.v3.Authorization/Check";
+    let for_want_of_room = async || server.metric("verdict_calls_shed_total{cause=\"unfinished\"}").await;
     eventually("there is no more room", async || {
+        let before = for_want_of_room().await?;
         let mut calls = calls_at(&server.grpc).await;
         let mut held = Vec::new();
         for length in [vec![900_000; 10], vec![50_000; 20]].concat() {
@@ -166,10 +168,10 @@ async fn parts_that_find_no_room_are_refused_and_whole_messages_need_none() {
         // Envoy takes only a denied response for a deny: `status.code`, the first field of the first field, after five bytes.
         assert!(message[5] == 0x0a && message[7..9] == [0x08, Code::PermissionDenied as u8], "{message:?}");
         assert!(String::from_utf8_lossy(&message).contains("OVERLOADED"), "{message:?}");
-        Some(())
+        // On a busy machine they may come while the question has the only place, and be refused for that.
+        (for_want_of_room().await? > before + 1.5).then_some(())
     })
     .await;
-    assert!(server.metric("verdict_calls_shed_total{cause=\"unfinished\"}").await.unwrap() > 1.0);
 }
 
 /// The rest of a message that is too large is no reason to hold a place either, nor to wait.
@@ -230,28 +232,40 @@ async fn a_question_of_health_is_short_and_comes_soon() {
 #[tokio::test]
 async fn a_call_by_another_method_is_none() {
     let folder = Folder::always(&[]);
-    let server = narrow(&folder).ready().await;
+    // Their heads may come while a question has the only place.
+    let server = narrow(&folder).env("VERDICT_SERVER_MAX_QUEUED", "64").ready().await;
     let mut client = server.client().await;
-    let calls = calls_at(&server.grpc).await;
-    let mut held = Vec::new();
-    for path in [CHECK, "envoy.service.auth.v3.Authorization/Check", "verdict.v1.SearchService/SearchSubjects"] {
-        for method in [Method::GET, Method::HEAD, Method::PUT] {
-            let call = Request::builder().method(method).uri(format!("http://x/{path}"));
-            let call = call.header("content-type", "application/grpc").body(()).unwrap();
-            held.push(calls.clone().ready().await.unwrap().send_request(call, false).unwrap());
+    eventually("they are answered within the second that a message may take", async || {
+        let calls = calls_at(&server.grpc).await;
+        let mut held = Vec::new();
+        let started = Instant::now();
+        for path in [CHECK, "envoy.service.auth.v3.Authorization/Check", "verdict.v1.SearchService/SearchSubjects"] {
+            for method in [Method::GET, Method::HEAD, Method::PUT] {
+                let call = Request::builder().method(method).uri(format!("http://x/{path}"));
+                let call = call.header("content-type", "application/grpc").body(()).unwrap();
+                held.push(calls.clone().ready().await.unwrap().send_request(call, false).unwrap());
+            }
         }
-    }
-    for _ in 0..10 {
-        assert_eq!(client.ask(to(ALWAYS)).await.effect(), Effect::Allow);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    for (answer, mut upload) in held {
-        // Whoever was answered may have been reset by now, and then nothing more can be sent.
-        let _ = upload.send_data(Bytes::from_static(&[0; 5]), true);
-        let answer = timeout(PATIENCE, answer).await.expect("an answer").unwrap();
-        assert_eq!(answer.status(), 405);
-    }
-    assert_eq!(calls.ready().await.map(drop).map_err(|error| error.to_string()), Ok(()));
+        for _ in 0..10 {
+            assert_eq!(client.ask(to(ALWAYS)).await.effect(), Effect::Allow);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let mut statuses = Vec::new();
+        for (answer, mut upload) in held {
+            // Whoever was answered may have been reset by now, and then nothing more can be sent.
+            let _ = upload.send_data(Bytes::from_static(&[0; 5]), true);
+            statuses.push(timeout(PATIENCE, answer).await.expect("an answer").unwrap().status());
+        }
+        assert_eq!(calls.ready().await.map(drop).map_err(|error| error.to_string()), Ok(()));
+        if statuses.iter().any(|status| *status != 405) && started.elapsed() > Duration::from_secs(1) {
+            // A message that takes longer is refused for that, by gRPC's status.
+            println!("too slow: {statuses:?}");
+            return None;
+        }
+        assert!(statuses.iter().all(|status| *status == 405), "{statuses:?}");
+        Some(())
+    })
+    .await;
 }
 
 const STREAM: &str = "verdict.v1.DecisionService/CheckStream";
