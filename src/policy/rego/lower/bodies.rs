@@ -309,7 +309,10 @@ impl<'a> Lowering<'a> {
         let target = self.lowered(with.target.span, |lowering| lowering.target(&with.target));
         let value = match self.function(&with.value) {
             Some(function) => function,
-            None => self.lowered(with.value.span, |lowering| lowering.with_value(&with.value)),
+            None => {
+                let value = self.lowered(with.value.span, |lowering| lowering.with_value(&with.value));
+                self.put(with, value)
+            }
         };
         format!(" with {target} as {value}")
     }

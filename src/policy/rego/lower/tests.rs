@@ -26,6 +26,8 @@ fn lowered_whole(text: &str) -> Lowered {
             }
         },
         numbered: &|path| path == [Some("numbers".to_owned())],
+        replaced: &|path| path == [Some("put".to_owned())],
+        unclear: &|_| false,
         made: &|path| path.starts_with(&[Some("p".to_owned()), Some("made".to_owned())]),
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
@@ -208,6 +210,8 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
         base: &|_| false,
         arrays: &|_| None,
         numbered: &|_| false,
+        replaced: &|_| false,
+        unclear: &|_| false,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
@@ -365,6 +369,8 @@ fn a_negation_waits_for_what_gives_its_variables_values() {
         base: &|_| false,
         arrays: &|_| None,
         numbered: &|_| false,
+        replaced: &|_| false,
+        unclear: &|_| false,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
@@ -643,6 +649,8 @@ fn patterns_that_cannot_be_lowered_are_refused() {
         base: &|_| false,
         arrays: &|_| None,
         numbered: &|_| false,
+        replaced: &|_| false,
+        unclear: &|_| false,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
