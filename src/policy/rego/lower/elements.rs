@@ -44,7 +44,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Refuses brackets after what may be base data or part of what rules make: of the one a number finds a text, of the
-    /// other it does not.
+    /// other it does not. A constant number where base data has no such text is found in both in the same way, by a call.
     fn unclear(&mut self, reference: &'a Ref, from: usize, in_not: bool) {
         let Some(mut path) = self.path_of_base(reference) else { return };
         for (number, part) in reference.parts.iter().enumerate() {
@@ -52,6 +52,7 @@ impl<'a> Lowering<'a> {
                 && number >= from
                 && (self.may_be_a_number(index, in_not) || self.is_value(index, in_not))
                 && (self.world.unclear)(&path)
+                && !self.finds_numbers_alone(index, &path)
             {
                 self.refused.push(SyntaxError {
                     span: index.span,
@@ -64,6 +65,11 @@ impl<'a> Lowering<'a> {
             }
             path.push(names::constant(&part.kind).map(str::to_owned));
         }
+    }
+
+    /// Whether what is in brackets finds what has that number and no text, also in base data.
+    fn finds_numbers_alone(&self, index: &Term, path: &Pattern) -> bool {
+        is_number(index) && !(self.world.numbered)(path)
     }
 
     /// Refuses to have a `with` replace a part of base data where numbers find names; and has what another one puts be other
@@ -160,6 +166,17 @@ impl<'a> Lowering<'a> {
                 found.push((part.span, MADE, ")".to_owned()));
                 break;
             }
+            if let RefPartKind::Bracket(index) = &part.kind
+                && found.is_empty()
+                && may_be_a_number
+                && (self.world.unclear)(&path)
+                && self.finds_numbers_alone(index, &path)
+            {
+                found.push((part.span, MADE, ")".to_owned()));
+                is_shared = true;
+                path.push(None);
+                continue;
+            }
             let asks = match (&part.kind, name) {
                 (_, Some(name)) => names::number_of(name).is_some(),
                 // Where a call has looked something up, it is no reference to data any more, in which a number finds what
@@ -250,3 +267,6 @@ fn written(path: &Pattern) -> String {
     }
     text + "]"
 }
+
+#[cfg(test)]
+mod tests;

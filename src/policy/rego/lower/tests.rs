@@ -5,7 +5,7 @@ pub(super) fn lowered(text: &str) -> String {
     lowered_whole(text).module.text
 }
 
-fn lowered_whole(text: &str) -> Lowered {
+pub(super) fn lowered_whole(text: &str) -> Lowered {
     let module = parser::parse(text, true).unwrap();
     let arity = |name: &str| match name {
         "count" => Some(1),
@@ -25,9 +25,9 @@ fn lowered_whole(text: &str) -> Lowered {
                 _ => None,
             }
         },
-        numbered: &|path| path == [Some("numbers".to_owned())],
+        numbered: &|path| path.last() == Some(&Some("numbers".to_owned())),
         replaced: &|path| path == [Some("put".to_owned())],
-        unclear: &|_| false,
+        unclear: &|path| path.first() == Some(&Some("both".to_owned())),
         made: &|path| path.starts_with(&[Some("p".to_owned()), Some("made".to_owned())]),
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
