@@ -23,8 +23,9 @@
 //! - `data.a[x]`, where there is an array of base data at `data.a` and `x` may be a text, becomes a call of [`ELEMENT`]: OPA
 //!   takes the element with that number (`elements.rs`).
 //! - `data.p.r[x]`, where a rule makes what is at `data.p.r` and `x` may be a number, becomes a call of [`MADE`]: regorus
-//!   would find a text with its digits, as OPA does in base data alone. Where a `with` may put something in the place of base
-//!   data, [`BASE_ELEMENT`] tells which of them it is by its memory, and [`COPIED`] makes that differ.
+//!   would find a text with its digits, as OPA does in base data alone. So becomes a constant number in what may be either,
+//!   where base data has no such text. Where a `with` may put something in the place of base data, [`BASE_ELEMENT`] tells
+//!   which of them it is by its memory, and [`COPIED`] makes that differ.
 //! - A constant in a head, where another definition has a variable, becomes a variable, too: regorus would keep the two
 //!   apart, and evaluate one without the other. OPA ignores such a `default`.
 //! - What an object in a pattern is held against passes through [`SHAPED`] (`patterns.rs`): regorus takes a pattern for met by
