@@ -519,6 +519,7 @@ fn constants_beside_variables_become_variables() {
             "r[__verdict_key] := 1 if { __verdict_key := \"mixed\"; input.x } else := 2 if { __verdict_key := \"mixed\" }",
         ),
         ("default r.mixed := 1", ""),
+        ("default r[\"a\"][\"b-c\"].d := 1", "default r.a[\"b-c\"].d := 1"),
         ("r.a := 1", "r.a := 1"),
     ] {
         assert_eq!(lowered(&format!("package p\n{rule}")), format!("package p\n{expected}"));
