@@ -89,6 +89,7 @@ pub(super) fn lower<'a>(
             children: &|path, rest| paths.children(data, path, rest),
             base: &|path| paths.is_base(data, path),
             arrays: &|path| paths.arrays(data, path),
+            numbered: &|path| paths.numbered(data, path),
             made: &|path| paths.is_made(data, path),
             defaults: &defaults.remove(&package).unwrap_or_default(),
             mixed: &|rule| paths.mixed(&package, rule),
@@ -154,6 +155,7 @@ pub(super) fn lower_query(text: &str, data: &Rego) -> Result<Edited, Vec<rego::S
         base: &|_| false,
         // What rules there are is not known here.
         arrays: &|path| arrays::reached(data, path).then_some(lower::Arrays::AmongOthers),
+        numbered: &|path| arrays::has_numbers(data, path),
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,

@@ -43,6 +43,8 @@ pub(super) struct Paths {
     plain: RefCell<BTreeMap<Vec<String>, bool>>,
     /// Of which paths it is known whether they lead to an array of base data.
     arrays: RefCell<BTreeMap<Vec<Option<String>>, bool>>,
+    /// Of which paths it is known whether they lead to an object of base data with numbers for names.
+    numbered: RefCell<BTreeMap<Vec<Option<String>>, bool>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -231,7 +233,6 @@ fn at<'a>(data: &'a Rego, path: &[String]) -> Option<&'a Rego> {
 
 /// Whether no name in a value begins as a number does.
 fn plain_names(value: &Rego) -> bool {
-    let starts_a_number = |name: &str| name.starts_with(|first: char| first.is_ascii_digit() || first == '-');
     match value {
         Rego::Array(items) => items.iter().all(plain_names),
         Rego::Object(members) => members
@@ -239,6 +240,10 @@ fn plain_names(value: &Rego) -> bool {
             .all(|(name, value)| !matches!(name, Rego::String(name) if starts_a_number(name)) && plain_names(value)),
         _ => true,
     }
+}
+
+fn starts_a_number(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_digit() || first == '-')
 }
 
 fn is_test(name: &[String]) -> bool {

@@ -2,7 +2,7 @@
 
 use regorus::Value as Rego;
 
-use super::Paths;
+use super::{Paths, starts_a_number};
 use crate::policy::rego::lower::{Arrays, Pattern, names};
 
 impl Paths {
@@ -21,6 +21,16 @@ impl Paths {
         is_reached.then(|| if is_shared() { Arrays::AmongOthers } else { Arrays::Alone })
     }
 
+    /// Whether a path may lead to an object of base data in which a number finds a name.
+    pub(in crate::policy) fn numbered(&self, data: Option<&Rego>, path: &Pattern) -> bool {
+        let known = self.numbered.borrow().get(path).copied();
+        known.unwrap_or_else(|| {
+            let is_numbered = data.is_some_and(|data| has_numbers(data, path));
+            self.numbered.borrow_mut().insert(path.to_vec(), is_numbered);
+            is_numbered
+        })
+    }
+
     /// Whether a path leads to a part of what a rule makes: no base data, and no package.
     pub(in crate::policy) fn is_made(&self, data: Option<&Rego>, path: &Pattern) -> bool {
         let meets =
@@ -33,6 +43,16 @@ impl Paths {
 /// Whether a path may lead to an array.
 pub(in crate::policy) fn reached(value: &Rego, path: &Pattern) -> bool {
     leads(value, path, &|value| matches!(value, Rego::Array(_)))
+}
+
+/// Whether a path may lead to an object with a name that begins as a number does.
+pub(in crate::policy) fn has_numbers(value: &Rego, path: &Pattern) -> bool {
+    leads(value, path, &|value| match value {
+        Rego::Object(members) => {
+            members.iter().any(|(name, _)| matches!(name, Rego::String(name) if starts_a_number(name)))
+        }
+        _ => false,
+    })
 }
 
 /// Whether a path may lead to such a value.

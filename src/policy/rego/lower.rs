@@ -139,6 +139,8 @@ pub(crate) struct World<'a> {
     pub(crate) base: &'a dyn Fn(&[String]) -> bool,
     /// Whether a path of `data` may lead to an array of base data.
     pub(crate) arrays: &'a dyn Fn(&Pattern) -> Option<Arrays>,
+    /// Whether a path of `data` may lead to an object of base data that has names which are numbers.
+    pub(crate) numbered: &'a dyn Fn(&Pattern) -> bool,
     /// Whether what a path of `data` leads to is part of what a rule makes, and no base data.
     pub(crate) made: &'a dyn Fn(&Pattern) -> bool,
     /// The texts of default definitions that the module gets, by the keywords that their names begin with.

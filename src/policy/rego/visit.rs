@@ -68,6 +68,11 @@ pub(crate) fn query<'a>(body: &'a Body, visit: &mut dyn FnMut(Node<'a>, &Scopes<
     walk.expressions(body);
 }
 
+/// Calls `visit` for everything in a condition, itself included.
+pub(crate) fn condition<'a>(condition: &'a Expr, visit: &mut dyn FnMut(Node<'a>, &Scopes<'a>)) {
+    Walk { visit, scopes: Scopes::default() }.expression(condition);
+}
+
 /// Calls `visit` for everything in a term, itself included.
 pub(crate) fn term<'a>(term: &'a Term, visit: &mut dyn FnMut(Node<'a>, &Scopes<'a>)) {
     Walk { visit, scopes: Scopes::default() }.term(term);

@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        SyntaxError,
         ast::{Body, Expr, ExprKind, Logical, Name, Operator, RefPart, RefPartKind, Span, Term, TermKind, With},
         edit::Edit,
     },
@@ -137,7 +138,10 @@ impl<'a> Lowering<'a> {
                         let same = self.other_name(name).unwrap_or_else(|| name.clone());
                         repeated = Some(format!("; {variable} == {same}"));
                     }
-                    Some(key) => self.pattern(key),
+                    Some(key) => {
+                        self.constant_key(key, collection);
+                        self.pattern(key);
+                    }
                     None => {}
                 }
                 self.pattern(value);
@@ -198,6 +202,20 @@ impl<'a> Lowering<'a> {
         }
         if let Some(repeated) = repeated {
             self.insert(expression.span.end, repeated);
+        }
+    }
+
+    /// Refuses a key of a `some … in` that gives no variable a value, over base data that OPA looks it up in by its text.
+    fn constant_key(&mut self, key: &'a Term, collection: &'a Term) {
+        let mut names = Vec::new();
+        names::variables(key, &mut names);
+        if names.is_empty() && self.is_looked_up(collection) {
+            self.refused.push(SyntaxError {
+                span: key.span,
+                cause: "a key of `some … in` that is no variable, over base data where a text may be a number"
+                    .to_owned(),
+                help: Some("look it up: `x := data.xs[1]`".to_owned()),
+            });
         }
     }
 

@@ -53,6 +53,43 @@ impl<'a> Lowering<'a> {
         true
     }
 
+    /// The first open brackets of a reference after base data in which a text finds an element, or a number a name.
+    pub(super) fn open_index<'t>(&self, reference: &'t Ref) -> Option<&'t Term> {
+        let mut path = self.path_of_base(reference)?;
+        for part in &reference.parts {
+            if let RefPartKind::Bracket(index) = &part.kind
+                && self.is_open(index)
+                && ((self.world.arrays)(&path).is_some() || (self.world.numbered)(&path))
+            {
+                return Some(index);
+            }
+            path.push(names::constant(&part.kind).map(str::to_owned));
+        }
+        None
+    }
+
+    /// Whether a term may be base data in which a text finds an element, or a number a name.
+    pub(super) fn is_looked_up(&self, term: &Term) -> bool {
+        let path = match &term.kind {
+            TermKind::Parenthesised(inner) => return self.is_looked_up(inner),
+            TermKind::Ref(reference) => self.path_of_base(reference).map(|mut path| {
+                path.extend(reference.parts.iter().map(|part| names::constant(&part.kind).map(str::to_owned)));
+                path
+            }),
+            TermKind::Var(name) => self.path_of_name(name),
+            _ => None,
+        };
+        path.is_some_and(|path| (self.world.arrays)(&path).is_some() || (self.world.numbered)(&path))
+    }
+
+    fn is_open(&self, index: &Term) -> bool {
+        match &index.kind {
+            TermKind::Parenthesised(inner) => self.is_open(inner),
+            TermKind::Var(name) => name != "_" && !self.has_its_value(name),
+            _ => false,
+        }
+    }
+
     /// Whether a reference to base data would ask an array for this constant.
     pub(super) fn asks_an_array(&self, path: &Pattern, name: &str) -> bool {
         names::number_of(name).is_some() && (self.world.arrays)(path).is_some()
@@ -96,6 +133,10 @@ impl<'a> Lowering<'a> {
     /// The names below `data` of what a reference begins with; `None` for a reference to anything else.
     fn path_of_base(&self, reference: &Ref) -> Option<Vec<Option<String>>> {
         let TermKind::Var(head) = &reference.head.kind else { return None };
+        self.path_of_name(head)
+    }
+
+    fn path_of_name(&self, head: &String) -> Option<Vec<Option<String>>> {
         match self.import_paths.get(head.as_str()) {
             _ if self.is_local(head) => None,
             Some(path) => Some(path.iter().cloned().map(Some).collect()),

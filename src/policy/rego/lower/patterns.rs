@@ -10,7 +10,9 @@ mod known;
 
 use std::collections::BTreeSet;
 
-use known::{bare, has_object, is_wildcard, key_of, leaves_of, may_repeat, same_keys};
+pub(super) use known::leaves_of;
+
+use known::{bare, has_object, is_wildcard, key_of, may_repeat, same_keys};
 
 use super::{
     super::{

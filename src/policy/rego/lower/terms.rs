@@ -223,7 +223,9 @@ impl<'a> Lowering<'a> {
                     }
                     let variable = self.variable();
                     let outer = std::mem::take(&mut self.edits);
-                    let (looked_up, asked) = self.separate(expression);
+                    // What the condition around has for variables has values here.
+                    let (mut looked_up, mut asked) = (Vec::new(), Vec::new());
+                    self.seeing([], |lowering| (looked_up, asked) = lowering.separate(expression));
                     let own = std::mem::replace(&mut self.edits, outer);
                     let asked: String = looked_up.into_iter().chain(asked).map(|one| one + "; ").collect();
                     // Writing to a string does not fail.

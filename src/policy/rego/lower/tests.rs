@@ -2,6 +2,10 @@ use super::*;
 use crate::policy::rego::parser;
 
 pub(super) fn lowered(text: &str) -> String {
+    lowered_whole(text).module.text
+}
+
+fn lowered_whole(text: &str) -> Lowered {
     let module = parser::parse(text, true).unwrap();
     let arity = |name: &str| match name {
         "count" => Some(1),
@@ -21,6 +25,7 @@ pub(super) fn lowered(text: &str) -> String {
                 _ => None,
             }
         },
+        numbered: &|path| path == [Some("numbers".to_owned())],
         made: &|path| path.starts_with(&[Some("p".to_owned()), Some("made".to_owned())]),
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
@@ -31,7 +36,7 @@ pub(super) fn lowered(text: &str) -> String {
         function: &|name| (name == "data.p.f").then_some(1),
         metadata: &|rule, chain| (!chain).then(|| format!("{{\"rule\": {}}}", rule.rule)),
     };
-    lower(text, &module, &world).module.text
+    lower(text, &module, &world)
 }
 
 pub(super) fn body(text: &str) -> String {
@@ -202,6 +207,7 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
         children: &|_, _| None,
         base: &|_| false,
         arrays: &|_| None,
+        numbered: &|_| false,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
@@ -358,6 +364,7 @@ fn a_negation_waits_for_what_gives_its_variables_values() {
         children: &|_, _| None,
         base: &|_| false,
         arrays: &|_| None,
+        numbered: &|_| false,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
@@ -635,6 +642,7 @@ fn patterns_that_cannot_be_lowered_are_refused() {
         children: &|_, _| None,
         base: &|_| false,
         arrays: &|_| None,
+        numbered: &|_| false,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
@@ -647,6 +655,42 @@ fn patterns_that_cannot_be_lowered_are_refused() {
         let refused = lower(&text, &parser::parse(&text, true).unwrap(), &world).refused;
         assert_eq!(refused.len(), 1, "{condition}");
         assert!(refused[0].help.is_some());
+    }
+}
+
+#[test]
+fn what_waits_with_open_brackets_after_base_data_is_refused() {
+    let refused = |text: &str| {
+        let text = format!("package p\nr if {{ {text} }}");
+        lowered_whole(&text).refused
+    };
+    for text in [
+        "data.deep[i] > j; i = input.x; j = 1",
+        "[data.deep[i], j] == [1, 1]; j = 1; i = input.x",
+        "x = {\"a\": data.deep[i], \"b\": j}; j = 1; i = input.x",
+        "some x in [data.deep[i], j]; x == 1; j = 1; i = input.x",
+        "data.deep[i] with input as j; j = 1; i = input.x",
+        "data.deep[i] == $\"{j}\"; j = 1; i = input.x",
+        "data.deep[i] == count([1 | j == 1]); j = 1; i = input.x",
+        "data.numbers[i] == j; j = 1; i = input.x",
+        "some \"1\", x in data.deep; x == 1",
+        "some input.x, x in data.numbers; x == 1",
+    ] {
+        let refused = refused(text);
+        assert_eq!(refused.len(), 1, "{text}");
+        assert!(refused[0].help.is_some());
+    }
+    for text in [
+        "data.deep[i] = j; i = input.x; j = 1",
+        "j = 1; data.deep[i] > j; i = input.x",
+        "i = input.x; data.deep[i] > j; j = 1",
+        "data.other[i] > j; i = input.x; j = 1",
+        "x := [1 | data.deep[i] == j]; j = 1; i = input.x; x == 1",
+        "data.deep[_] > j; j = 1",
+        "some i, x in data.deep; x == i",
+        "some \"1\", x in data.other; x == 1",
+    ] {
+        assert_eq!(refused(text).len(), 0, "{text}");
     }
 }
 

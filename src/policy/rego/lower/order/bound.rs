@@ -109,6 +109,7 @@ impl<'a> Lowering<'a> {
     pub(in super::super) fn begins(&mut self, expression: &'a Expr) {
         self.called = called_by(expression);
         self.opens = opened_by(expression, &self.called);
+        self.waiting(expression);
     }
 
     /// A condition has been asked: its variables have their values.
@@ -132,9 +133,10 @@ impl<'a> Lowering<'a> {
         let given = std::mem::replace(&mut self.given, own);
         let opens = std::mem::replace(&mut self.opens, opened);
         let called = std::mem::take(&mut self.called);
-        self.levels.push(BTreeSet::new());
+        self.levels.push(self.given.clone());
         let valued = body.map(|body| self.valued_by(body)).unwrap_or_default();
         let valued = std::mem::replace(&mut self.valued, valued);
+        self.levels.last_mut().into_iter().for_each(BTreeSet::clear);
         let done = work(self);
         self.levels.pop();
         (self.given, self.opens, self.called, self.valued) = (given, opens, called, valued);

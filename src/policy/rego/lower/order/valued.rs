@@ -3,8 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::super::{
-    super::ast::{Body, Expr, ExprKind, Operator, Ref, RefPartKind, Term, TermKind},
-    Lowering, names,
+    super::SyntaxError,
+    super::ast::{Body, Expr, ExprKind, Operator, Ref, RefPartKind, Span, Term, TermKind},
+    super::visit::{self, Node},
+    Lowering,
+    hoist::head_of,
+    names,
+    patterns::leaves_of,
 };
 
 impl<'a> Lowering<'a> {
@@ -30,12 +35,33 @@ impl<'a> Lowering<'a> {
 
     /// Adds what a condition gives a value. One that waits for a later condition gives none here.
     pub(super) fn adds_values(&self, expression: &'a Expr, valued: &mut BTreeSet<&'a str>) {
+        if let Some((given, true)) = self.gives(expression, valued) {
+            valued.extend(given);
+        }
+    }
+
+    /// Refuses a condition that waits for a later one and has open brackets after base data that a text or a number finds in
+    /// another way: which of the two it meets depends on what gives the variables their values, and when.
+    pub(super) fn waiting(&mut self, expression: &'a Expr) {
+        let Some((_, false)) = self.gives(expression, &self.valued) else { return };
+        let (outside, _) = parts_of(expression);
+        let Some(open) = outside.into_iter().find_map(|reference| self.open_index(reference)) else { return };
+        self.refused.push(SyntaxError {
+            span: open.span,
+            cause: "what this finds in `data` depends on a later condition, for which this one waits".to_owned(),
+            help: Some("write this condition after those that give its variables their values".to_owned()),
+        });
+    }
+
+    /// What a condition gives values, and whether it has all that it needs for that before those that come later. `None`
+    /// for one that gives none.
+    fn gives(&self, expression: &'a Expr, valued: &BTreeSet<&'a str>) -> Option<(BTreeSet<&'a str>, bool)> {
         let mut given = BTreeSet::new();
         let mut needed = BTreeSet::new();
         expression.with.iter().for_each(|with| used(&with.value, &mut given, &mut needed));
         match &expression.kind {
-            ExprKind::Some(_) | ExprKind::Not(_) | ExprKind::Logical { .. } => return,
-            _ if expression.negated => return,
+            ExprKind::Some(_) | ExprKind::Not(_) | ExprKind::Logical { .. } => return None,
+            _ if expression.negated => return None,
             ExprKind::SomeIn { key, value, collection } => {
                 used(collection, &mut given, &mut needed);
                 let mut pattern = Vec::new();
@@ -45,15 +71,17 @@ impl<'a> Lowering<'a> {
             ExprKind::Every { domain, .. } => used(domain, &mut given, &mut needed),
             ExprKind::Term(term) => self.of_term(term, (&mut given, &mut needed), valued),
         }
+        // What is in a body of its own gets no value there that the body around knows.
+        let own = self.levels.last();
+        needed.extend(parts_of(expression).1.into_iter().filter(|name| own.is_some_and(|own| own.contains(name))));
         let has_value = |name: &&str| {
             given.contains(name)
                 || valued.contains(name)
                 || ["input", "data"].contains(name)
                 || self.has_its_value(name)
         };
-        if needed.iter().all(has_value) {
-            valued.extend(given);
-        }
+        let waits = !needed.iter().all(has_value);
+        Some((given, !waits))
     }
 
     fn of_term(
@@ -74,7 +102,7 @@ impl<'a> Lowering<'a> {
                 used(left, given, needed);
                 used(right, given, needed);
                 let mut pairs = Vec::new();
-                paired(left, right, &mut pairs);
+                leaves_of(left, right, &mut pairs);
                 // One that has no value yet may get it from a later one.
                 for _ in 0..pairs.len().min(MAX_PASSES) {
                     for (left, right) in &pairs {
@@ -131,20 +159,39 @@ impl<'a> Lowering<'a> {
     }
 }
 
+/// What a condition has outside of bodies in it and of its templates: the references; and inside of these: the names that
+/// are not declared there.
+fn parts_of(expression: &Expr) -> (Vec<&Ref>, BTreeSet<&str>) {
+    let (mut outside, mut inside, mut bodies) = (Vec::new(), BTreeSet::new(), Vec::<Span>::new());
+    visit::condition(expression, &mut |node, scopes| {
+        let (name, at) = match node {
+            Node::Body(Body { span, .. }) => return bodies.push(*span),
+            Node::Term(Term { kind, span }) if has_body(kind) => return bodies.push(*span),
+            Node::Name(name, at) => (name, at),
+            Node::Ref(reference) => (head_of(reference), reference.span),
+            _ => return,
+        };
+        if bodies.iter().any(|body| body.start <= at.start && at.end <= body.end) {
+            inside.extend(Some(name).filter(|name| !scopes.declares(name)));
+        } else if let Node::Ref(reference) = node {
+            outside.push(reference);
+        }
+    });
+    (outside, inside)
+}
+
+fn has_body(kind: &TermKind) -> bool {
+    matches!(
+        kind,
+        TermKind::ArrayComprehension(..)
+            | TermKind::SetComprehension(..)
+            | TermKind::ObjectComprehension(..)
+            | TermKind::Template { .. }
+    )
+}
+
 /// The most often that an equation's parts are gone over.
 const MAX_PASSES: usize = 10;
-
-/// The parts of two sides that are equal where these are.
-fn paired<'t>(left: &'t Term, right: &'t Term, pairs: &mut Vec<(&'t Term, &'t Term)>) {
-    match (&left.kind, &right.kind) {
-        (TermKind::Parenthesised(left), _) => paired(left, right, pairs),
-        (_, TermKind::Parenthesised(right)) => paired(left, right, pairs),
-        (TermKind::Array(one), TermKind::Array(other)) if one.len() == other.len() => {
-            one.iter().zip(other).for_each(|(one, other)| paired(one, other, pairs));
-        }
-        _ => pairs.push((left, right)),
-    }
-}
 
 /// The names that a term gives a value by the brackets of its references, and those that it needs.
 fn used<'t>(term: &'t Term, given: &mut BTreeSet<&'t str>, needed: &mut BTreeSet<&'t str>) {

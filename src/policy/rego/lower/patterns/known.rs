@@ -21,7 +21,7 @@ pub(super) fn is_wildcard(term: &Term) -> bool {
 }
 
 /// What is held against what, inside of arrays, and of objects with the same keys.
-pub(super) fn leaves_of<'t>(left: &'t Term, right: &'t Term, into: &mut Vec<(&'t Term, &'t Term)>) {
+pub(in super::super) fn leaves_of<'t>(left: &'t Term, right: &'t Term, into: &mut Vec<(&'t Term, &'t Term)>) {
     let (left, right) = (bare(left), bare(right));
     match (&left.kind, &right.kind) {
         (TermKind::Array(ours), TermKind::Array(theirs)) if ours.len() == theirs.len() => {
