@@ -118,7 +118,7 @@ impl DecisionService for Service {
                 let (inner, carrier, asker) = (Arc::clone(&inner), carrier.clone(), asker.clone());
                 async move {
                     // On a task of its own, so that one stream can use every core. Awaited: none dies unseen.
-                    let item = asker.scope(async move { inner.stream_item(question).await });
+                    let item = asker.scope(async move { Box::pin(inner.stream_item(question)).await });
                     // And gone with the stream.
                     let mut task = JoinSet::new();
                     task.spawn(carrier.carry(item));
