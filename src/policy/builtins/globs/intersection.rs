@@ -1,7 +1,7 @@
 //! Whether two globs match a text in common: `regex.globs_match`. These globs have `.`, `[a-z]`, `*`, `+` and `\`.
 //!
 //! The steps are those of `yashtewari/glob-intersection`, which is what OPA asks, also where they err; but each pair of
-//! places is looked at only once, so that the time is not exponential.
+//! places is looked at only once (twice: either glob may lead), so that the time is not exponential.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,8 @@ enum Flag {
 #[derive(Clone, PartialEq, Eq)]
 enum Kind {
     Any,
-    /// Ranges in order, none of which touches another.
+    One(char),
+    /// Ranges in order, none of which touches another. Not the same as [`Self::One`], even where there is one in it.
     Of(Vec<(u32, u32)>),
 }
 
@@ -34,6 +35,10 @@ impl Token {
     fn meets(&self, other: &Self) -> bool {
         match (&self.kind, &other.kind) {
             (Kind::Any, _) | (_, Kind::Any) => true,
+            (Kind::One(one), Kind::One(other)) => one == other,
+            (Kind::One(one), Kind::Of(set)) | (Kind::Of(set), Kind::One(one)) => {
+                set.iter().any(|(low, high)| (*low..=*high).contains(&u32::from(*one)))
+            }
             (Kind::Of(one), Kind::Of(other)) => {
                 one.iter().any(|(low, high)| other.iter().any(|(from, to)| low <= to && from <= high))
             }
@@ -52,7 +57,7 @@ pub(super) fn exists(one: &str, other: &str) -> Result<Option<bool>, String> {
         return Ok(None);
     }
     let Some((one, other)) = trimmed(&one, &other) else { return Ok(Some(false)) };
-    Ok(Some(Globs { one, other, known: HashMap::new() }.normal(0, 0)))
+    Ok(Some(Globs { one, other, known: HashMap::new() }.normal(false, 0, 0)))
 }
 
 /// The next character, and whether it is escaped.
@@ -83,7 +88,7 @@ fn tokens(glob: &str) -> Result<Vec<Token>, String> {
             ('[', false) => set(&mut rest)?,
             (']', false) => return Err("set-close ']' with no preceding '['".to_owned()),
             ('*' | '+', false) => return Err(format!("flag '{character}' must be preceded by a non-flag")),
-            _ => Kind::Of(vec![(character.into(), character.into())]),
+            _ => Kind::One(character),
         };
         let flag = match rest {
             ['*', after @ ..] => {
@@ -175,8 +180,8 @@ fn trimmed<'a>(one: &'a [Token], other: &'a [Token]) -> Option<(&'a [Token], &'a
 struct Globs<'a> {
     one: &'a [Token],
     other: &'a [Token],
-    /// What is known of the globs from a place of each on.
-    known: HashMap<(usize, usize), bool>,
+    /// What is known from a place of each on: [`Self::normal`]'s arguments.
+    known: HashMap<(bool, usize, usize), bool>,
 }
 
 impl Globs<'_> {
@@ -184,34 +189,38 @@ impl Globs<'_> {
         if swapped { self.other.get(at) } else { self.one.get(at) }
     }
 
-    fn normal(&mut self, mut i: usize, mut j: usize) -> bool {
-        while let (Some(one), Some(other)) = (self.one.get(i), self.other.get(j)) {
-            if one.is_flagged() || other.is_flagged() {
-                if let Some(known) = self.known.get(&(i, j)) {
-                    return *known;
+    /// Whether what is left of both meets. One of them leads, `other` if they are `swapped`: where both have a flag, its flag
+    /// is taken first. The one whose flag is followed leads from there on.
+    fn normal(&mut self, swapped: bool, mut leading: usize, mut led: usize) -> bool {
+        loop {
+            let (first, second) = match (self.token(swapped, leading), self.token(!swapped, led)) {
+                (Some(first), Some(second)) => (first, second),
+                (first, second) => return first.is_none() && second.is_none(),
+            };
+            if !first.is_flagged() && !second.is_flagged() {
+                if !first.meets(second) {
+                    return false;
                 }
-                let swapped = !one.is_flagged();
-                let flag = if swapped { other.flag } else { one.flag };
-                let (flagged, plain) = if swapped { (j, i) } else { (i, j) };
-                let meet = if flag == Flag::Plus {
-                    self.plus(swapped, flagged, plain)
-                } else {
-                    self.star(swapped, flagged, plain)
-                };
-                self.known.insert((i, j), meet);
-                return meet;
+                (leading, led) = (leading + 1, led + 1);
+                continue;
             }
-            if !one.meets(other) {
-                return false;
+            let place = (swapped, leading, led);
+            if let Some(known) = self.known.get(&place) {
+                return *known;
             }
-            (i, j) = (i + 1, j + 1);
+            let (swapped, flag, flagged, plain) = if first.is_flagged() {
+                (swapped, first.flag, leading, led)
+            } else {
+                (!swapped, second.flag, led, leading)
+            };
+            let meet = if flag == Flag::Plus {
+                self.plus(swapped, flagged, plain)
+            } else {
+                self.star(swapped, flagged, plain)
+            };
+            self.known.insert(place, meet);
+            return meet;
         }
-        i == self.one.len() && j == self.other.len()
-    }
-
-    /// [`Self::normal`] for places of the glob with the flag, and of the other one.
-    fn sided(&mut self, swapped: bool, flagged: usize, plain: usize) -> bool {
-        if swapped { self.normal(plain, flagged) } else { self.normal(flagged, plain) }
     }
 
     fn plus(&mut self, swapped: bool, flagged: usize, plain: usize) -> bool {
@@ -219,7 +228,7 @@ impl Globs<'_> {
             return false;
         };
         let (meets, other_flagged) = (plus.meets(other), other.is_flagged());
-        meets && (self.star(swapped, flagged, plain + 1) || other_flagged && self.sided(swapped, flagged + 1, plain))
+        meets && (self.star(swapped, flagged, plain + 1) || other_flagged && self.normal(swapped, flagged + 1, plain))
     }
 
     fn star(&mut self, swapped: bool, flagged: usize, plain: usize) -> bool {
@@ -228,7 +237,7 @@ impl Globs<'_> {
         let mut at = plain;
         while let Some(token) = self.token(!swapped, at).cloned() {
             let matches_next = following.as_ref().is_some_and(|following| token.meets(following));
-            if matches_next && self.sided(swapped, flagged + 1, at) {
+            if matches_next && self.normal(swapped, flagged + 1, at) {
                 return true;
             }
             if !token.meets(&star) {

@@ -28,6 +28,22 @@ fn answers_are_those_of_opa() {
 }
 
 #[test]
+fn globs_meet_where_they_meet_for_opa() {
+    for (one, other, meet) in [
+        // Which glob is first counts, and `[a]` is not `a`: both faults of OPA's.
+        ("a*b", "b+b+", true),
+        ("b+b+", "a*b", false),
+        ("a*.*", "b+a", true),
+        ("b+a", "a*.*", false),
+        ("a+[a]*", "a", false),
+        ("a+a*", "a", true),
+        ("b*a", "a+[a]*", false),
+    ] {
+        assert_eq!(globs_match(&[Rego::from(one), Rego::from(other)]), Ok(Rego::from(meet)), "{one} {other}");
+    }
+}
+
+#[test]
 fn what_ends_opa_itself_halts_the_decision() {
     let none = Rego::Null;
     for (pattern, text) in [("a{}", "a"), ("{}{}", ""), ("[ab]{,}", "b")] {

@@ -111,3 +111,54 @@ fn made_globs_match_what_they_match_for_opa() {
         );
     }
 }
+
+const MEETING_PIECES: &[&str] = &[
+    "a", "b", "c", ".", "a", "b", "a*", "b*", "a+", "b+", ".*", ".+", "[ab]", "[a-c]", "[b-c]*", "[ab]+", "[bc]+",
+    "[a]*", "\\*", "\\a", "é", "[é-ë]*", "[\\]]", "[abc]*",
+];
+/// What is seldom well formed.
+const BROKEN_PIECES: &[&str] = &[
+    "[", "]", "-", "\\", "*", "+", "[b-a]", "[b-a]*", "[]", "[]*", "[^a]", "a-b]", "[a", "[a-", "[-a]", "[a-\\c]", "?",
+    "[ab-]", "[a-b-c]",
+];
+
+#[test]
+fn made_globs_meet_where_they_meet_for_opa() {
+    let Some(program) = opa::program() else { return };
+    let mut dice = Dice::new("VERDICT_GLOB_SEED");
+    let mut glob = |broken: bool| {
+        let mut glob = String::new();
+        for _ in 0..dice.below(7) {
+            let pieces = if broken && dice.below(4) == 0 { BROKEN_PIECES } else { MEETING_PIECES };
+            glob.push_str(pieces[dice.below(pieces.len())]);
+        }
+        glob
+    };
+    let mut left = number("VERDICT_GLOB_PAIRS").unwrap_or(10_000);
+    let (mut trues, mut undefined, mut faults) = (0, 0, Vec::new());
+    while left > 0 {
+        let pairs: Vec<[String; 2]> =
+            (0..BATCH.min(left)).map(|number| [glob(number % 8 == 0), glob(number % 8 == 1)]).collect();
+        left -= pairs.len();
+        let given = pairs.iter().map(|pair| Rego::from(pair.each_ref().map(|glob| Rego::from(glob.as_str())).to_vec()));
+        let input = Rego::from(given.collect::<Vec<_>>()).to_json_str().unwrap();
+        let policy = "r[i] := regex.globs_match(c[0], c[1]) if some i, c in input\n";
+        let opas = opa::eval(&program, policy, &input).unwrap();
+        for (at, pair) in pairs.iter().enumerate() {
+            let opas = opas["r"].get(at.to_string()).and_then(serde_json::Value::as_bool);
+            let ours = match intersection::exists(&pair[0], &pair[1]) {
+                Ok(answer) => Some(answer.unwrap()),
+                Err(_) => None,
+            };
+            trues += usize::from(ours == Some(true));
+            undefined += usize::from(ours.is_none());
+            if opas != ours {
+                faults.push(format!("{pair:?}: {ours:?}, there {opas:?}"));
+            }
+        }
+    }
+    println!("{trues} true, {undefined} undefined, {} otherwise", faults.len());
+    faults.sort_by_key(String::len);
+    faults.truncate(40);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
