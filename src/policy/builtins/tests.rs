@@ -104,6 +104,10 @@ fn values_are_those_of_opa() {
         (r#"base64.decode("YR==")"#, r#""a""#),
         (r#"semver.compare("v1.0.0", "1.0.0-rc.1")"#, "1"),
         (r#"units.parse("100m")"#, "0.1"),
+        (
+            r#"[units.parse("1K\u0130"), units.parse_bytes("1K\u0130"), units.parse_bytes("1\u212a\u0130B")]"#,
+            "[1024,1024,1024]",
+        ),
         ("numbers.range_step(0, 1, 18446744073709551616)", "[0]"),
         ("bits.lsh(1, 70)", "1180591620717411303424"),
         (r#"time.parse_duration_ns("1d2h")"#, "93600000000000"),
