@@ -222,6 +222,8 @@ fn what_ours_can_not_tell_apart_ends_the_evaluation() {
         ("replace(\"\u{e9}\", \"\", \"x\")", "not UTF-8"),
         ("strings.replace_n({\"\": \"x\"}, \"\u{e9}\")", "not UTF-8"),
         ("strings.render_template(`{{slice .x 0 1}}`, {\"x\": \"\u{e9}\"})", "not UTF-8"),
+        ("yaml.marshal(1e309)", "too large for YAML"),
+        ("not yaml.marshal([-1e400])", "too large for YAML"),
         ("to_number(\"0x1p3\")", "hexadecimal"),
         ("to_number(\"-0X1.8P1\")", "hexadecimal"),
         ("time.clock([4118094000000000000, \"America/New_York\"])", "1900 to 2099"),
