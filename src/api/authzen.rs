@@ -147,7 +147,10 @@ impl Door {
             return self.gate(query.clone(), call).await;
         }
         let started = Instant::now();
-        let (query, verdict) = match asked.admit(&*self.credentials, call.deadline.left()?).await {
+        let (query, verdict) = match asked
+            .admit(&*self.credentials, |query: &Query| self.decider.passes(query), call.deadline.left()?)
+            .await
+        {
             Ok(query) if call.at == At::Active => {
                 let verdict = self.decider.decide(&query, call.deadline.left()?).await;
                 (query, verdict.ok_or(CallError::PoliciesNotReady)?)

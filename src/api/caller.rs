@@ -21,7 +21,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 pub(super) use self::outside::outside;
@@ -33,7 +33,11 @@ pub use self::{
     load::{Config as LoadConfig, Figures as LoadFigures, Load},
     route::{Action, DOORS},
 };
-use self::{load::Shed, outside::Stand, route::Route};
+use self::{
+    load::{Answering, Shed},
+    outside::Stand,
+    route::Route,
+};
 use super::{settle::DoorName, status::CallError};
 use crate::decision::{EntryPoint, Object, Value};
 
@@ -109,7 +113,9 @@ pub(super) struct Asking {
     placed: AtomicBool,
     /// Where it stands, if it needs a place.
     stand: Option<Stand>,
-    /// Why it got no place again, after a wait without.
+    /// How large its question came, in bytes.
+    size: usize,
+    /// Why it has no place any longer.
     lost: OnceLock<Shed>,
     /// Whether a question of it was decided.
     decided: AtomicBool,
@@ -193,6 +199,13 @@ impl Asking {
         ASKING.try_with(|asking| asking.arrived).unwrap_or_else(|_| Instant::now())
     }
 
+    /// It was answered: its time tells how long that takes, if something was decided.
+    fn leave(&self) {
+        if let Some(answering) = self.stand.as_ref().and_then(Stand::leave) {
+            if self.decided.load(Relaxed) { answering.end() } else { drop(answering) }
+        }
+    }
+
     /// A question of it is decided.
     fn decide(&self) {
         self.decided.store(true, Relaxed);
@@ -211,6 +224,45 @@ impl Carried {
     /// Of the call that this task answers.
     pub(super) fn here() -> Self {
         Self(ASKING.try_with(Arc::clone).ok())
+    }
+
+    /// Has `work` belong to a call of its own, which came with that one and is from the same caller: a question of `size` bytes
+    /// that is to be answered within `patience`, in a place of its own.
+    pub(super) async fn question<F: Future>(
+        &self,
+        patience: Duration,
+        size: usize,
+        work: F,
+    ) -> Result<F::Output, CallError> {
+        let Some((of, stand)) = self.0.as_ref().and_then(|of| Some((of, of.stand.as_ref()?))) else {
+            return Ok(self.scope(work).await);
+        };
+        let asking = Arc::new(Asking {
+            caller: of.caller.clone(),
+            route: of.route,
+            placed: true.into(),
+            stand: Some(stand.another(patience).await?),
+            size,
+            lost: OnceLock::new(),
+            decided: false.into(),
+            refused: false.into(),
+            arrived: Instant::now(),
+        });
+        let output = ASKING.scope(Arc::clone(&asking), work).await;
+        asking.leave();
+        asking.lost.get().map_or(Ok(output), |why| Err((*why).into()))
+    }
+
+    /// Has `work`, which is what is left of that call's answer, be done in a place, once there is one within `patience`.
+    pub(super) async fn rest<F: Future>(&self, patience: Duration, work: F) -> Result<F::Output, CallError> {
+        let placed = match self.0.as_ref().and_then(|of| of.stand.as_ref()) {
+            Some(stand) => Some(stand.another(patience).await?),
+            None => None,
+        };
+        let output = self.scope(work).await;
+        // A part of an answer says nothing of how long answers take.
+        placed.as_ref().and_then(Stand::leave).into_iter().for_each(Answering::forget);
+        Ok(output)
     }
 
     /// Has `work` belong to that call.

@@ -18,7 +18,7 @@ use futures::FutureExt as _;
 pub(super) use self::place::bearer;
 pub use self::place::{CredentialAt, InvalidPlace};
 use crate::{
-    api::caller::outside,
+    api::caller::{self, outside},
     decision::{Input, Query, Reason, Value, Verdict, code},
     identity::{Caller, Invalid, Proof, Secret},
 };
@@ -110,11 +110,17 @@ impl Asked {
         self.credential.is_none().then_some(&self.query)
     }
 
-    /// The question, with its subject and what is known of its token, if the credential proves it within `left`.
-    pub(super) async fn admit(self, credentials: &dyn Credentials, left: Duration) -> Result<Query, Box<Refused>> {
+    /// The question, with its subject and what is known of its token, if the credential proves it within `left`. Where that
+    /// takes an issuer, it is only asked about what the caller `may` ask: the gate, which is passed again by who decides.
+    pub(super) async fn admit(
+        self,
+        credentials: &dyn Credentials,
+        may: impl Fn(&Query) -> bool,
+        left: Duration,
+    ) -> Result<Query, Box<Refused>> {
         let Self { mut query, has_subject, credential } = self;
         let Some(credential) = credential else { return Ok(query) };
-        let caller = match verified(credentials, credential, left).await {
+        let caller = match verified(credentials, credential, || may(&query), left).await {
             Ok(caller) => caller,
             Err(verdict) => return Err(Box::new(Refused { query, verdict })),
         };
@@ -137,16 +143,29 @@ impl Asked {
 }
 
 /// Whom it proves, or the answer to a question about nobody.
-async fn verified(credentials: &dyn Credentials, credential: Credential, left: Duration) -> Result<Caller, Verdict> {
+async fn verified(
+    credentials: &dyn Credentials,
+    credential: Credential,
+    may: impl Fn() -> bool,
+    left: Duration,
+) -> Result<Caller, Verdict> {
     let checked = catch_unwind(AssertUnwindSafe(|| credentials.verify(credential))).map_err(|_| panicked())?;
     let result = match checked {
         Checked::Now(result) => result,
         Checked::Later(later, late) => {
+            if !may() {
+                return Err(Verdict {
+                    reasons: vec![Reason::new(code::PERMISSION_DENIED, "the caller may not ask this")],
+                    ..Verdict::default()
+                });
+            }
+            caller::undecided();
             let patience = left.saturating_sub((left / 10).min(TO_ANSWER));
             match outside(tokio::time::timeout(patience, AssertUnwindSafe(later).catch_unwind())).await {
-                Ok(Ok(result)) => result,
-                Ok(Err(_)) => return Err(panicked()),
-                Err(_) => Err(late),
+                Ok(Ok(Ok(result))) => result,
+                Ok(Ok(Err(_))) => return Err(panicked()),
+                // Its call is refused, if its door can: there is no place for it.
+                Ok(Err(_)) | Err(_) => Err(late),
             }
         }
     };
@@ -200,7 +219,7 @@ mod tests {
         let asked = Asked::with(query, credential, has_subject);
         assert!(!format!("{asked:?}").contains("canary"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(asked.admit(&Says(says), Duration::from_millis(20)))
+        runtime.block_on(asked.admit(&Says(says), |_| true, Duration::from_millis(20)))
     }
 
     #[test]
@@ -226,6 +245,6 @@ mod tests {
             assert_eq!((verdict.effect, verdict.reasons[0].code.as_str()), (Effect::Deny, code));
         }
         let asked = Asked::plain(Query::default());
-        assert!(block_on(asked.admit(&Nobody, Duration::ZERO)).unwrap().token.is_none());
+        assert!(block_on(asked.admit(&Nobody, |_| true, Duration::ZERO)).unwrap().token.is_none());
     }
 }

@@ -12,7 +12,7 @@ use super::{
     status::{CallError, FieldViolation},
 };
 use crate::{
-    decision::{Decider, Pinned, Verdict},
+    decision::{Decider, EntryPoint, Pinned, Verdict},
     issuance::{Answer, Config, Issuance, Request, authorize},
 };
 
@@ -45,6 +45,11 @@ impl Issuer {
 
     pub(super) fn observer(&self) -> &dyn Observer {
         &*self.observer
+    }
+
+    /// What questions of issuance are put to.
+    pub(super) fn policy(&self) -> &EntryPoint {
+        &self.config.policy
     }
 
     /// Holds the active snapshot, for one question or for all of a batch.

@@ -9,6 +9,7 @@ mod ending;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _, stream};
+use tokio::task::JoinSet;
 
 pub(super) use self::ending::Ending;
 pub use self::{
@@ -82,6 +83,11 @@ impl Search {
         Ok(Arc::new(Self { held, query, searched, candidates, asker: Carried::here() }))
     }
 
+    /// Who searches.
+    pub(super) fn asker(&self) -> &Carried {
+        &self.asker
+    }
+
     /// How many candidates there are.
     pub(super) fn len(&self) -> usize {
         self.candidates.len()
@@ -105,8 +111,9 @@ impl Search {
                 let search = Arc::clone(&self);
                 // On a task of its own, so that a search can use every core; a task that dies finds nothing.
                 let asker = self.asker.clone();
-                let task = tokio::spawn(asker.scope(async move { search.decide(at, deadline).await }));
-                async move { (at, task.await.unwrap_or(Ok(None))) }
+                let mut task = JoinSet::new();
+                task.spawn(asker.scope(async move { search.decide(at, deadline).await }));
+                async move { (at, task.join_next().await.and_then(Result::ok).unwrap_or(Ok(None))) }
             })
             .buffered(AT_ONCE)
     }

@@ -1,6 +1,4 @@
-//! Calls whose answers wait: for what is to come, or for their client to read.
-
-use std::time::Duration;
+//! Answers that wait for their client to read.
 
 use bytes::Bytes;
 use envoy_types::{
@@ -12,91 +10,9 @@ use envoy_types::{
 };
 use prost::Message as _;
 use tokio::{net::TcpStream, time::timeout};
-use tonic::{Code, Request as Call, codegen::http::Request};
-use tonic_types::StatusExt as _;
-use verdict::api::grpc::proto::{self, Effect, Freshness};
+use tonic::codegen::http::Request;
 
-use crate::support::{ALWAYS, Ask as _, Folder, PATIENCE, Serve, assert_refused, eventually, to};
-
-/// Who waits for a revision that never comes has no place meanwhile.
-#[tokio::test]
-async fn who_waits_for_a_revision_holds_up_nobody() {
-    let folder = Folder::always(&[]);
-    let server = Serve::folder(&folder)
-        .env("VERDICT_SERVER_MAX_IN_FLIGHT", "4")
-        // For the moment in which all four have their places; who waits for longer than a second is refused.
-        .env("VERDICT_SERVER_MAX_QUEUED", "8")
-        .env("VERDICT_GRPC_REQUEST_TIMEOUT", "5s")
-        .ready()
-        .await;
-    let at_least_as_fresh = Some(Freshness { sequence: 1_000_000, ..Freshness::default() });
-    let waiting: Vec<_> = (0..4)
-        .map(|_| {
-            let (address, question) =
-                (server.uri(), proto::CheckRequest { at_least_as_fresh: at_least_as_fresh.clone(), ..to(ALWAYS) });
-            tokio::spawn(async move {
-                use verdict::api::grpc::proto::decision_service_client::DecisionServiceClient;
-                DecisionServiceClient::connect(address).await.unwrap().check(Call::new(question)).await
-            })
-        })
-        .collect();
-    let mut client = server.client().await;
-    let (mut asked, mut together) = (0, 0);
-    while waiting.iter().any(|waiting| !waiting.is_finished()) {
-        assert_eq!(client.ask(to(ALWAYS)).await.effect(), Effect::Allow);
-        asked += 1;
-        if server.metric("verdict_in_flight").await.is_some_and(|in_flight| in_flight > 3.5) {
-            together += 1;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(asked > 10 && together > 0, "{asked} questions while four waited {together} times");
-    for waiting in waiting {
-        let status = waiting.await.unwrap().unwrap_err();
-        assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
-        assert_eq!(status.get_details_error_info().unwrap().reason, "NOT_FRESH_ENOUGH");
-    }
-    let limit = server.metric("verdict_concurrency_limit").await;
-    assert_eq!(limit, Some(4.0), "how long they waited says nothing of how long answers take");
-}
-
-/// And has none of its own afterwards, if others took it: it is refused as they would be.
-#[tokio::test]
-async fn who_finds_no_place_after_its_wait_is_refused() {
-    let slow = "package slow\n\ndecision if count([1 | some a in thousand; some b in thousand; some c in thousand; \
-                a + b + c == 0]) == 0\n\nthousand := numbers.range(1, 1000)\n";
-    let folder = Folder::always(&[("slow.rego", slow)]);
-    let server = Serve::folder(&folder)
-        .env("VERDICT_SERVER_MAX_IN_FLIGHT", "1")
-        .env("VERDICT_SERVER_MAX_QUEUED", "0")
-        .env("VERDICT_GRPC_REQUEST_TIMEOUT", "60s")
-        .env("VERDICT_POLICIES_EVALUATION_BUDGET", "10s")
-        .ready()
-        .await;
-    let next = server.client().await.ask(to(ALWAYS)).await.revision.unwrap().sequence + 1;
-    let at_least_as_fresh = Some(Freshness { sequence: next, ..Freshness::default() });
-    let mut client = server.client().await;
-    let waits =
-        tokio::spawn(async move { client.check(proto::CheckRequest { at_least_as_fresh, ..to(ALWAYS) }).await });
-    eventually("it has come", async || (server.metric("verdict_in_flight").await == Some(1.0)).then_some(())).await;
-    // As soon as it waits, another call gets the place.
-    let busy = eventually("two calls are answered at once", async || {
-        let mut client = server.client().await;
-        let busy = tokio::spawn(async move { client.check(to("data.slow")).await });
-        while !busy.is_finished() && server.metric("verdict_in_flight").await != Some(2.0) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        (!busy.is_finished()).then_some(busy)
-    })
-    .await;
-    folder.write("other.rego", "package other\n\ndecision := false\n");
-    let answer = timeout(PATIENCE, waits).await.expect("it waits for the revision alone").unwrap();
-    // Where the machine is so slow that the place was free again by then, nothing is shown.
-    if !busy.is_finished() {
-        assert_refused(&answer.unwrap_err(), Code::ResourceExhausted, "OVERLOADED");
-    }
-    busy.abort();
-}
+use crate::support::{Folder, PATIENCE, Serve, eventually};
 
 /// A connection of HTTP/2 whose client never reads, with calls for a large document.
 async fn unread(

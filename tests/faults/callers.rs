@@ -15,7 +15,7 @@ use crate::{
     tls::Authority,
 };
 
-const KEY: &str = "verdict_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+pub(crate) const KEY: &str = "verdict_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const OTHER: &str = "verdict_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB";
 
 pub(crate) const GRANTS: &str = "
@@ -80,7 +80,7 @@ async fn serving(folder: &Folder, serve: Serve) -> Server {
     server
 }
 
-fn shown<T>(message: T, credential: &str) -> Request<T> {
+pub(crate) fn shown<T>(message: T, credential: &str) -> Request<T> {
     let mut request = Request::new(message);
     if !credential.is_empty() {
         request.metadata_mut().insert("authorization", credential.parse().unwrap());
@@ -94,7 +94,7 @@ async fn ask(server: &Server, credential: &str, question: CheckRequest) -> Resul
 }
 
 /// A request of HTTP with these lines in its head: status, head and body.
-async fn http(server: &Server, request: &str, headers: &str, body: &str) -> (u16, String, String) {
+pub(crate) async fn http(server: &Server, request: &str, headers: &str, body: &str) -> (u16, String, String) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut stream = tokio::net::TcpStream::connect(server.http).await.unwrap();
     let length = body.len();

@@ -10,7 +10,7 @@ use verdict::api::grpc::proto::{CheckRequest, CheckStreamRequest, check_stream_r
 use crate::support::{Folder, Serve, assert_refused, eventually, to};
 
 /// A rule that takes its whole budget.
-const SLOW: &str = "package slow
+pub(crate) const SLOW: &str = "package slow
 
 decision if count([1 | some a in thousand; some b in thousand; some c in thousand; a + b + c == 0]) == 0
 
@@ -64,7 +64,7 @@ async fn what_is_over_is_refused_at_once_and_health_is_not() {
 /// Without callers, too: it is the gate that tells of decisions.
 #[tokio::test]
 async fn the_limit_falls_where_answers_become_slow() {
-    // Some milliseconds each, of which 64 at once make a second.
+    // Some milliseconds each, of which so many at once make a second or two: more than half of the limit.
     let folder =
         Folder::always(&[("slow.rego", &SLOW.replace("some c in thousand; a + b + c", "a + b").replace("1000", "60"))]);
     let server = Serve::folder(&folder).env("VERDICT_POLICIES_EVALUATION_BUDGET", "10s").ready().await;
@@ -75,9 +75,11 @@ async fn the_limit_falls_where_answers_become_slow() {
         client.check(to("data.always.decision")).await.unwrap();
     }
     assert!((limit().await - first).abs() < 0.5, "nobody waited, and nothing was slow");
-    let asked: Vec<_> = (0..64)
-        .map(|_| {
-            let mut client = client.clone();
+    // A connection has a hundred calls.
+    let clients = [client, server.client().await];
+    let asked: Vec<_> = (0..160)
+        .map(|number| {
+            let mut client = clients[number % 2].clone();
             tokio::spawn(async move { client.check(to("data.slow")).await.map(drop) })
         })
         .collect();

@@ -30,6 +30,7 @@ mod spire;
 #[allow(dead_code, reason = "the tests of the server use the rest")]
 mod support;
 mod tls;
+mod waits;
 
 /// A size of a test: of this variable, or this.
 fn sized(variable: &str, small: usize) -> usize {

@@ -167,7 +167,12 @@ async fn parts_that_find_no_room_are_refused_and_whole_messages_need_none() {
         let message = timeout(PATIENCE, denied.body_mut().data()).await.expect("a message")?.unwrap();
         // Envoy takes only a denied response for a deny: `status.code`, the first field of the first field, after five bytes.
         assert!(message[5] == 0x0a && message[7..9] == [0x08, Code::PermissionDenied as u8], "{message:?}");
-        assert!(String::from_utf8_lossy(&message).contains("OVERLOADED"), "{message:?}");
+        let told = String::from_utf8_lossy(&message);
+        if told.contains("DEADLINE_EXCEEDED") {
+            println!("some room was left for Envoy's call");
+            return None;
+        }
+        assert!(told.contains("OVERLOADED"), "{told}");
         // On a busy machine they may come while the question has the only place, and be refused for that.
         (for_want_of_room().await? > before + 1.5).then_some(())
     })

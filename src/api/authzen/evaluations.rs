@@ -14,7 +14,7 @@ use crate::{
         settle::Settled,
         status::{CallError, FieldViolation},
     },
-    decision::{Object, Pinned, Value, Verdict},
+    decision::{Object, Pinned, Query, Value, Verdict},
 };
 
 /// How long a batch may keep its thread before it lets other requests go on.
@@ -85,6 +85,8 @@ impl Door {
         } else {
             items
         };
+        // All of them are asked at the same entry point.
+        self.may_wait(&Query::default(), &call)?;
         // One snapshot for all, however long it takes.
         let snapshot = self.pin(&call).await?;
         let mut answers = Vec::with_capacity(items.len());
@@ -131,16 +133,18 @@ impl Door {
         };
         let (query, verdict) = match asked {
             Err(error) => (None, denied(&error, on.revision().clone())),
-            Ok(asked) => match asked.admit(&*self.credentials, left).await {
-                Ok(query) => {
-                    let verdict = on.decide(&query, left.saturating_sub(started.elapsed())).await;
-                    (Some(query), verdict)
+            Ok(asked) => {
+                match asked.admit(&*self.credentials, |query: &Query| self.decider.passes(query), left).await {
+                    Ok(query) => {
+                        let verdict = on.decide(&query, left.saturating_sub(started.elapsed())).await;
+                        (Some(query), verdict)
+                    }
+                    Err(refused) => {
+                        let Refused { query, verdict } = *refused;
+                        (Some(query), Verdict { revision: on.revision().clone(), ..verdict })
+                    }
                 }
-                Err(refused) => {
-                    let Refused { query, verdict } = *refused;
-                    (Some(query), Verdict { revision: on.revision().clone(), ..verdict })
-                }
-            },
+            }
         };
         let (allowed, id) = (verdict.is_allow(), (self.ids)());
         let settled = self.settle((query.as_ref(), verdict), started, (&id, request_id));

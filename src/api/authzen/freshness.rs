@@ -51,7 +51,7 @@ pub(super) async fn within<T>(
 ) -> Result<T, CallError> {
     let left = call.deadline.left()?;
     let patience = left.saturating_sub((left / 10).min(TO_ANSWER));
-    let pinned = outside(tokio::time::timeout(patience, pinned)).await;
+    let pinned = outside(tokio::time::timeout(patience, pinned)).await?;
     Ok(pinned.unwrap_or_else(|_| Err(decider.instead(&call.at)))?)
 }
 

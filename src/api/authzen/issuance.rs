@@ -99,6 +99,7 @@ impl Door {
 
     /// Decides each group of tuples that share the name of a gate, all on one snapshot.
     async fn issue(&self, tuples: &Tuples, call: &Call) -> Result<Vec<Issued>, CallError> {
+        self.may_wait(&Query { policy: Some(self.issuer.policy().clone()), ..Query::default() }, call)?;
         let snapshot = self.pin(call).await?;
         let mut issued = Vec::new();
         for Group { request, .. } in tuples.groups() {

@@ -35,6 +35,7 @@ impl Door {
             return Err(CallError::InvalidQuery(vec![fault]));
         }
         let query = json::search(object, searched).map_err(CallError::InvalidQuery)?;
+        self.may_wait(&query, &call)?;
         let held = freshness::within(self.decider.hold_at(&call.at), &self.decider, &call).await?;
         let bound = Bound::to(&query, searched, held.revision().clone());
         let Wanted { token, limit } = wanted.clone().unwrap_or_default();

@@ -240,8 +240,9 @@ where
     let decided = AtomicBool::new(route.action == Action::Query);
     let placed = placed.into();
     let refused = AtomicBool::new(false);
+    let size = usize::try_from(request.body().size_hint().lower()).unwrap_or(usize::MAX);
     let asking =
-        Arc::new(Asking { caller, route, placed, stand, lost: OnceLock::new(), decided, refused, arrived: at });
+        Arc::new(Asking { caller, route, placed, stand, size, lost: OnceLock::new(), decided, refused, arrived: at });
     let answer = ASKING.scope(Arc::clone(&asking), async move { inner.call(request).await });
     let answered = match limit {
         Some(limit) => tokio::time::timeout(limit, answer).await.ok(),
@@ -252,9 +253,7 @@ where
         asking.stand.as_ref().and_then(Stand::leave).into_iter().for_each(Answering::forget);
         return refuse(CallError::DeadlineExceeded);
     };
-    if let Some(answering) = asking.stand.as_ref().and_then(Stand::leave) {
-        if asking.decided.load(Relaxed) { answering.end() } else { drop(answering) }
-    }
+    asking.leave();
     if asking.was_refused() && route.door != DoorName::ENVOY {
         // Nothing of the answer has gone out yet. What a stream asks later is denied, item by item.
         return refuse(match asking.lost.get() {

@@ -73,6 +73,8 @@ pub struct Load {
     queue: Arc<Queue>,
     /// Whether a call had to wait since the limit last changed.
     pressed: AtomicBool,
+    /// The most calls that were answered at once in this window.
+    peak: AtomicUsize,
     /// Nanoseconds of the answers of this window, and how many.
     window: (AtomicU64, AtomicU64),
     /// The fastest window, in nanoseconds. It follows slower answers only where load can't be why they are slow.
@@ -120,11 +122,21 @@ enum Cause {
     Unfinished,
     /// Its answer is large, and too many are to be sent.
     Unsent,
+    /// It would wait for something else, as too many others do.
+    Waiting,
 }
 
 impl Cause {
-    const ALL: [Self; 7] =
-        [Self::QueueFull, Self::TooLate, Self::Waited, Self::Rate, Self::Callers, Self::Unfinished, Self::Unsent];
+    const ALL: [Self; 8] = [
+        Self::QueueFull,
+        Self::TooLate,
+        Self::Waited,
+        Self::Rate,
+        Self::Callers,
+        Self::Unfinished,
+        Self::Unsent,
+        Self::Waiting,
+    ];
 
     fn name(self) -> &'static str {
         match self {
@@ -135,6 +147,7 @@ impl Cause {
             Self::Callers => "too_many_callers",
             Self::Unfinished => "unfinished",
             Self::Unsent => "unsent",
+            Self::Waiting => "waiting",
         }
     }
 }
@@ -181,6 +194,7 @@ impl Load {
             over: 0.into(),
             queue: Arc::new(Queue::new()),
             pressed: false.into(),
+            peak: 0.into(),
             window: (0.into(), 0.into()),
             usual: u64::MAX.into(),
             shed: Default::default(),
@@ -212,6 +226,11 @@ impl Load {
     pub(super) fn come(self: &Arc<Self>, patience: Duration) -> Result<Came, Shed> {
         let at = Instant::now();
         let stands = if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            let placed = self.placed();
+            // Most calls find it as high, and write nothing.
+            if placed > self.peak.load(Relaxed) {
+                self.peak.fetch_max(placed, Relaxed);
+            }
             Stands::Placed(Place::new(self, permit))
         } else {
             self.pressed.store(true, Relaxed);
@@ -230,7 +249,7 @@ impl Load {
         self.may_wait(self.queue.len(), patience / WAITS).map(drop)
     }
 
-    /// Room for one more that waits for something else, without a place; what it keeps meanwhile has a bound, too.
+    /// Room for one more that waits for something else, without a place.
     pub(super) fn outside(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.outside).try_acquire_owned().ok()
     }
@@ -253,6 +272,12 @@ impl Load {
     /// An answer finds no room until it is sent.
     pub(super) fn not_sent(&self) -> Shed {
         self.count(Cause::Unsent);
+        Shed::Overloaded(again(Duration::ZERO))
+    }
+
+    /// Too many wait for something else.
+    pub(super) fn no_wait(&self) -> Shed {
+        self.count(Cause::Waiting);
         Shed::Overloaded(again(Duration::ZERO))
     }
 
@@ -312,6 +337,8 @@ impl Load {
         let limit = self.limit.load(Relaxed);
         let (least, most) = (LEAST.min(self.config.max_in_flight), self.config.max_in_flight);
         let pressed = self.pressed.swap(false, Relaxed);
+        // A limit that few calls come near is not why they are slow, and a lower one would not make them faster.
+        let binds = pressed || self.peak.swap(self.placed(), Relaxed) >= limit / 2;
         let usual = match self.usual.load(Relaxed) {
             u64::MAX => mean,
             // Nobody waits, or as few are answered at once as can be: it is the policies that became slower. A server
@@ -323,14 +350,19 @@ impl Load {
         let allowed = usual.saturating_mul(SLOWER);
         let is_slow = u128::from(mean) > SLOW.as_nanos() && mean > allowed;
         let next = match (is_slow, pressed) {
-            (true, _) => fallen(limit, allowed, mean).max(least),
+            (true, _) if binds => fallen(limit, allowed, mean).max(least),
             (false, true) => (limit + limit / 16 + 1).min(most),
             // Nobody needs more, and who comes in a flood later is better off without.
-            (false, false) => return,
+            _ => return,
         };
         if self.limit.compare_exchange(limit, next, Relaxed, Relaxed).is_ok() {
             self.permit(limit, next);
         }
+    }
+
+    /// How many calls have a place.
+    fn placed(&self) -> usize {
+        (self.limit.load(Relaxed) + self.over.load(Relaxed)).saturating_sub(self.permits.available_permits())
     }
 
     /// As many permits as `next`, after as many as `limit`.

@@ -7,15 +7,17 @@ use std::{
     pin::pin,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     task::Poll,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     ASKING, Asking, Load,
+    ahead::Held,
     load::{Answering, Shed},
 };
+use crate::api::status::CallError;
 
 /// Where a call stands that is answered.
 pub(super) struct Stand {
@@ -26,26 +28,51 @@ pub(super) struct Stand {
     answering: Mutex<Option<Answering>>,
 }
 
-/// Waits for `waited`, without a place if that takes time. Without one afterwards the call is answered no more: the gate
-/// sees to that.
-pub(in crate::api) async fn outside<F: Future>(waited: F) -> F::Output {
+/// A message in memory is that many times as large as it came, where it has many small values.
+const LARGER: usize = 16;
+
+/// Waits for `waited`, without a place if that takes time.
+///
+/// # Errors
+/// Where too many wait already, or there is no place for the call afterwards. Then it is answered no more, whatever becomes
+/// of this: the gate sees to that.
+pub(in crate::api) async fn outside<F: Future>(waited: F) -> Result<F::Output, CallError> {
+    let asking = ASKING.try_with(Arc::clone).ok();
+    if let Some(why) = asking.as_ref().and_then(|asking| asking.lost.get()) {
+        return Err((*why).into());
+    }
     let mut waited = pin!(waited);
     let at_once = poll_fn(|context| Poll::Ready(waited.as_mut().poll(context))).await;
     if let Poll::Ready(output) = at_once {
-        return output;
+        return Ok(output);
     }
-    let Ok(asking) = ASKING.try_with(Arc::clone) else { return waited.await };
-    let Some(stays) = asking.stand.as_ref().and_then(Stand::step_out) else { return waited.await };
+    let Some((asking, stand)) = asking.as_ref().and_then(|asking| Some((asking, asking.stand.as_ref()?))) else {
+        return Ok(waited.await);
+    };
+    let stays = stand.step_out(asking.size).map_err(|why| asking.lose(why))?;
     let output = waited.await;
     drop(stays);
-    asking.step_in().await;
-    output
+    stand.again().await.map_err(|why| asking.lose(why))?;
+    Ok(output)
+}
+
+/// What a call takes that waits outside.
+struct Stays {
+    _one: OwnedSemaphorePermit,
+    _room: Held,
 }
 
 impl Stand {
     /// It is answered, with that place.
     pub(super) fn new(load: &Arc<Load>, until: Instant, answering: Option<Answering>) -> Self {
         Self { load: Arc::clone(load), until, answering: Mutex::new(answering) }
+    }
+
+    /// Where another question stands that came with the same call, once it has its place.
+    pub(super) async fn another(&self, patience: Duration) -> Result<Self, Shed> {
+        let until = Instant::now() + patience;
+        let answering = self.load.come(patience)?.begin().await?;
+        Ok(Self::new(&self.load, until, Some(answering)))
     }
 
     /// Whether that caller may ask once more now.
@@ -64,15 +91,13 @@ impl Stand {
         self.answering.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Gives its place back, if it has one and there is room for one more that waits; else it waits in its place, and that
-    /// does not count.
-    fn step_out(&self) -> Option<OwnedSemaphorePermit> {
-        let mut answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
-        let placed = answering.as_mut()?;
-        placed.waits();
-        let stays = self.load.outside()?;
-        *answering = None;
-        Some(stays)
+    /// Gives its place back, if there is room for one more that waits, with a message of `size` bytes.
+    fn step_out(&self, size: usize) -> Result<Stays, Shed> {
+        // A wait is no part of what answers take.
+        self.leave().into_iter().for_each(Answering::forget);
+        let mut room = Held::none(self.load.room());
+        let one = self.load.outside().filter(|_| room.grow(size.saturating_mul(LARGER)));
+        one.map(|one| Stays { _one: one, _room: room }).ok_or_else(|| self.load.no_wait())
     }
 
     async fn again(&self) -> Result<(), Shed> {
@@ -84,12 +109,12 @@ impl Stand {
 }
 
 impl Asking {
-    async fn step_in(&self) {
-        let Some(stand) = &self.stand else { return };
-        if let Err(why) = stand.again().await {
-            let _ = self.lost.set(why);
-            self.placed.store(false, Relaxed);
-        }
+    /// It has no place any longer.
+    fn lose(&self, why: Shed) -> CallError {
+        let _ = self.lost.set(why);
+        self.placed.store(false, Relaxed);
+        self.refuse();
+        why.into()
     }
 }
 

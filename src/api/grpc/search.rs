@@ -17,6 +17,7 @@ use super::{
 use crate::{
     api::{
         Observer,
+        caller::Carried,
         search::{self, Ending, Found, Search},
         settle::DoorName,
         status::{CallError, FieldViolation},
@@ -69,7 +70,9 @@ impl Searches {
         let id = (inner.ids)();
         let header = id.parse();
         let ending = Ending::new(&search, Arc::clone(&inner.observer), DoorName::GRPC, (id, String::new()));
-        let running = Running { inner, decided: Box::pin(search.decided(0, deadline)), ending, _call: call };
+        let asker = search.asker().clone();
+        let decided = Box::pin(search.decided(0, deadline));
+        let running = Running { inner, asker, deadline, decided, ending, _call: call };
         // The first error is the end.
         let results = stream::unfold(Some(running), move |running| {
             let revision = revision.clone();
@@ -91,21 +94,36 @@ type Decided = Result<Option<Found>, CallError>;
 /// A search whose results are being sent.
 struct Running {
     inner: Arc<Inner>,
+    asker: Carried,
+    deadline: Deadline,
     decided: Pin<Box<dyn Stream<Item = (usize, Decided)> + Send>>,
     ending: Ending,
     _call: Box<dyn Send + Sync>,
 }
 
 impl Running {
+    /// The next that is found. The call was answered when its stream began, and gave its place back: it is looked for in another,
+    /// which a client that does not read on does not keep.
+    async fn find(&mut self) -> Result<Option<Found>, CallError> {
+        let Self { asker, deadline, decided, ending, .. } = self;
+        let found = async {
+            while let Some((_, found)) = decided.next().await {
+                ending.count(&found);
+                if let Some(found) = found? {
+                    return Ok(Some(found));
+                }
+            }
+            Ok(None)
+        };
+        asker.rest(deadline.left()?, found).await?
+    }
+
     /// The next result, and what sends those after it.
     async fn next(mut self) -> Option<(Result<Found, Status>, Option<Self>)> {
-        while let Some((_, found)) = self.decided.next().await {
-            self.ending.count(&found);
-            match found {
-                Ok(Some(found)) => return Some((Ok(found), Some(self))),
-                Ok(None) => {}
-                Err(error) => return Some((Err(self.inner.failed(error)), None)),
-            }
+        match self.find().await {
+            Ok(Some(found)) => return Some((Ok(found), Some(self))),
+            Ok(None) => {}
+            Err(error) => return Some((Err(self.inner.failed(error)), None)),
         }
         let Self { inner, ending, .. } = self;
         let error = ending.end(true).await.err()?;

@@ -7,6 +7,8 @@ use std::{
 };
 
 use futures::{Stream, StreamExt as _, future, stream};
+use prost::Message as _;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -116,9 +118,12 @@ impl DecisionService for Service {
                 let (inner, carrier, asker) = (Arc::clone(&inner), carrier.clone(), asker.clone());
                 async move {
                     // On a task of its own, so that one stream can use every core. Awaited: none dies unseen.
-                    let item = asker.scope(async move { inner.stream_item(question).await });
-                    let task = tokio::spawn(carrier.carry(item));
-                    task.await.map_err(|_| Status::internal("a decision's task ended without an answer"))
+                    let item = asker.scope(async move { Box::pin(inner.stream_item(question)).await });
+                    // And gone with the stream.
+                    let mut task = JoinSet::new();
+                    task.spawn(carrier.carry(item));
+                    let answer = task.join_next().await.and_then(Result::ok);
+                    answer.ok_or_else(|| Status::internal("a decision's task ended without an answer"))
                 }
             }
         });
@@ -165,7 +170,8 @@ impl Inner {
         request_id: &str,
     ) -> Result<(Verdict, String), CallError> {
         let started = Instant::now();
-        let (query, verdict) = match asked.admit(&*self.credentials, deadline.left()?).await {
+        let may = |query: &Query| self.decider.passes(query);
+        let (query, verdict) = match asked.admit(&*self.credentials, may, deadline.left()?).await {
             Ok(query) if *at == At::Active => {
                 let verdict = self.decider.decide(&query, deadline.left()?).await;
                 (query, verdict.ok_or(CallError::PoliciesNotReady)?)
@@ -223,7 +229,7 @@ impl Inner {
                 () = self.draining.cancelled() => Err(CallError::Draining),
             }
         };
-        Ok(outside(pinned).await??)
+        Ok(outside(pinned).await???)
     }
 
     async fn batch(&self, request: BatchCheckRequest, deadline: Deadline) -> Result<Vec<VerdictMessage>, CallError> {
@@ -236,6 +242,9 @@ impl Inner {
         if !(1..=most).contains(&items.len()) {
             let fault = format!("has {} items; a batch has from 1 to {most} (`grpc.max_batch_items`)", items.len());
             return Err(invalid(FieldViolation::new("items", fault)));
+        }
+        for item in &items {
+            self.may_wait(&question::named(item, &defaults), &defaults.at)?;
         }
         // One snapshot for the whole batch, however long it takes.
         let snapshot = self.pin(&defaults.at, deadline).await?;
@@ -275,7 +284,8 @@ impl Inner {
         let Question { request_id, asked, at: _ } = question::item(item, defaults);
         let admitted = match asked {
             Ok(asked) => {
-                asked.admit(&*self.credentials, left).await.map_err(|refused| (Some(refused.query), refused.verdict))
+                let admitted = asked.admit(&*self.credentials, |query| self.decider.passes(query), left).await;
+                admitted.map_err(|refused| (Some(refused.query), refused.verdict))
             }
             Err(violations) => {
                 let message = CallError::InvalidQuery(violations).to_string();
@@ -294,9 +304,22 @@ impl Inner {
         (effect, (request_id, id, settled))
     }
 
+    /// The same of a question of a stream, in a place of its own.
+    async fn one_of_many(
+        &self,
+        asked: Asked,
+        at: &At,
+        deadline: Deadline,
+        (request_id, size): (&str, usize),
+    ) -> Result<(Verdict, String), CallError> {
+        let checked = self.check(asked, at, deadline, request_id);
+        Carried::here().question(deadline.left()?, size, checked).await?
+    }
+
     async fn stream_item(&self, request: CheckStreamRequest) -> CheckStreamResponse {
-        let CheckStreamRequest { question } = request;
         let deadline = Deadline::within(self.config.request_timeout);
+        let size = request.encoded_len();
+        let CheckStreamRequest { question } = request;
         let Question { request_id, asked, at } = question::question(question.unwrap_or_default());
         let missing =
             request_id.is_empty().then(|| FieldViolation::new("request_id", "is missing; answers are matched by it"));
@@ -307,7 +330,7 @@ impl Inner {
         let verdict = match asked {
             // The stream was one call; each question of it is another.
             Ok(asked) => match caller::rate() {
-                Ok(()) => self.check(asked, &at, deadline, &request_id).await,
+                Ok(()) => self.one_of_many(asked, &at, deadline, (&request_id, size)).await,
                 Err(too_many) => Err(too_many),
             },
             Err(violations) => Err(CallError::InvalidQuery(violations)),

@@ -43,6 +43,10 @@ const HEADER_LIST_BYTES: u32 = 16 << 10;
 /// Calls that were cancelled before they were looked at, after which a connection is closed (CVE-2023-44487).
 const PENDING_RESETS: usize = 20;
 
+/// How much a client of HTTP/2 may send that is not read yet, in bytes: of one call, and of all on a connection. It is in no account.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
 /// How many times `server.keepalive_timeout` answers may wait for their client to read.
 const UNREAD: u32 = 3;
 
@@ -163,8 +167,8 @@ fn http2(options: &Options) -> http2::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(options.max_concurrent_streams)
         .max_pending_accept_reset_streams(PENDING_RESETS)
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEADER_LIST_BYTES)
         .keep_alive_interval(options.connections.keepalive_time)
         .keep_alive_timeout(options.connections.keepalive_timeout);

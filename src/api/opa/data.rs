@@ -154,7 +154,10 @@ impl Door {
         };
         let asked = self.asked(query)?;
         let started = Instant::now();
-        let (query, verdict) = match asked.admit(&*self.peers.credentials, deadline.left()?).await {
+        let (query, verdict) = match asked
+            .admit(&*self.peers.credentials, |query: &Query| self.peers.decider.passes(query), deadline.left()?)
+            .await
+        {
             Ok(query) => {
                 let verdict = self.peers.decider.decide(&query, deadline.left()?).await;
                 (query, verdict.ok_or(CallError::PoliciesNotReady)?)

@@ -75,11 +75,6 @@ impl Answering {
         }
         self.counts = Counts::No;
     }
-
-    /// It waits for something else, which is no part of what answers take.
-    pub(in super::super) fn waits(&mut self) {
-        self.counts = Counts::No;
-    }
 }
 
 impl Drop for Answering {

@@ -8,12 +8,21 @@ use std::{
 
 /// Callers whose rate is remembered.
 const CALLERS: usize = 10_000;
+/// How often all of them are looked at for those that may be forgotten: it takes a while, and new callers may come at any rate.
+const SWEEP: Duration = Duration::from_millis(100);
 
 /// The rates of callers.
 pub(super) struct Rates {
     /// Calls a second; 0 for no bound.
     rate: u32,
-    buckets: Mutex<HashMap<String, Bucket>>,
+    buckets: Mutex<Buckets>,
+}
+
+#[derive(Default)]
+struct Buckets {
+    by_caller: HashMap<String, Bucket>,
+    /// When all of them were last looked at.
+    swept: Option<Instant>,
 }
 
 /// Why a caller may not ask now.
@@ -43,14 +52,10 @@ impl Rates {
         }
         let rate = f64::from(self.rate);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= CALLERS && !buckets.contains_key(caller) {
-            // Whose bucket is full again is as one who never came.
-            buckets.retain(|_, bucket| bucket.filled(rate, now) < rate);
-            if buckets.len() >= CALLERS {
-                return Err(Over::Callers);
-            }
+        if !buckets.by_caller.contains_key(caller) && !buckets.have_room(rate, now) {
+            return Err(Over::Callers);
         }
-        let bucket = buckets.entry(caller.to_owned()).or_insert(Bucket { left: rate, at: now });
+        let bucket = buckets.by_caller.entry(caller.to_owned()).or_insert(Bucket { left: rate, at: now });
         let left = bucket.filled(rate, now);
         *bucket = Bucket { left, at: now };
         if left < 1.0 {
@@ -58,6 +63,22 @@ impl Rates {
         }
         bucket.left -= 1.0;
         Ok(())
+    }
+}
+
+impl Buckets {
+    /// Whether there is room for one more.
+    fn have_room(&mut self, rate: f64, now: Instant) -> bool {
+        if self.by_caller.len() < CALLERS {
+            return true;
+        }
+        if self.swept.is_some_and(|swept| now.saturating_duration_since(swept) < SWEEP) {
+            return false;
+        }
+        self.swept = Some(now);
+        // Whose bucket is full again is as one who never came.
+        self.by_caller.retain(|_, bucket| bucket.filled(rate, now) < rate);
+        self.by_caller.len() < CALLERS
     }
 }
 
@@ -90,6 +111,9 @@ mod tests {
             assert!(rates.take(&caller.to_string(), now).is_ok());
         }
         assert_eq!(rates.take("one more", now), Err(Over::Callers));
+        let looked_at = now + SWEEP / 2;
+        assert_eq!(rates.take("one more", looked_at), Err(Over::Callers), "not all are looked at again");
+        assert!(rates.take("0", now + Duration::from_secs(1)).is_ok(), "who is known needs no room");
         assert!(rates.take("one more", now + Duration::from_secs(1)).is_ok());
     }
 }

@@ -109,6 +109,22 @@ async fn the_limit_falls_also_where_all_permits_are_out() {
     assert_eq!((load.permits.available_permits(), load.over.load(Relaxed)), (LEAST - 4, 0));
 }
 
+#[tokio::test]
+async fn a_limit_that_few_calls_come_near_stays() {
+    let load = load(64, 64, 0);
+    let begin = async || begin(&load, Duration::from_secs(60)).await.ok().unwrap();
+    let mut begun = vec![begin().await];
+    load.usual.store(1_000_000, Relaxed);
+    (0..3 * WINDOW).for_each(|_| load.ended(Duration::from_millis(100)));
+    assert_eq!(load.limit.load(Relaxed), 64, "one call is not why it is slow");
+    while begun.len() < 32 {
+        begun.push(begin().await);
+    }
+    begun.truncate(1);
+    (0..WINDOW).for_each(|_| load.ended(Duration::from_millis(100)));
+    assert_eq!(load.limit.load(Relaxed), 32, "half of it were there in this window");
+}
+
 #[test]
 fn a_full_server_does_not_get_used_to_being_slow() {
     let load = load(64, 64, 0);
@@ -134,9 +150,6 @@ async fn only_answers_tell_how_long_answers_take() {
     drop(begin(&load, Duration::from_secs(60)).await.ok().unwrap());
     assert_eq!(counted(), 1, "what was given up took longer than usual");
     begin(&load, Duration::from_secs(60)).await.ok().unwrap().forget();
-    let mut waited = begin(&load, Duration::from_secs(60)).await.ok().unwrap();
-    waited.waits();
-    waited.end();
     assert_eq!(counted(), 1, "it waited for somebody else");
     begin(&load, Duration::from_secs(60)).await.ok().unwrap().end();
     assert_eq!((counted(), load.permits.available_permits()), (2, 10));
@@ -154,6 +167,11 @@ async fn a_wait_for_a_record_is_no_part_of_an_answer() {
     };
     for (paused, falls) in [(Some(true), false), (None, true)] {
         let load = load(256, 0, 0);
+        // So many that the limit binds.
+        let mut others = Vec::new();
+        for _ in 0..128 {
+            others.push(begin(&load, Duration::from_secs(60)).await.ok().unwrap());
+        }
         for _ in 0..WINDOW {
             ask(&load, Duration::ZERO, None).await;
         }
