@@ -45,7 +45,9 @@ fn what_a_with_puts_is_no_base_data() {
             "__verdict_1 := data.x; __verdict_2 := COPIED(__verdict_1); true with data.put as __verdict_2",
         ),
         ("true with data.put as {\"1\": [2]}", "true with data.put as {\"1\": [2]}"),
-        ("true with input as data.x", "true with input as data.x"),
+        // Asked before it, so that an undefined value ends the condition, also a negated one; base data stays what it is.
+        ("true with input as data.x", "__verdict_1 := data.x; true with input as __verdict_1"),
+        ("not own with input as data.x", "__verdict_1 := data.x; not own with input as __verdict_1"),
         ("data.put[1] == 1", "BASE(data.put, 1, [\"put\"]) == 1"),
         ("data.put.x == 1", "data.put.x == 1"),
     ] {
