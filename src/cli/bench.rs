@@ -55,10 +55,10 @@ pub(super) struct Args {
     /// Requests in flight on each connection
     #[arg(long, value_name = "M", default_value = "32")]
     concurrency: NonZeroUsize,
-    /// How long to measure [default: 10s, or 3s a turn in a comparison]
+    /// How long to measure [default: 10s, or 3s a turn in a comparison, 400ms in that of logs]
     #[arg(long, value_name = "TIME", value_parser = time)]
     duration: Option<Duration>,
-    /// How long to ask before measuring [default: 2s, or 500ms a turn in a comparison]
+    /// How long to ask before measuring [default: 2s, or 500ms a turn in a comparison, 150ms in that of logs]
     #[arg(long, value_name = "TIME", value_parser = time)]
     warmup: Option<Duration>,
     /// Send R requests a second in all, whether or not the earlier ones are answered, and count latency from when each
@@ -89,7 +89,8 @@ pub(super) struct Args {
     #[arg(long, group = "comparison", conflicts_with_all = ["rate", "batch", "policy", "query", "write_generated"])]
     compare_doors: bool,
     /// Compare servers without a decision log, with one in best effort and with a durable one: each runs in a process of
-    /// its own, and they take turns, as fast as they answer and at a fixed rate
+    /// its own, and they take turns, as fast as they answer and at a fixed rate. A second server without a log shows how
+    /// much of a difference is noise
     #[arg(long, group = "comparison", conflicts_with_all = ["batch", "policy", "query", "write_generated"])]
     compare_log: bool,
     /// Have the durable log of `--compare-log` be durable by a spool before its file
@@ -98,9 +99,9 @@ pub(super) struct Args {
     /// Ask at a fixed rate while the server that takes the decision log is silent for TIME, in best effort and durable
     #[arg(long, value_name = "TIME", value_parser = time, group = "comparison", conflicts_with_all = ["batch", "policy", "query", "write_generated"])]
     log_outage: Option<Duration>,
-    /// Turns of each server in a comparison
-    #[arg(long, value_name = "N", default_value = "5", requires = "comparison")]
-    rounds: NonZeroUsize,
+    /// Turns of each server in a comparison [default: 5, or 48 in that of logs]
+    #[arg(long, value_name = "N", requires = "comparison")]
+    rounds: Option<NonZeroUsize>,
     /// Compare checks with a verified token of this algorithm with checks without: a server in this process, in turns
     #[arg(long, value_name = "ALG", group = "comparison", conflicts_with_all = ["rate", "batch", "policy", "query"])]
     token: Option<token::Signed>,
@@ -138,6 +139,13 @@ Exit codes: 0 measured, 2 nothing could be asked.";
 enum Generate {
     /// 20,000 questions about 10,000 users with 50 roles and 500 grants; about half are allowed.
     Rbac,
+}
+
+impl Args {
+    /// Turns of each server in a comparison of few.
+    fn rounds(&self) -> usize {
+        self.rounds.map_or(5, NonZeroUsize::get)
+    }
 }
 
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {

@@ -212,10 +212,10 @@ async fn servers_of_a_benchmark_that_is_killed_end_with_it() {
     bench.args(["bench", "--compare-log", "--rounds", "1000", "--duration", "20ms", "--warmup", "1ms"]);
     let mut bench = Killed(bench.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     let of = format!("/proc/{0}/task/{0}/children", bench.0.id());
-    let servers = eventually("three servers run", async || {
+    let servers = eventually("four servers run", async || {
         let servers = std::fs::read_to_string(&of).unwrap();
         let servers: Vec<String> = servers.split_whitespace().map(str::to_owned).collect();
-        (servers.len() == 3).then_some(servers)
+        (servers.len() == 4).then_some(servers)
     })
     .await;
     bench.0.kill().unwrap();

@@ -30,7 +30,7 @@ use crate::audit::{
 };
 
 pub(in crate::audit) use self::head::head_name;
-use self::{head::Known, open::Opened, resume::End, rotate::Pause};
+use self::{compress::Compressing, head::Known, open::Opened, resume::End, rotate::Pause};
 
 pub(super) struct File {
     path: PathBuf,
@@ -58,7 +58,7 @@ pub(super) struct File {
     /// When it was said that the head can't be written.
     complained: Option<Instant>,
     time: fn() -> SystemTime,
-    compressing: Option<std::thread::JoinHandle<()>>,
+    compressing: Option<Compressing>,
 }
 
 /// How far a file is written.
@@ -272,7 +272,7 @@ impl Sink for File {
             }
         }
         if last && let Some(compressing) = self.compressing.take() {
-            let _ = compressing.join();
+            compressing.end();
         }
     }
 }

@@ -108,7 +108,7 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
 
     let mut phases = phases(args);
     let turns: Duration = phases.iter().map(|phase| (phase.plan.warmup + phase.plan.duration) * 2).sum();
-    let rounds = u32::try_from(args.rounds.get())?;
+    let rounds = u32::try_from(args.rounds())?;
     let bar = progress("comparing", turns * rounds);
     let ticking = runtime.spawn(tick(bar.clone()));
     let requests = phases.each_ref().map(|phase| Arc::new(Requests::encode(queries.clone(), phase.method, None)));
@@ -253,6 +253,6 @@ fn json(args: &Args, threads: NonZeroUsize, phases: &[Phase; 3]) -> Json {
         json!({ "null": report::round(null), "real": report::round(real) }),
     );
     result.insert("server_threads".to_owned(), threads.get().into());
-    result.insert("rounds".to_owned(), args.rounds.get().into());
+    result.insert("rounds".to_owned(), args.rounds().into());
     Json::Object(result)
 }

@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     };
     let doors = u32::try_from(DOORS.len())?;
     let turns: Duration = phases.iter().map(|phase| (phase.plan.warmup + phase.plan.duration) * doors).sum();
-    let rounds = u32::try_from(args.rounds.get())?;
+    let rounds = u32::try_from(args.rounds())?;
     let bar = progress("comparing", (turns + many.warmup + many.duration) * rounds);
     let ticking = runtime.spawn(tick(bar.clone()));
     let mut multiplexed = Vec::new();
@@ -188,7 +188,7 @@ impl Comparison {
         result.insert("grpc_multiplexed".to_owned(), multiplexed);
         result.insert("failed".to_owned(), self.failed().into());
         result.insert("server_threads".to_owned(), threads.get().into());
-        result.insert("rounds".to_owned(), args.rounds.get().into());
+        result.insert("rounds".to_owned(), args.rounds().into());
         Json::Object(result)
     }
 }

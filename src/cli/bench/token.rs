@@ -91,7 +91,7 @@ pub(super) fn run(args: &Args, signed: Signed, runtime: &Runtime) -> anyhow::Res
         duration: args.duration.unwrap_or(Duration::from_secs(3)),
         rate: None,
     };
-    let rounds = u32::try_from(args.rounds.get())?;
+    let rounds = u32::try_from(args.rounds())?;
     let bar = progress("comparing", (plan.warmup + plan.duration) * 2 * rounds);
     let ticking = runtime.spawn(tick(bar.clone()));
     let mut turns = Vec::new();
@@ -147,7 +147,7 @@ fn shown(args: &Args, signed: Signed, threads: NonZeroUsize, turns: &[[Turn; 2]]
         })
         .to_string();
     }
-    let mut out = format!("{threads} server threads, {tokens} tokens, median of {} rounds\n\n", args.rounds);
+    let mut out = format!("{threads} server threads, {tokens} tokens, median of {} rounds\n\n", args.rounds());
     let title = format!("Check, {} connections x {} in flight", args.connections, args.concurrency);
     let _ = writeln!(out, "{title:<44}{:>11}{:>11}{:>11}", "no token", name, "ratio");
     let [without, with, ratio] = rate;

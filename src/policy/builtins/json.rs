@@ -212,7 +212,7 @@ fn yaml(value: &Rego) -> Result<yaml_serde::Value, Failure> {
             (_, Some(number)) => Yaml::Number(number.into()),
             _ => match number.format_decimal().parse::<f64>() {
                 Ok(number) if number.is_finite() => Yaml::Number(number.into()),
-                _ => return failed("a number is too large for YAML"),
+                _ => return Err(Failure::Spent("a number is too large for YAML".to_owned())),
             },
         },
         Rego::Array(items) => Yaml::Sequence(items.iter().map(yaml).collect::<Result<_, _>>()?),

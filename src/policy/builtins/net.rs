@@ -176,6 +176,10 @@ fn merge(arguments: &[Rego]) -> Answer {
             }
             Ok(IpAddr::V6(_)) => return failed("IPv6 invalid: needs prefix length"),
             Err(_) => match Network::parse(text) {
+                // OPA takes it for other addresses when it merges.
+                Some(network) if network.is_mapped() && text.contains(':') && items.len() > 1 => {
+                    return Err(Failure::Halt(format!("a network of IPv4 that is written as IPv6: {text}")));
+                }
                 Some(network) => (network, Some(network.write())),
                 None => return failed(format!("invalid CIDR address: {text}")),
             },
@@ -196,6 +200,9 @@ fn merge(arguments: &[Rego]) -> Answer {
         });
     }
     merged.extend(later);
+    if merged.iter().any(|(range, written)| written.is_none() && is_lost(*range)) {
+        return Err(Failure::Halt("OPA can't write the networks that are merged".to_owned()));
+    }
     let written = merged.into_iter().flat_map(|(range, written)| match written {
         Some(written) => vec![written],
         None => networks(range.first, range.last).into_iter().map(Network::write).collect(),
@@ -205,6 +212,20 @@ fn merge(arguments: &[Rego]) -> Answer {
 
 fn before(address: u128) -> u128 {
     if address == MAPPED { address } else { address.saturating_sub(1) }
+}
+
+/// Whether OPA's process ends over a range, or its networks have no address of it: it forgets zeros before the first address
+/// of the smallest network around the range, and takes the address beside the range for one of IPv4.
+fn is_lost(range: Network) -> bool {
+    let is_ipv4 = |address: u128| address >> 32 == MAPPED >> 32;
+    if is_ipv4(range.first) {
+        return !range.is_mapped();
+    }
+    let around = Network::new(range.first, (range.first ^ range.last).leading_zeros());
+    let is_short = around.first != 0 && around.first.leading_zeros() >= 8;
+    let ends_beside = around.first < range.first && is_ipv4(range.first - 1)
+        || range.last < around.last && (is_ipv4(range.last) || is_ipv4(range.last + 1));
+    is_short || ends_beside
 }
 
 /// The fewest networks that have the addresses from `first` to `last`.

@@ -10,6 +10,7 @@ use super::{
     arithmetic::number as exact,
     operand::{Answer, any, big, failed, from_big, mismatch, text},
     precision::Float,
+    strings::lower,
 };
 
 pub(super) const ALL: &[Function] = &[
@@ -200,7 +201,7 @@ fn units(arguments: &[Rego]) -> Answer {
     let (number, unit) = split(&text)?;
     let mut letters = unit.chars();
     let first = letters.next();
-    let rest = letters.as_str().to_lowercase();
+    let rest = letters.map(lower).collect::<String>();
     let (factor, divisor) = match (first, &*rest) {
         (None, _) => (Some(BigInt::from(1)), 1),
         (Some('m'), "") => (Some(BigInt::from(1)), 1000),
@@ -221,7 +222,7 @@ fn units(arguments: &[Rego]) -> Answer {
 }
 
 fn bytes(arguments: &[Rego]) -> Answer {
-    let text = text(arguments, 0)?.to_lowercase().replace('"', "");
+    let text = text(arguments, 0)?.replace('"', "").chars().map(lower).collect::<String>();
     let (number, unit) = split(&text)?;
     let short = unit.strip_suffix('b').unwrap_or(unit);
     let mut letters = short.strip_suffix('i').unwrap_or(short).chars();

@@ -58,7 +58,7 @@ fn map(arguments: &[Rego], of: fn(char) -> char) -> Answer {
 }
 
 /// Unicode's simple lower case: one character for one.
-fn lower(character: char) -> char {
+pub(super) fn lower(character: char) -> char {
     if character == 'İ' {
         return 'i';
     }

@@ -358,6 +358,12 @@ fn where_no_other_file_can_be_begun_the_same_one_is_gone_on_with() {
     fs::remove_dir_all(folder).unwrap();
 }
 
+fn tidy(path: &Path, keep: usize) -> compress::Tidy {
+    let max_age = Duration::from_secs(3600);
+    let rotation = Rotation { max_bytes: 1, max_age, keep, compression: Compression::Gzip };
+    compress::Tidy { path: path.to_owned(), rotation, sync: true, rotations: Arc::default() }
+}
+
 #[test]
 fn a_full_file_that_cannot_be_compressed_stops_no_other_and_leaves_nothing() {
     let folder = folder("compression");
@@ -368,7 +374,7 @@ fn a_full_file_that_cannot_be_compressed_stops_no_other_and_leaves_nothing() {
         fs::write(folder.join(format!("audit.log.00000{number}")), "a\n").unwrap();
     }
     fs::write(folder.join("audit.log.20261129"), "of others").unwrap();
-    let failed = compress::tidy(&path, Compression::Gzip, 2, true);
+    let failed = tidy(&path, 2).all();
     assert_eq!(failed.len(), 1, "{failed:?}");
     let mut names: Vec<String> =
         fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -378,6 +384,35 @@ fn a_full_file_that_cannot_be_compressed_stops_no_other_and_leaves_nothing() {
         ["audit.log.000002", "audit.log.000002.gz", "audit.log.000003.gz", "audit.log.20261129"],
         "the oldest of three is gone"
     );
+    fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn files_that_become_too_old_while_one_is_compressed_are_gone() {
+    let folder = folder("too-old");
+    let path = folder.join("audit.log");
+    let full = |number: u32| folder.join(format!("audit.log.00000{number}"));
+    let names = || {
+        let names = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    for number in [1, 2, 3] {
+        fs::write(full(number), vec![b'a'; 1 << 20]).unwrap();
+    }
+    let tidy = tidy(&path, 2);
+    tidy.rotations.fetch_add(1, Relaxed);
+    // Another one is too old, and this one is finished.
+    tidy.compress(&full(2), 0).unwrap();
+    assert_eq!(names(), ["audit.log.000002.gz", "audit.log.000003"].map(str::to_owned).into());
+    fs::write(full(4), "b").unwrap();
+    fs::write(full(5), "c").unwrap();
+    tidy.rotations.fetch_add(1, Relaxed);
+    // This one is: nothing is left of it.
+    let failed = tidy.compress(&full(3), 1);
+    assert_eq!(failed.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    assert_eq!(names(), ["audit.log.000004", "audit.log.000005"].map(str::to_owned).into());
+    assert!(tidy.all().is_empty());
+    assert_eq!(names(), ["audit.log.000004.gz", "audit.log.000005.gz"].map(str::to_owned).into());
     fs::remove_dir_all(folder).unwrap();
 }
 

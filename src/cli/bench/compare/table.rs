@@ -6,7 +6,7 @@ use super::{Args, Phase, Turn, batch_gain};
 use crate::cli::bench::report;
 
 pub(super) fn text(args: &Args, threads: NonZeroUsize, phases: &[Phase; 3]) -> String {
-    let mut out = format!("{threads} threads a server, median of {} rounds\n", args.rounds);
+    let mut out = format!("{threads} threads a server, median of {} rounds\n", args.rounds());
     for phase in phases {
         let _ = writeln!(out, "\n{:<44}{:>11}{:>11}{:>11}", phase.title, "null", "real", "real/null");
         let mut rate = |name: &str, figure: fn(&Turn) -> f64| {

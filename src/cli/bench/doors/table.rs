@@ -19,7 +19,7 @@ const FIGURES: [Figure; 4] = [
 ];
 
 pub(super) fn text(args: &Args, threads: NonZeroUsize, comparison: &Comparison) -> String {
-    let mut out = format!("{threads} threads of the server, median of {} rounds\n", args.rounds);
+    let mut out = format!("{threads} threads of the server, median of {} rounds\n", args.rounds());
     for phase in &comparison.phases {
         let _ = write!(out, "\n{:<40}", phase.title);
         for (_, method) in DOORS {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regorus::Value as Rego;
 
 use super::{
-    super::{super::value::of_value, Failure, unsafe_number},
+    super::{super::value::of_value, Failure, operand::exact_text, unsafe_number},
     client::Response,
     request::Decode,
 };
@@ -13,7 +13,7 @@ use crate::decision::yaml;
 
 /// The object of a response.
 pub(super) fn object(response: &Response, decode: Decode) -> Result<Rego, Failure> {
-    let text = String::from_utf8_lossy(&response.body);
+    let text = exact_text(response.body.to_vec())?;
     let kind = response.headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     // A body that cannot be read is null, as in OPA.
     let body = if decode.json || is_json(kind) {
@@ -35,16 +35,15 @@ pub(super) fn object(response: &Response, decode: Decode) -> Result<Rego, Failur
     let mut headers: BTreeMap<Rego, Rego> = BTreeMap::new();
     for name in response.headers.keys() {
         let values = response.headers.get_all(name).iter();
-        let values: Vec<Rego> =
-            values.map(|value| Rego::from(String::from_utf8_lossy(value.as_bytes()).into_owned())).collect();
-        headers.insert(Rego::from(name.as_str()), Rego::from(values));
+        let values = values.map(|value| exact_text(value.as_bytes().to_vec()).map(Rego::from));
+        headers.insert(Rego::from(name.as_str()), Rego::from(values.collect::<Result<Vec<Rego>, _>>()?));
     }
     let status = format!("{} {}", response.status.as_u16(), response.reason);
     Ok(Rego::from(BTreeMap::from([
         (Rego::from("status"), Rego::from(status)),
         (Rego::from("status_code"), Rego::from(u64::from(response.status.as_u16()))),
         (Rego::from("body"), body),
-        (Rego::from("raw_body"), Rego::from(text.into_owned())),
+        (Rego::from("raw_body"), Rego::from(text)),
         (Rego::from("headers"), Rego::from(headers)),
     ])))
 }

@@ -117,6 +117,31 @@ fn sends_what_it_is_told_and_gives_what_it_gets() {
     assert!(!request.contains("secret") && !request.contains("upgrade"), "{request}");
 }
 
+/// OPA keeps the bytes, and tells them apart.
+#[test]
+fn what_is_not_utf_8_ends_the_evaluation() {
+    let (port, _) = server(|_, request, stream| {
+        let (header, body): (&[u8], &[u8]) = match request {
+            request if request.contains("/header") => (b"\xff", b"bb"),
+            request if request.contains("/body") => (b"a", b"b\xff"),
+            _ => (b"\xc3\xa9", b"\xc3\xa9"),
+        };
+        let answer = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX: ", header, b"\r\n\r\n", body].concat();
+        stream.write_all(&answer).unwrap();
+        String::new()
+    });
+    let ask = |path: &str| {
+        let url = format!("http://127.0.0.1:{port}/{path}");
+        send(network("127.0.0.1"), json!({"method": "get", "url": url, "raise_error": false}))
+    };
+    for path in ["header", "body"] {
+        let Err(Failure::Spent(cause)) = ask(path) else { panic!("{path} has a value") };
+        assert!(cause.contains("not UTF-8"), "{path}: {cause}");
+    }
+    let answer = ask("").unwrap();
+    assert_eq!((&answer["raw_body"], &answer["headers"]["x"]), (&json!("é"), &json!(["é"])));
+}
+
 #[test]
 fn bodies_are_read_by_their_type_or_by_force() {
     let (port, _) = server(|_, request, _| {

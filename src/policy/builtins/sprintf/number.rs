@@ -4,6 +4,9 @@ use num_bigint::{BigInt, Sign};
 
 use super::{Spec, push_escaped};
 
+/// The most decimals that a double has: 2^-1074 has them all.
+const MOST_DECIMALS: usize = 1074;
+
 /// A whole number of 64 bits; `None` where there is no such verb for it.
 pub(super) fn int(value: i64, verb: char, spec: Spec) -> Option<String> {
     let code = || u32::try_from(value).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
@@ -95,9 +98,12 @@ pub(super) fn float(value: f64, verb: char, spec: Spec) -> Option<String> {
     let mut digits = match verb {
         'v' | 'g' => general(size, spec.precision),
         'G' => general(size, spec.precision).to_uppercase(),
-        'e' => exponential(&format!("{size:.*e}", spec.precision.unwrap_or(6))),
-        'E' => exponential(&format!("{size:.*e}", spec.precision.unwrap_or(6))).to_uppercase(),
-        'f' | 'F' => format!("{size:.*}", spec.precision.unwrap_or(6)),
+        'e' => scientific(size, spec.precision),
+        'E' => scientific(size, spec.precision).to_uppercase(),
+        'f' | 'F' => {
+            let (decimals, zeros) = decimals(spec.precision);
+            format!("{size:.decimals$}") + &zeros
+        }
         'b' => binary(size),
         'x' => hex(size),
         'X' => hex(size).to_uppercase(),
@@ -115,10 +121,25 @@ pub(super) fn float(value: f64, verb: char, spec: Spec) -> Option<String> {
     Some(spec.pad(&format!("{sign}{digits}")))
 }
 
+/// The decimals that may be other than zero, and zeros for those behind them, of which Rust writes no more than 65,535.
+fn decimals(precision: Option<usize>) -> (usize, String) {
+    let precision = precision.unwrap_or(6);
+    let exact = precision.min(MOST_DECIMALS);
+    (exact, "0".repeat(precision - exact))
+}
+
+/// Go's `%e`.
+fn scientific(value: f64, precision: Option<usize>) -> String {
+    let (decimals, zeros) = decimals(precision);
+    let written = format!("{value:.decimals$e}");
+    let (mantissa, exponent) = written.split_once('e').unwrap_or((&written, "0"));
+    exponential(&format!("{mantissa}{zeros}e{exponent}"))
+}
+
 /// Go's `%g`: with an exponent below 1e-4, and from the precision on, or from 1e6.
 fn general(value: f64, precision: Option<usize>) -> String {
     let written = match precision {
-        Some(precision) => format!("{value:.*e}", precision.max(1) - 1),
+        Some(precision) => format!("{value:.*e}", (precision.max(1) - 1).min(MOST_DECIMALS)),
         None => format!("{value:e}"),
     };
     let (mantissa, exponent) = written.split_once('e').unwrap_or((&written, "0"));
