@@ -312,7 +312,7 @@ impl Inner {
         deadline: Deadline,
         (request_id, size): (&str, usize),
     ) -> Result<(Verdict, String), CallError> {
-        let checked = self.check(asked, at, deadline, request_id);
+        let checked = Box::pin(self.check(asked, at, deadline, request_id));
         Carried::here().question(deadline.left()?, size, checked).await?
     }
 
