@@ -149,7 +149,7 @@ impl Door {
         let started = Instant::now();
         let (query, verdict) = match asked
             .admit(&*self.credentials, |query: &Query| self.decider.passes(query), call.deadline.left()?)
-            .await
+            .await?
         {
             Ok(query) if call.at == At::Active => {
                 let verdict = self.decider.decide(&query, call.deadline.left()?).await;

@@ -18,7 +18,10 @@ use futures::FutureExt as _;
 pub(super) use self::place::bearer;
 pub use self::place::{CredentialAt, InvalidPlace};
 use crate::{
-    api::caller::{self, outside},
+    api::{
+        caller::{self, outside},
+        status::CallError,
+    },
     decision::{Input, Query, Reason, Value, Verdict, code},
     identity::{Caller, Invalid, Proof, Secret},
 };
@@ -112,24 +115,27 @@ impl Asked {
 
     /// The question, with its subject and what is known of its token, if the credential proves it within `left`. Where that
     /// takes an issuer, it is only asked about what the caller `may` ask: the gate, which is passed again by who decides.
+    ///
+    /// # Errors
+    /// Where the caller may not, or there is no place to wait in or afterwards: nothing is decided then.
     pub(super) async fn admit(
         self,
         credentials: &dyn Credentials,
         may: impl Fn(&Query) -> bool,
         left: Duration,
-    ) -> Result<Query, Box<Refused>> {
+    ) -> Result<Result<Query, Box<Refused>>, CallError> {
         let Self { mut query, has_subject, credential } = self;
-        let Some(credential) = credential else { return Ok(query) };
-        let caller = match verified(credentials, credential, || may(&query), left).await {
+        let Some(credential) = credential else { return Ok(Ok(query)) };
+        let caller = match verified(credentials, credential, || may(&query), left).await? {
             Ok(caller) => caller,
-            Err(verdict) => return Err(Box::new(Refused { query, verdict })),
+            Err(verdict) => return Ok(Err(Box::new(Refused { query, verdict }))),
         };
         let is_another = match &query.input {
             Input::Document(document) => !document::is_about(document, &caller),
             Input::Parts | Input::Undefined => false,
         };
         if is_another || has_subject && !caller.is(&query.subject) {
-            return Err(Box::new(Refused { query, verdict: denied(Invalid::SubjectMismatch) }));
+            return Ok(Err(Box::new(Refused { query, verdict: denied(Invalid::SubjectMismatch) })));
         }
         if let Input::Document(document) = &mut query.input {
             document::prove(document, &caller);
@@ -138,7 +144,7 @@ impl Asked {
         let Caller { subject, claims, absent: _, left } = caller;
         (query.subject.kind, query.subject.id) = (subject.kind, subject.id);
         (query.token, query.good_for) = (Some(claims), left);
-        Ok(query)
+        Ok(Ok(query))
     }
 }
 
@@ -148,28 +154,26 @@ async fn verified(
     credential: Credential,
     may: impl Fn() -> bool,
     left: Duration,
-) -> Result<Caller, Verdict> {
-    let checked = catch_unwind(AssertUnwindSafe(|| credentials.verify(credential))).map_err(|_| panicked())?;
+) -> Result<Result<Caller, Verdict>, CallError> {
+    let Ok(checked) = catch_unwind(AssertUnwindSafe(|| credentials.verify(credential))) else {
+        return Ok(Err(panicked()));
+    };
     let result = match checked {
         Checked::Now(result) => result,
         Checked::Later(later, late) => {
             if !may() {
-                return Err(Verdict {
-                    reasons: vec![Reason::new(code::PERMISSION_DENIED, "the caller may not ask this")],
-                    ..Verdict::default()
-                });
+                return Err(CallError::PermissionDenied);
             }
             caller::undecided();
             let patience = left.saturating_sub((left / 10).min(TO_ANSWER));
-            match outside(tokio::time::timeout(patience, AssertUnwindSafe(later).catch_unwind())).await {
-                Ok(Ok(Ok(result))) => result,
-                Ok(Ok(Err(_))) => return Err(panicked()),
-                // Its call is refused, if its door can: there is no place for it.
-                Ok(Err(_)) | Err(_) => Err(late),
+            match outside(tokio::time::timeout(patience, AssertUnwindSafe(later).catch_unwind())).await? {
+                Ok(Ok(result)) => result,
+                Ok(Err(_)) => return Ok(Err(panicked())),
+                Err(_) => Err(late),
             }
         }
     };
-    result.map_err(denied)
+    Ok(result.map_err(denied))
 }
 
 fn denied(invalid: Invalid) -> Verdict {
@@ -219,7 +223,19 @@ mod tests {
         let asked = Asked::with(query, credential, has_subject);
         assert!(!format!("{asked:?}").contains("canary"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(asked.admit(&Says(says), |_| true, Duration::from_millis(20)))
+        runtime.block_on(asked.admit(&Says(says), |_| true, Duration::from_millis(20))).unwrap()
+    }
+
+    #[test]
+    fn no_issuer_is_asked_for_who_may_not_ask() {
+        let asked = |says| {
+            let credential = Credential { token: "canary".to_owned().into(), proof: Proof::default() };
+            let asked = Asked::with(Query::default(), credential, false);
+            block_on(asked.admit(&Says(says), |_| false, Duration::from_secs(1))).map(|admitted| admitted.is_ok())
+        };
+        let asks = || Checked::Later(Box::pin(async { panic!("it was asked") }), Invalid::KeysUnavailable);
+        assert_eq!(asked(asks), Err(CallError::PermissionDenied));
+        assert_eq!(asked(|| Checked::Now(Ok(proves()))), Ok(true), "the gate stands behind this");
     }
 
     #[test]
@@ -245,6 +261,6 @@ mod tests {
             assert_eq!((verdict.effect, verdict.reasons[0].code.as_str()), (Effect::Deny, code));
         }
         let asked = Asked::plain(Query::default());
-        assert!(block_on(asked.admit(&Nobody, |_| true, Duration::ZERO)).unwrap().token.is_none());
+        assert!(block_on(asked.admit(&Nobody, |_| true, Duration::ZERO)).unwrap().unwrap().token.is_none());
     }
 }

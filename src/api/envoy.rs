@@ -150,22 +150,24 @@ impl Door {
         query.policy.clone_from(&self.policy);
         let asked = if self.config.bearer { self.asked(query, credential) } else { Asked::plain(query) };
         let started = Instant::now();
-        let (query, verdict, mut extras) =
-            match asked.admit(&*self.credentials, |query: &Query| self.decider.passes(query), deadline.left()?).await {
-                Ok(query) => {
-                    let decided = self.decider.decide(&query, deadline.left()?).await;
-                    let decided = decided.ok_or(CallError::PoliciesNotReady)?;
-                    let (verdict, extras) = Self::sound(decided, &query, &query_sent);
-                    (query, verdict, extras)
-                }
-                Err(refused) => {
-                    let Refused { query, verdict } = *refused;
-                    let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
-                    let verdict = Verdict { revision: snapshot.revision().clone(), ..verdict };
-                    let extras = Extras::unproven(!verdict.diagnostics.is_empty());
-                    (query, verdict, extras)
-                }
-            };
+        let (query, verdict, mut extras) = match asked
+            .admit(&*self.credentials, |query: &Query| self.decider.passes(query), deadline.left()?)
+            .await?
+        {
+            Ok(query) => {
+                let decided = self.decider.decide(&query, deadline.left()?).await;
+                let decided = decided.ok_or(CallError::PoliciesNotReady)?;
+                let (verdict, extras) = Self::sound(decided, &query, &query_sent);
+                (query, verdict, extras)
+            }
+            Err(refused) => {
+                let Refused { query, verdict } = *refused;
+                let snapshot = self.decider.pin().ok_or(CallError::PoliciesNotReady)?;
+                let verdict = Verdict { revision: snapshot.revision().clone(), ..verdict };
+                let extras = Extras::unproven(!verdict.diagnostics.is_empty());
+                (query, verdict, extras)
+            }
+        };
         let allowed = verdict.is_allow();
         let decided = Decided {
             door: DoorName::ENVOY,

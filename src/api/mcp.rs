@@ -133,7 +133,7 @@ impl Door {
     async fn unproven(&self, caller: &mut Caller, deadline: Deadline) -> Result<Option<Verdict>, CallError> {
         let Some(credential) = caller.credential() else { return Ok(None) };
         let asked = Asked::with(Query::default(), credential, false);
-        match asked.admit(&*self.credentials, |query: &Query| self.decider.passes(query), deadline.left()?).await {
+        match asked.admit(&*self.credentials, |query: &Query| self.decider.passes(query), deadline.left()?).await? {
             Ok(Query { subject, token, good_for, .. }) => {
                 caller.proven(subject, token.unwrap_or_default(), good_for);
                 Ok(None)

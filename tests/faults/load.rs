@@ -77,7 +77,7 @@ async fn the_limit_falls_where_answers_become_slow() {
     assert!((limit().await - first).abs() < 0.5, "nobody waited, and nothing was slow");
     // A connection has a hundred calls.
     let clients = [client, server.client().await];
-    let asked: Vec<_> = (0..160)
+    let asked: Vec<_> = (0..200)
         .map(|number| {
             let mut client = clients[number % 2].clone();
             tokio::spawn(async move { client.check(to("data.slow")).await.map(drop) })

@@ -97,7 +97,7 @@ impl Door {
                 turn = Instant::now();
             }
             let asked = (item, &object, credential.as_ref());
-            let (allowed, item) = self.item(asked, &snapshot, call.deadline.left()?, &call.request_id).await;
+            let (allowed, item) = self.item(asked, &snapshot, call.deadline.left()?, &call.request_id).await?;
             answers.push(item);
             if semantic.stops(allowed) {
                 break;
@@ -119,7 +119,7 @@ impl Door {
         on: &Pinned<'_>,
         left: Duration,
         request_id: &str,
-    ) -> (bool, (String, Settled)) {
+    ) -> Result<(bool, (String, Settled)), CallError> {
         let started = Instant::now();
         let asked = match item {
             Value::Object(mut own) => {
@@ -134,7 +134,7 @@ impl Door {
         let (query, verdict) = match asked {
             Err(error) => (None, denied(&error, on.revision().clone())),
             Ok(asked) => {
-                match asked.admit(&*self.credentials, |query: &Query| self.decider.passes(query), left).await {
+                match asked.admit(&*self.credentials, |query: &Query| self.decider.passes(query), left).await? {
                     Ok(query) => {
                         let verdict = on.decide(&query, left.saturating_sub(started.elapsed())).await;
                         (Some(query), verdict)
@@ -148,7 +148,7 @@ impl Door {
         };
         let (allowed, id) = (verdict.is_allow(), (self.ids)());
         let settled = self.settle((query.as_ref(), verdict), started, (&id, request_id));
-        (allowed, (id, settled))
+        Ok((allowed, (id, settled)))
     }
 }
 

@@ -205,7 +205,7 @@ where
     P: Protocol,
     B: Body<Data = Bytes, Error: Into<BoxError> + Send> + Send + Unpin,
 {
-    let (at, arrival_patience) = (arrival.at, arrival.patience);
+    let (at, arrival_patience, comes) = (arrival.at, arrival.patience, arrival.comes);
     let shown = request.headers().contains_key(AUTHORIZATION);
     let connection = request.extensions().get::<Arc<Unread>>().cloned();
     let refuse = |error| Ok(refusal::<P>(&keeper, error, shown, connection.clone()));
@@ -240,7 +240,11 @@ where
     let decided = AtomicBool::new(route.action == Action::Query);
     let placed = placed.into();
     let refused = AtomicBool::new(false);
-    let size = usize::try_from(request.body().size_hint().lower()).unwrap_or(usize::MAX);
+    let size = match comes {
+        Comes::Whole => usize::try_from(request.body().size_hint().lower()).unwrap_or(usize::MAX),
+        // Each has its own.
+        Comes::Streamed | Comes::InAddress => 0,
+    };
     let asking =
         Arc::new(Asking { caller, route, placed, stand, size, lost: OnceLock::new(), decided, refused, arrived: at });
     let answer = ASKING.scope(Arc::clone(&asking), async move { inner.call(request).await });

@@ -21,7 +21,7 @@ use self::{
     queue::{Queue, Waiting},
     rates::{Over, Rates},
 };
-use super::ahead::Room;
+use super::ahead::{Held, Room};
 
 /// Settings of load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub struct Load {
     rates: Rates,
     /// Those that wait for something else, without a place.
     outside: Arc<Semaphore>,
+    /// Of their messages.
+    outside_room: Arc<Room>,
     room: Arc<Room>,
     /// Of answers that are to be sent.
     unsent: Arc<Room>,
@@ -161,6 +163,12 @@ pub(super) struct Came {
     stands: Stands,
 }
 
+/// What a call takes that waits for something else, until this is dropped.
+pub(super) struct Outside {
+    _one: OwnedSemaphorePermit,
+    _room: Held,
+}
+
 /// Where a call stands that came.
 enum Stands {
     Placed(Place),
@@ -188,6 +196,7 @@ impl Load {
             unsent: Arc::new(Room::new(config.max_unsent_bytes)),
             free: Arc::new(Room::new(usize::MAX)),
             outside: Arc::new(Semaphore::new(config.max_in_flight)),
+            outside_room: Arc::new(Room::new(config.max_unfinished_bytes)),
             permits: Arc::new(Semaphore::new(limit)),
             config,
             limit: limit.into(),
@@ -249,9 +258,18 @@ impl Load {
         self.may_wait(self.queue.len(), patience / WAITS).map(drop)
     }
 
-    /// Room for one more that waits for something else, without a place.
-    pub(super) fn outside(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.outside).try_acquire_owned().ok()
+    /// Room for one more that waits for something else, without a place, and keeps `bytes` meanwhile. What is larger than all the room
+    /// takes all of it.
+    pub(super) fn outside(&self, bytes: usize) -> Result<Outside, Shed> {
+        let mut room = Held::none(&self.outside_room);
+        let one = Arc::clone(&self.outside).try_acquire_owned();
+        if let Ok(one) = one
+            && room.grow(bytes.min(self.config.max_unfinished_bytes))
+        {
+            return Ok(Outside { _one: one, _room: room });
+        }
+        self.count(Cause::Waiting);
+        Err(Shed::Overloaded(again(Duration::ZERO)))
     }
 
     /// The room for messages that have come in part.
@@ -272,12 +290,6 @@ impl Load {
     /// An answer finds no room until it is sent.
     pub(super) fn not_sent(&self) -> Shed {
         self.count(Cause::Unsent);
-        Shed::Overloaded(again(Duration::ZERO))
-    }
-
-    /// Too many wait for something else.
-    pub(super) fn no_wait(&self) -> Shed {
-        self.count(Cause::Waiting);
         Shed::Overloaded(again(Duration::ZERO))
     }
 
@@ -337,8 +349,9 @@ impl Load {
         let limit = self.limit.load(Relaxed);
         let (least, most) = (LEAST.min(self.config.max_in_flight), self.config.max_in_flight);
         let pressed = self.pressed.swap(false, Relaxed);
+        let peak = self.peak.swap(self.placed(), Relaxed);
         // A limit that few calls come near is not why they are slow, and a lower one would not make them faster.
-        let binds = pressed || self.peak.swap(self.placed(), Relaxed) >= limit / 2;
+        let binds = pressed || peak >= limit / 2;
         let usual = match self.usual.load(Relaxed) {
             u64::MAX => mean,
             // Nobody waits, or as few are answered at once as can be: it is the policies that became slower. A server

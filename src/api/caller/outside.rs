@@ -10,12 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use super::{
     ASKING, Asking, Load,
-    ahead::Held,
-    load::{Answering, Shed},
+    load::{Answering, Outside, Shed},
 };
 use crate::api::status::CallError;
 
@@ -56,12 +53,6 @@ pub(in crate::api) async fn outside<F: Future>(waited: F) -> Result<F::Output, C
     Ok(output)
 }
 
-/// What a call takes that waits outside.
-struct Stays {
-    _one: OwnedSemaphorePermit,
-    _room: Held,
-}
-
 impl Stand {
     /// It is answered, with that place.
     pub(super) fn new(load: &Arc<Load>, until: Instant, answering: Option<Answering>) -> Self {
@@ -92,12 +83,10 @@ impl Stand {
     }
 
     /// Gives its place back, if there is room for one more that waits, with a message of `size` bytes.
-    fn step_out(&self, size: usize) -> Result<Stays, Shed> {
+    fn step_out(&self, size: usize) -> Result<Outside, Shed> {
         // A wait is no part of what answers take.
         self.leave().into_iter().for_each(Answering::forget);
-        let mut room = Held::none(self.load.room());
-        let one = self.load.outside().filter(|_| room.grow(size.saturating_mul(LARGER)));
-        one.map(|one| Stays { _one: one, _room: room }).ok_or_else(|| self.load.no_wait())
+        self.load.outside(size.saturating_mul(LARGER))
     }
 
     async fn again(&self) -> Result<(), Shed> {

@@ -109,10 +109,10 @@ pub(super) fn item(item: BatchCheckItem, defaults: &Defaults) -> Question {
 }
 
 /// What the gate goes by of an item, before it is read whole: what cannot be read is asked of nobody.
-pub(super) fn named(item: &BatchCheckItem, defaults: &Defaults) -> Query {
+pub(super) fn named(item: &BatchCheckItem, defaults: &Defaults) -> Option<Query> {
     let mut reader = Reader { violations: Vec::new() };
     let policy = reader.policy(&item.policy).or_else(|| defaults.policy.clone());
-    Query { policy, explain: defaults.explain, ..Query::default() }
+    reader.violations.is_empty().then(|| Query { policy, explain: defaults.explain, ..Query::default() })
 }
 
 /// How a question is to be answered.

@@ -1,8 +1,14 @@
 //! `verdict.v1.SearchService`: the searches of [`crate::api::search`], each result a message.
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::{Stream, StreamExt as _, stream};
+use tokio::task::JoinSet;
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -72,7 +78,8 @@ impl Searches {
         let ending = Ending::new(&search, Arc::clone(&inner.observer), DoorName::GRPC, (id, String::new()));
         let asker = search.asker().clone();
         let decided = Box::pin(search.decided(0, deadline));
-        let running = Running { inner, asker, deadline, decided, ending, _call: call };
+        let running =
+            Running { inner, asker, deadline, decided: Some(decided), ready: VecDeque::new(), ending, _call: call };
         // The first error is the end.
         let results = stream::unfold(Some(running), move |running| {
             let revision = revision.clone();
@@ -91,31 +98,58 @@ impl Searches {
 /// What a candidate came to.
 type Decided = Result<Option<Found>, CallError>;
 
+/// Candidates, each with its position.
+type Candidates = Pin<Box<dyn Stream<Item = (usize, Decided)> + Send>>;
+
+/// How many candidates are decided before their results are sent.
+const AT_ONCE: usize = 256;
+/// For how long, where something is found.
+const SOON: Duration = Duration::from_millis(10);
+
+/// Decides several candidates; gives what is left.
+async fn several(mut decided: Candidates) -> (Option<Candidates>, VecDeque<Decided>) {
+    let (began, mut came, mut any) = (Instant::now(), VecDeque::new(), false);
+    while came.len() < AT_ONCE && !(any && began.elapsed() > SOON) {
+        let Some((_, found)) = decided.next().await else { return (None, came) };
+        // An error is the end.
+        any |= !matches!(found, Ok(None));
+        came.push_back(found);
+    }
+    (Some(decided), came)
+}
+
 /// A search whose results are being sent.
 struct Running {
     inner: Arc<Inner>,
     asker: Carried,
     deadline: Deadline,
-    decided: Pin<Box<dyn Stream<Item = (usize, Decided)> + Send>>,
+    /// The candidates that are still to be decided, if there are some.
+    decided: Option<Candidates>,
+    /// What others came to, in their order.
+    ready: VecDeque<Decided>,
     ending: Ending,
     _call: Box<dyn Send + Sync>,
 }
 
 impl Running {
-    /// The next that is found. The call was answered when its stream began, and gave its place back: it is looked for in another,
-    /// which a client that does not read on does not keep.
+    /// The next that is found.
     async fn find(&mut self) -> Result<Option<Found>, CallError> {
-        let Self { asker, deadline, decided, ending, .. } = self;
-        let found = async {
-            while let Some((_, found)) = decided.next().await {
-                ending.count(&found);
+        loop {
+            while let Some(found) = self.ready.pop_front() {
+                self.ending.count(&found);
                 if let Some(found) = found? {
                     return Ok(Some(found));
                 }
             }
-            Ok(None)
-        };
-        asker.rest(deadline.left()?, found).await?
+            let Some(decided) = self.decided.take() else { return Ok(None) };
+            // The call was answered when its stream began, and gave its place back: this has another. On a task of its own, as nobody
+            // goes on with a stream whose client does not read, which is to keep no place.
+            let (asker, left) = (self.asker.clone(), self.deadline.left()?);
+            let mut task = JoinSet::new();
+            task.spawn(async move { asker.rest(left, several(decided)).await });
+            let fault = || CallError::SearchFailed("its task ended without an answer".to_owned());
+            (self.decided, self.ready) = task.join_next().await.and_then(Result::ok).ok_or_else(fault)??;
+        }
     }
 
     /// The next result, and what sends those after it.

@@ -171,7 +171,7 @@ impl Inner {
     ) -> Result<(Verdict, String), CallError> {
         let started = Instant::now();
         let may = |query: &Query| self.decider.passes(query);
-        let (query, verdict) = match asked.admit(&*self.credentials, may, deadline.left()?).await {
+        let (query, verdict) = match asked.admit(&*self.credentials, may, deadline.left()?).await? {
             Ok(query) if *at == At::Active => {
                 let verdict = self.decider.decide(&query, deadline.left()?).await;
                 (query, verdict.ok_or(CallError::PoliciesNotReady)?)
@@ -243,8 +243,8 @@ impl Inner {
             let fault = format!("has {} items; a batch has from 1 to {most} (`grpc.max_batch_items`)", items.len());
             return Err(invalid(FieldViolation::new("items", fault)));
         }
-        for item in &items {
-            self.may_wait(&question::named(item, &defaults), &defaults.at)?;
+        for query in items.iter().filter_map(|item| question::named(item, &defaults)) {
+            self.may_wait(&query, &defaults.at)?;
         }
         // One snapshot for the whole batch, however long it takes.
         let snapshot = self.pin(&defaults.at, deadline).await?;
@@ -255,7 +255,7 @@ impl Inner {
                 tokio::task::yield_now().await;
                 turn = Instant::now();
             }
-            let (effect, item) = self.item(item, &defaults, &snapshot, deadline.left()?).await;
+            let (effect, item) = self.item(item, &defaults, &snapshot, deadline.left()?).await?;
             verdicts.push(item);
             let stop = match semantics {
                 BatchSemantics::Unspecified | BatchSemantics::ExecuteAll => false,
@@ -279,12 +279,12 @@ impl Inner {
         defaults: &Defaults,
         on: &Pinned<'_>,
         left: Duration,
-    ) -> (Effect, (String, String, Settled)) {
+    ) -> Result<(Effect, (String, String, Settled)), CallError> {
         let started = Instant::now();
         let Question { request_id, asked, at: _ } = question::item(item, defaults);
         let admitted = match asked {
             Ok(asked) => {
-                let admitted = asked.admit(&*self.credentials, |query| self.decider.passes(query), left).await;
+                let admitted = asked.admit(&*self.credentials, |query| self.decider.passes(query), left).await?;
                 admitted.map_err(|refused| (Some(refused.query), refused.verdict))
             }
             Err(violations) => {
@@ -301,7 +301,7 @@ impl Inner {
         };
         let (effect, id) = (verdict.effect, (self.ids)());
         let settled = self.settle((query.as_ref(), verdict), started, (&id, &request_id));
-        (effect, (request_id, id, settled))
+        Ok((effect, (request_id, id, settled)))
     }
 
     /// The same of a question of a stream, in a place of its own.
@@ -312,7 +312,7 @@ impl Inner {
         deadline: Deadline,
         (request_id, size): (&str, usize),
     ) -> Result<(Verdict, String), CallError> {
-        let checked = self.check(asked, at, deadline, request_id);
+        let checked = Box::pin(self.check(asked, at, deadline, request_id));
         Carried::here().question(deadline.left()?, size, checked).await?
     }
 

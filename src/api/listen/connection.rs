@@ -44,8 +44,8 @@ const HEADER_LIST_BYTES: u32 = 16 << 10;
 const PENDING_RESETS: usize = 20;
 
 /// How much a client of HTTP/2 may send that is not read yet, in bytes: of one call, and of all on a connection. It is in no account.
-const STREAM_WINDOW: u32 = 256 << 10;
-const CONNECTION_WINDOW: u32 = 1 << 20;
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 2 << 20;
 
 /// How many times `server.keepalive_timeout` answers may wait for their client to read.
 const UNREAD: u32 = 3;

@@ -156,7 +156,7 @@ impl Door {
         let started = Instant::now();
         let (query, verdict) = match asked
             .admit(&*self.peers.credentials, |query: &Query| self.peers.decider.passes(query), deadline.left()?)
-            .await
+            .await?
         {
             Ok(query) => {
                 let verdict = self.peers.decider.decide(&query, deadline.left()?).await;

@@ -84,7 +84,7 @@ impl Door {
         let held = self.peers.decider.hold().ok_or(CallError::PoliciesNotReady)?;
         let started = Instant::now();
         let asked = self.asked(Query { input, strict: parameters.strict, ..Query::default() })?;
-        let (query, verdict) = match asked.admit(&*self.peers.credentials, |_: &Query| true, deadline.left()?).await {
+        let (query, verdict) = match asked.admit(&*self.peers.credentials, |_: &Query| true, deadline.left()?).await? {
             Ok(query) => {
                 if !caller::is_placed() {
                     // It lost its place while an issuer was asked.
