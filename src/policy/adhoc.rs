@@ -86,7 +86,7 @@ impl Prepared {
         let module = Module { path: FILE.to_owned(), text: query.to_owned(), ..Module::default() };
         let engine = compiled.engines.into_iter().map(|(engine, _)| engine).next();
         let engine = engine.ok_or_else(|| one(Fault::new("internal_error", "the compiler gave no evaluator")))?;
-        let lowered = lowering::lower_query(query, &engine.data())
+        let lowered = lowering::lower_query(query, &compiled.texts, &engine.data())
             .map_err(|errors| Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect()))?;
         // After its syntax, as the gate reads it in the braces of a rule, and might speak of those.
         gate(bundle, options, query)?;

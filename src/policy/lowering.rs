@@ -11,7 +11,7 @@ use super::{
     brackets, builtins,
     compile::Options,
     fault::Fault,
-    paths::{Paths, arrays},
+    paths::Paths,
     rego::{
         self,
         ast::{Module as Tree, TermKind},
@@ -90,6 +90,8 @@ pub(super) fn lower<'a>(
             base: &|path| paths.is_base(data, path),
             arrays: &|path| paths.arrays(data, path),
             numbered: &|path| paths.numbered(data, path),
+            replaced: &|path| paths.is_replaced(path),
+            unclear: &|path| paths.is_unclear(data, path),
             made: &|path| paths.is_made(data, path),
             defaults: &defaults.remove(&package).unwrap_or_default(),
             mixed: &|rule| paths.mixed(&package, rule),
@@ -145,18 +147,21 @@ fn outside(module: &Module, tree: &Tree) -> Option<Fault> {
     Some(Fault::new("bundle_roots_error", cause).help(help).at(&module.path, &module.text, line, column, 7))
 }
 
-/// Lowers a query, which is one in no package.
-pub(super) fn lower_query(text: &str, data: &Rego) -> Result<Edited, Vec<rego::SyntaxError>> {
+/// Lowers a query, which is one in no package, on a policy set.
+pub(super) fn lower_query(text: &str, set: &Texts, data: &Rego) -> Result<Edited, Vec<rego::SyntaxError>> {
     let body = rego::parser::parse_query(text)?;
+    let modules: Vec<&Tree> = set.iter().filter_map(|(_, text)| text.module.as_deref()).collect();
+    let (paths, data) = (Paths::new(modules.into_iter()).with_query(&body), Some(data));
     let world = World {
         built_in: &builtins::arity,
         defined: &|_| false,
         children: &|_, _| None,
         base: &|_| false,
-        // What rules there are is not known here.
-        arrays: &|path| arrays::reached(data, path).then_some(lower::Arrays::AmongOthers),
-        numbered: &|path| arrays::has_numbers(data, path),
-        made: &|_| false,
+        arrays: &|path| paths.arrays(data, path),
+        numbered: &|path| paths.numbered(data, path),
+        replaced: &|path| paths.is_replaced(path),
+        unclear: &|path| paths.is_unclear(data, path),
+        made: &|path| paths.is_made(data, path),
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
         mocked: &|_| false,

@@ -11,7 +11,7 @@ use regorus::Value as Rego;
 use super::{
     lowering,
     rego::{
-        ast::{Module, Ref, RefPartKind, Rule, Term, TermKind},
+        ast::{Body, Module, Ref, RefPartKind, Rule, Term, TermKind},
         lower::names,
         visit::{self, Node},
     },
@@ -91,6 +91,17 @@ impl Paths {
             }
         }
         paths
+    }
+
+    /// The same with what a query replaces.
+    pub(super) fn with_query(mut self, query: &Body) -> Self {
+        visit::query(query, &mut |node, _| {
+            let Node::Target(target) = node else { return };
+            let is_data = matches!(&target.head.kind, TermKind::Var(head) if head == "data");
+            let names = target.parts.iter().map_while(|part| names::constant(&part.kind)).map(str::to_owned);
+            self.replaced.extend(is_data.then(|| names.collect()));
+        });
+        self
     }
 
     /// The names below `path` under which there may be something at `rest`; `None` where there are no rules, where a
@@ -235,15 +246,11 @@ fn at<'a>(data: &'a Rego, path: &[String]) -> Option<&'a Rego> {
 fn plain_names(value: &Rego) -> bool {
     match value {
         Rego::Array(items) => items.iter().all(plain_names),
-        Rego::Object(members) => members
-            .iter()
-            .all(|(name, value)| !matches!(name, Rego::String(name) if starts_a_number(name)) && plain_names(value)),
+        Rego::Object(members) => members.iter().all(|(name, value)| {
+            !matches!(name, Rego::String(name) if names::may_be_a_number(name)) && plain_names(value)
+        }),
         _ => true,
     }
-}
-
-fn starts_a_number(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_digit() || first == '-')
 }
 
 fn is_test(name: &[String]) -> bool {

@@ -2,7 +2,7 @@
 
 use regorus::Value as Rego;
 
-use super::{Paths, starts_a_number};
+use super::{Kind, Paths};
 use crate::policy::rego::lower::{Arrays, Pattern, names};
 
 impl Paths {
@@ -36,8 +36,35 @@ impl Paths {
         let meets =
             |rule: &[String]| path.iter().zip(rule).all(|(one, other)| one.as_ref().is_none_or(|one| one == other));
         let is_made = self.rules.iter().any(|(rule, kind)| path.len() > kind.package && meets(rule));
-        is_made && !data.is_some_and(|data| leads(data, path, &|_| true))
+        is_made && !data.is_some_and(|data| leads(data, path, &is_container))
     }
+
+    /// Whether a `with` may put something in the place of what a path leads to, which is base data otherwise.
+    pub(in crate::policy) fn is_replaced(&self, path: &Pattern) -> bool {
+        self.puts(path) && !self.rules.keys().any(|rule| is_way(path, rule))
+    }
+
+    /// Whether a path may lead to base data and to a part of what a rule makes, or to packages in the place of which a `with`
+    /// puts something.
+    pub(in crate::policy) fn is_unclear(&self, data: Option<&Rego>, path: &Pattern) -> bool {
+        let of_rule = |(rule, kind): (&Vec<String>, &Kind)| path.len() > kind.package && is_way(path, rule);
+        let of_package = |(rule, kind): (&Vec<String>, &Kind)| path.len() <= kind.package && is_way(path, rule);
+        (self.rules.iter().any(of_rule) && data.is_some_and(|data| leads(data, path, &is_container)))
+            || (self.puts(path) && self.rules.iter().any(of_package))
+    }
+
+    fn puts(&self, path: &Pattern) -> bool {
+        self.replaced.iter().any(|target| target.len() <= path.len() && is_way(path, target))
+    }
+}
+
+/// Whether the names of the shorter one of a path and of another begin the other.
+fn is_way(path: &Pattern, other: &[String]) -> bool {
+    path.iter().zip(other).all(|(one, other)| one.as_ref().is_none_or(|one| one == other))
+}
+
+fn is_container(value: &Rego) -> bool {
+    matches!(value, Rego::Array(_) | Rego::Object(_))
 }
 
 /// Whether a path may lead to an array.
@@ -49,7 +76,7 @@ pub(in crate::policy) fn reached(value: &Rego, path: &Pattern) -> bool {
 pub(in crate::policy) fn has_numbers(value: &Rego, path: &Pattern) -> bool {
     leads(value, path, &|value| match value {
         Rego::Object(members) => {
-            members.iter().any(|(name, _)| matches!(name, Rego::String(name) if starts_a_number(name)))
+            members.iter().any(|(name, _)| matches!(name, Rego::String(name) if names::may_be_a_number(name)))
         }
         _ => false,
     })

@@ -23,7 +23,9 @@
 //! - `data.a[x]`, where there is an array of base data at `data.a` and `x` may be a text, becomes a call of [`ELEMENT`]: OPA
 //!   takes the element with that number (`elements.rs`).
 //! - `data.p.r[x]`, where a rule makes what is at `data.p.r` and `x` may be a number, becomes a call of [`MADE`]: regorus
-//!   would find a text with its digits, as OPA does in base data alone.
+//!   would find a text with its digits, as OPA does in base data alone. So becomes a constant number in what may be either,
+//!   where base data has no such text. Where a `with` may put something in the place of base data, [`BASE_ELEMENT`] tells
+//!   which of them it is by its memory, and [`COPIED`] makes that differ.
 //! - A constant in a head, where another definition has a variable, becomes a variable, too: regorus would keep the two
 //!   apart, and evaluate one without the other. OPA ignores such a `default`.
 //! - What an object in a pattern is held against passes through [`SHAPED`] (`patterns.rs`): regorus takes a pattern for met by
@@ -84,6 +86,9 @@ pub(crate) const ELEMENT: &str = "__verdict__.element";
 /// is not known.
 pub(crate) const BASE_ELEMENT: &str = "__verdict__.base_element";
 
+/// The function that copies a value, for what a `with` puts to be other memory than base data.
+pub(crate) const COPIED: &str = "__verdict__.copied";
+
 /// The function that looks a part of a reference up in what rules make, where a number finds no text.
 pub(crate) const MADE: &str = "__verdict__.made";
 
@@ -141,6 +146,10 @@ pub(crate) struct World<'a> {
     pub(crate) arrays: &'a dyn Fn(&Pattern) -> Option<Arrays>,
     /// Whether a path of `data` may lead to an object of base data that has names which are numbers.
     pub(crate) numbered: &'a dyn Fn(&Pattern) -> bool,
+    /// Whether a `with` may put something in the place of base data that a path of `data` leads to.
+    pub(crate) replaced: &'a dyn Fn(&Pattern) -> bool,
+    /// Whether what a path of `data` leads to may be base data and may be something else, of which that is not told.
+    pub(crate) unclear: &'a dyn Fn(&Pattern) -> bool,
     /// Whether what a path of `data` leads to is part of what a rule makes, and no base data.
     pub(crate) made: &'a dyn Fn(&Pattern) -> bool,
     /// The texts of default definitions that the module gets, by the keywords that their names begin with.
@@ -173,6 +182,13 @@ pub(crate) fn lower(text: &str, module: &Module, world: &World<'_>) -> Lowered {
     // The module itself is the last.
     packages.remove(&Vec::new());
     let mut refused = Vec::new();
+    if let Some(name) = module.package.path.iter().find(|name| names::may_be_a_number(&name.text)) {
+        refused.push(SyntaxError {
+            span: name.span,
+            cause: "a package is named by a number, which would find its text".to_owned(),
+            help: Some("begin the name with a letter".to_owned()),
+        });
+    }
     for rule in &module.rules {
         visit::rule(rule, &mut |node, _| lost_digits(node, &mut refused));
     }

@@ -103,7 +103,7 @@ impl Put<'_> {
             return Err(vec![Fault::new("rego_parse_error", format!("the query is longer than {MAX_TEXT} bytes"))]);
         }
         let module = Module { path: adhoc::FILE.to_owned(), text: text.clone(), ..Module::default() };
-        let lowered = lowering::lower_query(text, &engine.data())
+        let lowered = lowering::lower_query(text, texts, &engine.data())
             .map_err(|errors| errors.into_iter().map(|error| lowering::fault(&module, error)).collect::<Vec<_>>())?;
         if brackets::too_deep(&lowered.text).is_some() {
             return Err(one(Fault::new("rego_nesting_error", "brackets nest too deep")));

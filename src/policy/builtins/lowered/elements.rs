@@ -1,5 +1,7 @@
 //! A part of a reference to base data, looked up as OPA does (`policy/rego/lower/elements.rs`).
 
+use std::collections::BTreeMap;
+
 use regorus::{Rc, Value as Rego};
 
 use super::{super::Failure, pair};
@@ -34,17 +36,35 @@ fn looked_up(of: &Rego, key: &Rego, is_base: impl FnOnce() -> bool) -> Rego {
             names::number_of(text).and_then(|number| items.get(number)).filter(|_| is_base())
         }
         (Rego::Object(members), Rego::Number(_)) => {
-            members.get(key).or_else(|| members.get(&Rego::from(key.to_string())))
+            members.get(key).or_else(|| members.get(&Rego::from(key.to_string())).filter(|_| is_base()))
         }
         _ => None,
     };
     found.map_or_else(|| of[key].clone(), Clone::clone)
 }
 
-/// Whether two arrays are the same memory: another one was made by a rule or a `with`.
+/// The same value, with arrays and objects of its own.
+pub(super) fn copied(operands: &[Rego]) -> Result<Rego, Failure> {
+    let [value] = operands else { return Err(Failure::Halt("takes one operand".to_owned())) };
+    Ok(copy(value))
+}
+
+fn copy(value: &Rego) -> Rego {
+    match value {
+        Rego::Array(items) => Rego::from(items.iter().map(copy).collect::<Vec<Rego>>()),
+        Rego::Object(members) => {
+            let members = members.iter().map(|(key, value)| (key.clone(), copy(value)));
+            Rego::from(members.collect::<BTreeMap<Rego, Rego>>())
+        }
+        _ => value.clone(),
+    }
+}
+
+/// Whether two arrays or objects are the same memory: another one was made by a rule or a `with`.
 fn is_same(one: &Rego, other: &Rego) -> bool {
     match (one, other) {
         (Rego::Array(one), Rego::Array(other)) => Rc::ptr_eq(one, other),
+        (Rego::Object(one), Rego::Object(other)) => Rc::ptr_eq(one, other),
         _ => false,
     }
 }

@@ -159,8 +159,12 @@ impl<'a> Reader<'a> {
         text(members, "title")?;
         text(members, "description")?;
         if let Some(reference) = text(members, "$ref")? {
-            node.target = Some(self.refer(reference)?);
-            return Ok(node);
+            let (target, is_known) = self.refer(reference)?;
+            node.target = Some(target);
+            // What stands beside a reference counts for nothing, but beside one that was there before, its faults do.
+            if !is_known {
+                return Ok(node);
+            }
         }
         node.types = types(members)?;
         self.object_keywords(members, &mut node)?;
@@ -209,16 +213,17 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn refer(&mut self, reference: &'a str) -> Result<Id, Failure> {
+    /// What a reference refers to, and whether it was there before.
+    fn refer(&mut self, reference: &'a str) -> Result<(Id, bool), Failure> {
         if let Some(known) = self.referred.get(reference) {
-            return Ok(*known);
+            return Ok((*known, true));
         }
         let target = self.pool.find(reference)?;
         if !matches!(target, Json::Bool(_) | Json::Object(_)) {
             return failed("Valid Schema must be of type object");
         }
         self.referred.insert(reference, self.nodes.len());
-        self.schema(target)
+        Ok((self.schema(target)?, false))
     }
 
     fn object_keywords(&mut self, members: &'a Members, node: &mut Node) -> Result<(), Failure> {

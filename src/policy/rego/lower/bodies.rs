@@ -307,9 +307,11 @@ impl<'a> Lowering<'a> {
     /// ` with target as value`; the value is asked before, as OPA does, so that where it is undefined the condition fails.
     fn with(&mut self, with: &'a With) -> String {
         let target = self.lowered(with.target.span, |lowering| lowering.target(&with.target));
-        let value = match self.function(&with.value) {
-            Some(function) => function,
-            None => self.lowered(with.value.span, |lowering| lowering.with_value(&with.value)),
+        let value = if let Some(function) = self.function(&with.value) {
+            function
+        } else {
+            let value = self.lowered(with.value.span, |lowering| lowering.with_value(&with.value));
+            self.put(with, value)
         };
         format!(" with {target} as {value}")
     }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
+    super::SyntaxError,
     super::ast::{Ref, RefPartKind, Span, Term, TermKind},
     Lowering, MERGED, names,
 };
@@ -29,6 +30,17 @@ impl<'a> Lowering<'a> {
         let Some(Dynamic { prefix, at, rest, children }) = self.taken_apart(reference) else { return false };
         let Some(unknown) = reference.parts.get(at) else { return false };
         let after = at + 1 + rest.len();
+        if let RefPartKind::Bracket(index) = &unknown.kind
+            && children.iter().any(|child| names::may_be_a_number(child))
+            && self.may_be_a_number(index, in_not)
+        {
+            self.refused.push(SyntaxError {
+                span: index.span,
+                cause: "this may be a number, and one of what it looks up among rules and base data is named by one"
+                    .to_owned(),
+                help: Some("begin the names with letters".to_owned()),
+            });
+        }
         self.elements_by_calls(reference, after, in_not);
         let mut all = format!("{MERGED}([");
         for (number, child) in children.iter().enumerate() {

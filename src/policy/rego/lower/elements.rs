@@ -11,8 +11,9 @@
 use std::fmt::Write as _;
 
 use super::{
-    super::ast::{Ref, RefPart, RefPartKind, Span, Term, TermKind},
-    BASE_ELEMENT, ELEMENT, Lowering, MADE, names,
+    super::SyntaxError,
+    super::ast::{Ref, RefPart, RefPartKind, Span, Term, TermKind, With},
+    BASE_ELEMENT, COPIED, ELEMENT, Lowering, MADE, names,
 };
 
 /// What a path of `data` leads to; a name that is not known is none.
@@ -39,6 +40,60 @@ impl<'a> Lowering<'a> {
             self.insert(reference.span.start, format!("{function}("));
         }
         self.elements.extend(found);
+        self.unclear(reference, from, in_not);
+    }
+
+    /// Refuses brackets after what may be base data or part of what rules make: of the one a number finds a text, of the
+    /// other it does not. A constant number where base data has no such text is found in both in the same way, by a call.
+    fn unclear(&mut self, reference: &'a Ref, from: usize, in_not: bool) {
+        let Some(mut path) = self.path_of_base(reference) else { return };
+        for (number, part) in reference.parts.iter().enumerate() {
+            if let RefPartKind::Bracket(index) = &part.kind
+                && number >= from
+                && (self.may_be_a_number(index, in_not) || self.is_value(index, in_not))
+                && (self.world.unclear)(&path)
+                && !self.finds_numbers_alone(index, &path)
+            {
+                self.refused.push(SyntaxError {
+                    span: index.span,
+                    cause: "a number or a text may be looked up here in base data, or in what a rule or a `with` makes: they are not \
+                            found in the same way"
+                        .to_owned(),
+                    help: Some("give base data and packages names of their own, and name them whole".to_owned()),
+                });
+                return;
+            }
+            path.push(names::constant(&part.kind).map(str::to_owned));
+        }
+    }
+
+    /// Whether what is in brackets finds what has that number and no text, also in base data.
+    fn finds_numbers_alone(&self, index: &Term, path: &Pattern) -> bool {
+        is_number(index) && !(self.world.numbered)(path)
+    }
+
+    /// Refuses to have a `with` replace a part of base data where numbers find names; and has what another one puts be other
+    /// memory than base data, which is known by that. `text` is the value.
+    pub(super) fn put(&mut self, with: &'a With, text: String) -> String {
+        let Some(mut path) = self.path_of_base(&with.target) else { return text };
+        for part in &with.target.parts {
+            let name = names::constant(&part.kind);
+            if name.is_some_and(names::may_be_a_number) || (self.world.numbered)(&path) {
+                self.refused.push(SyntaxError {
+                    span: with.target.span,
+                    cause: "this replaces one of several parts of data that are named by numbers".to_owned(),
+                    help: Some("replace the whole that it is a part of".to_owned()),
+                });
+                return text;
+            }
+            path.push(name.map(str::to_owned));
+        }
+        if is_literal(&with.value) {
+            return text;
+        }
+        let variable = self.variable();
+        self.before.push(format!("{variable} := {COPIED}({text})"));
+        variable
     }
 
     /// Lowers a part that a call looks up; `false` for any other, and then nothing is done.
@@ -98,31 +153,47 @@ impl<'a> Lowering<'a> {
     fn looked_up_by_calls(&self, reference: &Ref, from: usize, in_not: bool) -> Elements {
         let Some(mut path) = self.path_of_base(reference) else { return Elements::new() };
         let mut found = Elements::new();
+        // Whether what a call gives may be no base data.
+        let mut is_shared = false;
         for (number, part) in reference.parts.iter().enumerate() {
             let name = names::constant(&part.kind);
-            if let RefPartKind::Bracket(index) = &part.kind
-                && found.is_empty()
-                && number >= from
-                && self.may_be_a_number(index, in_not)
-                && (self.world.made)(&path)
-            {
+            let may_be_a_number = match &part.kind {
+                RefPartKind::Bracket(index) => number >= from && self.may_be_a_number(index, in_not),
+                RefPartKind::Dot(_) => false,
+            };
+            if found.is_empty() && may_be_a_number && (self.world.made)(&path) {
                 // What comes after it is no reference to data any more.
                 found.push((part.span, MADE, ")".to_owned()));
                 break;
+            }
+            if let RefPartKind::Bracket(index) = &part.kind
+                && found.is_empty()
+                && may_be_a_number
+                && (self.world.unclear)(&path)
+                && self.finds_numbers_alone(index, &path)
+            {
+                found.push((part.span, MADE, ")".to_owned()));
+                is_shared = true;
+                path.push(None);
+                continue;
             }
             let asks = match (&part.kind, name) {
                 (_, Some(name)) => names::number_of(name).is_some(),
                 // Where a call has looked something up, it is no reference to data any more, in which a number finds what
                 // its digits name.
-                (RefPartKind::Bracket(index), None) if is_number(index) => !found.is_empty(),
-                (RefPartKind::Bracket(index), None) => self.is_value(index, in_not),
+                (RefPartKind::Bracket(index), None) => {
+                    (self.is_value(index, in_not) && !is_number(index)) || (may_be_a_number && !found.is_empty())
+                }
                 (RefPartKind::Dot(_), None) => false,
             };
             let arrays = if asks && number >= from { (self.world.arrays)(&path) } else { None };
-            if arrays.is_some() || (asks && !found.is_empty()) {
-                found.push(match arrays {
-                    Some(Arrays::AmongOthers) => (part.span, BASE_ELEMENT, format!(", {})", written(&path))),
-                    Some(Arrays::Alone) | None => (part.span, ELEMENT, ")".to_owned()),
+            let is_replaced = may_be_a_number && (self.world.replaced)(&path);
+            is_shared |= is_replaced || arrays == Some(Arrays::AmongOthers);
+            if arrays.is_some() || is_replaced || (asks && !found.is_empty()) {
+                found.push(if is_shared {
+                    (part.span, BASE_ELEMENT, format!(", {})", written(&path)))
+                } else {
+                    (part.span, ELEMENT, ")".to_owned())
                 });
             }
             path.push(name.map(str::to_owned));
@@ -148,7 +219,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Whether what is in brackets has a value, and may be a number.
-    fn may_be_a_number(&self, index: &Term, in_not: bool) -> bool {
+    pub(super) fn may_be_a_number(&self, index: &Term, in_not: bool) -> bool {
         match &index.kind {
             TermKind::Parenthesised(inner) => self.may_be_a_number(inner, in_not),
             TermKind::Number(_) | TermKind::Infix { .. } | TermKind::Minus(_) => true,
@@ -165,6 +236,16 @@ impl<'a> Lowering<'a> {
             TermKind::Ref(_) | TermKind::Call { .. } | TermKind::Template { .. } | TermKind::String { .. } => true,
             _ => false,
         }
+    }
+}
+
+/// Whether a term is a constant, whatever is asked.
+fn is_literal(term: &Term) -> bool {
+    match &term.kind {
+        TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. } => true,
+        TermKind::Array(items) | TermKind::Set(items) => items.iter().all(is_literal),
+        TermKind::Object(members) => members.iter().all(|(key, value)| is_literal(key) && is_literal(value)),
+        _ => false,
     }
 }
 
@@ -186,3 +267,6 @@ fn written(path: &Pattern) -> String {
     }
     text + "]"
 }
+
+#[cfg(test)]
+mod tests;

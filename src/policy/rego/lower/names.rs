@@ -84,6 +84,11 @@ pub(crate) fn number_of(text: &str) -> Option<usize> {
     usize::try_from(number).ok().filter(|_| !is_negative)
 }
 
+/// Whether a name begins as a number does, which may find it in base data.
+pub(crate) fn may_be_a_number(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_digit() || first == '-')
+}
+
 /// The name of a part that is a constant.
 pub(crate) fn constant(part: &RefPartKind) -> Option<&str> {
     match part {

@@ -113,6 +113,12 @@ impl<'a> Lowering<'a> {
         for (number, part) in head.reference.parts.iter().enumerate().skip(named) {
             match &part.kind {
                 _ if mixed == Some(number) => self.replace(part.span, format!("[{KEY}]")),
+                // regorus takes a default in brackets for one of another type than the rule's.
+                RefPartKind::Bracket(_) if rule.default => {
+                    if let Some(name) = names::constant(&part.kind) {
+                        self.replace(part.span, names::part(name));
+                    }
+                }
                 RefPartKind::Bracket(index) if is_test => self.term(index),
                 RefPartKind::Bracket(index) => self.head_term(rule, index),
                 // For what ends so, regorus makes the object around it, also where it holds for nothing.

@@ -5,7 +5,7 @@ pub(super) fn lowered(text: &str) -> String {
     lowered_whole(text).module.text
 }
 
-fn lowered_whole(text: &str) -> Lowered {
+pub(super) fn lowered_whole(text: &str) -> Lowered {
     let module = parser::parse(text, true).unwrap();
     let arity = |name: &str| match name {
         "count" => Some(1),
@@ -25,7 +25,9 @@ fn lowered_whole(text: &str) -> Lowered {
                 _ => None,
             }
         },
-        numbered: &|path| path == [Some("numbers".to_owned())],
+        numbered: &|path| path.last() == Some(&Some("numbers".to_owned())),
+        replaced: &|path| path == [Some("put".to_owned())],
+        unclear: &|path| path.first() == Some(&Some("both".to_owned())),
         made: &|path| path.starts_with(&[Some("p".to_owned()), Some("made".to_owned())]),
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
@@ -208,6 +210,8 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
         base: &|_| false,
         arrays: &|_| None,
         numbered: &|_| false,
+        replaced: &|_| false,
+        unclear: &|_| false,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
@@ -365,6 +369,8 @@ fn a_negation_waits_for_what_gives_its_variables_values() {
         base: &|_| false,
         arrays: &|_| None,
         numbered: &|_| false,
+        replaced: &|_| false,
+        unclear: &|_| false,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
@@ -513,6 +519,7 @@ fn constants_beside_variables_become_variables() {
             "r[__verdict_key] := 1 if { __verdict_key := \"mixed\"; input.x } else := 2 if { __verdict_key := \"mixed\" }",
         ),
         ("default r.mixed := 1", ""),
+        ("default r[\"a\"][\"b-c\"].d := 1", "default r.a[\"b-c\"].d := 1"),
         ("r.a := 1", "r.a := 1"),
     ] {
         assert_eq!(lowered(&format!("package p\n{rule}")), format!("package p\n{expected}"));
@@ -643,6 +650,8 @@ fn patterns_that_cannot_be_lowered_are_refused() {
         base: &|_| false,
         arrays: &|_| None,
         numbered: &|_| false,
+        replaced: &|_| false,
+        unclear: &|_| false,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
