@@ -39,9 +39,10 @@ pub(super) async fn text(request: Request, limits: Limits, deadline: Deadline) -
     }
     let gzip = is_gzip(&parts.headers)?;
     let bytes = raw(body, limit, deadline).await?.ok_or_else(too_large)?;
-    let text = match gzip {
-        true => gzip::decompressed(&bytes, limit, deadline).await?.ok_or_else(too_large)?,
-        false => Text { bytes, _room: None },
+    let text = if gzip {
+        gzip::decompressed(&bytes, limit, deadline).await?.ok_or_else(too_large)?
+    } else {
+        Text { bytes, _room: None }
     };
     Ok((parts.headers, text))
 }
@@ -68,12 +69,12 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Fault> {
 /// The document that a body is; `None` for an empty one. YAML where the content type has `yaml` in it, or else JSON,
 /// as in OPA.
 pub(super) fn document(headers: &HeaderMap, text: Text) -> Result<Option<Value>, Fault> {
-    let bytes = text.bytes.as_slice();
+    let Text { bytes, _room } = text;
     if bytes.is_empty() {
         return Ok(None);
     }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let read = if kind.to_ascii_lowercase().contains("yaml") { of_yaml(bytes) } else { json::any(bytes) };
+    let read = if kind.to_ascii_lowercase().contains("yaml") { of_yaml(&bytes) } else { json::any(&bytes) };
     read.map(Some).map_err(|fault| Fault::invalid(format!("body contains malformed input document: it {fault}")))
 }
 

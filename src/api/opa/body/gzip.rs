@@ -97,7 +97,7 @@ mod tests {
             let broken = &all[..all.len() - cut];
             assert!(read(broken).await.unwrap().is_err(), "without its last {cut} bytes");
         }
-        assert!(read(&gzip(&[0; 2 << 20])).await.is_none(), "it is too large");
+        assert!(read(&gzip(&vec![0; 2 << 20])).await.is_none(), "it is too large");
     }
 
     #[tokio::test]
