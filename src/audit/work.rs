@@ -263,6 +263,7 @@ impl Deliverer {
 }
 
 /// Where records come from.
+#[derive(Clone, Copy)]
 enum Source {
     /// This spool, which counts them.
     Spool(u64),

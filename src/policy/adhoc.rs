@@ -1,10 +1,10 @@
 //! Any Rego query on a policy set, for people who try things out. Questions never come this way: they name an entry
 //! point, and no text of theirs is read as Rego.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use regorus::{
-    Rc, Value as Rego,
+    Value as Rego,
     unstable::{Literal, Rule},
 };
 
@@ -14,7 +14,7 @@ use super::{
     engine::{Engine, Failure},
     fault::{Fault, Faults},
     lowering, order,
-    rego::edit::Edited,
+    rego::{edit::Edited, parser},
     rejection,
     text::{Text, Texts},
 };
@@ -72,7 +72,7 @@ impl Input<'_> {
 /// A query on a policy set, compiled once to be asked about many inputs.
 pub struct Prepared {
     engine: Engine,
-    texts: Rc<Texts>,
+    texts: Arc<Texts>,
     written: String,
     lowered: Edited,
 }
@@ -90,10 +90,12 @@ impl Prepared {
             .map_err(|errors| Faults(errors.into_iter().map(|error| lowering::fault(&module, error)).collect()))?;
         // After its syntax, as the gate reads it in the braces of a rule, and might speak of those.
         gate(bundle, options, query)?;
+        let again = again(query, &compiled.texts, &engine.data(), options)?;
+        let (engine, texts) = again.map_or((engine, compiled.texts), |(engine, texts)| (engine, Arc::new(texts)));
         if loses_results(options.rego_v0, &lowered.text) {
             return Err(one(lossy().at(FILE, query, 1, 1, 1)));
         }
-        Ok(Self { engine, texts: compiled.texts, written: query.to_owned(), lowered })
+        Ok(Self { engine, texts, written: query.to_owned(), lowered })
     }
 
     /// The answer with that `input`, within `budget`. No answer depends on an earlier one.
@@ -143,6 +145,21 @@ pub fn query(
     budget: Duration,
 ) -> Result<Answer, Faults> {
     Prepared::new(bundle, options, query)?.answer(input, budget)
+}
+
+/// An evaluator of a set in which a query replaces data that no policy does, with its texts; `None` where it is read as it
+/// is without.
+pub(super) fn again(
+    query: &str,
+    texts: &Texts,
+    data: &Rego,
+    options: Options,
+) -> Result<Option<(Engine, Texts)>, Faults> {
+    let Ok(body) = parser::parse_query(query) else { return Ok(None) };
+    let texts =
+        lowering::lower_for(&body, texts, data).map_err(|fault| Faults(vec![fault.at(FILE, query, 1, 1, 1)]))?;
+    let Some(texts) = texts else { return Ok(None) };
+    Ok(Some((compile::anew(&texts, data, options)?, texts)))
 }
 
 /// Whether regorus 0.14.1 would answer `{}` for some queries like this: an element for which a later expression fails
@@ -220,6 +237,55 @@ mod tests {
         let bound = ask("n := [1, 2][_]; n > 1").unwrap();
         assert!(bound.json.contains("\"n\": 2"), "{}", bound.json);
         assert_eq!(ask("data.p.nothing").unwrap().json, "{}");
+    }
+
+    #[test]
+    fn what_a_query_puts_is_no_base_data_for_the_policies() {
+        let policy = "package p\nx if data.base.xs[input.s] == 20\nnx if not data.base.xs[input.s]\n\
+                      y if data.base.o[input.n] == \"one\"\nv contains n if data.pol[n].v";
+        let data = r#"{"base": {"xs": [10, 20], "o": {"1": "one"}}, "pol": {"z": {"w": 1}}}"#;
+        let files = [("p.rego", policy), ("pol.rego", "package pol.a\nv := 1"), ("data.json", data)];
+        let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+        let bundle = Bundle::from_files(files).unwrap();
+        let ask = |query: &str| {
+            let input = Input::Json(r#"{"s": "1", "n": 1}"#);
+            let answer = query_of(&bundle, query, input).unwrap();
+            let json: serde_json::Value = serde_json::from_str(&answer.json).unwrap();
+            json["result"][0]["expressions"][0]["value"].to_string()
+        };
+        // OPA's answers.
+        for (with, expected) in [
+            ("data.base.xs as [10, 20]", r#"[[],[true],[true],[["a"]]]"#),
+            ("data.base.xs as {\"1\": 20}", r#"[[true],[],[true],[["a"]]]"#),
+            ("data.base.o as {\"1\": \"one\"}", r#"[[true],[],[],[["a"]]]"#),
+            ("data.base.o as {1: \"one\"}", r#"[[true],[],[true],[["a"]]]"#),
+            ("data.pol.q as {\"v\": 1}", r#"[[true],[],[true],[["a","q"]]]"#),
+            ("data.base as {\"xs\": [10, 20], \"o\": {\"1\": \"one\"}}", r#"[[],[true],[],[["a"]]]"#),
+            ("data.base.xs as data.base.xs", r#"[[],[true],[true],[["a"]]]"#),
+            ("data.n as 1", r#"[[true],[],[true],[["a"]]]"#),
+        ] {
+            let answers: Vec<String> =
+                ["x", "nx", "y", "v"].map(|rule| ask(&format!("[a | a := data.p.{rule} with {with}]"))).into();
+            assert_eq!(format!("[{}]", answers.join(",")), expected, "{with}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_can_not_be_read_so_is_named() {
+        let files = [
+            ("p.rego", "package p\nx := data.a[k][input.n] if some k in [\"q\", \"r\"]"),
+            ("q.rego", "package a.q\nb[k] := 1 if some k in [1]"),
+        ];
+        let files = files.map(|(path, text)| (path.to_owned(), text.as_bytes().to_vec()));
+        let bundle = Bundle::from_files(files).unwrap();
+        let ask = |query| query_of(&bundle, query, Input::Json("{\"n\": 1}"));
+        assert!(ask("data.p.x").is_ok_and(|answer| !answer.defined));
+        let fault = ask("data.p.x with data.a.r as {\"b\": 2}").unwrap_err().0.remove(0);
+        assert!(fault.to_string().starts_with("p.rego:2:16: a number or a text may be looked up here"), "{fault}");
+    }
+
+    fn query_of(bundle: &Bundle, text: &str, input: Input<'_>) -> Result<Answer, Faults> {
+        query(bundle, Options::default(), text, input, Duration::from_secs(5))
     }
 
     #[test]

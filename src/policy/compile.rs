@@ -108,6 +108,24 @@ pub(super) fn again(
     on_a_thread(make)
 }
 
+/// An evaluator of texts that were compiled before, and lowered anew. It shares the data.
+pub(super) fn anew(texts: &Texts, data: &Rego, options: Options) -> Result<Engine, Faults> {
+    let sources: Vec<(&str, &str)> = texts.iter().flat_map(|(path, _)| texts.sources(path)).collect();
+    let failed = |error| Faults(vec![texts.relocated(fault_of(&error, "rego_compile_error", texts))]);
+    let make = || {
+        let mut trial = Engine::blank(options);
+        for (path, text) in &sources {
+            texts.add(&mut trial, path, text).map_err(failed)?;
+        }
+        let refused = gate::check(trial.get_modules(), &|file| texts.lowered(file).to_owned());
+        if !refused.is_empty() {
+            return Err(Faults(refused.into_iter().map(|fault| texts.relocated(fault)).collect()));
+        }
+        build((&sources, texts), data.clone(), options).map(|(engine, _)| engine).map_err(failed)
+    };
+    on_a_thread(make)
+}
+
 /// Every fault and every warning of a bundle, by its `entries` below `data`: what will be asked.
 pub(super) fn review(bundle: &Bundle, options: Options, entries: &[Vec<String>]) -> Vec<Fault> {
     let review = || {

@@ -14,7 +14,7 @@ use super::{
     paths::Paths,
     rego::{
         self,
-        ast::{Module as Tree, TermKind},
+        ast::{Body, Module as Tree, TermKind},
         edit::Edited,
         lower::{self, Place, World},
         metadata,
@@ -36,6 +36,9 @@ pub(super) struct Lowered<'a> {
     /// with a broken file nor refer to one.
     pub(super) readable: Vec<&'a Module>,
 }
+
+/// What the name of the part with the functions that call replaced built-ins ends with; no keyword does.
+const BUILT_INS: &str = "built-ins";
 
 /// What helps with a file that is Rego v0.
 const OLDER: &str = "this reads as Rego v0: name `--rego-v0` (in a configuration, `policies.rego_v0`), or rewrite it with \
@@ -69,20 +72,111 @@ pub(super) fn lower<'a>(
             }
         }
     }
-    let defined = defined(&trees);
-    let (functions, mut mocked_text) = (functions(&trees), None);
-    let mocked = mocked(&trees);
-    if !mocked.is_empty() {
-        mocked_text = Some(lower::mocked(mocked.iter().map(|(name, arity)| (name.as_str(), *arity))));
-    }
     let all: Vec<Arc<Tree>> = trees.iter().map(|(_, tree)| Arc::clone(tree)).collect();
-    let all: Vec<&Tree> = all.iter().map(Arc::as_ref).collect();
-    let paths = Paths::new(all.iter().copied());
-    let mut defaults = paths.defaults();
+    let mut set = Set::new(all.iter().map(Arc::as_ref).collect(), None);
+    let mut mocked_text = set.mocked_text();
     let mut readable = Vec::new();
     for (module, tree) in trees {
         let package = package(&tree);
-        let own = defined.get(&package);
+        let (mut text, refused) =
+            set.text(&module.path, (module.text.as_str().into(), reads_v0(module, options)), &tree, data);
+        // Once, with any file.
+        if let Some(mocked) = mocked_text.take() {
+            text.parts.push((format!("{}{PART}{BUILT_INS}", module.path), Edited::unchanged(&mocked)));
+        }
+        if let Some((line, column)) = brackets::too_deep(&text.lowered.text) {
+            let cause = format!("brackets nest more than {} deep here", brackets::MAX_NESTING);
+            let help = "name parts of it as rules, or move it to `data.json`";
+            let fault = Fault::new("rego_nesting_error", cause).help(help);
+            let fault = fault.at(&module.path, &text.lowered.text, line, column, 1);
+            broken.insert(package.join("."));
+            texts.insert(&module.path, Text { module: None, ..text });
+            faults.push(texts.relocated(fault));
+            continue;
+        }
+        if !refused.is_empty() {
+            broken.insert(package.join("."));
+            texts.insert(&module.path, Text { module: None, ..text });
+            faults.extend(refused.into_iter().take(MAX_FAULTS).map(|error| fault(module, error)));
+            continue;
+        }
+        readable.push((module, tree));
+        texts.insert(&module.path, text);
+    }
+    readable.retain(|(_, tree)| !touches(tree, &broken));
+    Lowered { texts, readable: readable.into_iter().map(|(module, _)| module).collect() }
+}
+
+/// The texts of a set as they are to be read where a query replaces data of it; `None` where that is as they are. The
+/// fault says which file can't be read so.
+pub(super) fn lower_for(query: &Body, set: &Texts, data: &Rego) -> Result<Option<Texts>, Box<Fault>> {
+    let trees: Vec<&Tree> = set.iter().filter_map(|(_, text)| text.module.as_deref()).collect();
+    if !Paths::new(trees.iter().copied()).replaces_more(query) {
+        return Ok(None);
+    }
+    let mut lowering = Set::new(trees, Some(query));
+    let (mut texts, mut differ) = (Texts::default(), false);
+    for (path, before) in set.iter() {
+        let Some(tree) = &before.module else { continue };
+        let written = (Arc::clone(&before.written), before.rego_v0);
+        let (mut text, refused) = lowering.text(path, written, tree, Some(data));
+        let built_ins = before.parts.iter().filter(|(name, _)| name.ends_with(BUILT_INS));
+        text.parts.extend(built_ins.cloned());
+        let is_too_deep = brackets::too_deep(&text.lowered.text).is_some();
+        let too_deep = is_too_deep.then(|| "brackets nest too deep".to_owned());
+        if let Some(cause) = refused.into_iter().next().map(|error| error.cause).or(too_deep) {
+            let cause = format!("`{path}` can't be read where a query replaces this data: {cause}");
+            let help = "write a policy with the `with`, and ask for it; `verdict lint` has more about it";
+            return Err(Box::new(Fault::new("rego_unsupported", cause).help(help)));
+        }
+        differ |= !read(&text).eq(read(before));
+        texts.insert(path, text);
+    }
+    Ok(differ.then_some(texts))
+}
+
+/// What regorus reads of a file.
+fn read(text: &Text) -> impl Iterator<Item = &str> {
+    std::iter::once(&text.lowered).chain(text.parts.iter().map(|(_, edited)| edited)).map(|edited| edited.text.as_str())
+}
+
+/// What lowering must know of a set.
+struct Set<'t> {
+    trees: Vec<&'t Tree>,
+    defined: BTreeMap<Vec<String>, BTreeSet<String>>,
+    functions: BTreeMap<String, usize>,
+    mocked: BTreeMap<String, u8>,
+    paths: Paths,
+    /// Of packages of which no file was lowered yet.
+    defaults: BTreeMap<Vec<String>, BTreeMap<Vec<String>, String>>,
+}
+
+impl<'t> Set<'t> {
+    /// These files, where a query may replace data.
+    fn new(trees: Vec<&'t Tree>, query: Option<&Body>) -> Self {
+        let paths = Paths::new(trees.iter().copied());
+        let paths = if let Some(query) = query { paths.with_query(query) } else { paths };
+        let (defined, functions, mocked) = (defined(&trees), functions(&trees), mocked(&trees));
+        Self { defined, functions, mocked, defaults: paths.defaults(), paths, trees }
+    }
+
+    /// The functions that call built-ins which a `with` replaces.
+    fn mocked_text(&self) -> Option<String> {
+        let mocked = self.mocked.iter().map(|(name, arity)| (name.as_str(), *arity));
+        (!self.mocked.is_empty()).then(|| lower::mocked(mocked))
+    }
+
+    /// A file's text, and what of it can't be lowered.
+    fn text(
+        &mut self,
+        path: &str,
+        (written, rego_v0): (Arc<str>, bool),
+        tree: &Arc<Tree>,
+        data: Option<&Rego>,
+    ) -> (Text, Vec<rego::SyntaxError>) {
+        let package = package(tree);
+        let defaults = self.defaults.remove(&package).unwrap_or_default();
+        let (own, paths) = (self.defined.get(&package), &self.paths);
         let world = World {
             built_in: &builtins::arity,
             defined: &|name| own.is_some_and(|names| names.contains(name)),
@@ -93,44 +187,17 @@ pub(super) fn lower<'a>(
             replaced: &|path| paths.is_replaced(path),
             unclear: &|path| paths.is_unclear(data, path),
             made: &|path| paths.is_made(data, path),
-            defaults: &defaults.remove(&package).unwrap_or_default(),
+            defaults: &defaults,
             mixed: &|rule| paths.mixed(&package, rule),
-            mocked: &|name| mocked.contains_key(name),
-            function: &|name| functions.get(name).copied(),
-            metadata: &|rule, chain| annotations(&all, &tree, rule, chain),
+            mocked: &|name| self.mocked.contains_key(name),
+            function: &|name| self.functions.get(name).copied(),
+            metadata: &|rule, chain| annotations(&self.trees, tree, rule, chain),
         };
-        let lowered = lower::lower(&module.text, &tree, &world);
-        let (rego_v0, written) = (reads_v0(module, options), module.text.as_str().into());
-        let refused = lowered.refused;
-        let parts = lowered.keyword_packages.into_iter();
-        let parts = parts.map(|(keywords, edited)| (format!("{}{PART}{}", module.path, keywords.join(".")), edited));
-        let mut parts: Vec<(String, Edited)> = parts.collect();
-        let lowered = lowered.module;
-        // Once, with any file.
-        if let Some(text) = mocked_text.take() {
-            parts.push((format!("{}{PART}built-ins", module.path), Edited::unchanged(&text)));
-        }
-        if let Some((line, column)) = brackets::too_deep(&lowered.text) {
-            let cause = format!("brackets nest more than {} deep here", brackets::MAX_NESTING);
-            let help = "name parts of it as rules, or move it to `data.json`";
-            let fault =
-                Fault::new("rego_nesting_error", cause).help(help).at(&module.path, &lowered.text, line, column, 1);
-            broken.insert(package.join("."));
-            texts.insert(&module.path, Text { written, module: None, rego_v0, lowered, parts });
-            faults.push(texts.relocated(fault));
-            continue;
-        }
-        if !refused.is_empty() {
-            broken.insert(package.join("."));
-            texts.insert(&module.path, Text { written, module: None, rego_v0, lowered, parts });
-            faults.extend(refused.into_iter().take(MAX_FAULTS).map(|error| fault(module, error)));
-            continue;
-        }
-        readable.push((module, Arc::clone(&tree)));
-        texts.insert(&module.path, Text { written, module: Some(tree), rego_v0, lowered, parts });
+        let lower::Lowered { module: lowered, keyword_packages, refused } = lower::lower(&written, tree, &world);
+        let parts = keyword_packages.into_iter();
+        let parts = parts.map(|(keywords, edited)| (format!("{path}{PART}{}", keywords.join(".")), edited)).collect();
+        (Text { written, module: Some(Arc::clone(tree)), rego_v0, lowered, parts }, refused)
     }
-    readable.retain(|(_, tree)| !touches(tree, &broken));
-    Lowered { texts, readable: readable.into_iter().map(|(module, _)| module).collect() }
 }
 
 /// Whether a file is read as Rego v0: as its bundle says, or else as was asked for.
@@ -188,9 +255,9 @@ pub(super) fn package(tree: &Tree) -> Vec<String> {
 }
 
 /// Package to the first names of its rules, over all files.
-fn defined(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<Vec<String>, BTreeSet<String>> {
+fn defined(trees: &[&Tree]) -> BTreeMap<Vec<String>, BTreeSet<String>> {
     let mut defined: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
-    for (_, tree) in trees {
+    for tree in trees {
         let names = tree.rules.iter().filter_map(|rule| match &rule.head.reference.head.kind {
             TermKind::Var(name) => Some(name.clone()),
             _ => None,
@@ -201,9 +268,9 @@ fn defined(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<Vec<String>, BTreeSet<Str
 }
 
 /// The built-ins that a `with` replaces and regorus has none of, and how many arguments they take.
-fn mocked(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<String, u8> {
+fn mocked(trees: &[&Tree]) -> BTreeMap<String, u8> {
     let mut mocked = BTreeMap::new();
-    for rule in trees.iter().flat_map(|(_, tree)| &tree.rules) {
+    for rule in trees.iter().flat_map(|tree| &tree.rules) {
         visit::rule(rule, &mut |node, _| {
             if let Node::Target(target) = node
                 && let Some(name) = lower::names::dotted(target)
@@ -217,14 +284,14 @@ fn mocked(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<String, u8> {
 }
 
 /// The whole names of all functions, with how many arguments each takes.
-fn functions(trees: &[(&Module, Arc<Tree>)]) -> BTreeMap<String, usize> {
+fn functions(trees: &[&Tree]) -> BTreeMap<String, usize> {
     let named = |package: &str, rule: &rego::ast::Rule| {
         let name = lower::names::dotted(&rule.head.reference)?;
         rule.head.arguments.as_ref().map(|arguments| (format!("data.{package}.{name}"), arguments.len()))
     };
     trees
         .iter()
-        .flat_map(|(_, tree)| {
+        .flat_map(|tree| {
             let package = package(tree).join(".");
             tree.rules.iter().filter_map(move |rule| named(&package, rule))
         })

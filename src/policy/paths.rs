@@ -95,13 +95,13 @@ impl Paths {
 
     /// The same with what a query replaces.
     pub(super) fn with_query(mut self, query: &Body) -> Self {
-        visit::query(query, &mut |node, _| {
-            let Node::Target(target) = node else { return };
-            let is_data = matches!(&target.head.kind, TermKind::Var(head) if head == "data");
-            let names = target.parts.iter().map_while(|part| names::constant(&part.kind)).map(str::to_owned);
-            self.replaced.extend(is_data.then(|| names.collect()));
-        });
+        self.replaced.extend(replaced_by(query));
         self
+    }
+
+    /// Whether a query replaces data that no policy does.
+    pub(super) fn replaces_more(&self, query: &Body) -> bool {
+        replaced_by(query).iter().any(|path| !self.replaced.contains(path))
     }
 
     /// The names below `path` under which there may be something at `rest`; `None` where there are no rules, where a
@@ -309,6 +309,18 @@ fn replaced(module: &Module, target: &Ref) -> Option<Vec<String>> {
         None => lowering::package(module).into_iter().chain([head.clone()]).collect(),
     };
     Some(start.into_iter().chain(known).collect())
+}
+
+/// The names below `data` of what a query, which imports nothing, replaces.
+fn replaced_by(query: &Body) -> Vec<Vec<String>> {
+    let mut replaced = Vec::new();
+    visit::query(query, &mut |node, _| {
+        let Node::Target(target) = node else { return };
+        let is_data = matches!(&target.head.kind, TermKind::Var(head) if head == "data");
+        let names = target.parts.iter().map_while(|part| names::constant(&part.kind)).map(str::to_owned);
+        replaced.extend(is_data.then(|| names.collect()));
+    });
+    replaced
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use serde_json::{Value as Json, json};
 
 use crate::{
     client::{Answer, get, post, send, serve},
-    support::Server,
+    support::{Folder, Serve, Server},
 };
 
 async fn ask(server: &Server, query: &str, input: Json) -> Answer {
@@ -40,6 +40,43 @@ async fn gives_bindings() {
     );
     let yaml = send(server.http, "POST", "/v1/query", &[("content-type", "application/yaml")], b"query: x = 1\n").await;
     assert_eq!(yaml.result(), json!([{"x": 1}]));
+}
+
+#[tokio::test]
+async fn what_it_puts_in_the_place_of_base_data_is_none() {
+    let folder = Folder::always(&[
+        ("p.rego", "package p\nallow if data.xs[input.at] == 20\nnever if not data.xs[input.at]\n"),
+        ("data.json", r#"{"xs": [10, 20]}"#),
+    ]);
+    let serve = Serve::folder(&folder).env("VERDICT_HTTP_REQUEST_TIMEOUT", "30s").env("VERDICT_OPA_QUERY", "true");
+    let server = serve.ready().await;
+    for (query, wanted) in [
+        ("data.p.allow", json!([{}])),
+        // OPA's answers: only in base data a text finds an element.
+        ("data.p.allow with data.xs as [10, 20]", Json::Null),
+        ("data.p.allow with data.xs as data.xs", Json::Null),
+        ("data.p.never with data.xs as [10, 20]", json!([{}])),
+        ("data.p.allow with data.xs as {\"1\": 20}", json!([{}])),
+        ("data.p.allow with data.other as 1", json!([{}])),
+    ] {
+        assert_eq!(ask(&server, query, json!({"at": "1"})).await.result(), wanted, "{query}");
+    }
+    server.unharmed().await;
+}
+
+#[tokio::test]
+async fn what_policies_can_not_be_read_for_is_refused() {
+    let folder = Folder::always(&[
+        ("p.rego", "package p\nx := data.a[k][input.n] if some k in [\"q\", \"r\"]\n"),
+        ("q.rego", "package a.q\nb[k] := 1 if some k in [1]\n"),
+    ]);
+    let serve = Serve::folder(&folder).env("VERDICT_HTTP_REQUEST_TIMEOUT", "30s").env("VERDICT_OPA_QUERY", "true");
+    let server = serve.ready().await;
+    assert_eq!(ask(&server, "data.p.x", json!({"n": 1})).await.result(), Json::Null);
+    let answer = ask(&server, "data.p.x with data.a.r as {\"b\": 2}", json!({"n": 1})).await;
+    answer.refused(400, "invalid_parameter");
+    assert!(answer.text().contains("`p.rego` can't be read where a query replaces this data"), "{}", answer.text());
+    server.unharmed().await;
 }
 
 #[tokio::test]

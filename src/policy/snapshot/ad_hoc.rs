@@ -19,7 +19,7 @@ use crate::{
         compile::Options,
         contract,
         engine::{Engine, Failure},
-        fault::Fault,
+        fault::{Fault, Faults},
         gate, lint, lowering, meter,
         meter::Stop,
         rego::{edit::Edited, parser},
@@ -49,7 +49,14 @@ impl Put<'_> {
     }
 
     fn answer(mut self, engine: &mut Engine) -> Result<Verdict, Vec<Diagnostic>> {
-        let lowered = self.read(engine).map_err(|faults| faults.into_iter().map(diagnostic).collect::<Vec<_>>())?;
+        let told = |faults: Vec<Fault>| faults.into_iter().map(diagnostic).collect::<Vec<_>>();
+        let lowered = self.read(engine).map_err(told)?;
+        let again = adhoc::again(&self.query.text, self.texts, &engine.data(), self.options);
+        let again = again.map_err(|Faults(faults)| told(faults))?;
+        if let Some((other, _)) = &again {
+            *engine = other.fork();
+        }
+        let texts = again.as_ref().map_or(self.texts, |(_, texts)| texts);
         let AdHoc { input, strict, .. } = self.query;
         let _whole = builtins::Query::begin();
         // What hosts policies may ask is no offer to clients.
@@ -63,7 +70,7 @@ impl Put<'_> {
         }) {
             Ok(results) => results,
             Err(budget::Failure::Time) => return Ok(spent("the query took longer than it may")),
-            Err(budget::Failure::Other(failure)) => return Ok(self.failed(engine, failure)),
+            Err(budget::Failure::Other(failure)) => return Ok(failed(texts, engine, failure)),
         };
         // A query of one expression has an answer that may be false; of several, each must hold.
         let several = parser::parse_query(&self.query.text).is_ok_and(|body| body.expressions.len() > 1);
@@ -80,19 +87,6 @@ impl Put<'_> {
             Some(bindings) => Verdict { value: Some(Box::new(bindings)), ..Verdict::default() },
             None => Spent::Stack.deny("the answer of the query nests too deep", None),
         })
-    }
-
-    fn failed(&self, engine: &Engine, failure: Failure) -> Verdict {
-        match (failure, engine.stop()) {
-            (_, Some(Stop::Spent(spent, cause))) => spent.deny(cause.clone(), None),
-            (Failure::Budget, _) => spent("the query took longer than it may"),
-            (Failure::Error(error), _) => {
-                let fault = self.texts.relocated(rejection::fault_of(&error, code::EVALUATION_ERROR, self.texts));
-                let own = |file: &str| self.texts.get(file).is_some();
-                let position = fault.position.filter(|place| own(&place.file));
-                Verdict::deny_for(code::EVALUATION_ERROR, fault.cause, position)
-            }
-        }
     }
 
     /// The text as regorus reads it, checked as the body of a rule of a policy would be.
@@ -143,6 +137,19 @@ impl Put<'_> {
             return Err(one(adhoc::lossy()));
         }
         Ok(lowered)
+    }
+}
+
+fn failed(texts: &Texts, engine: &Engine, failure: Failure) -> Verdict {
+    match (failure, engine.stop()) {
+        (_, Some(Stop::Spent(spent, cause))) => spent.deny(cause.clone(), None),
+        (Failure::Budget, _) => spent("the query took longer than it may"),
+        (Failure::Error(error), _) => {
+            let fault = texts.relocated(rejection::fault_of(&error, code::EVALUATION_ERROR, texts));
+            let own = |file: &str| texts.get(file).is_some();
+            let position = fault.position.filter(|place| own(&place.file));
+            Verdict::deny_for(code::EVALUATION_ERROR, fault.cause, position)
+        }
     }
 }
 
