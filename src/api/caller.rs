@@ -12,6 +12,7 @@ mod keys;
 mod load;
 mod outside;
 mod route;
+mod unpacked;
 mod unsent;
 
 use std::{
@@ -19,12 +20,11 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-pub(super) use self::outside::outside;
 pub use self::{
     authenticate::{Authenticator, Failures},
     gate::Gate,
@@ -38,6 +38,7 @@ use self::{
     outside::Stand,
     route::Route,
 };
+pub(super) use self::{outside::outside, unpacked::Unpacked};
 use super::{settle::DoorName, status::CallError};
 use crate::decision::{EntryPoint, Object, Value};
 
@@ -113,8 +114,8 @@ pub(super) struct Asking {
     placed: AtomicBool,
     /// Where it stands, if it needs a place.
     stand: Option<Stand>,
-    /// How large its question came, in bytes.
-    size: usize,
+    /// How large its question is, in bytes: as it came, or decompressed.
+    size: AtomicUsize,
     /// Why it has no place any longer.
     lost: OnceLock<Shed>,
     /// Whether a question of it was decided.
@@ -242,7 +243,7 @@ impl Carried {
             route: of.route,
             placed: true.into(),
             stand: Some(stand.another(patience).await?),
-            size,
+            size: size.into(),
             lost: OnceLock::new(),
             decided: false.into(),
             refused: false.into(),

@@ -22,7 +22,7 @@ use super::{Load, Reading};
 use crate::api::status::CallError;
 
 /// What a message that is whole may have in bytes without needing room.
-const SMALL: usize = 32 << 10;
+pub(super) const SMALL: usize = 32 << 10;
 
 /// A part of a body, or why there is none.
 type Part<B> = Result<Frame<Bytes>, <B as Body>::Error>;

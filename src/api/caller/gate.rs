@@ -114,7 +114,7 @@ mod tests {
             route: Route { door: DoorName::GRPC, action },
             placed: true.into(),
             stand: None,
-            size: 0,
+            size: 0.into(),
             lost: OnceLock::new(),
             decided: false.into(),
             refused: false.into(),

@@ -245,8 +245,17 @@ where
         // Each has its own.
         Comes::Streamed | Comes::InAddress => 0,
     };
-    let asking =
-        Arc::new(Asking { caller, route, placed, stand, size, lost: OnceLock::new(), decided, refused, arrived: at });
+    let asking = Arc::new(Asking {
+        caller,
+        route,
+        placed,
+        stand,
+        size: size.into(),
+        lost: OnceLock::new(),
+        decided,
+        refused,
+        arrived: at,
+    });
     let answer = ASKING.scope(Arc::clone(&asking), async move { inner.call(request).await });
     let answered = match limit {
         Some(limit) => tokio::time::timeout(limit, answer).await.ok(),

@@ -46,7 +46,7 @@ pub(in crate::api) async fn outside<F: Future>(waited: F) -> Result<F::Output, C
     let Some((asking, stand)) = asking.as_ref().and_then(|asking| Some((asking, asking.stand.as_ref()?))) else {
         return Ok(waited.await);
     };
-    let stays = stand.step_out(asking.size).map_err(|why| asking.lose(why))?;
+    let stays = stand.step_out(asking.size.load(Relaxed)).map_err(|why| asking.lose(why))?;
     let output = waited.await;
     drop(stays);
     stand.again().await.map_err(|why| asking.lose(why))?;
@@ -57,6 +57,11 @@ impl Stand {
     /// It is answered, with that place.
     pub(super) fn new(load: &Arc<Load>, until: Instant, answering: Option<Answering>) -> Self {
         Self { load: Arc::clone(load), until, answering: Mutex::new(answering) }
+    }
+
+    /// What the server may do at once.
+    pub(super) fn load(&self) -> &Arc<Load> {
+        &self.load
     }
 
     /// Where another question stands that came with the same call, once it has its place.

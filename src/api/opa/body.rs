@@ -1,6 +1,6 @@
 //! A request's body to a document: of bounded size, also once it is decompressed, in bounded time.
 
-use std::io::Read as _;
+mod gzip;
 
 use axum::{
     body::Body,
@@ -10,7 +10,6 @@ use axum::{
         header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
     },
 };
-use flate2::read::MultiGzDecoder;
 use yaml_serde::Value as Yaml;
 
 use super::{
@@ -18,15 +17,18 @@ use super::{
     fault::{Fault, INVALID_PARAMETER},
 };
 use crate::{
-    api::{authzen::request, deadline::Deadline, json, status::CallError},
+    api::{authzen::request, caller::Unpacked, deadline::Deadline, json, status::CallError},
     decision::{MAX_DEPTH, Object, Value, yaml},
 };
 
-/// What is decompressed before other requests get a turn.
-const TURN: usize = 64 << 10;
+/// The bytes of a body, decompressed, with the room that they take.
+pub(super) struct Text {
+    pub(super) bytes: Vec<u8>,
+    _room: Option<Unpacked>,
+}
 
-/// The bytes of a body, decompressed.
-pub(super) async fn bytes(request: Request, limits: Limits, deadline: Deadline) -> Result<(HeaderMap, Vec<u8>), Fault> {
+/// Reads a body.
+pub(super) async fn text(request: Request, limits: Limits, deadline: Deadline) -> Result<(HeaderMap, Text), Fault> {
     let limit = limits.max_body_bytes;
     let too_large = || Fault::from(CallError::MessageTooLarge { limit, setting: "http.max_body_bytes" });
     let (parts, body) = request.into_parts();
@@ -37,24 +39,12 @@ pub(super) async fn bytes(request: Request, limits: Limits, deadline: Deadline) 
     }
     let gzip = is_gzip(&parts.headers)?;
     let bytes = raw(body, limit, deadline).await?.ok_or_else(too_large)?;
-    if !gzip {
-        return Ok((parts.headers, bytes));
-    }
-    let mut text = Vec::new();
-    let mut decoder = MultiGzDecoder::new(bytes.as_slice());
-    loop {
-        deadline.left()?;
-        let before = text.len();
-        let read = decoder.by_ref().take(TURN as u64).read_to_end(&mut text);
-        read.map_err(|_| Fault::invalid("could not decompress the body: it is no gzip, or broke off"))?;
-        if text.len() > limit {
-            return Err(too_large());
-        }
-        if text.len() == before {
-            return Ok((parts.headers, text));
-        }
-        tokio::task::yield_now().await;
-    }
+    let text = if gzip {
+        gzip::decompressed(&bytes, limit, deadline).await?.ok_or_else(too_large)?
+    } else {
+        Text { bytes, _room: None }
+    };
+    Ok((parts.headers, text))
 }
 
 async fn raw(body: Body, limit: usize, deadline: Deadline) -> Result<Option<Vec<u8>>, Fault> {
@@ -78,12 +68,13 @@ fn is_gzip(headers: &HeaderMap) -> Result<bool, Fault> {
 
 /// The document that a body is; `None` for an empty one. YAML where the content type has `yaml` in it, or else JSON,
 /// as in OPA.
-pub(super) fn document(headers: &HeaderMap, bytes: &[u8]) -> Result<Option<Value>, Fault> {
+pub(super) fn document(headers: &HeaderMap, text: Text) -> Result<Option<Value>, Fault> {
+    let Text { bytes, _room } = text;
     if bytes.is_empty() {
         return Ok(None);
     }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let read = if kind.to_ascii_lowercase().contains("yaml") { of_yaml(bytes) } else { json::any(bytes) };
+    let read = if kind.to_ascii_lowercase().contains("yaml") { of_yaml(&bytes) } else { json::any(&bytes) };
     read.map(Some).map_err(|fault| Fault::invalid(format!("body contains malformed input document: it {fault}")))
 }
 

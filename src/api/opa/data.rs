@@ -74,9 +74,9 @@ pub(super) async fn post(State(door): Shared, request: Request) -> Response {
         let began = Instant::now();
         let (entry, parameters) = (entry(request.uri(), "/v1/data")?, Parameters::of(request.uri())?);
         let deadline = door.deadline();
-        let (headers, bytes) = body::bytes(request, door.limits, deadline).await?;
+        let (headers, text) = body::text(request, door.limits, deadline).await?;
         let parse = Instant::now();
-        let (input, _) = body::member(body::document(&headers, &bytes)?, "input")?;
+        let (input, _) = body::member(body::document(&headers, text)?, "input")?;
         // As in OPA, an input that is `null` is none.
         let input = input.filter(|input| *input != Value::Null);
         let warning = input
@@ -109,9 +109,9 @@ impl Door {
         let began = Instant::now();
         let parameters = Parameters::of(request.uri())?;
         let deadline = self.deadline();
-        let (headers, bytes) = body::bytes(request, self.limits, deadline).await?;
+        let (headers, text) = body::text(request, self.limits, deadline).await?;
         let parse = Instant::now();
-        let input = Input::Document(body::document(&headers, &bytes)?.unwrap_or_default());
+        let input = Input::Document(body::document(&headers, text)?.unwrap_or_default());
         let parsing = parse.elapsed();
         let pretty = parameters.pretty;
         let question = Question { entry, input, parameters, headers, deadline, began, parsing };

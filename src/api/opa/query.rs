@@ -51,8 +51,8 @@ pub(super) async fn post(State(door): Shared, request: Request) -> Response {
         door.may_query()?;
         let parameters = Parameters::of(request.uri())?;
         let deadline = door.deadline();
-        let (headers, bytes) = body::bytes(request, door.limits, deadline).await?;
-        let (text, mut rest) = body::member(body::document(&headers, &bytes)?, "query")?;
+        let (headers, text) = body::text(request, door.limits, deadline).await?;
+        let (text, mut rest) = body::member(body::document(&headers, text)?, "query")?;
         let Some(Value::String(text)) = text else {
             return Err(Fault::invalid("the body has no `query` that is a string"));
         };

@@ -29,8 +29,8 @@ const TRIES: usize = 4;
 pub(super) async fn put(State(door): Shared, request: Request) -> Response {
     let answer = async {
         let parts = door.writable(request.uri())?;
-        let (headers, bytes) = body::bytes(request, door.limits, door.deadline()).await?;
-        let value = body::document(&headers, &bytes)?;
+        let (headers, text) = body::text(request, door.limits, door.deadline()).await?;
+        let value = body::document(&headers, text)?;
         let value = value.ok_or_else(|| Fault::invalid("body contains malformed input document: it is empty"))?;
         door.put(&parts, &written(&value), &headers).await
     };
@@ -41,8 +41,8 @@ pub(super) async fn put(State(door): Shared, request: Request) -> Response {
 pub(super) async fn patch(State(door): Shared, request: Request) -> Response {
     let answer = async {
         let parts = door.writable(request.uri())?;
-        let (_, bytes) = body::bytes(request, door.limits, door.deadline()).await?;
-        let operations = read(&bytes, &pointer(&parts)).map_err(Fault::invalid)?;
+        let (_, text) = body::text(request, door.limits, door.deadline()).await?;
+        let operations = read(&text.bytes, &pointer(&parts)).map_err(Fault::invalid)?;
         door.change(operations, Expected::default()).await.map_err(|refusal| refused(&refusal))?;
         Ok(Answer::empty(StatusCode::NO_CONTENT))
     };
