@@ -6,11 +6,12 @@
 //! the decision goes the long way. A test holds both to the same.
 
 mod answer;
+mod names;
 mod writer;
 
 use std::{cell::RefCell, sync::Arc};
 
-use self::writer::Writer;
+use self::{names::Names, writer::Writer};
 use super::{
     config::{Format, Mask},
     encode::{self, SCHEMA},
@@ -32,7 +33,7 @@ type Written = Result<(), NotPlain>;
 pub(super) struct Plain {
     /// Whether it can be done of any.
     possible: bool,
-    names: SensitiveNames,
+    names: Names,
     /// Whose policies may have a say; `None` if none is asked.
     rules: Option<Arc<dyn Rules>>,
     /// The longest line.
@@ -93,7 +94,7 @@ impl Plain {
         let own = OWN_NAMES.iter().all(|name| names.find(name) == Named::No);
         let possible = format == Format::Verdict && mask.fields.is_empty() && own;
         let rules = mask.policies.then(|| Arc::clone(rules));
-        Self { possible, names, rules, most: max_record_bytes / COPIED }
+        Self { possible, names: Names::new(names), rules, most: max_record_bytes / COPIED }
     }
 
     /// Writes the record's line without its end, or says that it takes the long way; then what is written is worth

@@ -76,11 +76,17 @@ pub(super) enum Taken {
 const PART: usize = 256 << 10;
 
 /// How many buffers are kept to be filled again, and the most bytes of each.
-const SPARE: usize = 4;
+const SPARE: usize = 8;
 const SPARE_BYTES: usize = 4 * PART;
 
 /// What a line costs beyond its bytes.
 const LINE: usize = 16;
+
+impl Part {
+    pub(super) fn len(&self) -> usize {
+        self.lines.len() + self.events.len()
+    }
+}
 
 impl Batch {
     pub(super) fn len(&self) -> usize {

@@ -33,9 +33,9 @@ pub(super) trait Sink: Send {
         let _ = last;
     }
 
-    /// How long records may gather.
+    /// How long records may gather: each delivery takes a processor from who decides.
     fn linger(&self) -> Duration {
-        Duration::from_millis(5)
+        Duration::from_millis(20)
     }
 }
 

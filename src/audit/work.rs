@@ -72,7 +72,7 @@ impl Shared {
     }
 
     /// The records of what was taken, in its order.
-    fn lines(&self, parts: Vec<Part>) -> Lines {
+    fn lines(&self, parts: impl IntoIterator<Item = Part>) -> Lines {
         let mut all = Lines::default();
         for Part { lines: made, events } in parts {
             if events.is_empty() {
@@ -130,14 +130,11 @@ impl Shared {
                 sink.idle(false);
                 continue;
             }
-            channel.counts.pending.store(batch.len() as u64, Relaxed);
-            let mut lines = self.lines(batch.parts);
-            if !deliver(channel, &mut *sink, &mut lines, None) {
-                lost += lines.len() as u64;
+            lost += self.deliver(batch, &mut *sink);
+            channel.counts.pending.store(0, Relaxed);
+            if lost > 0 {
                 break;
             }
-            channel.counts.pending.store(0, Relaxed);
-            channel.queue.give_back(lines);
             channel.queue.pause(sink.linger());
         }
         while let Taken::Batch(batch) = channel.queue.take(Duration::ZERO)
@@ -151,6 +148,25 @@ impl Shared {
             tracing::warn!(sink = channel.name, records = lost, "records are not delivered, and lost");
         }
         sink.idle(true);
+    }
+}
+
+impl Shared {
+    /// Delivers part by part, so that none is copied to the end of another; how many records were given up on.
+    fn deliver(&self, batch: Batch, sink: &mut dyn Sink) -> u64 {
+        let channel = &self.channel;
+        let mut behind = batch.len() as u64;
+        let mut parts = batch.parts.into_iter();
+        for part in parts.by_ref() {
+            channel.counts.pending.store(behind, Relaxed);
+            behind -= part.len() as u64;
+            let mut lines = self.lines([part]);
+            if !deliver(channel, sink, &mut lines, Source::Memory { behind }) {
+                return lines.len() as u64 + behind;
+            }
+            channel.queue.give_back(lines);
+        }
+        0
     }
 }
 
@@ -226,7 +242,7 @@ impl Deliverer {
                 continue;
             };
             let mut records = std::mem::take(&mut batch.records);
-            if !deliver(channel, &mut *self.sink, &mut records, Some(spool.id())) {
+            if !deliver(channel, &mut *self.sink, &mut records, Source::Spool(spool.id())) {
                 break;
             }
             spool.done(&batch, &channel.counts);
@@ -246,8 +262,18 @@ impl Deliverer {
     }
 }
 
+/// Where records come from.
+#[derive(Clone, Copy)]
+enum Source {
+    /// This spool, which counts them.
+    Spool(u64),
+    /// The queue; so many more wait behind them.
+    Memory { behind: u64 },
+}
+
 /// Delivers until everything is delivered, or given up on.
-fn deliver(channel: &Channel, sink: &mut dyn Sink, records: &mut Lines, spool: Option<u64>) -> bool {
+fn deliver(channel: &Channel, sink: &mut dyn Sink, records: &mut Lines, source: Source) -> bool {
+    let spool = if let Source::Spool(id) = source { Some(id) } else { None };
     let context = Context { counts: &channel.counts, sink: &channel.name, spool };
     let mut back_off = BackOff::default();
     let mut failing = false;
@@ -269,9 +295,11 @@ fn deliver(channel: &Channel, sink: &mut dyn Sink, records: &mut Lines, spool: O
                 }
             }
         }
-        // What comes from a spool is counted there.
-        if spool.is_none() && channel.counts.dropped(Cause::Shutdown) == 0 && !records.is_empty() {
-            channel.counts.pending.store(records.len() as u64, Relaxed);
+        if let Source::Memory { behind } = source
+            && channel.counts.dropped(Cause::Shutdown) == 0
+            && !records.is_empty()
+        {
+            channel.counts.pending.store(records.len() as u64 + behind, Relaxed);
         }
     }
     if failing {

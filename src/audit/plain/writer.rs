@@ -9,15 +9,18 @@ use std::{
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{NotPlain, Written};
+use super::{
+    NotPlain, Written,
+    names::{Names, Seen},
+};
 use crate::{
     audit::redact::{self, Secrets},
-    decision::{Named, Number, Object, SensitiveNames, Value},
+    decision::{Number, Object, Value},
 };
 
 pub(super) struct Writer<'w> {
     out: &'w mut Vec<u8>,
-    names: &'w SensitiveNames,
+    names: &'w Names,
     most: usize,
 }
 
@@ -30,25 +33,29 @@ thread_local! {
 }
 
 impl<'w> Writer<'w> {
-    pub(super) fn new(out: &'w mut Vec<u8>, names: &'w SensitiveNames, most: usize) -> Self {
+    pub(super) fn new(out: &'w mut Vec<u8>, names: &'w Names, most: usize) -> Self {
         out.clear();
         Self { out, names, most }
     }
 
     /// Whether it is not too long.
+    #[inline]
     pub(super) fn fits(&self) -> bool {
         self.out.len() <= self.most
     }
 
     /// JSON of our own.
+    #[inline]
     pub(super) fn raw(&mut self, text: &str) {
         self.bytes(text.as_bytes());
     }
 
+    #[inline]
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
 
+    #[inline]
     pub(super) fn comma(&mut self, another: bool) {
         if another {
             self.out.push(b',');
@@ -63,13 +70,14 @@ impl<'w> Writer<'w> {
     /// A text from outside, unless it has a secret in it, or might.
     pub(super) fn text(&mut self, text: &str) -> Written {
         let look = redact::look(text);
-        if text.len() > self.most || look.suspects(text) && Secrets::new(self.names).credential(text) {
+        if text.len() > self.most || look.suspects(text) && Secrets::new(self.names.sensitive()).credential(text) {
             return Err(NotPlain);
         }
         self.quote(text, look);
         Ok(())
     }
 
+    #[inline]
     fn quote(&mut self, text: &str, look: redact::Look) {
         if look.escapes() {
             // A Vec takes everything.
@@ -84,11 +92,19 @@ impl<'w> Writer<'w> {
 
     /// A member's name and its colon, unless it is a sensitive one.
     fn name(&mut self, name: &str) -> Written {
-        if self.names.find(name) != Named::No {
-            return Err(NotPlain);
+        match self.names.see(name) {
+            Seen::Harmless => {
+                self.out.reserve(name.len() + 3);
+                self.out.push(b'"');
+                self.out.extend_from_slice(name.as_bytes());
+                self.out.extend_from_slice(b"\":");
+            }
+            Seen::Odd => {
+                self.text(name)?;
+                self.out.push(b':');
+            }
+            Seen::Sensitive => return Err(NotPlain),
         }
-        self.text(name)?;
-        self.out.push(b':');
         Ok(())
     }
 
@@ -158,6 +174,7 @@ impl<'w> Writer<'w> {
         Members(false)
     }
 
+    #[inline]
     pub(super) fn number(&mut self, number: impl itoa::Integer) {
         self.bytes(itoa::Buffer::new().format(number).as_bytes());
     }

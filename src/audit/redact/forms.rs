@@ -13,9 +13,12 @@ const MARKS: [(&str, usize); 9] = [
     ("rk_live_", 16),
 ];
 
-/// Whether a text with `_` in it is worth to be looked at for a key.
+/// Whether a text with `_` in it is worth to be looked at for a key: by what stands before the first `_` of each mark.
 pub(super) fn may_have_a_mark(text: &str) -> bool {
-    text.contains("gh") || text.contains("k_live_") || text.contains("hub_pat_")
+    text.bytes().enumerate().filter(|(_, byte)| *byte == b'_').any(|(at, _)| {
+        let before = text.as_bytes().get(..at).unwrap_or_default();
+        matches!(before, [.., b'k'] | [.., b'g', b'h', _] | [.., b'h', b'u', b'b'])
+    })
 }
 
 /// The first key of a service in a text.

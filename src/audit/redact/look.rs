@@ -38,9 +38,25 @@ const fn kind(byte: u8) -> u8 {
     }
 }
 
+/// The kinds of all bytes.
+static KINDS: [u8; 256] = kinds();
+
+const fn kinds() -> [u8; 256] {
+    let mut kinds = [0; 256];
+    let (mut left, mut byte) = (kinds.as_mut_slice(), 0_u8);
+    while let Some((first, others)) = left.split_first_mut() {
+        *first = kind(byte);
+        byte = byte.wrapping_add(1);
+        left = others;
+    }
+    kinds
+}
+
 /// Looks at every byte of a text.
 pub(in crate::audit) fn look(text: &str) -> Look {
-    Look(text.bytes().fold(0, |kinds, byte| kinds | kind(byte)))
+    // There is one of every byte.
+    let kinds = text.bytes().map(|byte| KINDS.get(usize::from(byte)).copied().unwrap_or(u8::MAX));
+    Look(kinds.fold(0, |all, kind| all | kind))
 }
 
 impl Look {
