@@ -34,11 +34,7 @@ use self::{
     tasks::named,
 };
 use crate::{
-    api::{
-        Address,
-        caller::{Guard, Http},
-        grpc, listen,
-    },
+    api::{Address, grpc, listen},
     audit::{DRAIN, Log},
     config::Config,
     reload,
@@ -178,7 +174,7 @@ impl App {
         tasks.spawn(named("gRPC door", listen::serve(grpc_listener, routes, door("grpc"), draining.clone())));
         // It closes after the other door, so it gets no more than its own requests may take.
         let http = listen::Options { drain_timeout: http_drain.min(server.drain_timeout), ..door("http") };
-        let routes = Guard::new(http_routes, keeper, Http, reading);
+        let routes = guards::guarded_http(http_routes, keeper, reading);
         tasks.spawn(named("HTTP door", listen::serve(http_listener, routes, http, closing.clone())));
         state.know_edge(edge);
         revocation::start(writer, &receiver, &mut tasks, &draining)?;

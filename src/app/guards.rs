@@ -11,7 +11,7 @@ use super::{
 };
 use crate::api::{
     Observer, authzen,
-    caller::{Authenticator, Failures, Grpc, Guard, Keeper, Load, LoadConfig, PREFIX, Reading},
+    caller::{Authenticator, Failures, Grpc, Guard, Http, Keeper, Load, LoadConfig, PREFIX, Reading},
     credentials::Credentials,
     grpc,
 };
@@ -23,6 +23,11 @@ const READING: Duration = Duration::from_secs(1);
 pub(super) fn guarded<S>(routes: S, keeper: &Arc<Keeper>, grpc: &grpc::Config) -> Guard<S, Grpc> {
     let reading = Reading { longest: READING, most: (grpc.max_message_bytes + PREFIX) as u64 };
     Guard::new(routes, Arc::clone(keeper), Grpc, reading).within(grpc.request_timeout + READING)
+}
+
+/// The HTTP port's routes behind theirs. What changes data takes as long as it takes.
+pub(super) fn guarded_http<S>(routes: S, keeper: Arc<Keeper>, reading: Reading) -> Guard<S, Http> {
+    Guard::new(routes, keeper, Http, reading).within(reading.longest + READING)
 }
 
 /// What is read of a message at the HTTP port before its call has a place.

@@ -10,7 +10,7 @@ use tokio::{
     time::timeout,
 };
 use tonic::Code;
-use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest};
+use verdict::api::grpc::proto::{BatchCheckItem, BatchCheckRequest, CheckRequest, Effect};
 
 use crate::support::{ALWAYS, Folder, PATIENCE, Serve, to};
 
@@ -112,5 +112,36 @@ async fn a_thousand_who_come_at_once_wait_for_their_turn() {
     for stream in &mut waiting {
         let first = timeout(PATIENCE, frame(stream)).await.expect("its turn");
         assert_eq!(first.map(|(kind, ..)| kind), Some(4), "SETTINGS come first");
+    }
+}
+
+/// What comes and is not read is in no account: the more connections there are, the less each that begins may send, and a
+/// large message passes all the same.
+#[tokio::test]
+async fn the_more_connections_there_are_the_less_comes_unread() {
+    let folder = Folder::always(&[]);
+    let server = Serve::folder(&folder).ready().await;
+    let (mut held, mut windows) = (Vec::new(), Vec::new());
+    for _ in 0..100 {
+        let mut stream = begun(&server.grpc).await;
+        let (kind, _, settings) = timeout(PATIENCE, frame(&mut stream)).await.expect("SETTINGS").unwrap();
+        assert_eq!(kind, 4);
+        // SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113 §6.5.2).
+        let entry = settings.chunks(6).find(|entry| entry.starts_with(&[0, 4])).unwrap();
+        windows.push(u32::from_be_bytes(entry[2..6].try_into().unwrap()));
+        held.push(stream);
+    }
+    assert_eq!(windows[0], 1 << 20);
+    assert!((32 << 10..=168 << 10).contains(&windows[99]), "{windows:?}");
+    let mut client = server.client().await;
+    let large = format!(
+        r#"{{"subject":{{"type":"a","id":"b"}},"action":{{"name":"c"}},"resource":{{"type":"d","id":"e"}},"context":{{"x":"{}"}}}}"#,
+        "x".repeat(1_000_000)
+    );
+    for _ in 0..5 {
+        let question =
+            CheckRequest { query_json: large.clone().into(), policy: ALWAYS.to_owned(), ..CheckRequest::default() };
+        let answer = client.check(question).await.unwrap().into_inner();
+        assert_eq!(answer.verdict.unwrap().effect(), Effect::Allow);
     }
 }

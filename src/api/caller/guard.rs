@@ -84,7 +84,7 @@ impl<S, P> Guard<S, P> {
     }
 
     /// Ends calls that take longer than that until their answer begins: doors have deadlines, but only once they have read
-    /// a question.
+    /// a question, and a record may be waited for. Changes are not ended.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { limit: Some(limit), ..self }
@@ -233,6 +233,7 @@ where
         Err(error) => return refuse(error),
     };
     let Admitted { caller, placed, answering, late } = admitted;
+    let limit = limit.filter(|_| route.action != Action::Administer);
     let limit = if late { Some(limit.unwrap_or(reading.longest)) } else { limit };
     let until = at + arrival_patience;
     let stand = answering.map(|answering| Stand::new(&keeper.load, until, Some(answering)));
@@ -306,3 +307,6 @@ impl From<Shed> for CallError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

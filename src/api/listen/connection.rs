@@ -43,9 +43,15 @@ const HEADER_LIST_BYTES: u32 = 16 << 10;
 /// Calls that were cancelled before they were looked at, after which a connection is closed (CVE-2023-44487).
 const PENDING_RESETS: usize = 20;
 
-/// How much a client of HTTP/2 may send that is not read yet, in bytes: of one call, and of all on a connection. It is in no account.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 2 << 20;
+/// How much a client of HTTP/2 may send that is not read yet, in bytes, of all its calls; of one of them, half as much. It is in
+/// no account.
+const WINDOW: u32 = 2 << 20;
+
+/// How many connections of a door have so much. Each that begins beside more has less, so that all together have little more.
+const WIDE: u32 = 16;
+
+/// What each has: its client may send as much before it hears of a window (RFC 9113 §6.9.2).
+const LEAST_WINDOW: u32 = (64 << 10) - 1;
 
 /// How many times `server.keepalive_timeout` answers may wait for their client to read.
 const UNREAD: u32 = 3;
@@ -163,16 +169,23 @@ fn http1() -> http1::Builder {
 
 fn http2(options: &Options) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
+    let window = window(options.figures.open());
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(options.max_concurrent_streams)
         .max_pending_accept_reset_streams(PENDING_RESETS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .initial_stream_window_size(window / 2)
+        .initial_connection_window_size(window)
         .max_header_list_size(HEADER_LIST_BYTES)
         .keep_alive_interval(options.connections.keepalive_time)
         .keep_alive_timeout(options.connections.keepalive_timeout);
     builder
+}
+
+/// How much may come unread on a connection that begins while so many are open.
+fn window(open: usize) -> u32 {
+    let open = u32::try_from(open).unwrap_or(u32::MAX).max(WIDE);
+    (WINDOW / open * WIDE).max(LEAST_WINDOW)
 }
 
 /// Lets a connection go on until it ends, the door closes, or it is too old. Gives whether its client broke the protocol.
@@ -254,6 +267,15 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_shrink_with_the_number_of_connections() {
+        assert_eq!([0, 1, 16].map(window), [WINDOW; 3]);
+        assert!((300 << 10..350 << 10).contains(&window(100)), "{}", window(100));
+        assert_eq!([1_000, 16_384, usize::MAX].map(window), [LEAST_WINDOW; 3]);
+        let of = |connections: usize| (1..=connections).map(|open| u64::from(window(open))).sum::<u64>() >> 20;
+        assert!(of(200) < 128 && of(4_096) < 512, "{} and {} MiB", of(200), of(4_096));
+    }
 
     #[test]
     fn ages_differ_by_a_tenth_at_most() {
