@@ -96,6 +96,10 @@ impl Batch {
     pub(super) fn is_empty(&self) -> bool {
         self.records == 0
     }
+
+    fn is_half_of(&self, limits: &QueueLimits) -> bool {
+        self.records >= limits.records / 2 || self.bytes >= limits.bytes / 2
+    }
 }
 
 impl Queue {
@@ -119,8 +123,10 @@ impl Queue {
         if *closed || batch.records >= self.limits.records || batch.bytes + size > self.limits.bytes {
             return Err(Full);
         }
+        let half = batch.is_half_of(&self.limits);
         batch.records += 1;
         batch.bytes += size;
+        let much = !half && batch.is_half_of(&self.limits);
         let part = match batch.parts.last_mut() {
             Some(part) if part.lines.size() < PART => part,
             _ => {
@@ -137,6 +143,9 @@ impl Queue {
         drop(state);
         if wake {
             self.filled.notify_one();
+        }
+        if much {
+            self.ending.notify_all();
         }
         Ok(group)
     }
@@ -185,13 +194,10 @@ impl Queue {
         let mut state = self.lock();
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let half = state.batch.records >= self.limits.records / 2 || state.batch.bytes >= self.limits.bytes / 2;
-            if state.closed || left.is_zero() || half {
+            if state.closed || left.is_zero() || state.batch.is_half_of(&self.limits) {
                 return;
             }
-            // A push wakes nobody who pauses, so this looks again.
-            let waited = self.ending.wait_timeout(state, left.min(Duration::from_millis(20)));
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.ending.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -214,5 +220,36 @@ impl Batch {
         let group = Arc::new(Group::new(now, Arc::clone(terms)));
         self.groups.push(Arc::clone(&group));
         group
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+
+    #[test]
+    fn a_pause_ends_once_it_is_half_full_or_closed() {
+        for closes in [false, true] {
+            let queue = Arc::new(Queue::new(QueueLimits { records: 8, bytes: 1 << 20 }, None));
+            let (tell, told) = mpsc::channel();
+            let pausing = Arc::clone(&queue);
+            let pause = thread::spawn(move || {
+                pausing.pause(Duration::from_secs(3600));
+                tell.send(())
+            });
+            for _ in 0..3 {
+                assert!(queue.push(&Item::Line(b"{}")).is_ok_and(|group| group.is_none()));
+            }
+            assert!(told.recv_timeout(Duration::from_millis(50)).is_err(), "it goes on");
+            if closes {
+                queue.close();
+            } else {
+                assert!(queue.push(&Item::Line(b"{}")).is_ok());
+            }
+            told.recv_timeout(Duration::from_secs(60)).unwrap();
+            pause.join().unwrap().unwrap();
+        }
     }
 }
