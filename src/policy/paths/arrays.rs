@@ -2,8 +2,8 @@
 
 use regorus::Value as Rego;
 
-use super::{Kind, Paths, at};
-use crate::policy::rego::lower::{Above, Arrays, Pattern, names};
+use super::{Kind, Paths};
+use crate::policy::rego::lower::{Arrays, Pattern, names};
 
 impl Paths {
     /// Whether a path may lead to an array of base data, and whether to nothing else.
@@ -51,30 +51,6 @@ impl Paths {
         let of_package = |(rule, kind): (&Vec<String>, &Kind)| path.len() <= kind.package && is_way(path, rule);
         (self.rules.iter().any(of_rule) && data.is_some_and(|data| leads(data, path, &is_container)))
             || (self.puts(path) && self.rules.iter().any(of_package))
-    }
-
-    /// Whether a `with` may put something in the place of an object of base data below what a path leads to, and with how
-    /// much of it what is put is to be merged.
-    pub(in crate::policy) fn above(&self, data: Option<&Rego>, path: &Pattern) -> Option<Above> {
-        let is_object =
-            |target: &[String]| data.and_then(|data| at(data, target)).is_some_and(|at| at.as_object().is_ok());
-        let of_objects = || self.replaced.iter().filter(|target| is_way(path, target) && is_object(target));
-        if !of_objects().any(|target| target.len() > path.len()) {
-            return None;
-        }
-        let known = path.iter().take_while(|name| name.is_some()).count();
-        let (begin, found) = (path.get(..known)?, known..path.len());
-        // Of what a call gives, everything is found as what it is; and what is replaced is not merged.
-        let is_looked_up = |length: usize| {
-            path.get(..length)
-                .is_some_and(|way| data.is_some_and(|data| reached(data, way)) || self.numbered(data, way))
-        };
-        let is_unclear = known < path.len()
-            && (known == 0
-                || self.rules.keys().any(|rule| is_way(begin, rule))
-                || of_objects().any(|target| target.len() > known && target.len() <= path.len())
-                || found.into_iter().any(is_looked_up));
-        Some(if is_unclear { Above::Unclear } else { Above::Known(known) })
     }
 
     fn puts(&self, path: &Pattern) -> bool {

@@ -25,24 +25,6 @@ pub(in super::super) fn of_base(data: &Rego, operands: &[Rego]) -> Result<Rego, 
     Ok(looked_up(of, key, is_base))
 }
 
-/// What is at a path of `data`, of which a `with` may have replaced parts, with what these hide of base data.
-pub(in super::super) fn merged_with_base(data: &Rego, operands: &[Rego]) -> Result<Rego, Failure> {
-    let [value, Rego::Array(path)] = operands else { return Err(Failure::Halt("takes a path".to_owned())) };
-    let base = path.iter().fold(data, |at, name| &at[name]);
-    Ok(merged(value, base))
-}
-
-fn merged(value: &Rego, base: &Rego) -> Rego {
-    let (Rego::Object(members), Rego::Object(others)) = (value, base) else { return value.clone() };
-    if Rc::ptr_eq(members, others) {
-        return value.clone();
-    }
-    let own = members.iter().map(|(key, value)| (key.clone(), merged(value, &base[key])));
-    let hidden = others.iter().filter(|(key, _)| !members.contains_key(key));
-    let hidden = hidden.map(|(key, value)| (key.clone(), value.clone()));
-    Rego::from(own.chain(hidden).collect::<BTreeMap<Rego, Rego>>())
-}
-
 /// Without data nothing is base data.
 pub(super) fn without_data(operands: &[Rego]) -> Result<Rego, Failure> {
     of_base(&Rego::Undefined, operands)

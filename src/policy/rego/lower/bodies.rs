@@ -123,9 +123,6 @@ impl<'a> Lowering<'a> {
         let is_plain_one = !expression.negated && expression.with.is_empty();
         let looks_up = is_plain_one && matches!(expression.kind, ExprKind::Term(_) | ExprKind::SomeIn { .. });
         let around = std::mem::replace(&mut self.looks_up, looks_up);
-        if let ExprKind::SomeIn { collection, .. } = &expression.kind {
-            self.iterated = Some(collection.span);
-        }
         self.in_order(expression, &with);
         match &expression.kind {
             ExprKind::Some(names) => names.iter().for_each(|name| self.local(&name.text, name.span)),

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use super::{
     super::SyntaxError,
     super::ast::{Ref, RefPart, RefPartKind, Span, Term, TermKind, With},
-    BASE_ELEMENT, BASE_MERGED, COPIED, ELEMENT, Lowering, MADE, names,
+    BASE_ELEMENT, COPIED, ELEMENT, Lowering, MADE, names,
 };
 
 /// What a path of `data` leads to; a name that is not known is none.
@@ -28,15 +28,6 @@ pub(crate) enum Arrays {
     AmongOthers,
 }
 
-/// What a path leads to of which a `with` may replace an object below it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Above {
-    /// What so many of its names lead to is to be merged with base data.
-    Known(usize),
-    /// How much of it is to be merged is known only when evaluated.
-    Unclear,
-}
-
 /// The parts of a reference that calls look up, with the function and the end of each call.
 pub(super) type Elements = Vec<(Span, &'static str, String)>;
 
@@ -44,68 +35,12 @@ impl<'a> Lowering<'a> {
     /// Begins the calls that look up what regorus would not find, but for the parts before `from`;
     /// [`Lowering::element`] ends them. What is `in_not` is asked when all of its variables have their values.
     pub(super) fn elements_by_calls(&mut self, reference: &'a Ref, from: usize, in_not: bool) {
-        if self.merged_by_call(reference) {
-            return;
-        }
         let found = self.looked_up_by_calls(reference, from, in_not);
         for (_, function, _) in found.iter().rev() {
             self.insert(reference.span.start, format!("{function}("));
         }
         self.elements.extend(found);
         self.unclear(reference, from, in_not);
-    }
-
-    /// Has a reference above what a `with` replaces be merged with base data, as far as that is known; whether nothing else
-    /// is to be looked up by a call.
-    fn merged_by_call(&mut self, reference: &'a Ref) -> bool {
-        let Some(mut path) = self.path_of_base(reference) else { return false };
-        let of_head = path.len();
-        path.extend(reference.parts.iter().map(|part| names::constant(&part.kind).map(str::to_owned)));
-        let names = path.len();
-        match self.above(reference.span, &mut path) {
-            None => false,
-            Some(Above::Unclear) => {
-                self.unclear_above(reference.span);
-                true
-            }
-            Some(Above::Known(merged)) => {
-                let last = merged.checked_sub(of_head + 1).and_then(|last| reference.parts.get(last));
-                let end = last.map_or(reference.head.span.end, |part| part.span.end);
-                self.insert(reference.span.start, format!("{BASE_MERGED}("));
-                self.insert(end, format!(", {})", written(path.get(..merged).unwrap_or_default())));
-                merged < names
-            }
-        }
-    }
-
-    fn unclear_above(&mut self, at: Span) {
-        self.refused.push(SyntaxError {
-            span: at,
-            cause: "this reads base data of which a `with` replaces an object, and how much of it is known only when \
-                            evaluated"
-                .to_owned(),
-            help: Some("name what is read by constants, or have the `with` replace the whole".to_owned()),
-        });
-    }
-
-    /// What a `with` may replace below a path. Of what a `some … in` iterates over, OPA reads each member.
-    fn above(&self, at: Span, path: &mut Vec<Option<String>>) -> Option<Above> {
-        path.extend((self.iterated == Some(at)).then_some(None));
-        (self.world.above)(path)
-    }
-
-    /// The same for a name alone that stands for data.
-    pub(super) fn merged_name(&mut self, name: &String, at: Span) {
-        let is_imported = self.import_paths.contains_key(name.as_str()) || name == "data";
-        let Some(mut path) = self.path_of_name(name).filter(|_| is_imported) else { return };
-        match self.above(at, &mut path) {
-            None => {}
-            Some(Above::Known(merged)) => {
-                self.insert(at.start, format!("{BASE_MERGED}("));
-                self.insert(at.end, format!(", {})", written(path.get(..merged).unwrap_or_default())));
-            }
-            Some(Above::Unclear) => self.unclear_above(at),
-        }
     }
 
     /// Refuses brackets after what may be base data or part of what rules make: of the one a number finds a text, of the

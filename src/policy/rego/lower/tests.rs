@@ -28,13 +28,6 @@ pub(super) fn lowered_whole(text: &str) -> Lowered {
         numbered: &|path| path.last() == Some(&Some("numbers".to_owned())),
         replaced: &|path| path == [Some("put".to_owned())],
         unclear: &|path| path.first() == Some(&Some("both".to_owned())),
-        above: &|path| match path {
-            [] => Some(Above::Known(0)),
-            [Some(name)] if name == "over" => Some(Above::Known(1)),
-            [Some(name), None] if name == "over" => Some(Above::Known(1)),
-            [Some(name), None, None] if name == "over" => Some(Above::Unclear),
-            _ => None,
-        },
         made: &|path| path.starts_with(&[Some("p".to_owned()), Some("made".to_owned())]),
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
@@ -219,7 +212,6 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
         numbered: &|_| false,
         replaced: &|_| false,
         unclear: &|_| false,
-        above: &|_| None,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
@@ -379,7 +371,6 @@ fn a_negation_waits_for_what_gives_its_variables_values() {
         numbered: &|_| false,
         replaced: &|_| false,
         unclear: &|_| false,
-        above: &|_| None,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
@@ -661,7 +652,6 @@ fn patterns_that_cannot_be_lowered_are_refused() {
         numbered: &|_| false,
         replaced: &|_| false,
         unclear: &|_| false,
-        above: &|_| None,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,

@@ -1,6 +1,6 @@
 use super::{
     super::tests::{body, lowered_whole},
-    BASE_ELEMENT, BASE_MERGED, COPIED, MADE,
+    BASE_ELEMENT, COPIED, MADE,
 };
 
 #[test]
@@ -35,21 +35,6 @@ fn what_may_be_base_data_and_part_of_a_rule_is_refused() {
     for text in ["data.both.x", "data.both[_]", "data.both[-1]", "data.other[input.x]", "data.put[input.x]"] {
         assert_eq!(refused(text), 0, "{text}");
     }
-}
-
-#[test]
-fn what_reads_above_a_with_is_merged_with_base_data() {
-    for (text, expected) in [
-        ("x := data", "x := MERGED(data, [])"),
-        ("data.over", "MERGED(data.over, [\"over\"])"),
-        ("not data.over", "not MERGED(data.over, [\"over\"])"),
-        ("data.over[input.x] == 1", "MERGED(data.over, [\"over\"])[input.x] == 1"),
-        ("some x in data.over; x", "x := MERGED(data.over, [\"over\"])[_]; x"),
-        ("data.over.x == 1", "data.over.x == 1"),
-    ] {
-        assert_eq!(body(text), expected.replace("MERGED", BASE_MERGED), "{text}");
-    }
-    assert_eq!(refused("data.over[input.x][input.y]"), 1);
 }
 
 #[test]
