@@ -266,6 +266,14 @@ impl Carried {
         Ok(output)
     }
 
+    /// Has what is said at once belong to that call.
+    pub(super) fn say<T>(&self, say: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(asking) => ASKING.sync_scope(Arc::clone(asking), say),
+            None => say(),
+        }
+    }
+
     /// Has `work` belong to that call.
     pub(super) fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         let asking = self.0.clone();

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tonic::{Code, Request};
 use verdict::api::grpc::proto::{
-    BatchCheckItem, BatchCheckRequest, CheckRequest, CheckStreamRequest, Effect, ExplainMode,
+    BatchCheckItem, BatchCheckRequest, CheckRequest, CheckStreamRequest, Effect, ExplainMode, Resource,
+    SearchResourcesRequest, search_service_client::SearchServiceClient,
 };
 
 use crate::{
@@ -556,40 +557,43 @@ async fn records_say_who_asked() {
     let server = serve(&folder).await;
     assert_eq!(ask(&server, &bearer(KEY), to(ALWAYS)).await, Ok(Effect::Allow));
     assert_eq!(ask(&server, &bearer(KEY), to("data.other")).await, Err(Code::PermissionDenied));
-    let records = eventually("both are recorded", async || {
+    assert_eq!(search(&server, &bearer(KEY), ALWAYS).await, Ok(3));
+    let records = eventually("all are recorded", async || {
         let text = std::fs::read_to_string(folder.join("decisions.jsonl")).ok()?;
         let records: Vec<serde_json::Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        (records.len() >= 2).then_some(records)
+        (records.len() >= 3).then_some(records)
     })
     .await;
+    assert_eq!(records[2]["search"]["allowed"], 3);
     assert!(records.iter().all(|record| record["caller_id"] == "key:ci"), "{records:?}");
     assert_eq!(records[1]["reasons"], json!(["permission_denied"]));
     assert!(!records.iter().any(|record| record.to_string().contains(KEY)));
 }
 
+async fn search(server: &Server, credential: &str, policy: &str) -> Result<usize, Code> {
+    let CheckRequest { subject, action, resource, .. } = question();
+    let request = SearchResourcesRequest {
+        subject,
+        action,
+        resource: resource.map(|resource| Resource { id: String::new(), ..resource }),
+        policy: policy.to_owned(),
+        ..SearchResourcesRequest::default()
+    };
+    let mut client = SearchServiceClient::new(server.channel().await);
+    let mut found =
+        client.search_resources(shown(request, credential)).await.map_err(|status| status.code())?.into_inner();
+    let mut many = 0;
+    while found.message().await.map_err(|status| status.code())?.is_some() {
+        many += 1;
+    }
+    Ok(many)
+}
+
 #[tokio::test]
 async fn a_search_finds_what_its_caller_may_ask_and_others_search_nothing() {
-    use verdict::api::grpc::proto::{Resource, SearchResourcesRequest, search_service_client::SearchServiceClient};
     let folder = rig(GRANTS);
     let server = serve(&folder).await;
-    let search = async |credential: &str, policy: &str| {
-        let CheckRequest { subject, action, resource, .. } = question();
-        let request = SearchResourcesRequest {
-            subject,
-            action,
-            resource: resource.map(|resource| Resource { id: String::new(), ..resource }),
-            policy: policy.to_owned(),
-            ..SearchResourcesRequest::default()
-        };
-        let mut client = SearchServiceClient::new(server.channel().await);
-        let mut found =
-            client.search_resources(shown(request, credential)).await.map_err(|status| status.code())?.into_inner();
-        let mut many = 0;
-        while found.message().await.map_err(|status| status.code())?.is_some() {
-            many += 1;
-        }
-        Ok::<_, Code>(many)
-    };
+    let search = async |credential: &str, policy: &str| search(&server, credential, policy).await;
     assert_eq!(search(&bearer(KEY), ALWAYS).await, Ok(3), "each candidate is asked by the caller");
     assert_eq!(search(&bearer(KEY), "data.other").await, Err(Code::PermissionDenied));
     assert_eq!(

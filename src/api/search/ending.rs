@@ -67,8 +67,8 @@ impl Ending {
 
     fn tell(&mut self) -> Kept {
         self.told = true;
-        let Search { held, query, .. } = &*self.search;
-        self.observer.searched(&SearchEnded {
+        let Search { held, query, asker, .. } = &*self.search;
+        let ended = SearchEnded {
             door: self.door,
             id: &self.id,
             request_id: &self.request_id,
@@ -77,7 +77,9 @@ impl Ending {
             summary: self.summary,
             revision: held.revision(),
             took: self.started.elapsed(),
-        })
+        };
+        // What is sent after the call was answered is outside of it.
+        asker.say(|| self.observer.searched(&ended))
     }
 }
 
