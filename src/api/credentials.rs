@@ -162,7 +162,7 @@ async fn verified(
         Checked::Now(result) => result,
         Checked::Later(later, late) => {
             if !may() {
-                return Err(CallError::PermissionDenied);
+                return Ok(Err(Verdict::not_permitted()));
             }
             caller::undecided();
             let patience = left.saturating_sub((left / 10).min(TO_ANSWER));
@@ -231,11 +231,14 @@ mod tests {
         let asked = |says| {
             let credential = Credential { token: "canary".to_owned().into(), proof: Proof::default() };
             let asked = Asked::with(Query::default(), credential, false);
-            block_on(asked.admit(&Says(says), |_| false, Duration::from_secs(1))).map(|admitted| admitted.is_ok())
+            let admitted = block_on(asked.admit(&Says(says), |_| false, Duration::from_secs(1))).unwrap();
+            admitted
+                .map(|_| ())
+                .map_err(|refused| refused.verdict.reasons.into_iter().map(|reason| reason.code).collect())
         };
         let asks = || Checked::Later(Box::pin(async { panic!("it was asked") }), Invalid::KeysUnavailable);
-        assert_eq!(asked(asks), Err(CallError::PermissionDenied));
-        assert_eq!(asked(|| Checked::Now(Ok(proves()))), Ok(true), "the gate stands behind this");
+        assert_eq!(asked(asks), Err(vec![code::PERMISSION_DENIED.to_owned()]), "it is recorded as one that may not");
+        assert_eq!(asked(|| Checked::Now(Ok(proves()))), Ok(()), "the gate stands behind this");
     }
 
     #[test]

@@ -242,7 +242,7 @@ impl Decider {
         let (entry, time) = self.asked(query, time_left);
         let answer = match gate::passed(self.gate.as_deref(), query, entry, false) {
             Some(query) => catch_unwind(AssertUnwindSafe(|| active.evaluator.evaluate(&query, entry, time))),
-            None => Ok(refused()),
+            None => Ok(Verdict::not_permitted()),
         };
         let close = Close { revision: active.revision.clone(), good_for: query.good_for };
         Some(close.finished(answer.unwrap_or_else(|_| panicked())))
@@ -268,7 +268,7 @@ impl Decider {
         let (entry, time) = self.asked(query, time_left);
         let Some(query) = gate::passed(self.gate.as_deref(), query, entry, retained) else {
             let close = Close { revision: active.revision.clone(), good_for: None };
-            return Step::Done(close.finished(refused()));
+            return Step::Done(close.finished(Verdict::not_permitted()));
         };
         Self::ungated(active, &query, (entry, time))
     }
@@ -299,11 +299,6 @@ impl Step {
             Self::Pending(pending, close) => close.finished(pending.await),
         }
     }
-}
-
-fn refused() -> Verdict {
-    let message = "the caller may not ask this";
-    Verdict { reasons: vec![Reason::new(code::PERMISSION_DENIED, message)], ..Verdict::default() }
 }
 
 fn panicked() -> Verdict {

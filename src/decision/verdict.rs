@@ -242,6 +242,12 @@ impl Verdict {
         }
     }
 
+    /// A deny of what the caller may not ask; it is nobody's decision.
+    #[must_use]
+    pub fn not_permitted() -> Self {
+        Self { reasons: vec![Reason::new(code::PERMISSION_DENIED, "the caller may not ask this")], ..Self::default() }
+    }
+
     /// Whether the action may be taken.
     #[must_use]
     pub fn is_allow(&self) -> bool {
