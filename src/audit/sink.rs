@@ -33,6 +33,11 @@ pub(super) trait Sink: Send {
         let _ = last;
     }
 
+    /// Whether it makes chunks of its own of all records there are; else they come in pieces of some 256 KiB.
+    fn makes_chunks(&self) -> bool {
+        false
+    }
+
     /// How long records may gather: each delivery takes a processor from who decides.
     fn linger(&self) -> Duration {
         Duration::from_millis(20)

@@ -152,15 +152,16 @@ impl Shared {
 }
 
 impl Shared {
-    /// Delivers part by part, so that none is copied to the end of another; how many records were given up on.
+    /// Delivers part by part, so that none is copied to the end of another, where the sink can do with that; how many records
+    /// were given up on.
     fn deliver(&self, batch: Batch, sink: &mut dyn Sink) -> u64 {
         let channel = &self.channel;
         let mut behind = batch.len() as u64;
-        let mut parts = batch.parts.into_iter();
-        for part in parts.by_ref() {
+        let at_once = if sink.makes_chunks() { usize::MAX } else { 1 };
+        let mut parts = batch.parts.into_iter().peekable();
+        while parts.peek().is_some() {
             channel.counts.pending.store(behind, Relaxed);
-            behind -= part.len() as u64;
-            let mut lines = self.lines([part]);
+            let mut lines = self.lines(parts.by_ref().take(at_once).inspect(|part| behind -= part.len() as u64));
             if !deliver(channel, sink, &mut lines, Source::Memory { behind }) {
                 return lines.len() as u64 + behind;
             }

@@ -172,6 +172,10 @@ impl Sink for Http {
         Ok(())
     }
 
+    fn makes_chunks(&self) -> bool {
+        true
+    }
+
     fn linger(&self) -> Duration {
         self.settings.delay
     }

@@ -163,6 +163,10 @@ impl Sink for Otlp {
         Ok(())
     }
 
+    fn makes_chunks(&self) -> bool {
+        true
+    }
+
     fn linger(&self) -> Duration {
         self.delay
     }
