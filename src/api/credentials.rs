@@ -117,7 +117,7 @@ impl Asked {
     /// takes an issuer, it is only asked about what the caller `may` ask: the gate, which is passed again by who decides.
     ///
     /// # Errors
-    /// Where the caller may not, or there is no place to wait in or afterwards: nothing is decided then.
+    /// Where there is no place to wait in or afterwards: nothing is decided then.
     pub(super) async fn admit(
         self,
         credentials: &dyn Credentials,

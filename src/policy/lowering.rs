@@ -126,7 +126,7 @@ pub(super) fn lower_for(query: &Body, set: &Texts, data: &Rego) -> Result<Option
         let too_deep = is_too_deep.then(|| "brackets nest too deep".to_owned());
         if let Some(cause) = refused.into_iter().next().map(|error| error.cause).or(too_deep) {
             let cause = format!("`{path}` can't be read where a query replaces this data: {cause}");
-            let help = "write a policy with the `with`, and ask for it; `verdict lint` has more about it";
+            let help = "write a policy with the `with`, and ask for it: `verdict lint` then says which place it is";
             return Err(Box::new(Fault::new("rego_unsupported", cause).help(help)));
         }
         differ |= !read(&text).eq(read(before));
