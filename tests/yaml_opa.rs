@@ -111,6 +111,48 @@ const PIECES: &[&str] = &[
     "*x : ",
 ];
 
+/// What begins or ends a plain scalar that may be a number or a date.
+const AFFIXES: &[&str] = &[
+    "",
+    "-",
+    "+",
+    "0x",
+    "0X",
+    "0o",
+    "0O",
+    "0b",
+    "0b-",
+    "00",
+    "e",
+    "E",
+    "e+",
+    "E-",
+    ".",
+    "_",
+    "1_000",
+    ".5",
+    "5.",
+    ".inf",
+    "+.inf",
+    ".nan",
+    "12e03",
+    "1e400",
+    "1e-400",
+    "2001-01-01",
+    "T",
+    "Z",
+    ":30",
+    "1:30",
+    " ",
+    ": 1",
+    "f",
+    "0e0",
+];
+
+/// Of what numbers are made, and hashes.
+const LETTERS: &[&str] =
+    &["0123456789", "0123456789e", "0123456789.eE+-_", "0123456789abcdef", "01234567", "01", "0123456789:-TZ"];
+
 /// As many numbers as are asked for (xorshift).
 struct Dice(u64);
 
@@ -124,6 +166,17 @@ impl Dice {
 
     fn piece(&mut self) -> &'static str {
         PIECES[self.below(PIECES.len())]
+    }
+
+    /// A plain scalar that may be a number.
+    fn scalar(&mut self) -> String {
+        let letters = LETTERS[self.below(LETTERS.len())].as_bytes();
+        let mut text = AFFIXES[self.below(AFFIXES.len())].to_owned();
+        let most = [40, 20, 6][self.below(3)];
+        for _ in 0..self.below(most) {
+            text.push(char::from(letters[self.below(letters.len())]));
+        }
+        text + AFFIXES[self.below(2 * AFFIXES.len()).saturating_sub(AFFIXES.len())]
     }
 
     fn text(&mut self, known: &[String]) -> String {
@@ -179,10 +232,14 @@ fn made_texts_have_opas_values_or_are_refused() {
         .collect();
     let mut dice = Dice(number("VERDICT_YAML_SEED").unwrap_or(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let count = number("VERDICT_YAML_TEXTS").unwrap_or(5_000);
+    compare(&program, (0..count).map(|_| dice.text(&known)));
+    compare(&program, (0..count).map(|_| dice.scalar()));
+}
+
+fn compare(program: &str, texts: impl Iterator<Item = String>) {
     // A zero's sign is no question of YAML.
-    let texts: Vec<String> =
-        (0..count).map(|_| dice.text(&known)).filter(|text| !text.contains("-0") && !text.contains("-.0")).collect();
-    let answers = opas(&program, &texts);
+    let texts: Vec<String> = texts.filter(|text| !text.contains("-0") && !text.contains("-.0")).collect();
+    let answers = opas(program, &texts);
     let (mut equal, mut refused, mut faults) = (0, 0, Vec::new());
     for (at, text) in texts.iter().enumerate() {
         let opas = answers.get(&at);

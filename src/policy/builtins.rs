@@ -40,7 +40,7 @@ mod uri;
 #[cfg(test)]
 mod tests;
 
-pub(super) use bounds::{loses_digits, opens_too_much, unsafe_number};
+pub(super) use bounds::{loses_digits, opens_too_much, reserved_name, unsafe_number};
 pub(super) use evaluation::Query;
 pub(super) use network::close as ask_no_more;
 pub use network::{Hosts, InvalidHost, Network, NetworkSettings, network_cache_figures};

@@ -15,7 +15,7 @@ pub(super) fn of(name: &str) -> Option<Bound> {
 const ALL: [(&str, Bound); 10] = [
     ("json.unmarshal", json_numbers),
     ("yaml.is_valid", yaml_brackets),
-    ("yaml.unmarshal", yaml_numbers),
+    ("yaml.unmarshal", yaml_names),
     ("to_number", any_number),
     ("units.parse", any_number),
     ("units.parse_bytes", any_number),
@@ -44,7 +44,7 @@ fn text(arguments: &[Rego], at: usize) -> &str {
 /// What `serde_json` gives for a number whose text is kept: an object with this one name. Read back, an object is a number.
 const NUMBER: &str = "$serde_json::private::Number";
 
-/// What is wrong with the numbers of a JSON or YAML text, so that it must not be read.
+/// What is wrong with the numbers of a JSON text, so that it must not be read.
 pub(in crate::policy) fn unsafe_number(text: &str, skip_strings: bool) -> Option<&'static str> {
     if has_huge_exponent(text, skip_strings) {
         return Some("a number's exponent has more than 3 digits");
@@ -52,6 +52,12 @@ pub(in crate::policy) fn unsafe_number(text: &str, skip_strings: bool) -> Option
     if skip_strings && has_lost_digits(text) {
         return Some("a number has so many digits that it would become another one: write it as a string");
     }
+    reserved_name(text)
+}
+
+/// What is wrong with the names of a YAML text. Its numbers are 64 bits (`decision/yaml/scalar.rs`): what has a larger
+/// exponent is a text.
+pub(in crate::policy) fn reserved_name(text: &str) -> Option<&'static str> {
     poses_as_number(text).then_some("an object has the name `$serde_json::private::Number`, which is reserved")
 }
 
@@ -169,9 +175,9 @@ fn json_numbers(arguments: &[Rego]) -> Result<(), String> {
     numbers(text(arguments, 0), true)
 }
 
-fn yaml_numbers(arguments: &[Rego]) -> Result<(), String> {
-    // YAML's strings need no quotes; a text like this in one is refused, too.
-    yaml_brackets(arguments).and_then(|()| numbers(text(arguments, 0), false))
+fn yaml_names(arguments: &[Rego]) -> Result<(), String> {
+    yaml_brackets(arguments)?;
+    reserved_name(text(arguments, 0)).map_or(Ok(()), |fault| Err(fault.to_owned()))
 }
 
 fn yaml_brackets(arguments: &[Rego]) -> Result<(), String> {

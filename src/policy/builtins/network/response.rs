@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regorus::Value as Rego;
 
 use super::{
-    super::{super::value::of_value, Failure, operand::exact_text, unsafe_number},
+    super::{super::value::of_value, Failure, operand::exact_text, reserved_name, unsafe_number},
     client::Response,
     request::Decode,
 };
@@ -21,7 +21,7 @@ pub(super) fn object(response: &Response, decode: Decode) -> Result<Rego, Failur
         Rego::from_json_str(&text).unwrap_or(Rego::Null)
     } else if decode.yaml || kind.contains("application/yaml") || kind.contains("application/x-yaml") {
         // Aliases can grow exponentially.
-        refuse(unsafe_number(&text, false).is_some() || (text.contains('&') && text.contains('*')))?;
+        refuse(reserved_name(&text).is_some() || (text.contains('&') && text.contains('*')))?;
         match yaml::parse(&text) {
             Ok(value) => of_value(&value),
             Err(unreadable) => {
