@@ -112,6 +112,13 @@ pub(super) fn unescaped(fragment: &str) -> Result<String, Failure> {
     Part::Fragment.unescape(fragment).and_then(exact_text)
 }
 
+/// A fragment as Go writes it again: as it was, where all that must have an escape there has one.
+pub(super) fn rewritten(fragment: &str) -> Result<String, Failure> {
+    let stays = |byte: u8| b"%'[]".contains(&byte) || !Part::Fragment.escapes(byte);
+    let bytes = Part::Fragment.unescape(fragment)?;
+    Ok(if fragment.bytes().all(stays) { fragment.to_owned() } else { Part::Fragment.escape(&bytes) })
+}
+
 /// The parts of a URL that are not empty.
 pub(super) fn parse(arguments: &[Rego]) -> Answer {
     let whole = text(arguments, 0)?;

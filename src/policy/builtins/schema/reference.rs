@@ -5,7 +5,11 @@ use std::collections::HashMap;
 use serde_json::{Map, Value as Json};
 use url::Url;
 
-use super::super::{Failure, operand::failed, uri::unescaped};
+use super::super::{
+    Failure,
+    operand::failed,
+    uri::{rewritten, unescaped},
+};
 
 /// The schema, its `$ref`s absolute, and its parts that have names.
 pub(super) struct Pool {
@@ -86,6 +90,12 @@ fn resolved(base: &str, reference: &str) -> String {
     }
 }
 
+/// A reference as Go writes it: `#/a b` and `#/a%20b` are one, `#/%61` and `#/a` are two.
+fn written(reference: &str) -> String {
+    let Some((document, fragment)) = reference.split_once('#') else { return reference.to_owned() };
+    rewritten(fragment).map_or_else(|_| reference.to_owned(), |fragment| format!("{document}#{fragment}"))
+}
+
 /// Names the parts of `part` that have an id, and makes its references absolute.
 fn name(
     part: &mut Json,
@@ -112,7 +122,7 @@ fn members_named(
     named: &mut HashMap<String, Vec<String>>,
 ) -> Result<(), Failure> {
     let id = members.get("id").or_else(|| members.get("$id")).and_then(Json::as_str);
-    let own = id.map(|id| resolved(base, id));
+    let own = id.map(|id| written(&resolved(base, id)));
     if let Some(id) = &own
         && named.insert(id.clone(), path.clone()).is_some()
     {
@@ -120,7 +130,7 @@ fn members_named(
     }
     let base = own.as_deref().unwrap_or(base);
     if let Some(Json::String(reference)) = members.get_mut("$ref") {
-        *reference = resolved(base, reference);
+        *reference = written(&resolved(base, reference));
     }
     for (key, value) in members.iter_mut() {
         match (key.as_str(), value) {
