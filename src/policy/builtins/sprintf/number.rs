@@ -7,6 +7,9 @@ use super::{Spec, push_escaped};
 /// The most decimals that a double has: 2^-1074 has them all.
 const MOST_DECIMALS: usize = 1074;
 
+/// The hexadecimal digits of a double behind its first.
+const HEX_DIGITS: usize = 13;
+
 /// A whole number of 64 bits; `None` where there is no such verb for it.
 pub(super) fn int(value: i64, verb: char, spec: Spec) -> Option<String> {
     let code = || u32::try_from(value).ok().and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER);
@@ -105,13 +108,12 @@ pub(super) fn float(value: f64, verb: char, spec: Spec) -> Option<String> {
             format!("{size:.decimals$}") + &zeros
         }
         'b' => binary(size),
-        'x' => hex(size),
-        'X' => hex(size).to_uppercase(),
+        'x' => hex(size, spec.precision),
+        'X' => hex(size, spec.precision).to_uppercase(),
         _ => return None,
     };
-    if spec.sharp && verb != 'b' && !digits.contains('.') {
-        let at = digits.find(['e', 'E', 'p', 'P']).unwrap_or(digits.len());
-        digits.insert(at, '.');
+    if spec.sharp && verb != 'b' {
+        digits = sharpened(&digits, verb, spec.precision);
     }
     let sign = sign(value.is_sign_negative(), spec);
     let missing = spec.width.unwrap_or(0).saturating_sub(sign.len() + digits.len());
@@ -182,18 +184,46 @@ fn binary(value: f64) -> String {
     format!("{mantissa}p{exponent:+}")
 }
 
-fn hex(value: f64) -> String {
+/// Go's `%x`: a digit, and as many behind the point as the precision says, or as there are.
+fn hex(value: f64, precision: Option<usize>) -> String {
     let (mantissa, exponent) = binary_parts(value);
-    if mantissa == 0 {
-        return "0x0p+00".to_owned();
-    }
     let shift = mantissa.leading_zeros().saturating_sub(11);
-    let (mantissa, exponent) = (mantissa << shift, exponent + 52 - i32::try_from(shift).unwrap_or(0));
+    let exponent = exponent + 52 - i32::try_from(shift).unwrap_or(0);
+    // The first digit, and 13 behind the point.
+    let (mantissa, exponent) = if mantissa == 0 { (0, 0) } else { (mantissa << shift, exponent) };
+    let (mantissa, exponent) = match precision {
+        Some(precision) if precision < HEX_DIGITS => {
+            let lost = 4 * (HEX_DIGITS - precision);
+            let (kept, rest, half) = (mantissa >> lost, mantissa & ((1 << lost) - 1), 1 << (lost - 1));
+            let kept = if rest > half || (rest == half && kept % 2 == 1) { kept + 1 } else { kept };
+            // It may have become two.
+            let rounded = kept << lost;
+            if rounded >> 53 > 0 { (rounded >> 1, exponent + 1) } else { (rounded, exponent) }
+        }
+        _ => (mantissa, exponent),
+    };
     let digits = format!("{:013x}", mantissa & ((1 << 52) - 1));
-    let digits = digits.trim_end_matches('0');
+    let digits = match precision {
+        Some(precision) => format!("{digits:0<precision$}").chars().take(precision).collect(),
+        None => digits.trim_end_matches('0').to_owned(),
+    };
     let point = if digits.is_empty() { "" } else { "." };
     let sign = if exponent < 0 { '-' } else { '+' };
-    format!("0x1{point}{digits}p{sign}{:02}", exponent.unsigned_abs())
+    format!("0x{}{point}{digits}p{sign}{:02}", mantissa >> 52, exponent.unsigned_abs())
+}
+
+/// What `#` makes of a number's digits: there is a point, and by `%g`, and `%x` as if its digits were such, as many digits
+/// as the precision says.
+fn sharpened(digits: &str, verb: char, precision: Option<usize>) -> String {
+    let is_hex = matches!(verb, 'x' | 'X');
+    let ends: &[char] = if is_hex { &['p', 'P'] } else { &['e', 'E'] };
+    let (number, exponent) = digits.split_at(digits.find(ends).unwrap_or(digits.len()));
+    let wanted = if matches!(verb, 'v' | 'g' | 'G' | 'x') { precision.unwrap_or(6) } else { 0 };
+    let significant = number.chars().filter(|letter| *letter != '.').skip_while(|letter| *letter == '0').count();
+    let is_zero = number == "0";
+    let missing = wanted.saturating_sub(significant + usize::from(is_zero));
+    let point = if number.contains('.') { "" } else { "." };
+    format!("{number}{point}{}{exponent}", "0".repeat(missing))
 }
 
 /// The bytes of a text as hexadecimal digits.
