@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::names::{Pattern, Source};
 use crate::policy::rego::{
     ast::{Rule, Span},
-    visit,
+    visit::{self, Node},
 };
 
 /// A rule: all definitions of one path.
@@ -16,7 +16,7 @@ pub(super) struct Definition {
     /// The file and place of its first definition.
     pub(super) file: String,
     pub(super) span: Span,
-    /// What it refers to, and where first.
+    /// What it refers to or replaces, and where first.
     pub(super) refers: BTreeMap<Pattern, (String, Span)>,
 }
 
@@ -72,7 +72,12 @@ impl Graph {
         });
         let Some(node) = self.rules.get_mut(number) else { return };
         visit::rule(rule, &mut |seen, scopes| {
-            if let Some((pattern, span)) = source.meant(seen, scopes) {
+            // OPA counts what a `with` replaces as needed.
+            let meant = match seen {
+                Node::Target(target) => source.replaced(target, scopes).map(|pattern| (pattern, target.span)),
+                _ => source.meant(seen, scopes),
+            };
+            if let Some((pattern, span)) = meant {
                 node.refers.entry(pattern).or_insert_with(|| (file.to_owned(), span));
             }
         });

@@ -82,6 +82,11 @@ impl Source<'_> {
         below("data", path).map(|path| (path, span))
     }
 
+    /// What a `with` replaces below `data`.
+    pub(super) fn replaced(&self, target: &Ref, scopes: &Scopes<'_>) -> Option<Pattern> {
+        below("data", self.path(target, scopes)?)
+    }
+
     /// What a reference names below `input`.
     pub(super) fn of_input(&self, reference: &Ref, scopes: &Scopes<'_>) -> Option<Pattern> {
         below("input", self.path(reference, scopes)?)

@@ -336,6 +336,9 @@ fn recursion_is_found_through_everything_that_evaluation_walks() {
         "p := $\"{q}\"\nq := p",
         "p if count([1]) == 1 with input.x as p",
         "p if f(1) with f as g\nf(x) := x\ng(x) := p",
+        "q := 1\np if q == 1 with data as {}",
+        "q := 1\np if q == 1 with data.a.p as 1",
+        "q := 1\np if q == 1 with data.a.r as 1\nr := p",
         "p := 1 if input.x else := p",
         "default p := false\np if every x in [1] { q[x] }\nq[x] := p if x := 1",
     ] {
@@ -351,6 +354,8 @@ fn recursion_is_found_through_everything_that_evaluation_walks() {
         ("b.rego", "package policies.b\nviolation contains \"b\" if input.b\np.q := 1 if p.r\np.r := 2"),
     ];
     assert_eq!(faults_of(&sets, Options::default()), [""; 0]);
+    let replaced = "package a\nq := 1\nr := q\np if r == 1 with data.a.q as 1\ns if input.x with data.b.z as {}";
+    assert_eq!(faults_of(&[("a.rego", replaced)], Options::default()), [""; 0], "what is replaced may not need it");
 }
 
 #[test]
