@@ -16,9 +16,10 @@ pub(super) fn check<'a>(source: &Source<'a>, found: &mut Vec<Finding<'a>>) {
     for rule in &source.module.rules {
         let mut arguments = Vec::new();
         rule.head.arguments.iter().flatten().for_each(|argument| variables(argument, &mut arguments));
+        let own = own(rule);
         visit::rule(rule, &mut |node, _| match node {
             Node::Body(body) => {
-                let outer = if is_own(rule, body) { arguments.as_slice() } else { &[] };
+                let outer = if own.contains(&ptr::from_ref(body)) { arguments.as_slice() } else { &[] };
                 twice(outer, body, &mut |name, span| found.push(fault(source, name, span)));
                 late(body, &mut |name, span| found.push(late_fault(source, name, span)));
             }
@@ -43,10 +44,10 @@ pub(super) fn check<'a>(source: &Source<'a>, found: &mut Vec<Finding<'a>>) {
     }
 }
 
-/// Whether it is the body of a rule or of an `else`, in which its arguments are.
-fn is_own(rule: &Rule, body: &Body) -> bool {
-    let bodies = rule.body.iter().chain(rule.otherwise.iter().filter_map(|otherwise| otherwise.body.as_ref()));
-    bodies.into_iter().any(|own| ptr::eq(own, body))
+/// The bodies of the rule and of its `else`s, in which its arguments are.
+fn own(rule: &Rule) -> HashSet<*const Body> {
+    let others = rule.otherwise.iter().filter_map(|otherwise| otherwise.body.as_ref());
+    rule.body.iter().chain(others).map(ptr::from_ref).collect()
 }
 
 /// Calls `tell` for each name of a body that is declared in it and before.
