@@ -340,6 +340,11 @@ fn recursion_is_found_through_everything_that_evaluation_walks() {
         "q := 1\np if q == 1 with data.a.p as 1",
         "q := 1\np if q == 1 with data.a.r as 1\nr := p",
         "p := 1 if input.x else := p",
+        // What a `with` replaces is needed, too.
+        "p if 1 == 1 with data as {}",
+        "f(x) := y if { y := x with data.a.f as 2 }",
+        "p if 1 == 1 with q as 1\nq := p",
+        "p if q with data.a as {\"q\": 2}\nq := 1",
         "default p := false\np if every x in [1] { q[x] }\nq[x] := p if x := 1",
     ] {
         let found = faults_of(&[("a.rego", &format!("package a\n{text}"))], Options::default());
