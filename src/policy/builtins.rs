@@ -56,7 +56,7 @@ use regorus::{
 use super::{
     budget::Spent,
     meter::{self, Kind, Stop},
-    rego::lower::BASE_ELEMENT,
+    rego::lower::{BASE_ELEMENT, BASE_MERGED},
 };
 
 /// What may answer otherwise the next time that it is asked the same: it looks at the clock, at chance, or at what is outside.
@@ -150,7 +150,8 @@ pub(super) fn strictly(strict: bool) {
 pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Network) {
     network.install(engine, strict);
     // What needs the data comes with it.
-    for function in FAMILIES.iter().copied().flatten().filter(|function| function.name != BASE_ELEMENT) {
+    let needs_data = |name: &str| [BASE_ELEMENT, BASE_MERGED].contains(&name);
+    for function in FAMILIES.iter().copied().flatten().filter(|function| !needs_data(function.name)) {
         let Function { name, arity, call } = function;
         let (bound, kind) = (bounds::of(name), Kind::of(name));
         let wrapped = move |arguments: Vec<Rego>| {
@@ -187,15 +188,22 @@ pub(super) fn install(engine: &mut regorus::Engine, strict: bool, network: Netwo
     }
 }
 
-/// Gives the engine the built-in that needs its data, which is all there.
+/// Gives the engine the built-ins that need its data, which is all there.
 pub(super) fn install_of_data(engine: &mut regorus::Engine) {
     let (data, kind) = (engine.get_data(), Kind::of(BASE_ELEMENT));
-    let wrapped = move |arguments: Vec<Rego>| {
+    let element = move |arguments: Vec<Rego>| {
         meter::admit(&kind, &arguments)?;
         settle(&kind, lowered::of_base(&data, &arguments), false)
     };
-    // Fails only where it has it already.
-    let _ = engine.add_extension(BASE_ELEMENT.to_owned(), 3, Box::new(wrapped));
+    let (data, kind) = (engine.get_data(), Kind::of(BASE_MERGED));
+    let merged = move |arguments: Vec<Rego>| {
+        meter::admit(&kind, &arguments)?;
+        let value = meter::within(&kind, |left| lowered::merged_with_base(&data, &arguments, left))?;
+        settle(&kind, value, false)
+    };
+    // Fails only where it has them already.
+    let _ = engine.add_extension(BASE_ELEMENT.to_owned(), 3, Box::new(element));
+    let _ = engine.add_extension(BASE_MERGED.to_owned(), 4, Box::new(merged));
 }
 
 /// Whether there is a built-in of this name, and how many arguments it takes.

@@ -40,6 +40,9 @@ pub(super) struct Lowered<'a> {
 /// What the name of the part with the functions that call replaced built-ins ends with; no keyword does.
 const BUILT_INS: &str = "built-ins";
 
+/// The same of the part with the functions that tell which `with` is in force.
+const WITHS: &str = "withs";
+
 /// What helps with a file that is Rego v0.
 const OLDER: &str = "this reads as Rego v0: name `--rego-v0` (in a configuration, `policies.rego_v0`), or rewrite it with \
                      `opa fmt --write --v0-v1`";
@@ -74,7 +77,7 @@ pub(super) fn lower<'a>(
     }
     let all: Vec<Arc<Tree>> = trees.iter().map(|(_, tree)| Arc::clone(tree)).collect();
     let mut set = Set::new(all.iter().map(Arc::as_ref).collect(), None);
-    let mut mocked_text = set.mocked_text();
+    let (mut mocked_text, mut withs_text) = (set.mocked_text(), set.withs_text(data));
     let mut readable = Vec::new();
     for (module, tree) in trees {
         let package = package(&tree);
@@ -84,6 +87,9 @@ pub(super) fn lower<'a>(
         if let Some(mocked) = mocked_text.take() {
             text.parts.push((format!("{}{PART}{BUILT_INS}", module.path), Edited::unchanged(&mocked)));
         }
+        text.parts.extend(
+            withs_text.take().map(|withs| (format!("{}{PART}{WITHS}", module.path), Edited::unchanged(&withs))),
+        );
         if let Some((line, column)) = brackets::too_deep(&text.lowered.text) {
             let cause = format!("brackets nest more than {} deep here", brackets::MAX_NESTING);
             let help = "name parts of it as rules, or move it to `data.json`";
@@ -116,12 +122,14 @@ pub(super) fn lower_for(query: &Body, set: &Texts, data: &Rego) -> Result<Option
     }
     let mut lowering = Set::new(trees, Some(query));
     let (mut texts, mut differ) = (Texts::default(), false);
+    let mut withs_text = lowering.withs_text(Some(data));
     for (path, before) in set.iter() {
         let Some(tree) = &before.module else { continue };
         let written = (Arc::clone(&before.written), before.rego_v0);
         let (mut text, refused) = lowering.text(path, written, tree, Some(data));
         let built_ins = before.parts.iter().filter(|(name, _)| name.ends_with(BUILT_INS));
         text.parts.extend(built_ins.cloned());
+        text.parts.extend(withs_text.take().map(|withs| (format!("{path}{PART}{WITHS}"), Edited::unchanged(&withs))));
         let is_too_deep = brackets::too_deep(&text.lowered.text).is_some();
         let too_deep = is_too_deep.then(|| "brackets nest too deep".to_owned());
         if let Some(cause) = refused.into_iter().next().map(|error| error.cause).or(too_deep) {
@@ -166,6 +174,12 @@ impl<'t> Set<'t> {
         (!self.mocked.is_empty()).then(|| lower::mocked(mocked))
     }
 
+    /// The functions that tell which `with` is in force.
+    fn withs_text(&self, data: Option<&Rego>) -> Option<String> {
+        let marked = self.paths.marked(data);
+        (!marked.is_empty()).then(|| lower::withs(&marked))
+    }
+
     /// A file's text, and what of it can't be lowered.
     fn text(
         &mut self,
@@ -186,6 +200,8 @@ impl<'t> Set<'t> {
             numbered: &|path| paths.numbered(data, path),
             replaced: &|path| paths.is_replaced(path),
             unclear: &|path| paths.is_unclear(data, path),
+            above: &|path| paths.above(data, path),
+            marked: &|target| paths.is_marked(data, target),
             made: &|path| paths.is_made(data, path),
             defaults: &defaults,
             mixed: &|rule| paths.mixed(&package, rule),
@@ -228,6 +244,8 @@ pub(super) fn lower_query(text: &str, set: &Texts, data: &Rego) -> Result<Edited
         numbered: &|path| paths.numbered(data, path),
         replaced: &|path| paths.is_replaced(path),
         unclear: &|path| paths.is_unclear(data, path),
+        above: &|path| paths.above(data, path),
+        marked: &|target| paths.is_marked(data, target),
         made: &|path| paths.is_made(data, path),
         defaults: &BTreeMap::new(),
         mixed: &|_| None,

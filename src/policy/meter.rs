@@ -129,6 +129,25 @@ pub(super) fn made(kind: &Kind, value: &Rego) -> Result<(), Error> {
     }
 }
 
+/// What a call makes, of which it counts the parts itself down from what is left; `None` where that is too little.
+pub(super) fn within<T>(kind: &Kind, work: impl FnOnce(&mut usize) -> Option<T>) -> Result<T, Error> {
+    let inline = PLACE.get() == Place::Inline;
+    let whole = LEFT.get();
+    let room = if inline { whole.min(INLINE.weight) } else { whole };
+    let mut left = room;
+    match work(&mut left) {
+        Some(made) => {
+            LEFT.set(whole.saturating_sub(room.saturating_sub(left)));
+            Ok(made)
+        }
+        None if inline => Err(stop(Stop::Move)),
+        None => {
+            let cause = format!("`{}`: the built-ins of one evaluation made more than they may (64 MiB)", kind.name);
+            Err(stop(Stop::Spent(Spent::Work, cause)))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

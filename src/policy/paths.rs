@@ -1,7 +1,7 @@
 //! The paths that a policy set defines: what is below a path, and which partial objects may be empty.
 
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
 };
@@ -17,6 +17,7 @@ use super::{
     },
 };
 
+mod above;
 pub(super) mod arrays;
 
 /// Package, and the keywords that names begin with, to definitions.
@@ -45,6 +46,8 @@ pub(super) struct Paths {
     arrays: RefCell<BTreeMap<Vec<Option<String>>, bool>>,
     /// Of which paths it is known whether they lead to an object of base data with numbers for names.
     numbered: RefCell<BTreeMap<Vec<Option<String>>, bool>>,
+    /// What a `with` replaces and base data has an object for.
+    objects: OnceCell<Vec<Vec<String>>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

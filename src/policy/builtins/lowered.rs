@@ -2,9 +2,11 @@
 //! collections of `some … in`. No policy can call them by name.
 
 mod elements;
+mod merged;
 mod shapes;
 
 pub(super) use elements::of_base;
+pub(super) use merged::merged_with_base;
 
 use std::{cmp::Ordering, fmt::Write as _};
 
@@ -14,8 +16,8 @@ use super::{Failure, Function, arithmetic::arithmetic};
 use crate::policy::{
     order::{compare, sorted},
     rego::lower::{
-        BASE_ELEMENT, COLLECTION, COPIED, ELEMENT, IS_SHAPED, MADE, MEMBER, MEMBER_WITH_KEY, MERGED, OBJECT, SHAPED,
-        SHAPED_ITEMS, TEMPLATE, WALK,
+        BASE_ELEMENT, BASE_MERGED, COLLECTION, COPIED, ELEMENT, IS_SHAPED, MADE, MEMBER, MEMBER_WITH_KEY, MERGED,
+        OBJECT, SHAPED, SHAPED_ITEMS, TEMPLATE, WALK,
     },
 };
 
@@ -40,6 +42,7 @@ pub(super) const ALL: &[Function] = &[
     Function { name: MEMBER_WITH_KEY, arity: 3, call: member_with_key },
     Function { name: ELEMENT, arity: 2, call: elements::element },
     Function { name: BASE_ELEMENT, arity: 3, call: elements::without_data },
+    Function { name: BASE_MERGED, arity: 4, call: merged::without_data },
     Function { name: COPIED, arity: 1, call: elements::copied },
     Function { name: MADE, arity: 2, call: |operands| pair(operands).map(|(of, key)| of[key].clone()) },
     Function { name: WALK, arity: 1, call: walk },

@@ -4,7 +4,7 @@ use regorus::Value as Rego;
 
 use crate::policy::{
     budget::Spent,
-    rego::lower::{BASE_ELEMENT, COLLECTION, ELEMENT, IS_SHAPED, MADE, SHAPED},
+    rego::lower::{BASE_ELEMENT, BASE_MERGED, COLLECTION, ELEMENT, IS_SHAPED, MADE, SHAPED},
 };
 
 /// How much may be looked at.
@@ -20,10 +20,12 @@ pub(in crate::policy) struct Limit {
 pub(in crate::policy) const NODE: usize = 64;
 
 /// Built-ins whose time does not depend on how large their arguments are.
-const CONSTANT: [&str; 23] = [
+const CONSTANT: [&str; 24] = [
     COLLECTION,
     ELEMENT,
     BASE_ELEMENT,
+    // Counts what it makes itself.
+    BASE_MERGED,
     MADE,
     SHAPED,
     IS_SHAPED,

@@ -59,7 +59,7 @@ impl Paths {
 }
 
 /// Whether the names of the shorter one of a path and of another begin the other.
-fn is_way(path: &Pattern, other: &[String]) -> bool {
+pub(super) fn is_way(path: &Pattern, other: &[String]) -> bool {
     path.iter().zip(other).all(|(one, other)| one.as_ref().is_none_or(|one| one == other))
 }
 

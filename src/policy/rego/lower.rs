@@ -26,6 +26,8 @@
 //!   would find a text with its digits, as OPA does in base data alone. So becomes a constant number in what may be either,
 //!   where base data has no such text. Where a `with` may put something in the place of base data, [`BASE_ELEMENT`] tells
 //!   which of them it is by its memory, and [`COPIED`] makes that differ.
+//! - `data.p`, where a `with` may put an object in the place of one of base data below it, becomes a call of
+//!   [`BASE_MERGED`]: OPA merges the two for what reads above, and regorus' `with` replaces (`above.rs`).
 //! - A constant in a head, where another definition has a variable, becomes a variable, too: regorus would keep the two
 //!   apart, and evaluate one without the other. OPA ignores such a `default`.
 //! - What an object in a pattern is held against passes through [`SHAPED`] (`patterns.rs`): regorus takes a pattern for met by
@@ -38,6 +40,7 @@
 //!
 //! Lines stay; `Edited` knows the columns.
 
+mod above;
 mod bodies;
 mod calls;
 mod dynamic;
@@ -50,6 +53,7 @@ mod patterns;
 mod rules;
 mod terms;
 
+pub(crate) use above::{Above, withs};
 pub(crate) use elements::{Arrays, Pattern};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -85,6 +89,9 @@ pub(crate) const ELEMENT: &str = "__verdict__.element";
 /// The same where rules or a `with` may put something else in its place; the last argument is the path, with `null` for what
 /// is not known.
 pub(crate) const BASE_ELEMENT: &str = "__verdict__.base_element";
+
+/// The function that gives what a `with` below a path puts with the rest of base data there (`above.rs`).
+pub(crate) const BASE_MERGED: &str = "__verdict__.base_merged";
 
 /// The function that copies a value, for what a `with` puts to be other memory than base data.
 pub(crate) const COPIED: &str = "__verdict__.copied";
@@ -150,6 +157,11 @@ pub(crate) struct World<'a> {
     pub(crate) replaced: &'a dyn Fn(&Pattern) -> bool,
     /// Whether what a path of `data` leads to may be base data and may be something else, of which that is not told.
     pub(crate) unclear: &'a dyn Fn(&Pattern) -> bool,
+    /// How what a path of `data` leads to is merged with base data, where a `with` may put something in the place of an
+    /// object below it.
+    pub(crate) above: &'a dyn Fn(&Pattern) -> Option<Above>,
+    /// Whether what reads above other targets must know that a `with` of this target is in force.
+    pub(crate) marked: &'a dyn Fn(&[String]) -> bool,
     /// Whether what a path of `data` leads to is part of what a rule makes, and no base data.
     pub(crate) made: &'a dyn Fn(&Pattern) -> bool,
     /// The texts of default definitions that the module gets, by the keywords that their names begin with.
@@ -257,6 +269,8 @@ struct Lowering<'a> {
     imports: HashMap<String, String>,
     /// Name to the path below `data` that it imports.
     import_paths: HashMap<String, Vec<String>>,
+    /// Where what the `some … in` that is being lowered iterates over is.
+    iterated: Option<Span>,
     /// The module's package.
     package: Vec<String>,
     /// What the names of the rules that are lowered begin with; their package is named by it, too.
@@ -317,6 +331,7 @@ impl<'a> Lowering<'a> {
             world,
             imports,
             import_paths: HashMap::new(),
+            iterated: None,
             package: Vec::new(),
             keywords: Vec::new(),
             scopes: Vec::new(),

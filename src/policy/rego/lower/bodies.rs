@@ -123,6 +123,7 @@ impl<'a> Lowering<'a> {
         let is_plain_one = !expression.negated && expression.with.is_empty();
         let looks_up = is_plain_one && matches!(expression.kind, ExprKind::Term(_) | ExprKind::SomeIn { .. });
         let around = std::mem::replace(&mut self.looks_up, looks_up);
+        self.iterates_over(&expression.kind);
         self.in_order(expression, &with);
         match &expression.kind {
             ExprKind::Some(names) => names.iter().for_each(|name| self.local(&name.text, name.span)),
@@ -313,7 +314,7 @@ impl<'a> Lowering<'a> {
             let value = self.lowered(with.value.span, |lowering| lowering.with_value(&with.value));
             self.put(with, value)
         };
-        format!(" with {target} as {value}")
+        format!("{} with {target} as {value}", self.mark(with))
     }
 
     /// What a `with` puts in the place of something is asked before it: regorus would ask a rule in a comprehension while

@@ -35,6 +35,9 @@ impl<'a> Lowering<'a> {
     /// Begins the calls that look up what regorus would not find, but for the parts before `from`;
     /// [`Lowering::element`] ends them. What is `in_not` is asked when all of its variables have their values.
     pub(super) fn elements_by_calls(&mut self, reference: &'a Ref, from: usize, in_not: bool) {
+        if self.merged_by_call(reference) {
+            return;
+        }
         let found = self.looked_up_by_calls(reference, from, in_not);
         for (_, function, _) in found.iter().rev() {
             self.insert(reference.span.start, format!("{function}("));
@@ -83,6 +86,14 @@ impl<'a> Lowering<'a> {
                     span: with.target.span,
                     cause: "this replaces one of several parts of data that are named by numbers".to_owned(),
                     help: Some("replace the whole that it is a part of".to_owned()),
+                });
+                return text;
+            }
+            if !path.is_empty() && (self.world.arrays)(&path).is_some() {
+                self.refused.push(SyntaxError {
+                    span: with.target.span,
+                    cause: "this replaces a part of an array of data".to_owned(),
+                    help: Some("replace the array".to_owned()),
                 });
                 return text;
             }
@@ -202,12 +213,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// The names below `data` of what a reference begins with; `None` for a reference to anything else.
-    fn path_of_base(&self, reference: &Ref) -> Option<Vec<Option<String>>> {
+    pub(super) fn path_of_base(&self, reference: &Ref) -> Option<Vec<Option<String>>> {
         let TermKind::Var(head) = &reference.head.kind else { return None };
         self.path_of_name(head)
     }
 
-    fn path_of_name(&self, head: &String) -> Option<Vec<Option<String>>> {
+    pub(super) fn path_of_name(&self, head: &String) -> Option<Vec<Option<String>>> {
         match self.import_paths.get(head.as_str()) {
             _ if self.is_local(head) => None,
             Some(path) => Some(path.iter().cloned().map(Some).collect()),
@@ -258,7 +269,7 @@ fn is_number(index: &Term) -> bool {
 }
 
 /// A path as an argument: `null` for what is not known.
-fn written(path: &Pattern) -> String {
+pub(super) fn written(path: &Pattern) -> String {
     let mut text = "[".to_owned();
     for (number, name) in path.iter().enumerate() {
         let name = name.as_ref().map_or_else(|| "null".to_owned(), |name| names::quoted(name));

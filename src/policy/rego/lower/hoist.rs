@@ -78,7 +78,7 @@ impl<'a> Lowering<'a> {
                 self.elements_by_calls(reference, 0, true);
                 self.bare_head(reference);
                 match reference.head.kind {
-                    TermKind::Var(_) => self.term(&reference.head),
+                    TermKind::Var(_) => self.head_of_reference(&reference.head),
                     // Of a call, the call is asked before, but not what is taken of its value.
                     _ => self.hoist(&reference.head, with),
                 }

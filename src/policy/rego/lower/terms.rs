@@ -18,7 +18,10 @@ impl<'a> Lowering<'a> {
             }
             TermKind::Null | TermKind::Bool(_) | TermKind::Number(_) | TermKind::String { .. } => {}
             TermKind::Template { parts, .. } => self.template(term.span, parts),
-            TermKind::Var(name) => self.name(name, term.span),
+            TermKind::Var(name) => {
+                self.merged_name(name, term.span);
+                self.name(name, term.span);
+            }
             TermKind::Ref(reference) => self.reference(reference),
             TermKind::Array(items) | TermKind::Set(items) => items.iter().for_each(|item| self.term(item)),
             TermKind::Object(members) => self.object(term.span, members, Self::term),
@@ -163,8 +166,16 @@ impl<'a> Lowering<'a> {
     /// A reference as it stands.
     pub(super) fn named(&mut self, reference: &'a Ref) {
         self.bare_head(reference);
-        self.term(&reference.head);
+        self.head_of_reference(&reference.head);
         self.parts(&reference.parts, &mut Self::bracket);
+    }
+
+    /// What a reference begins with.
+    pub(super) fn head_of_reference(&mut self, head: &'a Term) {
+        match &head.kind {
+            TermKind::Var(name) if !self.settled.contains_key(&head.span) => self.name(name, head.span),
+            _ => self.term(head),
+        }
     }
 
     /// The parts of a reference, and what is in their brackets by `index`.

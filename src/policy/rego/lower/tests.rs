@@ -28,6 +28,17 @@ pub(super) fn lowered_whole(text: &str) -> Lowered {
         numbered: &|path| path.last() == Some(&Some("numbers".to_owned())),
         replaced: &|path| path == [Some("put".to_owned())],
         unclear: &|path| path.first() == Some(&Some("both".to_owned())),
+        above: &|path| match path {
+            [] => Some(Above::Known { names: 0, targets: vec![Vec::new()] }),
+            [Some(name)] if name == "over" => Some(Above::Known { names: 1, targets: Vec::new() }),
+            [Some(name), None] if name == "over" => {
+                Some(Above::Known { names: 1, targets: vec![vec!["over".to_owned(), "x".to_owned()]] })
+            }
+            [Some(name), None, None] if name == "over" => Some(Above::Unclear),
+            [_, Some(name), Some(beside)] if name == "own" && beside == "beside" => Some(Above::Unclear),
+            _ => None,
+        },
+        marked: &|target| target == ["over", "x"],
         made: &|path| path.starts_with(&[Some("p".to_owned()), Some("made".to_owned())]),
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
@@ -212,6 +223,8 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
         numbered: &|_| false,
         replaced: &|_| false,
         unclear: &|_| false,
+        above: &|_| None,
+        marked: &|_| false,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|rule| {
@@ -371,6 +384,8 @@ fn a_negation_waits_for_what_gives_its_variables_values() {
         numbered: &|_| false,
         replaced: &|_| false,
         unclear: &|_| false,
+        above: &|_| None,
+        marked: &|_| false,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
@@ -652,6 +667,8 @@ fn patterns_that_cannot_be_lowered_are_refused() {
         numbered: &|_| false,
         replaced: &|_| false,
         unclear: &|_| false,
+        above: &|_| None,
+        marked: &|_| false,
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,

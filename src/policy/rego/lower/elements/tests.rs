@@ -1,5 +1,8 @@
 use super::{
-    super::tests::{body, lowered_whole},
+    super::{
+        BASE_MERGED, COLLECTION,
+        tests::{body, lowered_whole},
+    },
     BASE_ELEMENT, COPIED, MADE,
 };
 
@@ -35,6 +38,28 @@ fn what_may_be_base_data_and_part_of_a_rule_is_refused() {
     for text in ["data.both.x", "data.both[_]", "data.both[-1]", "data.other[input.x]", "data.put[input.x]"] {
         assert_eq!(refused(text), 0, "{text}");
     }
+}
+
+#[test]
+fn what_reads_above_a_with_is_merged_with_base_data() {
+    for (text, expected) in [
+        ("x := data", "x := MERGED(data, [], 0, [[[], data.__verdict_withs__.at(0)]])"),
+        ("data.over", "MERGED(data.over, [\"over\"], 0, [])"),
+        ("not data.over", "not MERGED(data.over, [\"over\"], 0, [])"),
+        ("data.over[input.x] == 1", "MERGED(data.over, [\"over\"], 1, IN_FORCE)[input.x] == 1"),
+        ("some x in data.over; x", "x := MERGED(data.over, [\"over\"], 1, IN_FORCE)[_]; x"),
+        ("some x in (data.over); x", "some x in COLLECTION((MERGED(data.over, [\"over\"], 1, IN_FORCE))); x"),
+        ("data.over.x == 1", "data.over.x == 1"),
+        ("true with data.over.x as 1", "true with data.__verdict_withs__.at_6f766572_78 as true with data.over.x as 1"),
+    ] {
+        let in_force = "[[[\"over\", \"x\"], data.__verdict_withs__.at_6f766572_78(0)]]";
+        let expected = expected.replace("IN_FORCE", in_force).replace("MERGED", BASE_MERGED);
+        assert_eq!(body(text), expected.replace("COLLECTION", COLLECTION), "{text}");
+    }
+    // A rule of the package by its name, where base data is beside it.
+    assert_eq!(refused("own.beside == 1"), 1);
+    assert_eq!(refused("own.x == 1"), 0);
+    assert_eq!(refused("data.over[input.x][input.y]"), 1);
 }
 
 #[test]
