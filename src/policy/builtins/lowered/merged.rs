@@ -88,7 +88,8 @@ mod tests {
         let operands = [json(now), json(r#"["n"]"#), Rego::from(deeper), json(targets)];
         let mut left = 1_000;
         let value = merged_with_base(&json(BASE), &operands, &mut left).unwrap().unwrap();
-        value.to_json_str().unwrap()
+        // On one line.
+        serde_json::to_string(&value).unwrap()
     }
 
     #[test]
