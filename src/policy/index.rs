@@ -12,6 +12,7 @@ use regorus::{
 
 use super::{
     contract,
+    rego::lower::PACKAGES,
     syntax::{self, Node},
     text::Texts,
 };
@@ -83,8 +84,8 @@ impl Index {
     /// Reads the syntax trees. Those that nest too deep have been refused before.
     pub(super) fn new(modules: &[Ref<Module>], texts: &Texts) -> Self {
         let mut index = Self::default();
-        for module in modules {
-            let names = syntax::package(module);
+        let packages = modules.iter().map(|module| (syntax::package(module), module));
+        for (names, module) in packages.filter(|(names, _)| !is_of_lowering(names)) {
             let refers_to = references(module, &names);
             let package = index.packages.entry(names.clone()).or_default();
             package.name = EntryPoint::from_parts(names.clone()).as_str().into();
@@ -265,6 +266,11 @@ fn references(module: &Module, package: &[String]) -> BTreeSet<Vec<String>> {
     }
     found.retain(|path| path.as_slice() != package && !path.is_empty());
     found
+}
+
+/// Whether it is a package that nobody wrote.
+fn is_of_lowering(package: &[String]) -> bool {
+    matches!(package, [name] if PACKAGES.contains(&name.as_str()))
 }
 
 /// An import's alias, and what it stands for below `data`.

@@ -1,13 +1,13 @@
 //! The data API.
 
-use std::io::Read as _;
+use std::{fs, io::Read as _};
 
 use flate2::read::GzDecoder;
 use serde_json::{Value as Json, json};
 
 use crate::{
-    client::{get, gzip, post, send, serve},
-    support::Server,
+    client::{folder, get, gzip, post, send, serve},
+    support::{Serve, Server},
 };
 
 async fn result(server: &Server, path: &str, input: Json) -> Json {
@@ -52,6 +52,33 @@ async fn a_path_is_a_reference_by_its_parts() {
         get(&server, path).await.refused(400, "invalid_parameter");
     }
     get(&server, &format!("/v1/data/{}", "a/".repeat(3_000))).await.refused(400, "invalid_parameter");
+}
+
+#[tokio::test]
+async fn what_lowering_adds_is_no_document() {
+    let folder = folder();
+    fs::create_dir(folder.join("held")).unwrap();
+    fs::write(folder.join("held/data.json"), r#"{"outer": {"inner": {"old": 1}}}"#).unwrap();
+    let policy = "package withs
+
+read := data.held.outer
+
+whole := x if x := read with data.held.outer.inner as {\"new\": 1} with data.held as {\"outer\": 2}
+
+part := x if x := read with data.held.outer.inner as {\"new\": 1}
+
+mocked := x if x := io.jwt.decode(\"\") with io.jwt.decode as 3
+";
+    fs::write(folder.join("withs.rego"), policy).unwrap();
+    let server = Serve::folder(&folder).ready().await;
+    let whole = get(&server, "/v1/data").await.result();
+    let names: Vec<&String> = whole.as_object().unwrap().keys().collect();
+    assert_eq!(names, ["always", "base", "held", "shop", "withs"]);
+    let part = json!({"inner": {"new": 1, "old": 1}});
+    assert_eq!(whole["withs"], json!({"read": {"inner": {"old": 1}}, "whole": 2, "part": part, "mocked": 3}));
+    for path in ["/v1/data/__verdict_withs__", "/v1/data/__verdict_built_ins__"] {
+        assert!(get(&server, path).await.ok().get("result").is_none(), "{path}");
+    }
 }
 
 #[tokio::test]

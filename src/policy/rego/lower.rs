@@ -53,6 +53,7 @@ mod patterns;
 mod rules;
 mod terms;
 
+use above::WITHS;
 pub(crate) use above::{Above, withs};
 pub(crate) use elements::{Arrays, Pattern};
 
@@ -124,6 +125,9 @@ pub(crate) fn mocked<'a>(built_ins: impl Iterator<Item = (&'a str, u8)>) -> Stri
     let functions: Vec<String> = built_ins.map(|(name, arity)| names::wrapper(name, arity)).collect();
     format!("package {MOCKED}\n{}\n", functions.join("\n"))
 }
+
+/// The packages that only lowering knows.
+pub(crate) const PACKAGES: [&str; 2] = [MOCKED, WITHS];
 
 /// Where in a module something stands.
 #[derive(Clone, Copy, Debug, Default)]

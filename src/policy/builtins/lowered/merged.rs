@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use regorus::{Rc, Value as Rego};
 
 use super::super::Failure;
+use crate::policy::rego::lower::PACKAGES;
 
 /// What is at a path of `data`, of which a `with` may have replaced parts, with what these hide of base data there: the value,
 /// the path, how many more names the reference has, and targets at or above what it reads, each with whether it is in force.
@@ -29,7 +30,18 @@ pub(in super::super) fn merged_with_base(
         below.push(rest);
     }
     let base = path.iter().fold(data, |at, name| &at[name]);
-    seen(value, base, deeper, &below, left).map(Ok)
+    let seen = seen(value, base, deeper, &below, left)?;
+    Some(Ok(if path.is_empty() { without_packages(seen) } else { seen }))
+}
+
+/// All of `data` without the packages that only lowering knows.
+fn without_packages(mut data: Rego) -> Rego {
+    if let Rego::Object(members) = &mut data
+        && PACKAGES.iter().any(|name| members.contains_key(&Rego::from(*name)))
+    {
+        Rc::make_mut(members).retain(|name, _| !PACKAGES.iter().any(|package| *name == Rego::from(*package)));
+    }
+    data
 }
 
 /// Without data there is nothing to merge with.
@@ -115,6 +127,14 @@ mod tests {
         // `data.n[k][j]`, where `data.n.z.q` was put, too.
         assert_eq!(read(now, 2, r#"[[["n", "z", "q"], true]]"#), now);
         assert_eq!(read(now, 2, r#"[[["n", "y", "q"], true]]"#), r#"{"s":7,"y":{"k":4},"z":{"q":{"a":1,"b":2}}}"#);
+    }
+
+    #[test]
+    fn packages_of_ours_are_no_data() {
+        let now = json(r#"{"n": 1, "__verdict_withs__": {}, "__verdict_built_ins__": {}}"#);
+        let operands = [now, json("[]"), Rego::from(0_u64), json("[]")];
+        let value = merged_with_base(&json(r#"{"n": 1}"#), &operands, &mut 1_000).unwrap().unwrap();
+        assert_eq!(value, json(r#"{"n": 1}"#));
     }
 
     #[test]

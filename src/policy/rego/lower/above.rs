@@ -15,7 +15,7 @@ use super::{
 };
 
 /// The package of the functions that tell which `with` is in force.
-const WITHS: &str = "__verdict_withs__";
+pub(super) const WITHS: &str = "__verdict_withs__";
 
 /// What a path leads to of which a `with` may replace an object below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
