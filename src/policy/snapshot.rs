@@ -237,7 +237,7 @@ impl Evaluator for Snapshot {
         engine.put(Place::Inline);
         let budget = Budget::slice(time.budget, time.patience);
         let (parts, granted, most) = (&self.parts, time.budget, self.apart.large());
-        let put = Put { index, parts, query, entry, found, granted, most, settled: None };
+        let put = Put { index, parts, query, entry, found, granted, most, moves: true, settled: None };
         put.to(engine, budget).map_or_else(
             |Unanswered { late }| {
                 if late {
@@ -288,6 +288,8 @@ struct Put<'a> {
     granted: Duration,
     /// The most that the question may weigh to be answered here.
     most: usize,
+    /// Whether it is put again elsewhere where the budget is too short.
+    moves: bool,
     /// Where the verdict goes before it is explained.
     settled: Option<&'a OnceLock<Verdict>>,
 }
@@ -311,7 +313,7 @@ impl Put<'_> {
     }
 
     fn verdict(self, engine: &mut Engine, budget: Budget) -> Result<Verdict, Unanswered> {
-        let Self { index, parts, query, entry, found, granted, most, settled } = self;
+        let Self { index, parts, query, entry, found, granted, most, moves, settled } = self;
         let Parts { texts, explainer, reasons } = parts;
         if query.asks == Asks::Verdict && found.is_none() {
             let message = format!("`{entry}` is no rule, and no package with a rule `decision` or `allow`");
@@ -321,7 +323,7 @@ impl Put<'_> {
             return Err(Unanswered { late: false });
         }
         let _whole = builtins::Query::begin_at(query.time);
-        let mut asked = Asked { engine, index, texts, reasons, granted, budget, unanswered: None };
+        let mut asked = Asked { engine, index, texts, reasons, granted, budget, moves, unanswered: None };
         let mut verdict = match (query.asks, &found) {
             (Asks::Document, _) | (_, None) => asked.document(entry),
             (Asks::Verdict, Some(Entry::Rule(rule))) => asked.rule(rule),

@@ -46,6 +46,19 @@ fn a_rule_that_does_not_hold_gives_the_reason_of_its_metadata() {
     assert_eq!(codes(rego, r#"{"locked": true}"#), ["not_owner", "is_locked"]);
 }
 
+/// What takes longer than an answer may on its caller's thread, and not as long as it may at all.
+const SLOW: &str = "count([n | some n in numbers.range(1, 20000); n % 7 == 3]) > 0";
+
+#[test]
+fn reasons_that_take_long_to_find_are_waited_for() {
+    let rego = format!(
+        "default allow := false\nallow if {{\nowner\nnot locked\n}}\n\
+         # METADATA\n# custom:\n#   reason: not_owner\nowner if input.context.owner == input.subject.id\n\
+         # METADATA\n# custom:\n#   reason: is_locked\nlocked if {SLOW}"
+    );
+    assert_eq!(codes(&rego, "{}"), ["not_owner", "is_locked"], "`locked` is only looked at for its reason");
+}
+
 #[test]
 fn a_rule_of_its_own_gives_its_reason_where_nothing_it_asks_for_does() {
     let metadata = "# METADATA\n# custom:\n#   reason: not_three\n";

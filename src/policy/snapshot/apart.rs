@@ -24,9 +24,9 @@ use regorus::Value as Rego;
 use super::{Parts, Put};
 use crate::{
     bundle::Bundle,
-    decision::{EntryPoint, Explanation, Pending, Query, Reason, Time, Verdict, code},
+    decision::{EntryPoint, Explanation, Pending, Query, Time, Verdict, code},
     policy::{
-        budget::{Budget, LONGEST_SLICE, Spent, slice, thread_time},
+        budget::{Budget, LONGEST_SLICE, slice, thread_time},
         engine::Engine,
         index::Index,
         isolation::{self, FIRST, Lane, STACK, ThreadId, What, Work},
@@ -272,7 +272,7 @@ impl Shared {
 
     fn put<'a>(&'a self, query: &'a Query, entry: &'a EntryPoint, granted: Duration) -> Put<'a> {
         let (index, parts, most) = (&self.index, &self.parts, usize::MAX);
-        Put { index, parts, query, entry, found: index.entry(entry), granted, most, settled: None }
+        Put { index, parts, query, entry, found: index.entry(entry), granted, most, moves: true, settled: None }
     }
 
     /// What an isolated thread does with a question; `None` where it is not done in the first lane.
@@ -290,8 +290,8 @@ impl Shared {
         let first = lane == Lane::First && FIRST < granted && !query.explain;
         let budget = Budget::new(if first { FIRST } else { granted }, left);
         let before = thread_time();
-        let put = Put { settled: Some(settled), ..self.put(query, entry, granted) };
-        let verdict = put.to(&mut engine, budget).ok()?;
+        let put = Put { settled: Some(settled), moves: first, ..self.put(query, entry, granted) };
+        let verdict = put.to(&mut engine, budget).ok();
         let used = thread_time().saturating_sub(before);
         if used < LONGEST_SLICE {
             slice::too_short();
@@ -299,8 +299,7 @@ impl Shared {
         } else if lane == Lane::First {
             slice::wasted();
         }
-        let unfinished = first && verdict.reasons.iter().any(is_out_of_time);
-        (!unfinished).then_some(verdict)
+        verdict
     }
 }
 
@@ -318,11 +317,6 @@ fn settled_or(settled: Option<&Verdict>, answer: Verdict) -> Verdict {
         }
         _ => answer,
     }
-}
-
-/// Whether a reason says that the time was too short.
-fn is_out_of_time(reason: &Reason) -> bool {
-    reason.code == code::BUDGET_EXCEEDED && reason.properties.get("budget") == Some(&Spent::WallClock.name().into())
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub(super) struct Asked<'a> {
     pub(super) reasons: &'a Reasons,
     pub(super) granted: Duration,
     pub(super) budget: Budget,
+    /// Whether it is put again elsewhere where the budget is too short.
+    pub(super) moves: bool,
     // Set where it must be put again elsewhere; the verdict is then none.
     pub(super) unanswered: Option<Unanswered>,
 }
@@ -109,7 +111,7 @@ impl Asked<'_> {
         Err(Box::new(match failure {
             Failure::Budget => match self.engine.stop() {
                 Some(Stop::Spent(spent, cause)) => spent.deny(format!("`{}`: {cause}", rule.name), position()),
-                _ if self.engine.place() == Place::Inline => {
+                _ if self.moves => {
                     self.unanswered = Some(Unanswered { late: self.budget.is_late() });
                     Verdict::default()
                 }
@@ -150,10 +152,18 @@ impl Asked<'_> {
         Err(Box::new(spent.deny(message, position())))
     }
 
-    /// Gives a deny the reasons that METADATA gives to the rules for which it is one.
+    /// Gives a deny the reasons that METADATA gives to the rules for which it is one. Where they are not
+    /// found in time, and the question has more elsewhere, it is put again there: a deny is not to lack its reasons for that.
     fn annotated(&mut self, verdict: &mut Verdict, rule: &RuleInfo) {
-        let Self { engine, reasons, budget, .. } = self;
-        let found = reasons.of_deny(&rule.parts, &mut |name| engine.rule(name, budget).ok());
+        let Self { engine, reasons, budget, moves, unanswered, .. } = self;
+        let found = reasons.of_deny(&rule.parts, &mut |name| {
+            let value = engine.rule(name, budget);
+            let is_late = matches!(value, Err(Failure::Budget)) && !matches!(engine.stop(), Some(Stop::Spent(..)));
+            if is_late && *moves {
+                *unanswered = Some(Unanswered { late: budget.is_late() });
+            }
+            value.ok()
+        });
         if !found.is_empty() {
             verdict.reasons = found;
         }
