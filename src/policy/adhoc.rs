@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use regorus::{
-    Value as Rego,
+    Expression, QueryResult, Value as Rego,
     unstable::{Literal, Rule},
 };
 
@@ -123,6 +123,7 @@ impl Prepared {
                 }
             })
         })?;
+        results.result.retain(|result| holds(result, &self.written));
         let defined = !results.result.is_empty();
         for result in &mut results.result {
             result.bindings = order::presented(&result.bindings).into_owned();
@@ -160,6 +161,13 @@ pub(super) fn again(
         lowering::lower_for(&body, texts, data).map_err(|fault| Faults(vec![fault.at(FILE, query, 1, 1, 1)]))?;
     let Some(texts) = texts else { return Ok(None) };
     Ok(Some((compile::anew(&texts, data, options)?, texts)))
+}
+
+/// Whether a result is one: a query of one expression has an answer that may be false; of several, each must hold.
+pub(super) fn holds(result: &QueryResult, query: &str) -> bool {
+    let is_false = |one: &Expression| one.value == Rego::Bool(false);
+    let several = || parser::parse_query(query).is_ok_and(|body| body.expressions.len() > 1);
+    !result.expressions.iter().any(is_false) || !several()
 }
 
 /// Whether regorus 0.14.1 would answer `{}` for some queries like this: an element for which a later expression fails
@@ -237,6 +245,56 @@ mod tests {
         let bound = ask("n := [1, 2][_]; n > 1").unwrap();
         assert!(bound.json.contains("\"n\": 2"), "{}", bound.json);
         assert_eq!(ask("data.p.nothing").unwrap().json, "{}");
+    }
+
+    /// OPA's answers.
+    #[test]
+    fn what_does_not_hold_gives_no_answer() {
+        for (text, bindings) in [
+            ("not 1 == 1", "{}"),
+            ("not 1 == 2", "[{}]"),
+            ("x := 1; not x == 1", "{}"),
+            ("x := 1; not x == 2", r#"[{"x":1}]"#),
+            ("not data.p.x", "{}"),
+            ("not data.p.nothing", "[{}]"),
+            ("every v in [1] { v == 2 }", "{}"),
+            ("every v in [1] { v == 1 }", "[{}]"),
+            ("xs := [2, 3]; every v in xs { v > 2 }", "{}"),
+            ("not data.p.x == 2 with input as {\"a\": 7}", "[{}]"),
+            ("not data.p.x == 8 with input as {\"a\": 7}", "{}"),
+            ("not to_number(input.a) == 1", "{}"),
+            ("1 == 2; x := 1", "{}"),
+            ("x := 1; x == 2", "{}"),
+            ("x := [1, 2, 3][_]; not x == 2", r#"[{"x":1},{"x":3}]"#),
+            ("not __verdict__.holds([1])", "refused"),
+            ("x := data.__verdict_withs__", "refused"),
+        ] {
+            let answer = ask(text).map_or_else(
+                |_| "refused".to_owned(),
+                |answer| {
+                    let json: serde_json::Value = serde_json::from_str(&answer.json).unwrap();
+                    let results = json["result"].as_array();
+                    let bindings = |results: &Vec<serde_json::Value>| {
+                        let of = |result: &serde_json::Value| {
+                            result.get("bindings").cloned().unwrap_or_else(|| serde_json::json!({}))
+                        };
+                        serde_json::Value::from(results.iter().map(of).collect::<Vec<_>>()).to_string()
+                    };
+                    results.map_or_else(|| "{}".to_owned(), bindings)
+                },
+            );
+            assert_eq!(answer, bindings, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_with_of_data_needs_no_policy() {
+        let data = [("data.json".to_owned(), br#"{"n": {"z": {"old": 1}}}"#.to_vec())];
+        let bundle = Bundle::from_files(data).unwrap();
+        let text = r#"x := data.n with data.n.z as {"new": 1} with data.n as {"z": {"b": 1}}"#;
+        let answer = query_of(&bundle, text, Input::Json("{}")).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&answer.json).unwrap();
+        assert_eq!(json["result"][0]["bindings"]["x"], serde_json::json!({"z": {"b": 1}}));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use regorus::Value as Rego;
 use sha2::{Digest as _, Sha256};
 
-use super::{builtins, fault::Fault, index::Index, text::Texts, value::of_value};
+use super::{builtins, fault::Fault, index::Index, rego::lower::RESERVED, text::Texts, value::of_value};
 use crate::{
     bundle::{Document, Format},
     decision::{Digest, yaml},
@@ -88,9 +88,17 @@ fn parse_document(document: &Document) -> Result<Rego, Box<Fault>> {
     }
 }
 
-/// Rules whose place in `data` is taken by base data: which of the two a reference means would be anyone's guess.
+/// Rules whose place in `data` is taken by base data: which of the two a reference means would be anyone's guess. And base
+/// data where lowering has something of its own.
 pub(super) fn conflicts(index: &Index, data: &Rego, texts: &Texts) -> Vec<Fault> {
     let mut faults = Vec::new();
+    let reserved =
+        data.as_object().into_iter().flat_map(regorus::value::Object::keys).filter_map(|key| key.as_string().ok());
+    for name in reserved.filter(|name| name.starts_with(RESERVED)) {
+        let cause =
+            format!("base data has `{name}`, which begins with `{RESERVED}`, as only names of Verdict's own do");
+        faults.push(Fault::new("rego_reserved_name_error", cause).help("give it another name"));
+    }
     for rule in index.rules() {
         let mut at = data;
         let mut taken = true;

@@ -15,6 +15,7 @@ mod graph;
 mod names;
 mod open;
 mod recursion;
+mod reserved;
 mod safety;
 mod suggest;
 mod types;
@@ -62,6 +63,7 @@ pub(super) fn check(
     calls::check(&world, &mut found);
     safety::check(&world, &mut found);
     for source in &sources {
+        reserved::check(source, &mut found);
         unused::imports(source, &mut found);
         unused::variables(source, &mut found);
         constant::check(source, &mut found);

@@ -16,7 +16,7 @@ use super::{
         self,
         ast::{Body, Module as Tree, TermKind},
         edit::Edited,
-        lower::{self, Place, World},
+        lower::{self, Place, Shared, World},
         metadata,
         visit::{self, Node},
     },
@@ -42,6 +42,9 @@ const BUILT_INS: &str = "built-ins";
 
 /// The same of the part with the functions that tell which `with` is in force.
 const WITHS: &str = "withs";
+
+/// What the name of a part ends with that has the function which calls those of several files, before its own.
+const CALLER: &str = "of several files: ";
 
 /// What helps with a file that is Rego v0.
 const OLDER: &str = "this reads as Rego v0: name `--rego-v0` (in a configuration, `policies.rego_v0`), or rewrite it with \
@@ -77,19 +80,14 @@ pub(super) fn lower<'a>(
     }
     let all: Vec<Arc<Tree>> = trees.iter().map(|(_, tree)| Arc::clone(tree)).collect();
     let mut set = Set::new(all.iter().map(Arc::as_ref).collect(), None);
-    let (mut mocked_text, mut withs_text) = (set.mocked_text(), set.withs_text(data));
+    let mut added = set.added(data);
     let mut readable = Vec::new();
     for (module, tree) in trees {
         let package = package(&tree);
         let (mut text, refused) =
             set.text(&module.path, (module.text.as_str().into(), reads_v0(module, options)), &tree, data);
         // Once, with any file.
-        if let Some(mocked) = mocked_text.take() {
-            text.parts.push((format!("{}{PART}{BUILT_INS}", module.path), Edited::unchanged(&mocked)));
-        }
-        text.parts.extend(
-            withs_text.take().map(|withs| (format!("{}{PART}{WITHS}", module.path), Edited::unchanged(&withs))),
-        );
+        text.parts.extend(parts(&module.path, std::mem::take(&mut added)));
         if let Some((line, column)) = brackets::too_deep(&text.lowered.text) {
             let cause = format!("brackets nest more than {} deep here", brackets::MAX_NESTING);
             let help = "name parts of it as rules, or move it to `data.json`";
@@ -122,14 +120,12 @@ pub(super) fn lower_for(query: &Body, set: &Texts, data: &Rego) -> Result<Option
     }
     let mut lowering = Set::new(trees, Some(query));
     let (mut texts, mut differ) = (Texts::default(), false);
-    let mut withs_text = lowering.withs_text(Some(data));
+    let mut added = lowering.added(Some(data));
     for (path, before) in set.iter() {
         let Some(tree) = &before.module else { continue };
         let written = (Arc::clone(&before.written), before.rego_v0);
         let (mut text, refused) = lowering.text(path, written, tree, Some(data));
-        let built_ins = before.parts.iter().filter(|(name, _)| name.ends_with(BUILT_INS));
-        text.parts.extend(built_ins.cloned());
-        text.parts.extend(withs_text.take().map(|withs| (format!("{path}{PART}{WITHS}"), Edited::unchanged(&withs))));
+        text.parts.extend(parts(path, std::mem::take(&mut added)));
         let is_too_deep = brackets::too_deep(&text.lowered.text).is_some();
         let too_deep = is_too_deep.then(|| "brackets nest too deep".to_owned());
         if let Some(cause) = refused.into_iter().next().map(|error| error.cause).or(too_deep) {
@@ -140,7 +136,17 @@ pub(super) fn lower_for(query: &Body, set: &Texts, data: &Rego) -> Result<Option
         differ |= !read(&text).eq(read(before));
         texts.insert(path, text);
     }
+    // Where there is data alone.
+    differ |= !added.is_empty();
+    for (name, text) in added {
+        texts.insert(&format!("{PART}{name}"), Text::plain(&text, false));
+    }
     Ok(differ.then_some(texts))
+}
+
+/// Texts as parts of a file.
+fn parts(path: &str, added: Vec<(String, String)>) -> impl Iterator<Item = (String, Edited)> {
+    added.into_iter().map(move |(name, text)| (format!("{path}{PART}{name}"), Edited::unchanged(&text)))
 }
 
 /// What regorus reads of a file.
@@ -154,6 +160,7 @@ struct Set<'t> {
     defined: BTreeMap<Vec<String>, BTreeSet<String>>,
     functions: BTreeMap<String, usize>,
     mocked: BTreeMap<String, u8>,
+    shared: Shared,
     paths: Paths,
     /// Of packages of which no file was lowered yet.
     defaults: BTreeMap<Vec<String>, BTreeMap<Vec<String>, String>>,
@@ -165,19 +172,18 @@ impl<'t> Set<'t> {
         let paths = Paths::new(trees.iter().copied());
         let paths = if let Some(query) = query { paths.with_query(query) } else { paths };
         let (defined, functions, mocked) = (defined(&trees), functions(&trees), mocked(&trees));
-        Self { defined, functions, mocked, defaults: paths.defaults(), paths, trees }
+        let shared = Shared::new(&trees);
+        Self { defined, functions, mocked, shared, defaults: paths.defaults(), paths, trees }
     }
 
-    /// The functions that call built-ins which a `with` replaces.
-    fn mocked_text(&self) -> Option<String> {
+    /// What no file has, and is read with any of them, by names: the functions that call built-ins which a `with` replaces,
+    /// and those that tell which `with` is in force.
+    fn added(&self, data: Option<&Rego>) -> Vec<(String, String)> {
         let mocked = self.mocked.iter().map(|(name, arity)| (name.as_str(), *arity));
-        (!self.mocked.is_empty()).then(|| lower::mocked(mocked))
-    }
-
-    /// The functions that tell which `with` is in force.
-    fn withs_text(&self, data: Option<&Rego>) -> Option<String> {
+        let mocked = (!self.mocked.is_empty()).then(|| (BUILT_INS.to_owned(), lower::mocked(mocked)));
         let marked = self.paths.marked(data);
-        (!marked.is_empty()).then(|| lower::withs(&marked))
+        let withs = (!marked.is_empty()).then(|| (WITHS.to_owned(), lower::withs(&marked)));
+        mocked.into_iter().chain(withs).collect()
     }
 
     /// A file's text, and what of it can't be lowered.
@@ -191,6 +197,7 @@ impl<'t> Set<'t> {
         let package = package(tree);
         let defaults = self.defaults.remove(&package).unwrap_or_default();
         let (own, paths) = (self.defined.get(&package), &self.paths);
+        let file = self.trees.iter().position(|known| std::ptr::eq(*known, &raw const **tree));
         let world = World {
             built_in: &builtins::arity,
             defined: &|name| own.is_some_and(|names| names.contains(name)),
@@ -205,13 +212,16 @@ impl<'t> Set<'t> {
             made: &|path| paths.is_made(data, path),
             defaults: &defaults,
             mixed: &|rule| paths.mixed(&package, rule),
+            shared: &|rule| self.shared.head(file?, tree, rule),
             mocked: &|name| self.mocked.contains_key(name),
             function: &|name| self.functions.get(name).copied(),
             metadata: &|rule, chain| annotations(&self.trees, tree, rule, chain),
         };
         let lower::Lowered { module: lowered, keyword_packages, refused } = lower::lower(&written, tree, &world);
-        let parts = keyword_packages.into_iter();
-        let parts = parts.map(|(keywords, edited)| (format!("{path}{PART}{}", keywords.join(".")), edited)).collect();
+        let callers = file.map(|file| self.shared.callers(file, tree, &written)).unwrap_or_default();
+        let callers = callers.into_iter().map(|(name, edited)| (format!("{CALLER}{name}"), edited));
+        let parts = keyword_packages.into_iter().map(|(keywords, edited)| (keywords.join("."), edited)).chain(callers);
+        let parts = parts.map(|(name, edited)| (format!("{path}{PART}{name}"), edited)).collect();
         (Text { written, module: Some(Arc::clone(tree)), rego_v0, lowered, parts }, refused)
     }
 }
@@ -249,6 +259,7 @@ pub(super) fn lower_query(text: &str, set: &Texts, data: &Rego) -> Result<Edited
         made: &|path| paths.is_made(data, path),
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
+        shared: &|_| None,
         mocked: &|_| false,
         function: &|_| None,
         metadata: &|_, _| None,

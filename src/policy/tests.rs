@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::*;
 use crate::{
     bundle::{Bundle, File, Package, assemble},
-    decision::{Action, Effect, Evaluator, Query, Resource, Subject, Time, Value, Verdict},
+    decision::{Action, Asks, Effect, Evaluator, Query, Resource, Subject, Time, Value, Verdict, json},
 };
 
 const TIME: Time = Time { budget: Duration::from_millis(500), patience: Duration::from_secs(60) };
@@ -178,7 +178,7 @@ fn reads_every_member_of_a_decision() {
 
 #[test]
 fn a_panic_inside_evaluation_is_a_deny_and_the_next_question_is_answered() {
-    let rego = "package p\nallow if __verdict__.panic(input.subject.id)\nok := true";
+    let rego = "package p\nallow if tests.panic(input.subject.id)\nok := true";
     let snapshot = snapshot(&[("p.rego", rego)]);
     let ask = |entry: &str| snapshot.evaluate(&query("alice"), &entry.parse().unwrap(), TIME);
     for _ in 0..4 {
@@ -320,4 +320,70 @@ fn a_rule_that_is_all_keywords_is_refused_by_its_files_name() {
     let faults = Snapshot::compile(&bundle, 1, Options::default()).err().unwrap();
     let told = faults.to_string();
     assert!(faults.0.len() == 1 && told.contains("a.rego:2:1") && !told.contains('\u{2400}'), "{told}");
+}
+
+/// OPA's answers. regorus 0.14.1 evaluates all definitions by the plans of the first file: `banned(2)` was false in it.
+#[test]
+fn a_function_may_have_definitions_in_several_files() {
+    let one = "package h\nimport data.m\nbanned(1) := true\ndefault other(_) := 7\n\
+               f(x) := y if { x == 1; y := [v | some k; v := m[k].r[_]] }\nin.g(x) if x > 8\n";
+    let two = "package h\nbanned(x) if { some y in data.xs; y == x }\nother(x) := 8 if { some y in data.xs; y == x }\n\
+               f(x) := y if { x == 2; y := [[a, v] | a := data.xs[_]; a > 1; some k; v := data.m[k].r[_]; v != \"q\"] }\n\
+               f(x) := y if { x == 3; some i; data.xs[i] == 3; y := i }\n";
+    let three = "package h\nf(x) := y if { not x == 1; not x == 2; not x == 3; y := {k: c | some k; c := count(data.m[k].r)} }\n\
+                 in.g(x) if { some y in data.xs; y == x }\nother(x) := 8 if x == 9\nlast(x, _) := f(x)\n";
+    let data = r#"{"xs": [1, 2, 3], "m": {"a": {"r": ["p", "q"]}, "b": {"r": ["s"]}}}"#;
+    let asks = "package p\nallow if not data.h.banned(2)\nmany if { data.h.banned(3); not data.h.banned(4) }\n\
+                f := [data.h.f(1), data.h.f(2), data.h.f(3), data.h.f(4)]\nalike if data.h.last(2, 0) == f[1]\n\
+                other := [data.h.other(x) | some x in [1, 4, 9]]\ng := [x | some x in [2, 5, 9]; data.h.in.g(x)]\n\
+                put if data.h.banned(4) with data.h.banned as known\nknown(x) if x == 4\n\
+                there if data.h.banned(4) with data.xs as [4]\n";
+    let wanted = r#"{"alike":true,"f":[["p","q","s"],[[2,"p"],[2,"s"],[3,"p"],[3,"s"]],2,{"a":2,"b":1}],"g":[2,9],"many":true,"other":[8,7,8],"put":true,"there":true}"#;
+    for texts in [[one, two, three], [two, three, one], [three, one, two], [two, one, three]] {
+        let [a, b, c] = texts;
+        let snapshot = snapshot(&[("a.rego", a), ("b.rego", b), ("c.rego", c), ("p.rego", asks), ("data.json", data)]);
+        let document = Query { asks: Asks::Document, ..Query::default() };
+        let verdict = snapshot.evaluate(&document, &"data.p".parse().unwrap(), TIME);
+        let value = verdict.value.as_deref();
+        assert_eq!(value, Some(&json::parse(wanted.as_bytes()).unwrap()), "{texts:?} {:?}", verdict.reasons);
+        assert_eq!(snapshot.evaluate(&query("alice"), &"data.p".parse().unwrap(), TIME).effect, Effect::Deny);
+    }
+}
+
+#[test]
+fn definitions_in_several_files_that_conflict_are_an_error() {
+    let files = [("a.rego", "package h\nf(x) := 1 if x > 1"), ("b.rego", "package h\nf(x) := 2 if x > 2")];
+    let asks = ("p.rego", "package p\nallow if data.h.f(input.context.n) == 1");
+    let [a, b] = files;
+    let snapshot = snapshot(&[a, b, asks]);
+    let ask = |n: i64| {
+        let context = [("n".to_owned(), Value::from(n))].into_iter().collect();
+        snapshot.evaluate(&Query { context, ..query("alice") }, &"data.p".parse().unwrap(), TIME)
+    };
+    assert_eq!(ask(2).effect, Effect::Allow);
+    assert_eq!(ask(3).reasons[0].code, "evaluation_error", "{:?}", ask(3));
+}
+
+/// What could be called or put in the place of what lowering adds.
+#[test]
+fn names_of_verdicts_own_are_refused() {
+    for text in [
+        "package a\nx := __verdict__.base_merged({}, [], 0, [])",
+        "package a\n__verdict__.base_merged(a, b, c, d) := {}",
+        "package __verdict_withs__\nat_6e(_) := true",
+        "package a[\"\\u005f_verdict_withs__\"]\nx := 1",
+        "package a\nimport data.__verdict_withs__ as w\nx if 1 == 1 with w.at_6e as true",
+        "package a\nx if 1 == 1 with data[\"\\u005f_verdict_withs__\"].at_6e as true",
+        "package a\nx := data[\"__verdict_withs__\"]",
+        "package a\nx := y if { __verdict_1 := 1; y := __verdict_1 }",
+        "package a\nx(__verdict_1) := 1",
+        "package a\nx := [__verdict_1 | some __verdict_1 in [1]]",
+    ] {
+        let bundle = Bundle::from_files([("a.rego".to_owned(), text.as_bytes().to_vec())]).unwrap();
+        let faults = Snapshot::compile(&bundle, 1, Options::default()).err().unwrap_or_else(|| panic!("{text}"));
+        assert!(faults.0.iter().any(|fault| fault.code == "rego_reserved_name_error"), "{text}: {faults}");
+    }
+    let data = [("data.json".to_owned(), b"{\"__verdict_withs__\": {}}".to_vec())];
+    let faults = Snapshot::compile(&Bundle::from_files(data).unwrap(), 1, Options::default()).err().unwrap();
+    assert_eq!(faults.0[0].code, "rego_reserved_name_error", "{faults}");
 }

@@ -31,6 +31,10 @@ async fn gives_bindings() {
         ("data.shop.orders.half(4) = x", json!([{"x": 2}])),
         ("data.shop.orders.nothing", Json::Null),
         ("1 > 2; x := 1", Json::Null),
+        ("not data.shop.orders.nothing", json!([{}])),
+        ("not data.shop.orders.limits", Json::Null),
+        ("x := 1; not x == 1", Json::Null),
+        ("every v in [1, 2] { v == 1 }", Json::Null),
     ] {
         assert_eq!(ask(&server, query, json!({"user": "alice"})).await.result(), wanted, "{query}");
     }

@@ -16,8 +16,8 @@ use super::{Failure, Function, arithmetic::arithmetic};
 use crate::policy::{
     order::{compare, sorted},
     rego::lower::{
-        BASE_ELEMENT, BASE_MERGED, COLLECTION, COPIED, ELEMENT, IS_SHAPED, MADE, MEMBER, MEMBER_WITH_KEY, MERGED,
-        OBJECT, SHAPED, SHAPED_ITEMS, TEMPLATE, WALK,
+        BASE_ELEMENT, BASE_MERGED, COLLECTION, COPIED, ELEMENT, HOLDS, IS_SHAPED, MADE, MEMBER, MEMBER_WITH_KEY,
+        MERGED, OBJECT, SHAPED, SHAPED_ITEMS, TEMPLATE, WALK,
     },
 };
 
@@ -36,7 +36,7 @@ pub(super) const ALL: &[Function] = &[
     Function { name: "__verdict__.greater_or_equal", arity: 2, call: |operands| ordered(operands, Ordering::is_ge) },
     Function { name: TEMPLATE, arity: 1, call: template },
     #[cfg(test)]
-    Function { name: "__verdict__.panic", arity: 1, call: |_| panic!("as a test asked for") },
+    Function { name: "tests.panic", arity: 1, call: |_| panic!("as a test asked for") },
     Function { name: MERGED, arity: 1, call: merged },
     Function { name: MEMBER, arity: 2, call: member },
     Function { name: MEMBER_WITH_KEY, arity: 3, call: member_with_key },
@@ -47,6 +47,7 @@ pub(super) const ALL: &[Function] = &[
     Function { name: MADE, arity: 2, call: |operands| pair(operands).map(|(of, key)| of[key].clone()) },
     Function { name: WALK, arity: 1, call: walk },
     Function { name: COLLECTION, arity: 1, call: collection },
+    Function { name: HOLDS, arity: 1, call: holds },
     Function { name: SHAPED, arity: 2, call: shapes::shaped },
     Function { name: IS_SHAPED, arity: 2, call: shapes::is_shaped },
     Function { name: SHAPED_ITEMS, arity: 3, call: shapes::items },
@@ -125,6 +126,15 @@ fn collection(operands: &[Rego]) -> Result<Rego, Failure> {
     match operands {
         [one @ (Rego::Array(_) | Rego::Set(_) | Rego::Object(_))] => Ok(one.clone()),
         _ => Ok(Rego::new_array()),
+    }
+}
+
+/// What holds for nothing is undefined, and not false.
+fn holds(operands: &[Rego]) -> Result<Rego, Failure> {
+    match operands {
+        [Rego::Array(items)] if items.is_empty() => Ok(Rego::Undefined),
+        [Rego::Array(_)] => Ok(Rego::from(true)),
+        _ => Err(Failure::Halt("takes an array".to_owned())),
     }
 }
 

@@ -273,7 +273,7 @@ fn capabilities_cannot_be_passed_by() {
     assert_eq!(faults_of(&[("a.rego", import)], options), ["rego_type_error 3"]);
     // What lowering makes of an operator is no way around it.
     let own = "package a\nimport rego.v1\nallow if {\n__verdict__.plus(1, 1)\n}";
-    assert_eq!(faults_of(&[("a.rego", own)], options), ["capabilities_error 4"]);
+    assert_eq!(faults_of(&[("a.rego", own)], options), ["rego_reserved_name_error 4", "capabilities_error 4"]);
 }
 
 #[test]

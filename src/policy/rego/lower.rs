@@ -36,6 +36,9 @@
 //! - The variables of an `every` get their values in its body, where regorus would not know that they have one.
 //! - An object whose keys may turn out to be the same becomes a call of [`OBJECT`].
 //! - A built-in as the value of a `with` becomes a function that calls it.
+//! - A function with definitions in several files becomes one for each, and one that calls them (`shared.rs`).
+//! - What fails in a query by a `not` or an `every` alone becomes the value of a call of [`HOLDS`]: regorus gives such a query
+//!   an answer all the same.
 //! - `rego.metadata.chain()` and `rego.metadata.rule()` become their values.
 //!
 //! Lines stay; `Edited` knows the columns.
@@ -51,11 +54,13 @@ pub(in crate::policy) mod names;
 mod order;
 mod patterns;
 mod rules;
+mod shared;
 mod terms;
 
 use above::WITHS;
 pub(crate) use above::{Above, withs};
 pub(crate) use elements::{Arrays, Pattern};
+pub(crate) use shared::Shared;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -69,8 +74,10 @@ use crate::policy::builtins::loses_digits;
 
 /// The function that merges an array of objects.
 pub(crate) const MERGED: &str = "__verdict__.merged";
-/// What our own functions begin with; no policy may call them by name.
+/// What our own functions begin with; no policy may call them by name (`policy/lint/reserved.rs`).
 pub(crate) const OWN: &str = "__verdict__";
+/// What all names begin with that are lowering's own: of those functions, of packages, of variables.
+pub(crate) const RESERVED: &str = "__verdict";
 /// The function of a template string: an array of strings and of sets with at most one element.
 pub(crate) const TEMPLATE: &str = "__verdict__.template";
 /// The function that gives a collection, or an empty one for anything else.
@@ -102,6 +109,9 @@ pub(crate) const MADE: &str = "__verdict__.made";
 
 /// The function that lists `[path, value]` of everything in a value.
 pub(crate) const WALK: &str = "__verdict__.walk";
+
+/// The function that is true of what has an item, and undefined of what has none.
+pub(crate) const HOLDS: &str = "__verdict__.holds";
 
 /// The functions of `a in b` and `k, v in b`.
 pub(crate) const MEMBER: &str = "__verdict__.member";
@@ -172,6 +182,8 @@ pub(crate) struct World<'a> {
     pub(crate) defaults: &'a BTreeMap<Vec<String>, String>,
     /// The number of the part of a rule's head that is to be a variable; the number after the last is the key's.
     pub(crate) mixed: &'a dyn Fn(&Rule) -> Option<usize>,
+    /// How the head of a rule names its function, where other files have definitions of it, too.
+    pub(crate) shared: &'a dyn Fn(&Rule) -> Option<String>,
     /// Whether a built-in is called by a function in [`MOCKED`].
     pub(crate) mocked: &'a dyn Fn(&str) -> bool,
     /// How many arguments the function with a whole name, `data.a.f`, takes; `None` for what is none.
@@ -249,6 +261,7 @@ fn lower_part(
 /// Lowers a query: the body of a rule of a module without imports.
 pub(crate) fn lower_query(text: &str, body: &super::ast::Body, world: &World<'_>) -> Result<Edited, Vec<SyntaxError>> {
     let mut lowering = Lowering::new(text, world, HashMap::new());
+    lowering.query = Some(body);
     lowering.seeing([], |lowering| lowering.body(body));
     visit::query(body, &mut |node, _| lost_digits(node, &mut lowering.refused));
     if lowering.refused.is_empty() { Ok(Edited::new(text, lowering.edits)) } else { Err(lowering.refused) }
@@ -304,6 +317,8 @@ struct Lowering<'a> {
     variables: usize,
     /// Whether all must come to stand on one line.
     flat: bool,
+    /// A query, where that is what is being lowered.
+    query: Option<&'a super::ast::Body>,
     comments: Vec<Span>,
     /// What must be asked before the condition that is being lowered.
     before: Vec<String>,
@@ -351,6 +366,7 @@ impl<'a> Lowering<'a> {
             place: Place::default(),
             variables: names::numbered(text),
             flat: false,
+            query: None,
             comments: Vec::new(),
             before: Vec::new(),
             looks_up: false,

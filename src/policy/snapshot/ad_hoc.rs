@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use regorus::{Expression, QueryResult, Value as Rego};
+use regorus::Value as Rego;
 
 use super::asked::MAX_RESULT;
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
         fault::{Fault, Faults},
         gate, lint, lowering, meter,
         meter::Stop,
-        rego::{edit::Edited, parser},
+        rego::edit::Edited,
         rejection,
         text::{Text, Texts},
         value,
@@ -72,11 +72,7 @@ impl Put<'_> {
             Err(budget::Failure::Time) => return Ok(spent("the query took longer than it may")),
             Err(budget::Failure::Other(failure)) => return Ok(failed(texts, engine, failure)),
         };
-        // A query of one expression has an answer that may be false; of several, each must hold.
-        let several = parser::parse_query(&self.query.text).is_ok_and(|body| body.expressions.len() > 1);
-        let is_false = |one: &Expression| one.value == Rego::Bool(false);
-        let holds = |result: &QueryResult| !several || !result.expressions.iter().any(is_false);
-        let held = results.result.into_iter().filter(holds);
+        let held = results.result.into_iter().filter(|result| adhoc::holds(result, &self.query.text));
         let bindings = Rego::from(held.map(|result| result.bindings).collect::<Vec<_>>());
         if let Err(too_much) = meter::weigh(&bindings, MAX_RESULT) {
             let too_much = if too_much == Spent::Stack { too_much } else { Spent::ResultSize };

@@ -322,7 +322,7 @@ fn settled_or(settled: Option<&Verdict>, answer: Verdict) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::Effect;
+    use crate::{decision::Effect, policy::budget::Spent};
 
     #[test]
     fn an_explanation_that_does_not_end_leaves_the_verdict() {

@@ -6,7 +6,7 @@ use super::{
         ast::{Body, Expr, ExprKind, Logical, Name, Operator, RefPart, RefPartKind, Span, Term, TermKind, With},
         edit::Edit,
     },
-    COLLECTION, Lowering, SHAPED_ITEMS, names,
+    COLLECTION, HOLDS, Lowering, SHAPED_ITEMS, names,
 };
 
 impl<'a> Lowering<'a> {
@@ -24,6 +24,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn conditions(&mut self, body: &'a Body) -> bool {
+        let is_query = self.query.is_some_and(|query| std::ptr::eq(query, body));
         let mut more = self.declare_first(body);
         let copies = std::mem::take(&mut self.copies);
         let first = body.expressions.iter().find(|expression| !matches!(expression.kind, ExprKind::Some(_)));
@@ -69,11 +70,18 @@ impl<'a> Lowering<'a> {
                 self.edits.insert(place, Edit::insert(start, format!("{}; ", looked_up.join("; "))));
                 more = true;
             }
+            let fails_alone = is_query && fails_alone(expression);
+            if fails_alone {
+                self.insert(expression.span.start, format!("{HOLDS}([1 | "));
+            }
             if !asked.is_empty() {
                 self.insert(expression.span.start, format!("{}; ", asked.join("; ")));
                 more = true;
             }
             self.edits.extend(own);
+            if fails_alone {
+                self.insert(expression.span.end, "])");
+            }
             last = Some(expression.span);
         }
         self.declared.remove(&own);
@@ -398,5 +406,14 @@ fn is_plain(term: &Term) -> bool {
         | TermKind::Ref(_) => true,
         TermKind::Array(items) | TermKind::Set(items) => items.iter().all(is_plain),
         _ => false,
+    }
+}
+
+/// Whether a condition gives no value: of one that does not hold, regorus gives a query a result all the same.
+fn fails_alone(expression: &Expr) -> bool {
+    match &expression.kind {
+        ExprKind::Term(_) => expression.negated,
+        ExprKind::Some(_) | ExprKind::SomeIn { .. } => false,
+        ExprKind::Every { .. } | ExprKind::Not(_) | ExprKind::Logical { .. } => true,
     }
 }

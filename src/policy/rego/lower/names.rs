@@ -120,13 +120,14 @@ pub(super) fn import_paths(module: &Module) -> HashMap<String, Vec<String>> {
 
 /// The name of a function or a built-in, `a.b.c`, where a reference has no other parts.
 pub(crate) fn dotted(reference: &Ref) -> Option<String> {
+    Some(path_of(reference)?.join("."))
+}
+
+/// The parts of that name.
+pub(crate) fn path_of(reference: &Ref) -> Option<Vec<String>> {
     let TermKind::Var(head) = &reference.head.kind else { return None };
-    let mut name = head.clone();
-    for part in &reference.parts {
-        name.push('.');
-        name.push_str(constant(&part.kind)?);
-    }
-    Some(name)
+    let rest = reference.parts.iter().map(|part| constant(&part.kind).map(str::to_owned));
+    std::iter::once(Some(head.clone())).chain(rest).collect()
 }
 
 /// The name of the function that calls a built-in for a `with`.

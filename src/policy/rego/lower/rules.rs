@@ -6,6 +6,7 @@ use super::{
         visit::{self, Node},
     },
     KEY, Lowering, Place, names,
+    shared::below_data,
 };
 
 /// OPA passes it at the start of a file; to regorus it is no character of Rego.
@@ -17,9 +18,7 @@ impl<'a> Lowering<'a> {
             self.replace(Span { start: 0, end: 3 }, "");
         }
         let names = self.package.iter().chain(&self.keywords);
-        // A package's path has no `data`.
-        let path = names::data(names);
-        let path = path.strip_prefix("data.").map_or_else(|| path.replacen("data", "", 1), str::to_owned);
+        let path = below_data(&names::data(names));
         if self.text.get(module.package.path_span.range()) != Some(path.as_str()) {
             self.replace(module.package.path_span, path);
         }
@@ -102,6 +101,33 @@ impl<'a> Lowering<'a> {
     /// The head, and in it a variable for the part with that number.
     fn head(&mut self, rule: &'a Rule, mixed: Option<usize>) {
         let head = &rule.head;
+        match (self.world.shared)(rule) {
+            Some(name) => self.replace(head.reference.span, name),
+            None => self.defines(rule, mixed),
+        }
+        let mut replaced = self.parameters(rule).into_iter().peekable();
+        for (number, argument) in head.arguments.iter().flatten().enumerate() {
+            match replaced.next_if(|(at, _)| *at == number) {
+                Some((_, variable)) => self.replace(argument.span, variable),
+                None => self.term(argument),
+            }
+        }
+        match &head.key {
+            Some(key) if mixed == Some(head.reference.parts.len()) => self.replace(key.span, KEY),
+            key => key.iter().for_each(|key| self.head_term(rule, key)),
+        }
+        head.value.iter().for_each(|term| self.head_term(rule, term));
+        // A function that is all head is true; regorus wants that written. And without a value in its head, it would take
+        // one whose `else` has an undefined value for true. What has an `else` has no further body, which would lose it.
+        let written = rule.body.is_none() || !rule.otherwise.is_empty();
+        if head.arguments.is_some() && head.value.is_none() && written {
+            self.insert(head.span.end, " := true");
+        }
+    }
+
+    /// What a head defines, and in it a variable for the part with that number.
+    fn defines(&mut self, rule: &'a Rule, mixed: Option<usize>) {
+        let head = &rule.head;
         // Its first name is what it defines, not a use.
         let named = self.keywords.len();
         if let Some(part) = named.checked_sub(1).and_then(|last| head.reference.parts.get(last)) {
@@ -127,24 +153,6 @@ impl<'a> Lowering<'a> {
                 }
                 RefPartKind::Dot(_) => {}
             }
-        }
-        let mut replaced = self.parameters(rule).into_iter().peekable();
-        for (number, argument) in head.arguments.iter().flatten().enumerate() {
-            match replaced.next_if(|(at, _)| *at == number) {
-                Some((_, variable)) => self.replace(argument.span, variable),
-                None => self.term(argument),
-            }
-        }
-        match &head.key {
-            Some(key) if mixed == Some(head.reference.parts.len()) => self.replace(key.span, KEY),
-            key => key.iter().for_each(|key| self.head_term(rule, key)),
-        }
-        head.value.iter().for_each(|term| self.head_term(rule, term));
-        // A function that is all head is true; regorus wants that written. And without a value in its head, it would take
-        // one whose `else` has an undefined value for true. What has an `else` has no further body, which would lose it.
-        let written = rule.body.is_none() || !rule.otherwise.is_empty();
-        if head.arguments.is_some() && head.value.is_none() && written {
-            self.insert(head.span.end, " := true");
         }
     }
 

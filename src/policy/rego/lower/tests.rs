@@ -45,6 +45,7 @@ pub(super) fn lowered_whole(text: &str) -> Lowered {
             let first = rule.head.reference.parts.first()?;
             names::constant(&first.kind).filter(|name| *name == "mixed").map(|_| 0)
         },
+        shared: &|_| None,
         mocked: &|name| name == "io.jwt.decode",
         function: &|name| (name == "data.p.f").then_some(1),
         metadata: &|rule, chain| (!chain).then(|| format!("{{\"rule\": {}}}", rule.rule)),
@@ -231,6 +232,7 @@ fn rules_named_by_keywords_go_to_packages_of_their_own() {
             let first = rule.head.reference.parts.first()?;
             names::constant(&first.kind).filter(|name| *name == "mixed").map(|_| 0)
         },
+        shared: &|_| None,
         mocked: &|_| false,
         function: &|_| None,
         metadata: &|_, _| None,
@@ -389,6 +391,7 @@ fn a_negation_waits_for_what_gives_its_variables_values() {
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
+        shared: &|_| None,
         mocked: &|_| false,
         function: &|_| None,
         metadata: &|_, _| None,
@@ -672,6 +675,7 @@ fn patterns_that_cannot_be_lowered_are_refused() {
         made: &|_| false,
         defaults: &BTreeMap::new(),
         mixed: &|_| None,
+        shared: &|_| None,
         mocked: &|_| false,
         function: &|_| None,
         metadata: &|_, _| None,
